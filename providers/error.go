@@ -1,0 +1,84 @@
+package providers
+
+import (
+	"errors"
+	"fmt"
+
+	"accord/lang/addrs"
+)
+
+// Kind says what can be done about an error.
+type Kind string
+
+// The kinds of error.
+const (
+	Invalid    Kind = "invalid"    // what was asked for cannot be; change the configuration
+	NotFound   Kind = "not_found"  // it is not there
+	Exists     Kind = "exists"     // it is there already, and not ours
+	Permission Kind = "permission" // the user may not
+	Throttled  Kind = "throttled"  // later
+	Transient  Kind = "transient"  // again; nothing was done
+	Ambiguous  Kind = "ambiguous"  // it may or may not have been done: read before trying again
+	Refused    Kind = "refused"    // a protection of accord's own: exit 5
+	Access     Kind = "access"     // credentials, or the wrong vault: exit 8
+	Internal   Kind = "internal"   // a bug, or a plugin that died
+)
+
+// Error is a failure that survives the plugin boundary.
+type Error struct {
+	Kind    Kind           `json:"kind"`
+	Op      string         `json:"op,omitempty"`   // what was being attempted, lower case
+	Addr    addrs.Instance `json:"addr,omitzero"`  // whose
+	Path    addrs.Path     `json:"path,omitempty"` // where in its body
+	Message string         `json:"message"`
+	Advice  string         `json:"advice,omitempty"` // what to do
+	Trace   string         `json:"trace,omitempty"`  // the system's execution id, for its support
+}
+
+func (e *Error) Error() string {
+	s := e.Message
+	if e.Op != "" {
+		s = e.Op + ": " + s
+	}
+	if e.Trace != "" {
+		s += " (execution " + e.Trace + ")"
+	}
+	return s
+}
+
+// Errorf makes an Error of a kind.
+func Errorf(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+// KindOf returns the kind of err, Internal for an error without one, "" for nil.
+func KindOf(err error) Kind {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Internal
+}
+
+// Severity of a diagnostic.
+type Severity string
+
+// The severities.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
+// Diagnostic is a problem in a configuration. Addr and Path lead to the line.
+type Diagnostic struct {
+	Severity Severity       `json:"severity"`
+	Code     string         `json:"code,omitempty"` // stable, for `accord explain`; often the rule: "CONN-3"
+	Addr     addrs.Instance `json:"addr,omitzero"`
+	Path     addrs.Path     `json:"path,omitempty"`
+	Summary  string         `json:"summary"`           // what is wrong
+	Detail   string         `json:"detail,omitempty"`  // what to do
+	Refused  bool           `json:"refused,omitempty"` // a protection, not a mistake: exit 5
+}

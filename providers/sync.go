@@ -1,0 +1,111 @@
+package providers
+
+import (
+	"encoding/json"
+	"time"
+
+	"accord/lang/addrs"
+)
+
+// Sync is all that a run needs, made from planned objects and never re-read.
+type Sync struct {
+	Addr   addrs.Instance `json:"addr"`  // who asks for it: the integration point
+	Title  string         `json:"title"` // for people: "PromoMats-CRM: CLM Presentation Integration Point"
+	Engine string         `json:"engine"`
+	Active bool           `json:"active"`         // will be, once the plan is applied
+	Idle   string         `json:"idle,omitempty"` // why it cannot run, when not Active: "the integration is inactive" (INT-3)
+	Was    bool           `json:"was"`            // was active before the plan
+
+	Source  End      `json:"source"`
+	Target  End      `json:"target"`
+	Variant string   `json:"variant,omitempty"` // of the source records it takes (CLM-1)
+	Fields  []string `json:"fields,omitempty"`  // source fields that Rules read
+	Rules   []Rule   `json:"rules,omitempty"`
+	Route   Route    `json:"route"`
+
+	// Standings says what a source record's standing means here. A standing
+	// that is not in the table keeps the target as it is and is reported.
+	Standings map[string]Meaning `json:"standings"`
+
+	Policy  Policy           `json:"policy"`
+	LRT     time.Time        `json:"lrt,omitzero"`
+	LSRT    time.Time        `json:"lsrt,omitzero"`
+	Now     time.Time        `json:"now,omitzero"`      // the clock of the vault that keeps LRT and LSRT
+	Trigger string           `json:"trigger,omitempty"` // full_sync_trigger as planned (INT-6)
+	After   []addrs.Instance `json:"after,omitempty"`   // syncs that run before it, when both run
+	Needs   []addrs.Instance `json:"needs,omitempty"`   // objects that must be applied before it runs
+
+	// Inputs are named digests of what the content follows from: "filter",
+	// "rules", "query_rule". A run remembers them; one that differs from the
+	// last run's is a reason for a full run.
+	Inputs map[string]string `json:"inputs,omitempty"`
+}
+
+// Engines (INT-7).
+const (
+	EngineAccord   = "accord"
+	EnginePlatform = "platform"
+)
+
+// Meaning is what a standing means to a sync.
+type Meaning string
+
+// The meanings.
+const (
+	Publish  Meaning = "publish"
+	Keep     Meaning = "keep"     // as it is there; reported with the standing
+	Withdraw Meaning = "withdraw" // where it is there
+)
+
+// Route says which routed records a sync takes.
+type Route struct {
+	// All takes every record (CTRY-6). Otherwise a record is taken when one of
+	// its Routes is among:
+	All bool `json:"all,omitempty"`
+
+	Values []string        `json:"values,omitempty"` // these values; or
+	Table  *addrs.Instance `json:"table,omitempty"`  // the keys that this sync's target holds; or
+	Lookup *Lookup         `json:"lookup,omitempty"` // the keys of these records
+}
+
+// Lookup is a route table that is kept nowhere: the keys of those records of a
+// stream whose Routes hold one of Values (CONN-3).
+type Lookup struct {
+	End    End      `json:"end"`
+	Values []string `json:"values"`
+}
+
+// Rule fills one target field of some parts.
+type Rule struct {
+	Addr      addrs.Instance    `json:"addr,omitzero"`   // the field_rule it comes from; zero: the stream's own
+	Parts     []string          `json:"parts,omitempty"` // of the target; empty: all
+	From      string            `json:"from,omitempty"`  // source field
+	To        string            `json:"to"`              // target field
+	Values    map[string]string `json:"values,omitempty"`
+	Default   json.RawMessage   `json:"default,omitempty"` // where the source is blank; with From "": a constant
+	Once      bool              `json:"once,omitempty"`    // set on create only
+	Reference *Reference        `json:"reference,omitempty"`
+}
+
+// Reference says how a reference of the source becomes one of the target (RULE-2).
+type Reference struct {
+	Object  string `json:"object"`
+	NoMatch string `json:"no_match"` // exception | blank
+}
+
+// Policy is when a sync runs in full, and what holds it back.
+type Policy struct {
+	FullAfter     time.Duration `json:"full_after"`               // CLM-6: 15 days
+	Delay         time.Duration `json:"delay,omitempty"`          // CTRY-7
+	RetryAfter    time.Duration `json:"retry_after,omitempty"`    // CLM-14
+	DelayedInputs []string      `json:"delayed_inputs,omitempty"` // inputs whose change waits for Delay
+}
+
+// Run is the end of a run, for Finish.
+type Run struct {
+	Sync    Sync      `json:"sync"`
+	ID      string    `json:"id"`
+	Started time.Time `json:"started"` // becomes LRT
+	Clean   bool      `json:"clean"`   // no errors: becomes LSRT too (CLM-8)
+	Failed  int       `json:"failed,omitempty"`
+}
