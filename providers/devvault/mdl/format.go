@@ -37,7 +37,7 @@ func writeComponent(b *strings.Builder, c *Component, condition Condition, depth
 		b.WriteByte(' ')
 	}
 	b.WriteByte('(')
-	alter := c.Command == AlterIt || c.Command == Modify
+	alter := c.Command == Alter || c.Command == Modify
 	separator := ""
 	for i := range c.Attributes {
 		b.WriteString(separator)

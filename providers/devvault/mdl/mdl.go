@@ -2,7 +2,7 @@
 // statements with attributes and sub-components.
 //
 // It knows the grammar only. Which component types exist, which attributes they take and what a statement does to a
-// vault is for its caller; the one piece of meaning kept here is Alter, because it follows from the grammar alone.
+// vault is for its caller; the one piece of meaning kept here is Apply, because it follows from the grammar alone.
 //
 // Start at Parse and at the type Component. Format is the canonical text: Format of what Parse read from it is the
 // same bytes.
@@ -14,7 +14,7 @@ type Command string
 const (
 	Create   Command = "CREATE"
 	Recreate Command = "RECREATE"
-	AlterIt  Command = "ALTER"
+	Alter  Command = "ALTER"
 	Drop     Command = "DROP"
 	Rename   Command = "RENAME"
 

@@ -80,7 +80,7 @@ func TestParse(t *testing.T) {
 			}}}}},
 		{"alter", `ALTER Objecttype account__v.base__v (label('L'), summary_fields ADD ('Field.a'), summary_fields DROP ('Field.b'),
 			ADD Typefield a__c (required(true)), MODIFY Typefield b__c (pickentries DROP ('p')), DROP Typefield c__c;, RENAME Typefield d__c TO e__c)`, []Statement{{Component: Component{
-			Command: AlterIt, Type: "Objecttype", Name: "account__v.base__v",
+			Command: Alter, Type: "Objecttype", Name: "account__v.base__v",
 			Attributes: []Attribute{
 				{Name: "label", Values: []Value{{Text, "L"}}},
 				{Name: "summary_fields", Command: Add, Values: []Value{{Text, "Field.a"}}},
@@ -139,11 +139,11 @@ func TestSyntaxErrorsPointAtTheToken(t *testing.T) {
 	}
 }
 
-func TestAlter(t *testing.T) {
+func TestApply(t *testing.T) {
 	base := parseOne(t, "RECREATE Picklist c__c (label('C'), tags('a','b'), Picklistentry x__c (value('X')), Picklistentry y__c (value('Y')));").Component
 	before := Format(base)
 	apply := func(body string) (Component, error) {
-		return Alter(base, parseOne(t, "ALTER Picklist c__c ("+body+");").Component)
+		return Apply(base, parseOne(t, "ALTER Picklist c__c ("+body+");").Component)
 	}
 
 	got, err := apply("label('D'), tags ADD ('b','c'), tags DROP ('a'), order_type('o'), ADD Picklistentry z__c (value('Z')), MODIFY Picklistentry x__c (value('XX')), DROP Picklistentry y__c;, RENAME Picklistentry x__c TO w__c")

@@ -81,7 +81,7 @@ func (p *parser) word(valid func(string) bool, what string) (string, error) {
 
 func (p *parser) statement() (Statement, error) {
 	s := Statement{Component: Component{Pos: p.tok.pos}}
-	command, ok := p.keyword(Create, Recreate, AlterIt, Drop, Rename)
+	command, ok := p.keyword(Create, Recreate, Alter, Drop, Rename)
 	if !ok {
 		return s, p.fail("expected CREATE, RECREATE, ALTER, DROP or RENAME")
 	}
@@ -148,7 +148,7 @@ func (p *parser) body(c *Component, depth int) error {
 	if err := p.mark("("); err != nil {
 		return err
 	}
-	alter := c.Command == AlterIt || c.Command == Modify
+	alter := c.Command == Alter || c.Command == Modify
 	for !p.is(")") {
 		if err := p.item(c, alter, depth); err != nil {
 			return err

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Alter returns base with the body of an ALTER statement applied; base is not changed. It fails when the change adds a
+// Apply returns base with the body of an ALTER statement applied; base is not changed. It fails when the change adds a
 // sub-component that exists or names one that does not, and then returns base.
-func Alter(base, change Component) (Component, error) {
+func Apply(base, change Component) (Component, error) {
 	result := base.Clone()
-	if err := alter(&result, &change); err != nil {
+	if err := apply(&result, &change); err != nil {
 		return base, err
 	}
 	return result, nil
 }
 
-func alter(c, change *Component) error {
+func apply(c, change *Component) error {
 	for _, a := range change.Attributes {
 		alterAttribute(c, a)
 	}
@@ -42,7 +42,7 @@ func alter(c, change *Component) error {
 			}
 			c.Components[i].Name = sub.Newname
 		case Modify:
-			if err := alter(&c.Components[i], &sub); err != nil {
+			if err := apply(&c.Components[i], &sub); err != nil {
 				return err
 			}
 		}
