@@ -14,7 +14,7 @@ type Command string
 const (
 	Create   Command = "CREATE"
 	Recreate Command = "RECREATE"
-	Alter  Command = "ALTER"
+	Alter    Command = "ALTER"
 	Drop     Command = "DROP"
 	Rename   Command = "RENAME"
 
