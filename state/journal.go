@@ -1,0 +1,214 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"accord/lang/addrs"
+)
+
+// Journal is what is remembered of syncs. A sync is named by the address of
+// who asks for it. Everything acknowledged is durable; everything that a call
+// says is kept together or not at all.
+//
+// A run goes like this: Acquire; Begin; for each batch Intend, the writes,
+// Checkpoint; End; Release. What a run says is refused with ErrFenced once
+// somebody else has acquired its sync.
+type Journal interface {
+	// Memory returns what is remembered of a sync; of one never heard of, the
+	// zero Memory.
+	Memory(ctx context.Context, sync addrs.Instance) (Memory, error)
+
+	// Remember replaces the part of the Memory that is the caller's, without
+	// a run, for the holder of the sync's lease.
+	Remember(ctx context.Context, lease Lease, m Memory) error
+
+	// Owe promises a full run, for reasons that are added to those that are
+	// owed. It needs no lease.
+	Owe(ctx context.Context, sync addrs.Instance, reasons []string) error
+
+	// Settle takes reasons back; nil takes back all. It needs no lease.
+	Settle(ctx context.Context, sync addrs.Instance, reasons []string) error
+
+	// Forget drops the memory, what is owed, the open batches and the failures
+	// of a sync that is no more. The history of its runs stays. For the holder
+	// of its lease.
+	Forget(ctx context.Context, lease Lease) error
+
+	// Begin records the start of a run; Fence is its lease's, ID is unique.
+	// Runs of the sync that were begun and not ended are ended as Interrupted.
+	Begin(ctx context.Context, run Run) error
+
+	// Intend records the batches that a run is about to write. Seq is the
+	// caller's, unique in the run; At is set by it.
+	Intend(ctx context.Context, run string, batches []Batch) error
+
+	// Checkpoint records what came of a batch. Said twice, it counts once.
+	Checkpoint(ctx context.Context, run string, c Checkpoint) error
+
+	// End records the end of a run, and returns it with its counts.
+	End(ctx context.Context, run string, e End) (Run, error)
+
+	// Open returns the batches that were begun and have no checkpoint, by run
+	// and Seq: of runs that were cut short, and of the one that runs. They
+	// stay until a run of the sync has ended as Clean or Faulty, which thus
+	// must have looked at their keys.
+	Open(ctx context.Context, sync addrs.Instance) ([]Batch, error)
+
+	// Failures yields the open failures of a sync, by part and key; of all
+	// syncs for the zero address. The journal may be written to meanwhile.
+	Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[Failure, error]
+
+	// Runs returns the last n runs of a sync, of all for the zero address,
+	// newest first.
+	Runs(ctx context.Context, sync addrs.Instance, n int) ([]Run, error)
+
+	// Syncs returns the addresses of all syncs that are remembered or owed.
+	Syncs(ctx context.Context) ([]addrs.Instance, error)
+
+	// Acquire takes the lease of a sync for a time, or returns a *LeasedError
+	// at once. A lease that has expired, or whose holder is certainly dead, is
+	// taken over. Fence is higher than that of every lease of this sync before.
+	Acquire(ctx context.Context, sync addrs.Instance, operation string, ttl time.Duration) (Lease, error)
+
+	// Renew makes a lease last for ttl from now. A lease that was taken over,
+	// or released, is refused with ErrFenced; one that merely expired is not.
+	Renew(ctx context.Context, lease Lease, ttl time.Duration) (Lease, error)
+
+	// Release gives a lease up. One that is held by somebody else by now is
+	// left alone, without an error.
+	Release(ctx context.Context, lease Lease) error
+}
+
+// Memory is what is remembered of one sync.
+type Memory struct {
+	// The caller's: what Remember and End keep.
+
+	Horizon      time.Time         `json:"horizon,omitzero"`      // where the next incremental read begins, by the source's clock
+	HorizonFull  time.Time         `json:"horizon_full,omitzero"` // the start of the last full read that came to its end, by the source's clock
+	Inputs       map[string]string `json:"inputs,omitempty"`      // named digests that the last run used
+	Trigger      string            `json:"trigger,omitempty"`     // full_sync_trigger that was last seen
+	TriggerKnown bool              `json:"trigger_known,omitempty"`
+	LastStart    time.Time         `json:"last_start,omitzero"`   // LRT
+	LastSuccess  time.Time         `json:"last_success,omitzero"` // LSRT
+	Errors       int               `json:"errors,omitempty"`      // of the last run that came to its end
+	HeldSince    time.Time         `json:"held_since,omitzero"`   // CLM-14: a full run for HeldFor is held back since
+	HeldFor      []string          `json:"held_for,omitempty"`
+
+	// The journal's own: ignored by Remember and End.
+
+	Owed     []string `json:"-"` // reasons of a full run that was promised and is not yet done; sorted
+	Last     *Run     `json:"-"` // the last run, ended or not; nil: none
+	LastFull *Run     `json:"-"` // the last run of mode Full that ended as Clean or Faulty; nil: none
+	Failures int      `json:"-"` // open ones
+}
+
+// Modes of a run.
+const (
+	Full        = "full"
+	Incremental = "incremental"
+)
+
+// RunOutcome is how a run ended; "" for one that has not.
+type RunOutcome string
+
+// The outcomes of runs.
+const (
+	Clean       RunOutcome = "clean"       // it came to its end without errors
+	Faulty      RunOutcome = "faulty"      // it came to its end, and some items failed
+	Failed      RunOutcome = "failed"      // it gave up
+	Interrupted RunOutcome = "interrupted" // it was stopped, or its process died
+)
+
+// Run is one run of a sync.
+type Run struct {
+	ID      string
+	Sync    addrs.Instance
+	Mode    string
+	Reasons []string
+	Fence   uint64
+	Started time.Time
+
+	// Kept by the journal, ignored by Begin.
+
+	Seq      uint64 // rises over all runs
+	Ended    time.Time
+	Outcome  RunOutcome
+	Counts   map[string]int64 // sums of the checkpoints' and the end's
+	Failures int              // items that failed in this run, and were not resolved in it
+	New      int              // those among them that were not failing before
+	Message  string           // why it gave up, for people
+}
+
+// Batch is a number of writes of one run.
+type Batch struct {
+	Run  string
+	Seq  uint64
+	Part string
+	Verb string
+	Keys []string
+	At   time.Time // set by Intend
+}
+
+// Checkpoint is what came of a batch.
+type Checkpoint struct {
+	Seq      uint64           // of the batch; 0: failures and counts that belong to none, not protected against being said twice
+	Counts   map[string]int64 // in the caller's words; added to the run's
+	Failed   []Failure        // Part, Key, Title, Kind, Message and Cause are the caller's
+	Resolved []Item           // failing no more; unknown ones are ignored
+}
+
+// Item names one thing that a sync moves.
+type Item struct{ Part, Key string }
+
+// End is the end of a run.
+type End struct {
+	Outcome RunOutcome
+	At      time.Time
+	Message string
+	Counts  map[string]int64
+	Memory  *Memory  // replaces the caller's part; nil: stays as it is
+	Settled []string // reasons that are owed no more
+	Sweep   bool     // the run saw everything: failures that it did not meet are resolved
+}
+
+// Failure is one item that a sync cannot move, since FirstSeen and in
+// Attempts runs. It stays until it is resolved.
+type Failure struct {
+	Sync      addrs.Instance
+	Part      string
+	Key       string
+	Title     string
+	Kind      string // the caller's word
+	Message   string
+	Cause     addrs.Instance // the block whose change would help, if any
+	FirstSeen time.Time
+	LastSeen  time.Time
+	Attempts  int
+	Run       string // the last that met it
+}
+
+// Lease is the right to run a sync, until Expires. The holder writes nothing
+// that could outlast it.
+type Lease struct {
+	Sync    addrs.Instance
+	Fence   uint64
+	Holder  Holder
+	Expires time.Time
+}
+
+// LeasedError says that someone else is running a sync, and who.
+type LeasedError struct {
+	Lease Lease
+}
+
+func (e *LeasedError) Error() string {
+	return fmt.Sprintf("%s is being synced by %s, until %s unless renewed",
+		e.Lease.Sync, e.Lease.Holder, e.Lease.Expires.UTC().Format(time.RFC3339))
+}
+
+// ErrFenced says that somebody else has acquired the sync since: stop at once.
+var ErrFenced = errors.New("the sync was taken over by another process")
