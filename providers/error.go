@@ -3,6 +3,7 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"accord/lang/addrs"
 )
@@ -32,7 +33,7 @@ type Error struct {
 	Path    addrs.Path     `json:"path,omitempty"` // where in its body
 	Message string         `json:"message"`
 	Advice  string         `json:"advice,omitempty"` // what to do
-	Trace   string         `json:"trace,omitempty"`  // the system's execution id, for its support
+	Trace   string         `json:"trace,omitempty"`  // the system's execution id, for its support; of a panic, the stack
 }
 
 func (e *Error) Error() string {
@@ -40,7 +41,7 @@ func (e *Error) Error() string {
 	if e.Op != "" {
 		s = e.Op + ": " + s
 	}
-	if e.Trace != "" {
+	if e.Trace != "" && !strings.Contains(e.Trace, "\n") { // a stack is for the log
 		s += " (execution " + e.Trace + ")"
 	}
 	return s
