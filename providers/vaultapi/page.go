@@ -1,0 +1,320 @@
+package vaultapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// pageHead is what a page says about its rows, before or after them.
+type pageHead struct {
+	envelope
+	Details  Details
+	Describe *Description
+}
+
+// Details tell where a page is among its rows.
+type Details struct {
+	PageSize     int    `json:"pagesize"`
+	PageOffset   int    `json:"pageoffset"`
+	Size         int    `json:"size"`  // rows of this page
+	Total        int    `json:"total"` // rows of all pages
+	NextPage     string `json:"next_page"`
+	PreviousPage string `json:"previous_page"`
+	Limit        int    `json:"limit"`  // of lists that are not VQL
+	Offset       int    `json:"offset"` // of lists that are not VQL
+}
+
+// errStop is what a row's receiver returns to end the page.
+var errStop = errors.New("stop")
+
+// errPage is a page that is not JSON, or not a page.
+var errPage = errors.New("the page is malformed")
+
+// readPage reads {…, "<rows>": [row, …], …} and hands on one row after the
+// other, as it comes in; a row's bytes are good until the next. head is what
+// was read before the rows, and completed after them: a page may name its
+// status last. An error of row ends the reading and is returned as it is;
+// io.ErrUnexpectedEOF, or the reader's error, says that the page was cut off.
+func readPage(r io.Reader, rows string, head *pageHead, row func([]byte) error) error {
+	s := &scanner{r: r, buf: make([]byte, 32<<10)}
+	if err := s.expect('{'); err != nil {
+		return err
+	}
+	seen := false
+	for first := true; ; first = false {
+		b, err := s.next()
+		if err != nil {
+			return err
+		}
+		if b == '}' && first {
+			break
+		}
+		if !first {
+			if b == '}' {
+				break
+			}
+			if b != ',' {
+				return errPage
+			}
+		} else {
+			s.back()
+		}
+		key, err := s.key()
+		if err != nil {
+			return err
+		}
+		if err := s.expect(':'); err != nil {
+			return err
+		}
+		if key == rows {
+			if seen {
+				return errPage
+			}
+			seen = true
+			if err := s.rows(row); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.head(key, head); err != nil {
+			return err
+		}
+	}
+	if _, err := s.next(); err != io.EOF && err != io.ErrUnexpectedEOF {
+		return errPage
+	}
+	return nil
+}
+
+// head reads the value of one of the keys that are not the rows.
+func (s *scanner) head(key string, head *pageHead) error {
+	var into any
+	switch key {
+	case "responseStatus":
+		into = &head.Status
+	case "responseMessage":
+		into = &head.Message
+	case "errors":
+		into = &head.Errors
+	case "errorType":
+		into = &head.ErrorType
+	case "responseDetails":
+		into = &head.Details
+	case "queryDescribe":
+		into = &head.Describe
+	}
+	value, err := s.value(into != nil)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return fmt.Errorf("%w: %s: %w", errPage, key, err)
+	}
+	return nil
+}
+
+// rows reads an array and hands on its elements; null is an empty one.
+func (s *scanner) rows(row func([]byte) error) error {
+	b, err := s.next()
+	if err != nil {
+		return err
+	}
+	if b != '[' {
+		s.back()
+		value, err := s.value(true)
+		if err == nil && !bytes.Equal(value, []byte("null")) {
+			err = errPage
+		}
+		return err
+	}
+	for first := true; ; first = false {
+		b, err := s.next()
+		switch {
+		case err != nil:
+			return err
+		case b == ']':
+			return nil
+		case first:
+			s.back()
+		case b != ',':
+			return errPage
+		}
+		value, err := s.value(true)
+		if err != nil {
+			return err
+		}
+		if err := row(value); err != nil {
+			return err
+		}
+	}
+}
+
+// maxValue bounds what one row may take in memory.
+const maxValue = 64 << 20
+
+// scanner cuts a stream of JSON into values without understanding them.
+type scanner struct {
+	r        io.Reader
+	buf      []byte
+	pos, end int
+	tok      []byte
+	err      error
+}
+
+// fill reads on; at the end of the stream it returns io.ErrUnexpectedEOF.
+func (s *scanner) fill() error {
+	for s.pos == s.end {
+		if s.err != nil {
+			return s.err
+		}
+		n, err := s.r.Read(s.buf)
+		s.pos, s.end = 0, n
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		s.err = err
+	}
+	return nil
+}
+
+// next is the next byte that is not white space.
+func (s *scanner) next() (byte, error) {
+	for {
+		if err := s.fill(); err != nil {
+			return 0, err
+		}
+		for s.pos < s.end {
+			b := s.buf[s.pos]
+			s.pos++
+			if b != ' ' && b != '\n' && b != '\r' && b != '\t' {
+				return b, nil
+			}
+		}
+	}
+}
+
+// back undoes the byte that next just returned.
+func (s *scanner) back() { s.pos-- }
+
+func (s *scanner) expect(want byte) error {
+	b, err := s.next()
+	if err == nil && b != want {
+		err = errPage
+	}
+	return err
+}
+
+func (s *scanner) key() (string, error) {
+	value, err := s.value(true)
+	if err != nil {
+		return "", err
+	}
+	if value[0] != '"' {
+		return "", errPage
+	}
+	if !bytes.ContainsRune(value, '\\') {
+		return string(value[1 : len(value)-1]), nil
+	}
+	var key string
+	if err := json.Unmarshal(value, &key); err != nil {
+		return "", errPage
+	}
+	return key, nil
+}
+
+// value is the next value as it is written; without keep it is only skipped.
+// The bytes are good until the next call. What is between balanced brackets is
+// not checked here: whoever decodes the value does that.
+func (s *scanner) value(keep bool) ([]byte, error) {
+	b, err := s.next()
+	if err != nil {
+		return nil, err
+	}
+	s.back()
+	s.tok = s.tok[:0]
+	switch b {
+	case '{', '[', '"':
+		err = s.nested(keep)
+	case ',', ':', '}', ']':
+		err = errPage
+	default:
+		err = s.bare(keep)
+	}
+	return s.tok, err
+}
+
+// nested reads a string, or from a bracket to the one that closes it.
+func (s *scanner) nested(keep bool) error {
+	depth, inString, escaped := 0, false, false
+	for {
+		if err := s.fill(); err != nil {
+			return err
+		}
+		chunk := s.buf[s.pos:s.end]
+		done := false
+		i := 0
+		for i < len(chunk) && !done {
+			b := chunk[i]
+			i++
+			switch {
+			case escaped:
+				escaped = false
+			case inString:
+				switch b {
+				case '\\':
+					escaped = true
+				case '"':
+					inString = false
+					done = depth == 0
+				}
+			default:
+				switch b {
+				case '"':
+					inString = true
+				case '{', '[':
+					depth++
+				case '}', ']':
+					depth--
+					done = depth == 0
+				}
+			}
+		}
+		s.pos += i
+		if err := s.take(keep, chunk[:i]); err != nil || done {
+			return err
+		}
+	}
+}
+
+// bare reads a number, a boolean or null.
+func (s *scanner) bare(keep bool) error {
+	for {
+		if err := s.fill(); err != nil {
+			return err
+		}
+		chunk := s.buf[s.pos:s.end]
+		i := bytes.IndexAny(chunk, ",:}] \n\r\t[{\"")
+		if i >= 0 {
+			s.pos += i
+			return s.take(keep, chunk[:i])
+		}
+		s.pos = s.end
+		if err := s.take(keep, chunk); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *scanner) take(keep bool, chunk []byte) error {
+	if !keep {
+		return nil
+	}
+	if len(s.tok)+len(chunk) > maxValue {
+		return fmt.Errorf("%w: one value is larger than %d MB", errPage, maxValue>>20)
+	}
+	s.tok = append(s.tok, chunk...)
+	return nil
+}
