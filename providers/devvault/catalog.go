@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"accord/providers/devvault/mdl"
 )
@@ -11,7 +12,6 @@ import (
 // catalog is what a vault knows about its own shape: objects, document fields, types, lifecycles, picklists, and the components
 // that are only text to it. It is never changed once it is in use; a change makes a new one (see vault.change).
 type catalog struct {
-	vault      int64
 	objects    map[string]*object
 	aliases    map[string]string // other names of objects, as the sources of the platform disagree
 	docFields  *fields
@@ -20,6 +20,7 @@ type catalog struct {
 	picklists  map[string]*picklist
 	relations  map[string]*relationType
 	components map[string]mdl.Component // by key, "Permissionset.clm_admin__c"; Permissionset, Securityprofile, Integrationrule
+	granted    sync.Map                 // security profile → *grants, computed when first asked for
 }
 
 // Types of fields as describe and SHOW FIELDS print them.
@@ -50,6 +51,7 @@ type field struct {
 	Outbound          string // of a reference: the relationship from here to there, country__vr
 	Inbound           string // of a reference: the relationship from there to here, crm_connection_countries__vr
 	Section           string // of a document field: the section of its page
+	Cascade           bool   // of a reference: the referring record is deleted with the one it refers to; else that one cannot be
 
 	// Column is the column of records or versions that holds the value. When it is empty, the value is in fields under Name,
 	// unless Computed is set: then it is made from other columns (global_id__sys, version_id, version_link…).
@@ -308,7 +310,6 @@ func (c *catalog) statesOf(kind string) [][2]string {
 // clone returns a catalog whose parts may be replaced; the parts themselves are shared and must not be changed in place.
 func (c *catalog) clone() *catalog {
 	return &catalog{
-		vault:   c.vault,
 		objects: cloneMap(c.objects), aliases: c.aliases, docFields: c.docFields.clone(), doctypes: cloneMap(c.doctypes),
 		lifecycles: cloneMap(c.lifecycles), picklists: cloneMap(c.picklists), relations: cloneMap(c.relations),
 		components: cloneMap(c.components),
