@@ -97,7 +97,9 @@ func attribute(name string, kind mdl.Kind, values ...string) mdl.Attribute {
 	}
 	return a
 }
-func textAttr(name string, values ...string) mdl.Attribute { return attribute(name, mdl.Text, values...) }
+func textAttr(name string, values ...string) mdl.Attribute {
+	return attribute(name, mdl.Text, values...)
+}
 func boolAttr(name string, v bool) mdl.Attribute {
 	return attribute(name, mdl.Bool, strconv.FormatBool(v))
 }
