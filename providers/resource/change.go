@@ -27,6 +27,8 @@ type Change[T any] struct {
 	Planned  *T // as it will be; nil: it will be remembered no more
 
 	codec    *codec
+	desired  *providers.Object // plan only, as is recorded
+	recorded *providers.Object
 	live     *providers.Object
 	planned  *providers.Object
 	response providers.PlanResponse
@@ -59,8 +61,19 @@ func (c *Change[T]) MarkUnknown(name string) {
 	c.planned.Unknown = sorted(append(c.planned.Unknown, addrs.Path("").Child(name)))
 }
 
-// ReplaceFor says that the object must be replaced, because of a place.
-func (c *Change[T]) ReplaceFor(at addrs.Path) { c.response.Replace = append(c.response.Replace, at) }
+// ReplaceFor says that the object must be replaced, because of a place. The
+// proposal becomes that of a new object, so call it before Set.
+func (c *Change[T]) ReplaceFor(at addrs.Path) {
+	c.response.Replace = append(c.response.Replace, at)
+	c.anew()
+}
+
+// anew proposes a new object in place of the live one.
+func (c *Change[T]) anew() {
+	if planned, _, _, err := propose(&c.codec.body, c.desired, c.recorded, nil); err == nil {
+		c.planned = planned
+	}
+}
 
 // Consequence says in words what follows from the change.
 func (c *Change[T]) Consequence(format string, args ...any) {

@@ -187,7 +187,25 @@ func (a *assembled) Records(ctx context.Context, req providers.RecordsRequest) i
 			yield(providers.Batch{}, providers.Errorf(providers.Invalid, "provider %s has no stream %q", a.Name, req.End.Stream))
 		}
 	}
-	return a.Syncer.Records(ctx, req)
+	return func(yield func(providers.Batch, error) bool) {
+		elsewhere := false // a panic of whom we yield to is not ours
+		defer func() {
+			if elsewhere {
+				return
+			}
+			if v := recover(); v != nil {
+				yield(providers.Batch{}, panicked(v))
+			}
+		}()
+		for b, err := range a.Syncer.Records(ctx, req) {
+			elsewhere = true
+			more := yield(b, err)
+			elsewhere = false
+			if !more || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (a *assembled) Write(ctx context.Context, req providers.WriteRequest) (results []providers.WriteResult) {

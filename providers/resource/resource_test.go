@@ -455,6 +455,15 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("update: %+v", now)
 	}
 
+	// another name is another box: nothing of the old one is carried over
+	renamed := object(t, `{"shop":"shop.s","name":"y","mode":"open","size":3}`)
+	replaced := p.Plan(ctx, providers.PlanRequest{Items: []providers.PlanItem{{Addr: boxAddr, Desired: renamed, Recorded: now.Object, Live: now.Object}}})[0]
+	want = object(t, `{"shop":"shop.s","name":"y","mode":"open","size":3}`)
+	want.Unknown, want.Sensitive = []addrs.Path{"/code", "/note", "/opened"}, []addrs.Path{"/secret"}
+	if diff := cmp.Diff(want, replaced.Planned); diff != "" || len(replaced.Replace) != 1 || replaced.Replace[0] != "/name" {
+		t.Errorf("replace: %v (-want +got)\n%s", replaced.Replace, diff)
+	}
+
 	for _, change := range []struct {
 		action  providers.Action
 		removal schema.Removal

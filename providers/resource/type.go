@@ -140,9 +140,13 @@ func (t *Type[T]) planned(ctx context.Context, c *codec, env *Env, items []provi
 		}
 		if item.Desired != nil {
 			var err error
+			ch.desired, ch.recorded = item.Desired, item.Recorded
 			ch.planned, ch.response.Replace, ch.response.Diagnostics, err = propose(&c.body, item.Desired, item.Recorded, item.Live)
 			if err != nil {
 				ch.Refuse("", "", "planning: "+err.Error(), "")
+			}
+			if len(ch.response.Replace) > 0 {
+				ch.anew()
 			}
 		}
 		if t.Plan == nil {
@@ -272,26 +276,29 @@ func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs
 			yield(providers.Object{}, providers.Errorf(providers.Invalid, "objects of type %s cannot be listed", t.Name))
 			return
 		}
-		stopped := false
-		err := protect(func() {
-			for found, err := range t.List(ctx, env, instance) {
-				var o *providers.Object
-				if err == nil {
-					o, err = c.object(&providers.Object{Type: t.Name}, found.ID, &found.Body, nil)
-				}
-				if err != nil {
-					stopped = true
-					yield(providers.Object{}, asError(err, "listing "+t.Name, addrs.Instance{}, providers.Transient))
-					return
-				}
-				if !yield(*o, nil) {
-					stopped = true
-					return
-				}
+		elsewhere := false // a panic of whom we yield to is not ours
+		defer func() {
+			if elsewhere {
+				return
 			}
-		})
-		if err != nil && !stopped {
-			yield(providers.Object{}, err)
+			if v := recover(); v != nil {
+				yield(providers.Object{}, panicked(v))
+			}
+		}()
+		for found, err := range t.List(ctx, env, instance) {
+			o := &providers.Object{Type: t.Name}
+			if err == nil {
+				o, err = c.object(o, found.ID, &found.Body, nil)
+			}
+			elsewhere = true
+			if err != nil {
+				yield(providers.Object{}, asError(err, "listing "+t.Name, addrs.Instance{}, providers.Transient))
+				return
+			}
+			if !yield(*o, nil) {
+				return
+			}
+			elsewhere = false
 		}
 	}
 }
@@ -328,12 +335,17 @@ func run[E interface{ crashed(*providers.Error) }](ctx context.Context, env *Env
 func protect(f func()) (err *providers.Error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = providers.Errorf(providers.Internal, "the provider panicked: %v", v)
-			err.Trace = string(debug.Stack())
+			err = panicked(v)
 		}
 	}()
 	f()
 	return nil
+}
+
+func panicked(v any) *providers.Error {
+	err := providers.Errorf(providers.Internal, "the provider panicked: %v", v)
+	err.Trace = string(debug.Stack())
+	return err
 }
 
 func into[T any](v **T, o *providers.Object) func() error {
