@@ -1,11 +1,357 @@
 package devvault
 
+import (
+	"container/list"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"accord/providers/devvault/vql"
+)
+
+// queryState is what the server keeps of queries from one call to the next. The zero value is ready.
+type queryState struct {
+	mu         sync.Mutex
+	statements map[string]*sql.Stmt // prepared, by text
+	results    map[string]*list.Element
+	recent     list.List // of *result, the latest used in front
+	totals     map[string]total
+}
+
+const (
+	maxStatements = 500
+	maxResults    = 500
+	maxKept       = 8 // results whose keys are held
+	maxTotals     = 1000
+)
+
+// result is a query that has further pages. Its keys are read when the second page is asked for, so that paging through costs the same
+// on every page and rows neither come twice nor are missed while others are written.
+type result struct {
+	token string
+	slot  int64
+	query string
+	old   bool
+
+	mu   sync.Mutex
+	keys []int64
+	read bool
+}
+
+// total is how many rows follow a bound, by the query without it.
+type total struct {
+	commits int64
+	rows    int
+}
+
+// keep remembers a prepared statement. There are few texts; if there are many all the same, all are let go.
+func (s *queryState) keep(text string, stmt *sql.Stmt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.statements == nil || len(s.statements) >= maxStatements {
+		// Those in use end with the garbage collector: closing them here would end a reading under way.
+		s.statements = map[string]*sql.Stmt{}
+	}
+	s.statements[text] = stmt
+}
+
+// oldPaging is for versions in which paging is by LIMIT and OFFSET.
+func oldPaging(version string) bool { return version < "v20.3" }
+
 // handleQuery answers POST /api/{v}/query: parse, compile, run, reply.
 func handleQuery(c *call) (reply, error) {
-	return reply{}, fail("OPERATION_NOT_ALLOWED", "queries are not built yet")
+	text, err := c.required("q")
+	if err != nil {
+		return reply{}, err
+	}
+	old := oldPaging(c.version)
+	parsed, err := vql.Parse(text, old)
+	if err != nil {
+		return reply{}, syntaxError(err)
+	}
+	q := newCompiler(c)
+	s, isSelect := parsed.(*vql.Select)
+	if !isSelect {
+		return q.show(parsed.(*vql.Show))
+	}
+	p, err := q.plan(s)
+	if err != nil {
+		return reply{}, err
+	}
+	w := pageRange{size: maxPage}
+	if s.Pagesize != nil {
+		w.size = min(*s.Pagesize, maxPage)
+	}
+	if s.Pageoffset != nil {
+		w.offset = *s.Pageoffset
+	}
+	w.skip, w.most = p.limits()
+	return p.reply(c, text, w)
+}
+
+func syntaxError(err error) error {
+	var e *vql.Error
+	if errors.As(err, &e) {
+		return fail(e.Type(), "%s", e.Error())
+	}
+	return err
+}
+
+// pageRange is the part of the rows that is answered: skip and most are of the query, size and offset of the page.
+type pageRange struct {
+	size, offset int
+	skip         int
+	most         int // -1: all
+}
+
+// limits are the query's own SKIP and MAXROWS.
+func (p *plan) limits() (skip, most int) {
+	most = -1
+	if p.s.Skip != nil {
+		skip = *p.s.Skip
+	}
+	if p.s.Maxrows != nil {
+		most = *p.s.Maxrows
+	}
+	return skip, most
+}
+
+// rows is how many rows the page may have.
+func (w pageRange) rows() int {
+	if w.most < 0 {
+		return w.size
+	}
+	return max(0, min(w.size, w.most-w.offset))
+}
+
+// reply reads the first page, or any page of a target whose rows have no key.
+func (p *plan) reply(c *call, text string, w pageRange) (reply, error) {
+	commits := c.s.store.commits.Load()
+	rows, size, last, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
+	if err != nil {
+		return reply{}, err
+	}
+	n, err := p.total(c, w, size, last, commits)
+	if err != nil {
+		return reply{}, err
+	}
+	token := ""
+	if w.offset+size < n || w.offset > 0 {
+		if p.t.target != "users" {
+			token = c.s.queries.remember(&result{slot: c.v.slot, query: text, old: oldPaging(c.version)})
+		}
+	}
+	return p.answer(c, rows, size, n, w, token)
+}
+
+// answer puts the reply together.
+func (p *plan) answer(c *call, rows []byte, size, total int, w pageRange, token string) (reply, error) {
+	var b body
+	if c.r.Header.Get("X-VaultAPI-DescribeQuery") == "true" {
+		b = append(b, "queryDescribe", p.describe())
+	}
+	sizeKey, offsetKey := "pagesize", "pageoffset"
+	if oldPaging(c.version) {
+		sizeKey, offsetKey = "limit", "offset"
+	}
+	var details body
+	if p.s.Find != nil {
+		details = append(details, "find", p.s.Find.Phrase)
+	}
+	details = append(details, sizeKey, w.size, offsetKey, w.offset, "size", size, "total", total)
+	link := func(offset int) string {
+		return fmt.Sprintf("/api/%s/query/%s?%s=%d&%s=%d", c.version, token, sizeKey, w.size, offsetKey, offset)
+	}
+	if token != "" && w.offset+size < total {
+		details = append(details, "next_page", link(w.offset+w.size))
+	}
+	if token != "" && w.offset > 0 {
+		details = append(details, "previous_page", link(max(0, w.offset-w.size)))
+	}
+	data := make([]byte, 0, len(rows)+2)
+	data = append(append(append(data, '['), rows...), ']')
+	return reply{body: append(b, "responseDetails", details, "data", raw(data))}, nil
+}
+
+// total is how many rows there are. A page that is not full says it itself. Who pages by `id > x` is told from the page before,
+// while nothing is written: the rows that follow its last one are those it had to follow less those it had.
+func (p *plan) total(c *call, w pageRange, size int, last string, commits int64) (int, error) {
+	if size < w.rows() && (size > 0 || w.offset == 0) || w.most >= 0 && w.offset+size >= w.most {
+		return w.offset + size, nil
+	}
+	follows := p.byID && w.skip == 0 && w.offset == 0 && w.most < 0 && (!p.s.All || p.s.Latest) && p.t.key != ""
+	rest := ""
+	if follows {
+		rest = p.restKey(c)
+	}
+	bound := ""
+	if p.bound != nil {
+		bound = p.bound.value
+	}
+	if follows {
+		if t, known := c.s.queries.takeTotal(rest + bound); known && t.commits == commits {
+			c.s.queries.keepTotal(rest+last, total{commits, t.rows - size}, last != "")
+			return t.rows, nil
+		}
+	}
+	limit := -1
+	if w.most >= 0 {
+		limit = w.skip + w.most
+	}
+	n, err := c.s.queries.count(c, p.count(limit))
+	if err != nil {
+		return 0, err
+	}
+	n = max(0, n-w.skip)
+	if follows {
+		c.s.queries.keepTotal(rest+last, total{commits, n - size}, last != "")
+	}
+	return n, nil
+}
+
+// restKey is the same for queries that differ in their bound only.
+func (p *plan) restKey(c *call) string {
+	where := join(" AND ", p.where...)
+	args, err := json.Marshal(where.args)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	return strconv.FormatInt(c.v.slot, 10) + p.from.sql + where.sql + string(args) + "\x00"
+}
+
+func (s *queryState) takeTotal(key string) (total, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, known := s.totals[key]
+	return t, known
+}
+
+func (s *queryState) keepTotal(key string, t total, known bool) {
+	if !known {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.totals == nil || len(s.totals) >= maxTotals {
+		s.totals = map[string]total{}
+	}
+	s.totals[key] = t
+}
+
+// remember keeps a query for its further pages and returns its token.
+func (s *queryState) remember(r *result) string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	r.token = fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.results == nil {
+		s.results = map[string]*list.Element{}
+	}
+	s.results[r.token] = s.recent.PushFront(r)
+	for s.recent.Len() > maxResults {
+		delete(s.results, s.recent.Remove(s.recent.Back()).(*result).token)
+	}
+	return r.token
+}
+
+// find returns the query of a token, and lets go of keys that were not used for long.
+func (s *queryState) find(token string) *result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.results[token]
+	if e == nil {
+		return nil
+	}
+	s.recent.MoveToFront(e)
+	kept := 0
+	for e := s.recent.Front(); e != nil; e = e.Next() {
+		if kept++; kept > maxKept {
+			r := e.Value.(*result)
+			if r.mu.TryLock() {
+				r.keys, r.read = nil, false
+				r.mu.Unlock()
+			}
+		}
+	}
+	return e.Value.(*result)
 }
 
 // handleQueryPage answers POST /api/{v}/query/{token}?pagesize=&pageoffset=.
 func handleQueryPage(c *call) (reply, error) {
-	return reply{}, fail("INVALID_DATA", "the page token is not known")
+	r := c.s.queries.find(c.param("token"))
+	if r == nil || r.slot != c.v.slot {
+		return reply{}, fail("INVALID_DATA", "The query page [%s] is not known any more: run the query again", c.param("token"))
+	}
+	parsed, err := vql.Parse(r.query, r.old)
+	if err != nil {
+		return reply{}, syntaxError(err)
+	}
+	p, err := newCompiler(c).plan(parsed.(*vql.Select))
+	if err != nil {
+		return reply{}, err
+	}
+	w := pageRange{size: maxPage}
+	w.skip, w.most = p.limits()
+	sizeKey, offsetKey := "pagesize", "pageoffset"
+	if r.old {
+		sizeKey, offsetKey = "limit", "offset"
+	}
+	for key, n := range map[string]*int{sizeKey: &w.size, offsetKey: &w.offset} {
+		if text := c.form.Get(key); text != "" {
+			if *n, err = strconv.Atoi(text); err != nil || *n < 0 {
+				return reply{}, fail("INVALID_DATA", "[%s] is not a valid %s", text, key)
+			}
+		}
+	}
+	w.size = min(w.size, maxPage)
+	if p.t.key == "" {
+		rows, size, _, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
+		if err != nil {
+			return reply{}, err
+		}
+		n, err := c.s.queries.count(c, p.count(-1))
+		if err != nil {
+			return reply{}, err
+		}
+		if n = max(0, n-w.skip); w.most >= 0 {
+			n = min(n, w.most)
+		}
+		return p.answer(c, rows, size, n, w, r.token)
+	}
+	keys, err := r.rowKeys(c, p, w)
+	if err != nil {
+		return reply{}, err
+	}
+	from := min(w.offset, len(keys))
+	rows, size, _, err := p.readRows(c, p.rowsOf(keys[from:min(from+w.size, len(keys))]))
+	if err != nil {
+		return reply{}, err
+	}
+	return p.answer(c, rows, size, len(keys), w, r.token)
+}
+
+// rowKeys are the keys of all rows of a result, in order.
+func (r *result) rowKeys(c *call, p *plan, w pageRange) ([]int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.read {
+		return r.keys, nil
+	}
+	var keys []int64
+	err := c.s.queries.each(c, p.keys(w.most, w.skip), 1, func(values []any) error {
+		k, _ := values[0].(int64)
+		keys = append(keys, k)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.keys, r.read = keys, true
+	return keys, nil
 }

@@ -136,6 +136,8 @@ CREATE INDEX IF NOT EXISTS versions_modified ON versions (slot, modified);
 CREATE INDEX IF NOT EXISTS versions_external ON versions (slot, external_id) WHERE external_id IS NOT NULL AND latest = 1;
 CREATE INDEX IF NOT EXISTS versions_link ON versions (slot, link) WHERE link IS NOT NULL AND latest = 1;
 CREATE INDEX IF NOT EXISTS versions_source ON versions (source) WHERE source IS NOT NULL;
+-- in order of id within a type, and enough to count by
+CREATE INDEX IF NOT EXISTS versions_type ON versions (slot, type, key, latest, lifecycle, status);
 CREATE INDEX IF NOT EXISTS versions_binder ON versions (slot, binder, doc) WHERE binder = 1;
 
 -- nodes of a binder version, in order; a new draft copies them, ids and all

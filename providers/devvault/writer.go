@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // writer runs writes one after the other, many to a transaction: those that wait while one commits share the next commit.
@@ -17,6 +18,8 @@ type writer struct {
 	done  chan struct{}
 	mu    sync.RWMutex // held to send on jobs; closed under the write lock
 	ended bool
+
+	commits atomic.Int64 // how many there were: what was counted is still so while it stands
 }
 
 type writeJob struct {
@@ -104,6 +107,7 @@ func (w *writer) group(first *writeJob) {
 	if err != nil {
 		t.exec("ROLLBACK")
 	}
+	w.commits.Add(1)
 	for _, j := range group {
 		if err != nil {
 			j.err = fmt.Errorf("commit: %w", err)
