@@ -32,6 +32,11 @@ func Encode(s *State) ([]byte, error) {
 		Outputs:       make(map[string]Output, len(s.Outputs)),
 		Objects:       s.Sorted(),
 	}
+	for _, o := range doc.Objects {
+		if err := o.Valid(); err != nil {
+			return nil, fmt.Errorf("writing the state as JSON: %w", err)
+		}
+	}
 	for name, o := range s.Outputs {
 		doc.Outputs[name] = o.kept()
 	}
@@ -88,8 +93,8 @@ func Decode(data []byte) (*State, error) {
 	s.Objects = make(map[addrs.Instance]*Object, len(doc.Objects))
 	for n, o := range doc.Objects {
 		switch {
-		case o == nil || o.Addr.IsZero() || o.Type == "" || len(o.Body) == 0:
-			return nil, fmt.Errorf("it is not a state: object %d has no address, type or body", n+1)
+		case o.Valid() != nil:
+			return nil, fmt.Errorf("it is not a state: object %d: %w", n+1, o.Valid())
 		case s.Objects[o.Addr] != nil:
 			return nil, fmt.Errorf("it holds %s twice", o.Addr)
 		}

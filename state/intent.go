@@ -1,6 +1,8 @@
 package state
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,6 +28,22 @@ type Outcome struct {
 	Addr   addrs.Instance `json:"address"`
 	Object *Object        `json:"object,omitempty"` // what is remembered from now on
 	Forget bool           `json:"forget,omitempty"` // with Object nil: remembered no more
+}
+
+// Valid reports what is wrong with an outcome that could not be written and
+// read again.
+func (o Outcome) Valid() error {
+	switch {
+	case o.Addr.IsZero():
+		return errors.New("an outcome names no object")
+	case o.Object == nil:
+		return nil
+	case o.Forget:
+		return fmt.Errorf("the outcome of %s both remembers and forgets", o.Addr)
+	case o.Object.Addr != o.Addr:
+		return fmt.Errorf("the outcome of %s holds %s", o.Addr, o.Object.Addr)
+	}
+	return o.Object.Valid()
 }
 
 // Begin adds intents to s.Open. Backends use it to keep, and to replay.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 
@@ -67,6 +68,14 @@ func (s *State) Clone() *State {
 	c.Outputs = maps.Clone(s.Outputs)
 	c.Open = slices.Clone(s.Open)
 	return &c
+}
+
+// Valid reports what an object lacks that every object has.
+func (o *Object) Valid() error {
+	if o == nil || o.Addr.IsZero() || o.Type == "" || len(o.Body) == 0 {
+		return errors.New("an object has no address, type or body")
+	}
+	return nil
 }
 
 // Equal reports whether two objects, either of which may be nil, are written

@@ -121,7 +121,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"no lineage":      {`{"format_version": 1}`, "it is not a state: it has no format_version or no lineage"},
 		"cut":             {`{"format_version": 1, "lineage": "x", "obj`, "it ends too early: it was cut short"},
 		"two":             {`{"format_version": 1, "lineage": "x"} {}`, "it is not a state: something follows its end at byte 37"},
-		"null object":     {`{"format_version": 1, "lineage": "x", "objects": [null]}`, "it is not a state: object 1 has no address, type or body"},
+		"null object":     {`{"format_version": 1, "lineage": "x", "objects": [null]}`, "it is not a state: object 1: an object has no address, type or body"},
 		"twice": {`{"format_version": 1, "lineage": "x", "objects": [{"address":"a.b","type":"a","body":{}},{"address":"a.b","type":"a","body":{}}]}`,
 			"it holds a.b twice"},
 	} {

@@ -1,0 +1,548 @@
+package statetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var clm, country = addrs.NewKeyed("integration_point", "clm", "us"), addrs.NewKeyed("integration_point", "country", "us")
+
+// Journal tests the journal of syncs.
+func Journal(t *testing.T, fresh func(t *testing.T) Place) {
+	run := func(name string, test func(place)) {
+		t.Run(name, func(t *testing.T) { test(newPlace(t, fresh)) })
+	}
+	run("Memory", testMemory)
+	run("Owed", testOwed)
+	run("Run", testRun)
+	run("Failures", testFailures)
+	run("ManyFailures", testManyFailures)
+	run("Interrupted", testInterrupted)
+	run("Runs", testRuns)
+	run("Forget", testForget)
+	run("Leases", testLeases)
+	run("LeaseOfTheDead", testLeaseOfTheDead)
+	run("Fenced", testFenced)
+	run("TakenOverOnce", testTakenOverOnce)
+	run("CancelledRun", testCancelledRun)
+}
+
+func testMemory(p place) {
+	j := p.journal(p.store())
+	if m := p.memory(j, clm); !cmp.Equal(m, state.Memory{}) {
+		p.Errorf("of a sync never heard of: %+v", m)
+	}
+	want := state.Memory{
+		Horizon: Start.Add(-time.Hour), HorizonFull: Start.Add(-24 * time.Hour),
+		Inputs: map[string]string{"filter": "f1", "rules": "r1"}, Trigger: "2026-03", TriggerKnown: true,
+		LastStart: Start, LastSuccess: Start.Add(-time.Minute), Errors: 3, HeldSince: Start, HeldFor: []string{"last_success_15d"},
+	}
+	lease := p.acquire(j, clm)
+	p.must(j.Remember(p.ctx, lease, want))
+	j = p.journal(p.store())
+	if diff := cmp.Diff(want, p.memory(j, clm)); diff != "" {
+		p.Errorf("memory (-want +got):\n%s", diff)
+	}
+	if m := p.memory(j, country); !cmp.Equal(m, state.Memory{}) {
+		p.Errorf("of another sync: %+v", m)
+	}
+	syncs, err := j.Syncs(p.ctx)
+	p.must(err)
+	if diff := cmp.Diff([]addrs.Instance{clm}, syncs); diff != "" {
+		p.Errorf("syncs (-want +got):\n%s", diff)
+	}
+}
+
+// What was promised stays promised, whatever happens, until it is settled.
+func testOwed(p place) {
+	j := p.journal(p.store())
+	p.must(j.Owe(p.ctx, clm, []string{"filter_edited", "activated"}))
+	p.must(j.Owe(p.ctx, clm, []string{"activated", "requested"}))
+	p.must(j.Owe(p.ctx, country, []string{"activated"}))
+	p.must(j.Settle(p.ctx, clm, []string{"requested", "never_owed"}))
+	p.must(j.Settle(p.ctx, clm, []string{}))
+	owed := func(want ...string) {
+		p.Helper()
+		if diff := cmp.Diff(want, p.memory(j, clm).Owed); diff != "" {
+			p.Errorf("owed (-want +got):\n%s", diff)
+		}
+	}
+	owed("activated", "filter_edited")
+
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Full)
+	p.end(j, "R1", state.End{Outcome: state.Failed})
+	owed("activated", "filter_edited")
+	p.begin(j, lease, "R2", state.Full)
+	p.must(j.Owe(p.ctx, clm, []string{"rule_changed"})) // while it runs
+	p.end(j, "R2", state.End{Outcome: state.Clean, Settled: []string{"activated", "filter_edited"}})
+	owed("rule_changed")
+	p.must(j.Settle(p.ctx, clm, nil))
+	owed()
+	if m := p.memory(j, country); !slices.Equal(m.Owed, []string{"activated"}) {
+		p.Errorf("another sync is owed %v", m.Owed)
+	}
+}
+
+func testRun(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	p.must(j.Begin(p.ctx, state.Run{ID: "R1", Sync: clm, Mode: state.Full, Reasons: []string{"activated"}, Fence: lease.Fence, Started: Start}))
+	batches := []state.Batch{
+		{Seq: 1, Part: "slide", Verb: "create", Keys: []string{"a", "b"}},
+		{Seq: 2, Part: "slide", Verb: "create", Keys: []string{"c"}},
+		{Seq: 3, Part: "presentation", Verb: "update", Keys: []string{"d"}},
+	}
+	p.clock.Add(time.Second)
+	p.must(j.Intend(p.ctx, "R1", batches[:2]))
+	p.must(j.Intend(p.ctx, "R1", batches[2:]))
+
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"slide/create": 2}}))
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"slide/create": 2}})) // said twice
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 3, Counts: map[string]int64{"presentation/update": 1}}))
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"slide/create": 5, "skipped": 1}}))
+	open, err := p.journal(p.store()).Open(p.ctx, clm)
+	p.must(err)
+	if diff := cmp.Diff([]state.Batch{{Run: "R1", Seq: 2, Part: "slide", Verb: "create", Keys: []string{"c"}, At: Start.Add(time.Second)}}, open); diff != "" {
+		p.Errorf("open batches (-want +got):\n%s", diff)
+	}
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 2, Counts: map[string]int64{"slide/create": 1}}))
+
+	if m := p.memory(j, clm); m.Last == nil || m.Last.Outcome != "" || m.LastFull != nil {
+		p.Errorf("while it runs: %+v", m)
+	}
+	m := state.Memory{Horizon: Start, Inputs: map[string]string{"filter": "f1"}}
+	run := p.end(j, "R1", state.End{Outcome: state.Clean, At: Start.Add(time.Minute), Message: "done", Counts: map[string]int64{"read": 7}, Memory: &m})
+	want := state.Run{
+		ID: "R1", Seq: 1, Sync: clm, Mode: state.Full, Reasons: []string{"activated"}, Fence: lease.Fence,
+		Started: Start, Ended: Start.Add(time.Minute), Outcome: state.Clean, Message: "done",
+		Counts: map[string]int64{"slide/create": 8, "presentation/update": 1, "skipped": 1, "read": 7},
+	}
+	if diff := cmp.Diff(want, run); diff != "" {
+		p.Errorf("the run (-want +got):\n%s", diff)
+	}
+	m.Last, m.LastFull = &want, &want
+	if diff := cmp.Diff(m, p.memory(p.journal(p.store()), clm)); diff != "" {
+		p.Errorf("memory (-want +got):\n%s", diff)
+	}
+
+	for name, err := range map[string]error{
+		"a batch after the end":        j.Intend(p.ctx, "R1", []state.Batch{{Seq: 9}}),
+		"a checkpoint after the end":   j.Checkpoint(p.ctx, "R1", state.Checkpoint{}),
+		"a run that was not begun":     j.Checkpoint(p.ctx, "R2", state.Checkpoint{}),
+		"a run's id twice":             j.Begin(p.ctx, state.Run{ID: "R1", Sync: clm, Fence: lease.Fence}),
+		"a run of a sync not leased":   j.Begin(p.ctx, state.Run{ID: "R3", Sync: country, Fence: 1}),
+		"a run without a fence":        j.Begin(p.ctx, state.Run{ID: "R4", Sync: clm}),
+		"an ending that is none":       func() error { _, err := j.End(p.ctx, "R1", state.End{}); return err }(),
+		"an end of what was not begun": func() error { _, err := j.End(p.ctx, "R5", state.End{Outcome: state.Clean}); return err }(),
+		"a batch that was not intended": func() error {
+			p.begin(j, lease, "R6", state.Full)
+			return j.Checkpoint(p.ctx, "R6", state.Checkpoint{Seq: 1})
+		}(),
+		"a batch without a number": j.Intend(p.ctx, "R6", []state.Batch{{}}),
+	} {
+		if err == nil {
+			p.Errorf("%s was accepted", name)
+		}
+	}
+}
+
+// ERR-2, ERR-3: a failure stays until it is resolved, and remembers since when.
+func testFailures(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	cause := addrs.New("field_rule", "brand")
+	fail := func(run string, keys ...string) {
+		p.Helper()
+		var failed []state.Failure
+		for _, k := range keys {
+			failed = append(failed, state.Failure{Part: "slide", Key: k, Title: "Slide " + k, Kind: "invalid", Message: "in " + run, Cause: cause})
+		}
+		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Failed: failed}))
+	}
+	p.begin(j, lease, "R1", state.Full)
+	fail("R1", "b", "a")
+	fail("R1", "a") // again in the same run: one attempt
+	if r := p.end(j, "R1", state.End{Outcome: state.Faulty}); r.Failures != 2 || r.New != 2 {
+		p.Errorf("R1: %d failures, %d new", r.Failures, r.New)
+	}
+
+	p.clock.Add(time.Hour)
+	p.begin(j, lease, "R2", state.Incremental)
+	fail("R2", "b", "c")
+	p.must(j.Checkpoint(p.ctx, "R2", state.Checkpoint{Resolved: []state.Item{{Part: "slide", Key: "a"}, {Part: "slide", Key: "unknown"}}}))
+	if r := p.end(j, "R2", state.End{Outcome: state.Faulty}); r.Failures != 2 || r.New != 1 {
+		p.Errorf("R2: %d failures, %d new", r.Failures, r.New)
+	}
+	late := Start.Add(time.Hour)
+	want := []state.Failure{
+		{Sync: clm, Part: "slide", Key: "b", Title: "Slide b", Kind: "invalid", Message: "in R2", Cause: cause, FirstSeen: Start, LastSeen: late, Attempts: 2, Run: "R2"},
+		{Sync: clm, Part: "slide", Key: "c", Title: "Slide c", Kind: "invalid", Message: "in R2", Cause: cause, FirstSeen: late, LastSeen: late, Attempts: 1, Run: "R2"},
+	}
+	if diff := cmp.Diff(want, p.failures(j, clm)); diff != "" {
+		p.Errorf("failures (-want +got):\n%s", diff)
+	}
+	if n := p.memory(j, clm).Failures; n != 2 {
+		p.Errorf("%d failures are remembered", n)
+	}
+	if f := p.failures(j, country); len(f) != 0 {
+		p.Errorf("of another sync: %v", f)
+	}
+
+	// A run that did not see everything leaves what it did not meet.
+	p.begin(j, lease, "R3", state.Incremental)
+	p.end(j, "R3", state.End{Outcome: state.Clean})
+	if f := p.failures(j, clm); len(f) != 2 {
+		p.Errorf("after a run that met none: %v", f)
+	}
+	// One that saw everything leaves only what it met.
+	p.begin(j, lease, "R4", state.Full)
+	fail("R4", "c")
+	p.end(j, "R4", state.End{Outcome: state.Faulty, Sweep: true})
+	if f := p.failures(j, clm); len(f) != 1 || f[0].Key != "c" || f[0].Attempts != 2 {
+		p.Errorf("after a full run: %v", f)
+	}
+}
+
+// Failures are read page by page, also while what is read is being resolved.
+func testManyFailures(p place) {
+	j := p.journal(p.store())
+	const n = 1203
+	for _, sync := range []addrs.Instance{clm, country} {
+		lease := p.acquire(j, sync)
+		run := "R-" + sync.Name
+		p.begin(j, lease, run, state.Full)
+		var failed []state.Failure
+		for i := range n {
+			failed = append(failed, state.Failure{Part: fmt.Sprint("part", i%3), Key: fmt.Sprintf("%012d", i)})
+		}
+		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Failed: failed}))
+	}
+	if all := p.failures(j, addrs.Instance{}); len(all) != 2*n {
+		p.Errorf("%d failures of all syncs", len(all))
+	}
+	seen := map[state.Item]bool{}
+	for f, err := range j.Failures(p.ctx, clm) {
+		p.must(err)
+		item := state.Item{Part: f.Part, Key: f.Key}
+		if seen[item] {
+			p.Fatalf("%v twice", item)
+		}
+		seen[item] = true
+		if len(seen)%100 == 0 {
+			p.must(j.Checkpoint(p.ctx, "R-clm", state.Checkpoint{Resolved: []state.Item{item}}))
+		}
+	}
+	if len(seen) != n {
+		p.Errorf("%d of %d failures", len(seen), n)
+	}
+	if left := p.failures(j, clm); len(left) != n-n/100 {
+		p.Errorf("%d are left", len(left))
+	}
+	for range j.Failures(p.ctx, clm) {
+		break
+	}
+}
+
+// A run whose process died is closed by the next one; its open batches stay
+// until a run came to its end.
+func testInterrupted(p place) {
+	one := p.store()
+	j := p.journal(one)
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Incremental)
+	p.must(j.Intend(p.ctx, "R1", []state.Batch{{Seq: 1, Keys: []string{"a"}}, {Seq: 2, Keys: []string{"b"}}}))
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"n": 1}, Failed: []state.Failure{{Part: "x", Key: "a"}}}))
+	p.must(one.Close())
+
+	j = p.journal(p.store())
+	open := func(want ...string) {
+		p.Helper()
+		batches, err := j.Open(p.ctx, clm)
+		p.must(err)
+		var got []string
+		for _, b := range batches {
+			got = append(got, fmt.Sprintf("%s %d %v", b.Run, b.Seq, b.Keys))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("open batches (-want +got):\n%s", diff)
+		}
+	}
+	open("R1 2 [b]")
+	lease = p.acquire(j, clm)
+	p.clock.Add(time.Hour)
+	p.begin(j, lease, "R2", state.Incremental)
+	runs, err := j.Runs(p.ctx, clm, 10)
+	p.must(err)
+	if r := runs[1]; r.ID != "R1" || r.Outcome != state.Interrupted || !r.Ended.Equal(Start.Add(time.Hour)) || r.Counts["n"] != 1 || r.Failures != 1 {
+		p.Errorf("the run that was cut short: %+v", r)
+	}
+	p.must(j.Intend(p.ctx, "R2", []state.Batch{{Seq: 1, Keys: []string{"c"}}}))
+	p.end(j, "R2", state.End{Outcome: state.Failed})
+	open("R1 2 [b]", "R2 1 [c]")
+	p.begin(j, lease, "R3", state.Incremental)
+	open("R1 2 [b]", "R2 1 [c]")
+	p.end(j, "R3", state.End{Outcome: state.Faulty})
+	open()
+}
+
+func testRuns(p place) {
+	j := p.journal(p.store())
+	for n := range 6 {
+		sync := []addrs.Instance{clm, country}[n%2]
+		lease := p.acquire(j, sync)
+		mode := []string{state.Full, state.Incremental}[n/2%2]
+		id := fmt.Sprint("R", n)
+		p.begin(j, lease, id, mode)
+		p.end(j, id, state.End{Outcome: state.Clean})
+		p.must(j.Release(p.ctx, lease))
+	}
+	ids := func(sync addrs.Instance, n int, want ...string) {
+		p.Helper()
+		runs, err := j.Runs(p.ctx, sync, n)
+		p.must(err)
+		var got []string
+		for _, r := range runs {
+			got = append(got, r.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("runs (-want +got):\n%s", diff)
+		}
+	}
+	ids(clm, 10, "R4", "R2", "R0")
+	ids(clm, 2, "R4", "R2")
+	ids(addrs.Instance{}, 3, "R5", "R4", "R3")
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R6", state.Full)
+	p.end(j, "R6", state.End{Outcome: state.Failed})
+	if m := p.memory(j, clm); m.Last.ID != "R6" || m.LastFull.ID != "R4" {
+		p.Errorf("last %s, last full %s", m.Last.ID, m.LastFull.ID)
+	}
+}
+
+func testForget(p place) {
+	j := p.journal(p.store())
+	for _, sync := range []addrs.Instance{clm, country} {
+		lease := p.acquire(j, sync)
+		id := "R" + sync.Name
+		p.must(j.Owe(p.ctx, sync, []string{"activated"}))
+		p.begin(j, lease, id, state.Full)
+		p.must(j.Intend(p.ctx, id, []state.Batch{{Seq: 1}}))
+		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Failed: []state.Failure{{Part: "x", Key: "a"}}}))
+		p.end(j, id, state.End{Outcome: state.Failed, Memory: &state.Memory{Errors: 1}})
+		if sync == clm {
+			p.must(j.Forget(p.ctx, lease))
+		}
+	}
+	open, err := j.Open(p.ctx, clm)
+	p.must(err)
+	if m := p.memory(j, clm); m.Errors+len(m.Owed)+m.Failures+len(open) != 0 || m.Last == nil {
+		p.Errorf("of a sync that was forgotten: %+v, %v", m, open)
+	}
+	if m := p.memory(j, country); m.Errors != 1 || len(m.Owed) != 1 || m.Failures != 1 {
+		p.Errorf("of another sync: %+v", m)
+	}
+}
+
+func testLeases(p place) {
+	one, two := p.journal(p.store()), p.journal(p.store())
+	lease := p.acquire(one, clm)
+	if lease.Fence == 0 || lease.Sync != clm || lease.Holder.Operation != "sync" || !lease.Expires.Equal(Start.Add(time.Minute)) {
+		p.Errorf("the lease is %+v", lease)
+	}
+	refused := func() {
+		p.Helper()
+		for _, j := range []state.Journal{one, two} {
+			_, err := j.Acquire(p.ctx, clm, "sync", time.Minute)
+			var leased *state.LeasedError
+			if !errors.As(err, &leased) {
+				p.Fatalf("a second lease: %v", err)
+			}
+			if diff := cmp.Diff(lease, leased.Lease); diff != "" {
+				p.Errorf("the lease that is in the way (-really +as told):\n%s", diff)
+			}
+		}
+	}
+	refused()
+	p.acquire(two, country) // another sync is free
+
+	p.clock.Add(59 * time.Second)
+	var err error
+	lease, err = one.Renew(p.ctx, lease, time.Minute)
+	p.must(err)
+	if !lease.Expires.Equal(Start.Add(119 * time.Second)) {
+		p.Errorf("renewed until %s", lease.Expires)
+	}
+	p.clock.Add(59 * time.Second)
+	refused()
+
+	// Expired, and nobody took it: renewing is still right.
+	p.clock.Add(2 * time.Second)
+	lease, err = one.Renew(p.ctx, lease, time.Second)
+	p.must(err)
+	refused()
+
+	p.clock.Add(time.Second) // exactly when it expires
+	taken := p.acquire(two, clm)
+	if taken.Fence <= lease.Fence {
+		p.Errorf("the fence went from %d to %d", lease.Fence, taken.Fence)
+	}
+	if _, err := one.Renew(p.ctx, lease, time.Minute); !errors.Is(err, state.ErrFenced) {
+		p.Errorf("renewal after takeover: %v", err)
+	}
+	p.must(one.Release(p.ctx, lease)) // leaves the other's alone
+	if _, err := one.Acquire(p.ctx, clm, "sync", time.Minute); !errors.As(err, new(*state.LeasedError)) {
+		p.Errorf("the other's lease is gone: %v", err)
+	}
+	p.must(two.Release(p.ctx, taken))
+	if _, err := two.Renew(p.ctx, taken, time.Minute); !errors.Is(err, state.ErrFenced) {
+		p.Errorf("renewal after release: %v", err)
+	}
+	if again := p.acquire(one, clm); again.Fence <= taken.Fence {
+		p.Errorf("after release the fence went from %d to %d", taken.Fence, again.Fence)
+	}
+}
+
+// The lease of a store that was closed, or whose process died, need not expire.
+func testLeaseOfTheDead(p place) {
+	one := p.store()
+	lease := p.acquire(p.journal(one), clm)
+	p.must(one.Close())
+	if taken := p.acquire(p.journal(p.store()), clm); taken.Fence <= lease.Fence {
+		p.Errorf("the fence went from %d to %d", lease.Fence, taken.Fence)
+	}
+}
+
+func testFenced(p place) {
+	one, two := p.journal(p.store()), p.journal(p.store())
+	lease := p.acquire(one, clm)
+	p.begin(one, lease, "R1", state.Full)
+	p.must(one.Intend(p.ctx, "R1", []state.Batch{{Seq: 1}}))
+	p.clock.Add(time.Hour)
+	p.must(one.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1})) // expired, but nobody took over
+	p.acquire(two, clm)
+	for name, err := range map[string]error{
+		"Begin":      one.Begin(p.ctx, state.Run{ID: "R2", Sync: clm, Fence: lease.Fence}),
+		"Intend":     one.Intend(p.ctx, "R1", []state.Batch{{Seq: 2}}),
+		"Checkpoint": one.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"n": 1}}),
+		"End": func() error {
+			_, err := one.End(p.ctx, "R1", state.End{Outcome: state.Clean, Memory: &state.Memory{Errors: 9}})
+			return err
+		}(),
+		"Remember": one.Remember(p.ctx, lease, state.Memory{Errors: 9}),
+		"Forget":   one.Forget(p.ctx, lease),
+	} {
+		if !errors.Is(err, state.ErrFenced) {
+			p.Errorf("%s after takeover: %v", name, err)
+		}
+	}
+	if m := p.memory(two, clm); m.Errors != 0 || m.Last.Outcome != "" || len(m.Last.Counts) != 0 {
+		p.Errorf("something was kept: %+v", m)
+	}
+}
+
+func testTakenOverOnce(p place) {
+	first := p.journal(p.store())
+	lease := p.acquire(first, clm)
+	p.clock.Add(time.Minute)
+	const contenders = 10
+	got := make(chan state.Lease, contenders)
+	done := make(chan error, contenders)
+	for range contenders {
+		j := p.journal(p.store())
+		go func() {
+			l, err := j.Acquire(p.ctx, clm, "sync", time.Minute)
+			if err == nil {
+				got <- l
+			} else if errors.As(err, new(*state.LeasedError)) {
+				err = nil
+			}
+			done <- err
+		}()
+	}
+	for range contenders {
+		p.must(<-done)
+	}
+	if len(got) != 1 {
+		p.Fatalf("%d took over", len(got))
+	}
+	if l := <-got; l.Fence != lease.Fence+1 {
+		p.Errorf("the fence went from %d to %d", lease.Fence, l.Fence)
+	}
+}
+
+// A run that is told to stop begins nothing, and still records what it did.
+func testCancelledRun(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Full)
+	p.must(j.Intend(p.ctx, "R1", []state.Batch{{Seq: 1}}))
+	ctx, cancel := context.WithCancel(p.ctx)
+	cancel()
+	if err := j.Intend(ctx, "R1", []state.Batch{{Seq: 2}}); !errors.Is(err, context.Canceled) {
+		p.Errorf("Intend: %v", err)
+	}
+	if _, err := j.Acquire(ctx, country, "sync", time.Minute); !errors.Is(err, context.Canceled) {
+		p.Errorf("Acquire: %v", err)
+	}
+	p.must(j.Checkpoint(ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"n": 1}}))
+	r, err := j.End(ctx, "R1", state.End{Outcome: state.Interrupted})
+	p.must(err)
+	p.must(j.Release(ctx, lease))
+	if r.Outcome != state.Interrupted || r.Counts["n"] != 1 {
+		p.Errorf("the run is %+v", r)
+	}
+	p.acquire(j, clm)
+}
+
+func (p place) journal(s state.Store) state.Journal {
+	p.Helper()
+	j, err := s.Journal(p.ctx)
+	p.must(err)
+	return j
+}
+
+func (p place) memory(j state.Journal, sync addrs.Instance) state.Memory {
+	p.Helper()
+	m, err := j.Memory(p.ctx, sync)
+	p.must(err)
+	return m
+}
+
+func (p place) acquire(j state.Journal, sync addrs.Instance) state.Lease {
+	p.Helper()
+	l, err := j.Acquire(p.ctx, sync, "sync", time.Minute)
+	p.must(err)
+	return l
+}
+
+func (p place) begin(j state.Journal, lease state.Lease, id, mode string) {
+	p.Helper()
+	p.must(j.Begin(p.ctx, state.Run{ID: id, Sync: lease.Sync, Mode: mode, Fence: lease.Fence, Started: p.clock.Now()}))
+}
+
+func (p place) end(j state.Journal, id string, e state.End) state.Run {
+	p.Helper()
+	r, err := j.End(p.ctx, id, e)
+	p.must(err)
+	return r
+}
+
+func (p place) failures(j state.Journal, sync addrs.Instance) []state.Failure {
+	p.Helper()
+	var all []state.Failure
+	for f, err := range j.Failures(p.ctx, sync) {
+		p.must(err)
+		all = append(all, f)
+	}
+	return all
+}

@@ -1,0 +1,380 @@
+package statetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"accord/lang/addrs"
+	"accord/state"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// Object returns an object to remember.
+func Object(key, body string) *state.Object {
+	a := addrs.NewKeyed("country_filter", "crm", key)
+	return &state.Object{
+		Addr: a, Provider: "vault", Type: a.Type, ID: "V-" + key, SchemaVersion: 2, Removal: "forget", Protect: true,
+		DependsOn: []addrs.Instance{addrs.New("connection", "crm")}, Sensitive: []addrs.Path{"/a~1b"}, Body: json.RawMessage(body),
+	}
+}
+
+func remember(key, body string) state.Outcome {
+	o := Object(key, body)
+	return state.Outcome{Addr: o.Addr, Object: o}
+}
+
+// State tests reading, locking and changing a state.
+func State(t *testing.T, fresh func(t *testing.T) Place) {
+	run := func(name string, test func(place)) {
+		t.Run(name, func(t *testing.T) { test(newPlace(t, fresh)) })
+	}
+	run("Empty", testEmpty)
+	run("Remembered", testRemembered)
+	run("Serial", testSerial)
+	run("Outputs", testOutputs)
+	run("Intents", testIntents)
+	run("SavedWithOpenIntents", testSavedWithOpenIntents)
+	run("Locked", testLocked)
+	run("OneWins", testOneWins)
+	run("Unlocked", testUnlocked)
+	run("Invalid", testInvalid)
+	run("Cancelled", testCancelled)
+	run("Concurrent", testConcurrent)
+}
+
+func testEmpty(p place) {
+	s, err := p.store().Read(p.ctx)
+	p.must(err)
+	if s.Lineage == "" || s.Serial != 0 || len(s.Objects)+len(s.Outputs)+len(s.Open) != 0 {
+		p.Errorf("where nothing exists, Read returned %+v", s)
+	}
+}
+
+// What is acknowledged is there for everybody at once, whatever happens to the
+// lock: given up, or just left.
+func testRemembered(p place) {
+	one := p.store()
+	lock := p.lock(one, "apply")
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("us", `{"countries":["US","<&>"]}`), remember("de", `{}`)}))
+	want := lock.State()
+	if len(want.Objects) != 2 {
+		p.Fatalf("the lock's state has %d objects", len(want.Objects))
+	}
+	p.same(want, p.read(p.store()))
+
+	p.must(one.Close())
+	p.same(want, p.read(p.store()))
+
+	lock = p.lock(p.store(), "apply")
+	p.same(want, lock.State())
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: Object("us", "").Addr, Forget: true}, {Addr: Object("de", "").Addr}}))
+	p.must(lock.Save(p.ctx))
+	p.must(lock.Unlock())
+	got := p.read(p.store())
+	if len(got.Objects) != 1 || got.Objects[Object("de", "").Addr] == nil || got.Lineage != want.Lineage {
+		p.Errorf("after one was forgotten: %+v", got)
+	}
+}
+
+func testSerial(p place) {
+	store := p.store()
+	save := func(want uint64, outcomes ...state.Outcome) {
+		p.Helper()
+		lock := p.lock(store, "apply")
+		p.must(lock.Done(p.ctx, outcomes))
+		p.must(lock.Save(p.ctx))
+		if got := lock.State().Serial; got != want {
+			p.Errorf("the lock's serial is %d, not %d", got, want)
+		}
+		p.must(lock.Unlock())
+		if got := p.read(store).Serial; got != want {
+			p.Errorf("serial %d, not %d", got, want)
+		}
+	}
+	save(0)
+	save(1, remember("us", `{}`))
+	save(1)
+	save(1, remember("us", `{}`))
+	save(1, remember("us", `{"a":1}`), remember("us", `{}`))
+	save(1, remember("de", `{}`), state.Outcome{Addr: Object("de", "").Addr, Forget: true})
+	save(2, remember("us", `{"a":1}`))
+	save(3, state.Outcome{Addr: Object("us", "").Addr, Forget: true})
+
+	// Also across processes: one changes, the next one changes it back.
+	lock := p.lock(store, "apply")
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("us", `{}`)}))
+	p.must(lock.Unlock())
+	save(3, state.Outcome{Addr: Object("us", "").Addr, Forget: true})
+	lock = p.lock(store, "apply")
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("us", `{}`)}))
+	p.must(lock.Unlock())
+	save(4)
+}
+
+func testOutputs(p place) {
+	lock := p.lock(p.store(), "apply")
+	p.must(lock.SetOutputs(p.ctx, map[string]state.Output{
+		"plain":  {Value: json.RawMessage(`["a"]`)},
+		"secret": {Value: json.RawMessage(`"canary"`), Sensitive: true},
+	}))
+	want := map[string]state.Output{"plain": {Value: json.RawMessage(`["a"]`)}, "secret": {Sensitive: true}}
+	if diff := cmp.Diff(want, p.read(p.store()).Outputs); diff != "" {
+		p.Errorf("before Save (-want +got):\n%s", diff)
+	}
+	p.must(lock.Save(p.ctx))
+	if diff := cmp.Diff(want, p.read(p.store()).Outputs); diff != "" {
+		p.Errorf("after Save (-want +got):\n%s", diff)
+	}
+	p.must(lock.SetOutputs(p.ctx, want))
+	p.must(lock.Save(p.ctx))
+	if serial := lock.State().Serial; serial != 1 {
+		p.Errorf("the same outputs moved the serial to %d", serial)
+	}
+	p.must(lock.SetOutputs(p.ctx, nil))
+	p.must(lock.Save(p.ctx))
+	if s := p.read(p.store()); s.Serial != 2 || len(s.Outputs) != 0 {
+		p.Errorf("without outputs: serial %d, %v", s.Serial, s.Outputs)
+	}
+}
+
+func testIntents(p place) {
+	one := p.store()
+	lock := p.lock(one, "apply")
+	us, de, fr := Object("us", `{"n":1}`), Object("de", `{"n":2}`), Object("fr", `{}`)
+	intents := []state.Intent{
+		{Addr: us.Addr, Action: "create", Object: us},
+		{Addr: de.Addr, Action: "update", ID: "V1", Object: de},
+		{Addr: fr.Addr, Action: "remove", ID: "V2"},
+	}
+	p.must(lock.Intend(p.ctx, intents))
+	p.clock.Add(1)
+	p.must(lock.Intend(p.ctx, []state.Intent{{Addr: fr.Addr, Action: "create", Object: fr}}))
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: de.Addr, Object: de}}))
+	p.must(one.Close()) // as a process that died would leave it
+
+	lock = p.lock(p.store(), "apply")
+	open := lock.State().Open
+	var got []string
+	for _, i := range open {
+		got = append(got, fmt.Sprint(i.Action, " ", i.Addr.Key, " ", i.ID, i.At.Sub(Start).Nanoseconds(), i.Holder != ""))
+	}
+	if diff := cmp.Diff([]string{`create us 0 true`, `remove fr V20 true`, `create fr 1 true`}, got); diff != "" {
+		p.Fatalf("open intents (-want +got):\n%s", diff)
+	}
+	if !open[0].Object.Equal(us) || open[0].Seq != intents[0].Seq || open[0].Seq >= open[1].Seq {
+		p.Errorf("the first open intent is %+v", open[0])
+	}
+
+	// The next process finds out what came of them, and adds its own behind.
+	next := []state.Intent{{Addr: de.Addr, Action: "update"}}
+	p.must(lock.Intend(p.ctx, next))
+	if next[0].Seq <= open[2].Seq {
+		p.Errorf("a later intent has Seq %d, an earlier one %d", next[0].Seq, open[2].Seq)
+	}
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: fr.Addr}, {Addr: us.Addr, Object: us}, {Addr: de.Addr}}))
+	if s := p.read(p.store()); len(s.Open) != 0 || len(s.Objects) != 2 {
+		p.Errorf("after all outcomes: %+v", s)
+	}
+}
+
+func testSavedWithOpenIntents(p place) {
+	one := p.store()
+	lock := p.lock(one, "apply")
+	us, de := Object("us", `{}`), Object("de", `{}`)
+	p.must(lock.Intend(p.ctx, []state.Intent{{Addr: us.Addr, Action: "create"}, {Addr: de.Addr, Action: "create"}}))
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: de.Addr, Object: de}}))
+	p.must(lock.Save(p.ctx))
+	if s := p.read(p.store()); s.Serial != 1 || len(s.Open) != 1 || s.Open[0].Addr != us.Addr {
+		p.Errorf("after Save: serial %d, open %+v", s.Serial, s.Open)
+	}
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: us.Addr, Object: us}}))
+	p.must(one.Close())
+	if s := p.read(p.store()); s.Serial != 1 || len(s.Open) != 0 || len(s.Objects) != 2 {
+		p.Errorf("after its outcome: %+v", s)
+	}
+}
+
+// S2, S3: who is refused is told who holds the lock, not who he is himself.
+func testLocked(p place) {
+	one, two := p.store(), p.store()
+	lock := p.lock(one, "apply")
+	p.clock.Add(1e9)
+	for range 2 {
+		_, err := two.Lock(p.ctx, "destroy")
+		var locked *state.LockedError
+		if !errors.As(err, &locked) {
+			p.Fatalf("a second lock: %v", err)
+		}
+		if diff := cmp.Diff(lock.Holder(), locked.Holder); diff != "" {
+			p.Fatalf("the holder (-really +as told):\n%s", diff)
+		}
+	}
+	h := lock.Holder()
+	if h.ID == "" || h.Operation != "apply" || h.Who == "" || h.PID == 0 || h.Path == "" || !h.Created.Equal(Start) {
+		p.Errorf("the holder's record is %+v", h)
+	}
+	p.must(lock.Unlock())
+	second := p.lock(two, "destroy")
+	if second.Holder().ID == h.ID {
+		p.Error("two locks have one id")
+	}
+	if _, err := two.Lock(p.ctx, "apply"); !errors.As(err, new(*state.LockedError)) {
+		p.Errorf("a second lock of one store: %v", err)
+	}
+}
+
+func testOneWins(p place) {
+	const contenders = 20
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		won    []state.Lock
+		lost   []state.Holder
+		stores []state.Store
+	)
+	for range contenders {
+		stores = append(stores, p.store())
+	}
+	for n, s := range stores {
+		wg.Go(func() {
+			lock, err := s.Lock(p.ctx, fmt.Sprint("apply ", n))
+			var locked *state.LockedError
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				won = append(won, lock)
+			case errors.As(err, &locked):
+				lost = append(lost, locked.Holder)
+			default:
+				p.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(won) != 1 || len(lost) != contenders-1 {
+		p.Fatalf("%d won and %d lost", len(won), len(lost))
+	}
+	for _, h := range lost {
+		if h != won[0].Holder() {
+			p.Errorf("a loser was told of %v", h)
+		}
+	}
+}
+
+func testUnlocked(p place) {
+	lock := p.lock(p.store(), "apply")
+	p.must(lock.Unlock())
+	p.must(lock.Unlock())
+	for name, err := range map[string]error{
+		"Intend":     lock.Intend(p.ctx, []state.Intent{{Addr: Object("us", "").Addr}}),
+		"Done":       lock.Done(p.ctx, []state.Outcome{remember("us", `{}`)}),
+		"SetOutputs": lock.SetOutputs(p.ctx, map[string]state.Output{"a": {}}),
+		"Save":       lock.Save(p.ctx),
+	} {
+		if !errors.Is(err, state.ErrUnlocked) {
+			p.Errorf("%s after Unlock: %v", name, err)
+		}
+	}
+	if s := p.read(p.store()); len(s.Objects) != 0 || s.Serial != 0 {
+		p.Errorf("something was written: %+v", s)
+	}
+}
+
+// What could not be read again is refused before it is written.
+func testInvalid(p place) {
+	lock := p.lock(p.store(), "apply")
+	us := Object("us", `{}`)
+	for name, o := range map[string]state.Outcome{
+		"no address":      {Object: us},
+		"another address": {Addr: Object("de", "").Addr, Object: us},
+		"both":            {Addr: us.Addr, Object: us, Forget: true},
+		"no body":         {Addr: us.Addr, Object: &state.Object{Addr: us.Addr, Type: "x"}},
+		"no JSON":         {Addr: us.Addr, Object: &state.Object{Addr: us.Addr, Type: "x", Body: json.RawMessage(`{`)}},
+	} {
+		if err := lock.Done(p.ctx, []state.Outcome{remember("ok", `{}`), o}); err == nil {
+			p.Errorf("%s: no error", name)
+		}
+	}
+	if s := p.read(p.store()); len(s.Objects) != 0 {
+		p.Errorf("part of a refused batch was kept: %v", s.Objects)
+	}
+}
+
+// A cancelled operation begins nothing, and still keeps what was done.
+func testCancelled(p place) {
+	lock := p.lock(p.store(), "apply")
+	ctx, cancel := context.WithCancel(p.ctx)
+	cancel()
+	if err := lock.Intend(ctx, []state.Intent{{Addr: Object("us", "").Addr}}); !errors.Is(err, context.Canceled) {
+		p.Errorf("Intend: %v", err)
+	}
+	p.must(lock.Done(ctx, []state.Outcome{remember("us", `{}`)}))
+	p.must(lock.Save(ctx))
+	if s := p.read(p.store()); len(s.Objects) != 1 || len(s.Open) != 0 || s.Serial != 1 {
+		p.Errorf("after a cancelled operation: %+v", s)
+	}
+}
+
+// Many goroutines record at once, others read and save meanwhile.
+func testConcurrent(p place) {
+	const writers, each = 8, 25
+	store := p.store()
+	lock := p.lock(store, "apply")
+	var wg sync.WaitGroup
+	for w := range writers {
+		wg.Go(func() {
+			for n := range each {
+				o := remember(fmt.Sprint(w, "-", n), fmt.Sprintf(`{"n":%d}`, n))
+				if err := lock.Intend(p.ctx, []state.Intent{{Addr: o.Addr, Action: "create"}}); err != nil {
+					p.Error(err)
+				}
+				if err := lock.Done(p.ctx, []state.Outcome{o}); err != nil {
+					p.Error(err)
+				}
+			}
+		})
+	}
+	wg.Go(func() {
+		for range 5 {
+			if err := lock.Save(p.ctx); err != nil {
+				p.Error(err)
+			}
+			if _, err := store.Read(p.ctx); err != nil {
+				p.Error(err)
+			}
+		}
+	})
+	wg.Wait()
+	p.must(lock.Save(p.ctx))
+	if s := p.read(p.store()); len(s.Objects) != writers*each || len(s.Open) != 0 {
+		p.Errorf("%d objects and %d open intents", len(s.Objects), len(s.Open))
+	}
+}
+
+func (p place) lock(s state.Store, operation string) state.Lock {
+	p.Helper()
+	lock, err := s.Lock(p.ctx, operation)
+	p.must(err)
+	return lock
+}
+
+func (p place) read(s state.Store) *state.State {
+	p.Helper()
+	st, err := s.Read(p.ctx)
+	p.must(err)
+	return st
+}
+
+func (p place) same(want, got *state.State) {
+	p.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		p.Errorf("the state (-want +got):\n%s", diff)
+	}
+}
