@@ -1,0 +1,187 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"accord/providers"
+	"accord/state"
+)
+
+// Limits are what a run may not exceed (`limits` of the accord block).
+type Limits struct {
+	MaxWithdrawn Limit
+	MaxPublished Limit
+	IgnoreBelow  int // shares do not apply to fewer items than this
+}
+
+// Limit is a number of items, or a share of what the sync owns at its target.
+type Limit struct {
+	Set   bool    // else there is no such limit
+	Share float64 // 0.2: of what is owned
+	Count int     // above 0: holds instead of Share
+	Place string  // for people: the line to change
+}
+
+// Allowance lifts limits once, up to a number of items.
+type Allowance struct {
+	Withdraw int `json:"withdraw,omitempty"`
+	Publish  int `json:"publish,omitempty"`
+}
+
+// Verdict is a limit that a run would exceed.
+type Verdict struct {
+	Limit   string `json:"limit"` // max_withdrawn, max_published, promise
+	Count   int    `json:"count"`
+	Bound   int    `json:"bound"`
+	Owned   int    `json:"owned"`
+	Message string `json:"message"`
+	Place   string `json:"place,omitempty"` // the line to change
+	Allow   string `json:"allow,omitempty"` // what -allow would have to say
+}
+
+// bound is how many items a limit lets through.
+func (l Limit) bound(owned, ignoreBelow int) int {
+	if l.Count > 0 {
+		return l.Count
+	}
+	return max(int(l.Share*float64(owned)), ignoreBelow-1)
+}
+
+// check holds an impact against the limits. It is pure.
+func check(i *Impact, limits Limits, allow Allowance) []Verdict {
+	var broken []Verdict
+	judge := func(name, verb, done string, l Limit, count, allowed int) {
+		bound := max(l.bound(max(i.Owned, 0), limits.IgnoreBelow), allowed)
+		if !l.Set || count <= bound {
+			return
+		}
+		broken = append(broken, Verdict{
+			Limit: name, Count: count, Bound: bound, Owned: max(i.Owned, 0),
+			Message: fmt.Sprintf("%d items would be %s at %s, where %d are owned; %s lets %d through", count, done, i.Target, max(i.Owned, 0), name, bound),
+			Place:   l.Place,
+			Allow:   fmt.Sprintf("%s:%s=%d", verb, i.Addr, count),
+		})
+	}
+	judge("max_withdrawn", "withdraw", "withdrawn", limits.MaxWithdrawn, i.Total.Withdrawn, allow.Withdraw)
+	if !i.First {
+		judge("max_published", "publish", "newly published", limits.MaxPublished, i.Total.Published(), allow.Publish)
+	}
+	return broken
+}
+
+// Tolerance of a promise: what a source may change between plan and apply.
+const (
+	tolerance      = 10
+	toleranceShare = 0.01
+)
+
+// keeps holds an impact against what a plan promised: no route value that the
+// plan did not name, and hardly more withdrawals. It is pure.
+func (p *Promise) keeps(i *Impact) []Verdict {
+	if p == nil {
+		return nil
+	}
+	var broken []Verdict
+	bound := p.Withdrawn + max(tolerance, int(toleranceShare*float64(p.Withdrawn)))
+	if n := i.Total.Withdrawn; n > bound {
+		broken = append(broken, Verdict{
+			Limit: "promise", Count: n, Bound: bound, Owned: max(i.Owned, 0),
+			Message: fmt.Sprintf("%d items would be withdrawn at %s; the plan showed %d", n, i.Target, p.Withdrawn),
+		})
+	}
+	var unnamed []string
+	for _, r := range i.Newly {
+		if !slices.Contains(p.Newly, r.Key) {
+			unnamed = append(unnamed, r.Title)
+		}
+	}
+	if len(unnamed) > 0 {
+		broken = append(broken, Verdict{
+			Limit: "promise", Count: len(unnamed), Owned: max(i.Owned, 0),
+			Message: fmt.Sprintf("%s would newly receive %s; the plan did not say so", i.Target, strings.Join(unnamed, ", ")),
+		})
+	}
+	return broken
+}
+
+// refused makes the error of broken limits.
+func refused(broken []Verdict) error {
+	if len(broken) == 0 {
+		return nil
+	}
+	var messages, advice []string
+	for _, v := range broken {
+		messages = append(messages, v.Message)
+		if v.Place != "" {
+			advice = append(advice, v.Place)
+		}
+		if v.Allow != "" {
+			advice = append(advice, "or once: -allow="+v.Allow)
+		}
+		if v.Limit == "promise" {
+			advice = append(advice, "plan again")
+		}
+	}
+	return &providers.Error{Kind: providers.Refused, Op: "checking what the run would do", Message: strings.Join(messages, "; "), Advice: strings.Join(advice, "\n")}
+}
+
+// weigh makes the Impact of a job from what was found, and holds it against
+// the limits.
+func (j *job) weigh(ctx context.Context, p *pass) error {
+	i := &Impact{
+		Addr: j.Sync.Addr, Target: j.Sync.Target.Instance, Title: j.Sync.Title, Decision: j.Decision,
+		Owned: j.tally.owned, First: p.full && (j.tally.owned == 0 || j.cutShort()),
+		Withheld: j.withheld, Exact: p.full, AsOf: p.read.horizon,
+		Calls: p.read.calls + j.read.calls, Records: p.read.records,
+		changes: j.changes, parts: j.parts,
+	}
+	if i.AsOf.IsZero() {
+		i.AsOf = j.s.opts.Now()
+	}
+	j.tally.into(i, j.title, j.Memory.Inputs[inputRoutes])
+	if !p.full {
+		if err := j.owned(ctx, i); err != nil {
+			return err
+		}
+	}
+	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow), j.Promise.keeps(i)...)
+	j.impact, j.tally = i, nil
+	return nil
+}
+
+// cutShort reports whether the first full run was begun and not ended: what it
+// published is no base for a limit on the rest.
+func (j *job) cutShort() bool {
+	last := j.Memory.Last
+	return j.Memory.HorizonFull.IsZero() && last != nil && last.Mode == state.Full &&
+		(last.Outcome == "" || last.Outcome == state.Interrupted || last.Outcome == state.Failed && last.Counts[Added] > 0)
+}
+
+// countOwned is the journal's name for how many items a run left published.
+const countOwned = "owned"
+
+// owned is the base of limits in an incremental run, which looks at few items:
+// what the last run left, or, where that is not known and needed, a count.
+func (j *job) owned(ctx context.Context, i *Impact) error {
+	i.Owned = -1
+	for _, run := range []*state.Run{j.Memory.Last, j.Memory.LastFull} {
+		if run != nil && run.Counts[countOwned] > 0 {
+			i.Owned = int(run.Counts[countOwned])
+			return nil
+		}
+	}
+	least := j.s.opts.Limits.IgnoreBelow
+	if i.Total.Withdrawn < least && i.Total.Published() < least {
+		return nil
+	}
+	i.Owned = 0
+	return j.s.records(ctx, providers.RecordsRequest{End: j.Sync.Target}, &j.read, func(r *providers.Record) error {
+		if r.Standing != providers.Withdrawn {
+			i.Owned++
+		}
+		return nil
+	})
+}

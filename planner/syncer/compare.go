@@ -1,0 +1,473 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"accord/providers"
+)
+
+// fate is what shall become of an item at one target, whatever is there.
+type fate int
+
+const (
+	publish  fate = iota
+	withdraw      // where it is there
+	keep          // as it is there; reported
+	stay          // as it is there; nothing to report
+	refuse        // it cannot be published, and stays as it is there; an exception
+)
+
+// decide says what shall become of a routed record (CLM-1, CTRY-5). why is for
+// people. A record that the source does not know is kept: absence never removes.
+func (c *class) decide(r *providers.Record, routes *routes, gap string) (f fate, why string) {
+	if r == nil {
+		return keep, "missing in the source"
+	}
+	switch c.meaning(r) {
+	case providers.Withdraw:
+		return withdraw, words(r.Standing)
+	case providers.Keep:
+		if len(r.Routes) > 0 && !routes.takes(r.Routes) {
+			return withdraw, notRouted
+		}
+		return keep, words(r.Standing)
+	}
+	switch {
+	case !routes.takes(r.Routes):
+		return withdraw, notRouted
+	case r.Problem != "":
+		return refuse, r.Problem
+	case gap != "":
+		return refuse, gap
+	default:
+		return publish, ""
+	}
+}
+
+// decideMember says what shall become of a record that goes where its
+// containers go, and leaves with the last.
+func (c *class) decideMember(r *providers.Record, needed bool, gap string) (f fate, why string) {
+	switch {
+	case !needed:
+		return withdraw, "nothing there needs it any more"
+	case r == nil:
+		return stay, ""
+	case c.meaning(r) != providers.Publish:
+		return keep, words(r.Standing)
+	case r.Problem != "":
+		return refuse, r.Problem
+	case gap != "":
+		return keep, gap // its containers carry the exception
+	default:
+		return publish, ""
+	}
+}
+
+const notRouted = "not routed here"
+
+// comparison is one target being compared, from the last part to the first:
+// what containers need is known before their members are met.
+type comparison struct {
+	*job
+	p     *pass
+	needs []*sorter // by part: members that what will be there names
+	held  []*sorter // incremental, by part: members that what is there names
+	keys  []frames  // incremental, by part: all items that are looked at
+	buf   []byte
+}
+
+// compare finds what has to change at the target of a job.
+func (j *job) compare(ctx context.Context, p *pass) error {
+	c := &comparison{
+		job: j, p: p,
+		needs: sets(p.scratch, len(p.parts)),
+		held:  sets(p.scratch, len(p.parts)),
+		keys:  make([]frames, len(p.parts)),
+	}
+	j.tally = newTally(len(p.parts))
+	j.changes = make([]frames, len(p.parts))
+	if j.asTable {
+		j.table = &table{keys: make(map[string]string), gone: make(map[string]string)}
+	}
+	for q := len(p.parts) - 1; q >= 0; q-- {
+		if !p.full {
+			if err := c.lookAt(ctx, q); err != nil {
+				return err
+			}
+		}
+		needed, err := c.needs[q].sorted()
+		if err != nil {
+			return err
+		}
+		if !p.full && !p.parts[q].Routed {
+			if needed, err = c.neededOutside(ctx, q, needed); err != nil {
+				return err
+			}
+		}
+		if err := c.part(q, needed); err != nil {
+			return err
+		}
+		needed.remove()
+	}
+	for _, f := range c.keys {
+		f.remove()
+	}
+	return nil
+}
+
+// lookAt reads the items of one part that an incremental run is about: what
+// the source yielded, and what those containers hold at the target.
+func (c *comparison) lookAt(ctx context.Context, q int) error {
+	src := c.p.library[q].open()
+	defer src.close()
+	for src.next() {
+		if err := c.held[q].add(string(src.key), nil); err != nil {
+			return err
+		}
+	}
+	if src.err != nil {
+		return src.err
+	}
+	var err error
+	if c.keys[q], err = c.held[q].sorted(); err != nil {
+		return err
+	}
+	if err := c.readTargetKeys(ctx, c.p, q, c.keys[q]); err != nil {
+		return err
+	}
+	w := walkTarget(c.target[q], c.p.parts[q].Name)
+	defer w.close()
+	for ; w.rec != nil; w.next() {
+		if err := name(c.held, c.p, w.rec.Members); err != nil {
+			return err
+		}
+	}
+	return w.err
+}
+
+// neededOutside adds the members that no container of this run needs, but one
+// that it does not look at still holds.
+func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (frames, error) {
+	part := c.p.parts[q].Name
+	asked := c.p.scratch.set()
+	need := needed.open()
+	defer need.close()
+	w := walkTarget(c.target[q], part)
+	defer w.close()
+	for ; w.rec != nil; w.next() {
+		if w.rec.Standing != providers.Withdrawn && !need.seek(w.rec.Key) {
+			if err := asked.add(w.rec.Key, nil); err != nil {
+				return frames{}, err
+			}
+		}
+	}
+	if w.err != nil || need.err != nil {
+		return frames{}, firstError(w.err, need.err)
+	}
+	byPart := make([]frames, len(c.p.parts))
+	var err error
+	if byPart[q], err = asked.sorted(); err != nil || byPart[q].n == 0 {
+		return needed, err
+	}
+	holders := make([]*sorter, len(c.p.parts)) // by part: container → member
+	for i := range holders {
+		holders[i] = c.p.scratch.sorter()
+	}
+	err = keyBatches(byPart, c.p.parts, holdersARequest, func(members []providers.Member) error {
+		req := providers.RecordsRequest{End: c.Sync.Target, Keys: members, Holders: true}
+		return c.s.records(ctx, req, &c.read, func(r *providers.Record) error {
+			at := partIndex(c.p.parts, r.Part)
+			if at < 0 {
+				return providers.Errorf(providers.Internal, "a record of a part that is not known: %q", r.Part)
+			}
+			for _, m := range r.Members {
+				if m.Part == part {
+					if err := holders[at].add(r.Key, []byte(m.Key)); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return frames{}, err
+	}
+	more := c.p.scratch.set()
+	for at := q + 1; at < len(holders); at++ {
+		if err := c.outside(at, holders[at], more); err != nil {
+			return frames{}, err
+		}
+	}
+	extra, err := more.sorted()
+	if err != nil {
+		return frames{}, err
+	}
+	return c.p.scratch.merge(true, needed, extra)
+}
+
+// outside adds the members of those holders that this run does not look at.
+func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
+	sorted, err := holders.sorted()
+	if err != nil {
+		return err
+	}
+	defer sorted.remove()
+	own := c.keys[at].open()
+	defer own.close()
+	h := sorted.open()
+	defer h.close()
+	for h.next() {
+		if !own.seek(string(h.key)) {
+			if err := to.add(string(h.payload), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return firstError(h.err, own.err)
+}
+
+// part goes through one part key by key: source, gaps, target and needs are
+// all in key order.
+func (c *comparison) part(q int, needed frames) error {
+	part := c.p.parts[q]
+	src := walkSource(c.p.library[q], part.Name, c.class.variant)
+	defer src.close()
+	tgt := walkTarget(c.target[q], part.Name)
+	defer tgt.close()
+	gaps := c.class.gaps[q].open()
+	defer gaps.close()
+	need := needed.open()
+	defer need.close()
+	out := c.p.scratch.spool()
+
+	for src.rec != nil || tgt.rec != nil {
+		var s, t *providers.Record
+		switch {
+		case tgt.rec == nil || src.rec != nil && src.rec.Key < tgt.rec.Key:
+			s = src.rec
+		case src.rec == nil || tgt.rec.Key < src.rec.Key:
+			t = tgt.rec
+		default:
+			s, t = src.rec, tgt.rec
+		}
+		if err := c.item(q, s, t, gaps, need, tgt.twice, out); err != nil {
+			return err
+		}
+		if s != nil {
+			src.next()
+		}
+		if t != nil {
+			tgt.next()
+		}
+	}
+	if err := firstError(src.err, tgt.err, gaps.err, need.err); err != nil {
+		return err
+	}
+	var err error
+	c.changes[q], err = out.rest()
+	return err
+}
+
+// item decides one item, counts it, and writes down what has to change.
+func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twice bool, out *spool) error {
+	part := c.p.parts[q]
+	key := ""
+	if s != nil {
+		key = s.Key
+	} else {
+		key = t.Key
+	}
+	gap := ""
+	if s != nil && gaps.seek(key) {
+		gap = string(gaps.payload)
+	}
+	var f fate
+	var why string
+	if part.Routed {
+		f, why = c.class.decide(s, c.routes, gap)
+		c.blank(s)
+	} else {
+		f, why = c.class.decideMember(s, need.seek(key), gap)
+	}
+	there := t != nil && t.Standing != providers.Withdrawn
+	if there {
+		c.tally.owned++
+	}
+	if f == withdraw && there && c.withheld != "" {
+		f, why = keep, why+", but "+c.withheld
+	}
+	ch := Change{Part: part.Name, Key: key, Reason: why}
+	if err := c.verb(&ch, f, s, t, c.mappings[q]); err != nil {
+		return err
+	}
+	if ch.Verb == Unchanged && twice {
+		ch.Verb, ch.Reason = Kept, "it is there twice"
+	}
+	if err := c.needsOf(ch.Verb, there, s, t); err != nil {
+		return err
+	}
+	c.remember(&ch, there, part.Routed, s, t)
+	if ch.Verb == "" {
+		return nil
+	}
+	c.tally.count(q, part.Routed, &ch)
+	if ch.Verb == Unchanged {
+		return nil
+	}
+	c.buf = appendChange(c.buf[:0], &ch)
+	return out.add(key, c.buf)
+}
+
+// blank counts what would be published if it had a route value (CTRY-5).
+func (c *comparison) blank(s *providers.Record) {
+	if s != nil && len(s.Routes) == 0 && !c.routes.all && c.class.meaning(s) == providers.Publish {
+		c.tally.blank++
+	}
+}
+
+// verb fills in what has to be done, by what shall become of the item and what
+// is there; Verb "": nothing, and nothing to count.
+func (c *comparison) verb(ch *Change, f fate, s, t *providers.Record, m mapping) error {
+	there := t != nil && t.Standing != providers.Withdrawn
+	if t != nil {
+		ch.ID, ch.Title, ch.held = t.ID, t.Title, t.Members
+	}
+	if s != nil {
+		ch.Title, ch.Routes, ch.Groups = s.Title, s.Routes, s.Groups
+	}
+	switch f {
+	case publish:
+		return c.publish(ch, s, t, m)
+	case withdraw:
+		if there {
+			ch.Verb = Withdrawn
+		}
+	case keep:
+		if there {
+			ch.Verb = Kept
+		}
+	case stay:
+		if there {
+			ch.Verb = Unchanged
+		}
+	case refuse:
+		ch.Verb = Exception
+	}
+	return nil
+}
+
+func (c *comparison) publish(ch *Change, s, t *providers.Record, m mapping) error {
+	if c.routes != nil {
+		ch.Routes = c.routes.taken(s.Routes)
+	}
+	source, err := parseFields(s.Fields)
+	if err != nil {
+		return err
+	}
+	shall := m.apply(source, t == nil)
+	if t == nil {
+		ch.Verb = Added
+	} else {
+		have, err := parseFields(t.Fields)
+		if err != nil {
+			return err
+		}
+		ch.Changed = m.differing(shall, have)
+		ch.Reorder = !slices.Equal(s.Members, t.Members)
+		switch {
+		case t.Standing != providers.Published:
+			ch.Verb = Restored
+			if t.Standing == providers.Unfinished {
+				ch.Reason = "an earlier run was cut short"
+			}
+		case len(ch.Changed) > 0 || ch.Reorder:
+			ch.Verb = Updated
+		default:
+			ch.Verb = Unchanged
+			return nil
+		}
+	}
+	ch.fields, ch.members = encode(shall), s.Members
+	return nil
+}
+
+// needsOf notes what members an item will name at the target.
+func (c *comparison) needsOf(verb string, there bool, s, t *providers.Record) error {
+	switch {
+	case verb == Added || verb == Updated || verb == Restored:
+		return name(c.needs, c.p, s.Members)
+	case there && verb != Withdrawn:
+		return name(c.needs, c.p, t.Members)
+	default:
+		return nil
+	}
+}
+
+// remember notes what routing and route tables want to know afterwards.
+func (c *comparison) remember(ch *Change, there, routed bool, s, t *providers.Record) {
+	if !routed {
+		return
+	}
+	if there && s != nil {
+		for _, r := range s.Routes {
+			c.tally.route(r).before = true
+		}
+	}
+	switch ch.Verb {
+	case Added, Updated, Restored, Unchanged:
+		for _, r := range ch.Routes {
+			c.tally.route(r).after = true
+		}
+	}
+	if c.table == nil || ch.Verb == "" {
+		return
+	}
+	if there && ch.Verb != Withdrawn || ch.Verb == Added || ch.Verb == Restored {
+		c.table.keys[ch.Key] = ch.Title
+	} else if ch.Verb == Withdrawn {
+		c.table.gone[ch.Key] = ch.Title
+	}
+}
+
+// title of a route value.
+func (j *job) title(value string) string {
+	if value == "" {
+		return ""
+	}
+	if j.routes.values[value] != "" {
+		return j.routes.values[value]
+	}
+	if j.titles[value] != "" {
+		return j.titles[value]
+	}
+	return value
+}
+
+// name adds members to the sets of their parts.
+func name(sets []*sorter, p *pass, members []providers.Member) error {
+	for _, m := range members {
+		q := partIndex(p.parts, m.Part)
+		if q < 0 {
+			return providers.Errorf(providers.Internal, "a member of a part that is not known: %q", m.Part)
+		}
+		if err := sets[q].add(m.Key, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// words makes a name of the platform readable: shared_resource.
+func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

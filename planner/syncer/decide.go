@@ -1,0 +1,270 @@
+package syncer
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"accord/providers"
+	"accord/state"
+)
+
+// Mode is how much of its source a run reads.
+type Mode string
+
+// The modes.
+const (
+	None        Mode = "" // it does not run
+	Incremental Mode = state.Incremental
+	Full        Mode = state.Full
+)
+
+// Reason is why a sync runs.
+type Reason string
+
+// The reasons of a full run, in the order in which they are told, and the two
+// of an incremental one.
+const (
+	Activated         Reason = "activated"           // INT-5
+	NeverSucceeded    Reason = "never_succeeded"     // CLM-6: LSRT is empty
+	LastSuccess15d    Reason = "last_success_15d"    // CLM-6
+	FilterEdited      Reason = "filter_edited"       // CTRY-7
+	RuleChanged       Reason = "rule_changed"        // RULE-5
+	RouteTableChanged Reason = "route_table_changed" // CTRY-10
+	Requested         Reason = "requested"           // sync -full, full_sync_trigger, LSRT emptied by someone (INT-6)
+
+	Changes Reason = "incremental" // CLM-7
+	Retry   Reason = "retry"       // CLM-8, ERR-2
+)
+
+var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, RouteTableChanged, Requested, Changes, Retry}
+
+// Words returns the reason for people.
+func (r Reason) Words() string {
+	switch r {
+	case NeverSucceeded:
+		return "never succeeded"
+	case LastSuccess15d:
+		return "last success too long ago"
+	case FilterEdited:
+		return "filter edited"
+	case RuleChanged:
+		return "rule changed"
+	case RouteTableChanged:
+		return "route table changed"
+	case Changes:
+		return "what changed since the last run"
+	case Retry:
+		return "what failed in the last run"
+	default:
+		return string(r)
+	}
+}
+
+// Defaults of a policy that leaves them out, and the margins of the horizon.
+const (
+	fullAfter  = 15 * 24 * time.Hour // CLM-6
+	retryAfter = 24 * time.Hour      // CLM-14
+
+	// margin is taken off the source's own clock: what was being committed
+	// while the last read began.
+	margin = time.Minute
+	// skew is taken off LSRT, which another vault's clock wrote.
+	skew = 15 * time.Minute
+)
+
+// inputRoutes and inputWithheld are the syncer's own names in Memory.Inputs:
+// the values that routed last time ("*": all, else a JSON list), and that
+// nothing was withdrawn because the route table had errors.
+const (
+	inputRoutes   = "syncer_routes"
+	inputWithheld = "syncer_withheld"
+	allRoutes     = "*"
+)
+
+// Request is what someone asks for.
+type Request struct {
+	Full bool
+}
+
+// Decision is whether a sync runs, how, and why.
+type Decision struct {
+	Mode    Mode     `json:"mode,omitempty"`
+	Reasons []Reason `json:"reasons,omitempty"`
+
+	// Step: plan and apply run it, in full. Without it a run with a mode is
+	// merely due, for sync and serve.
+	Step bool `json:"step,omitempty"`
+
+	Since         time.Time `json:"since,omitzero"`          // Incremental: where the read begins
+	EarliestStart time.Time `json:"earliest_start,omitzero"` // CTRY-7; zero: at once
+	HeldBack      string    `json:"held_back,omitempty"`     // CLM-14: a full run waits, and for what
+	Idle          string    `json:"idle,omitempty"`          // Mode None: why
+	FullAt        time.Time `json:"full_at,omitzero"`        // when age alone makes it full; zero: not known
+	At            time.Time `json:"at,omitzero"`             // when this was decided
+}
+
+// StepOnly returns what plan and apply make of d: a run with a reason, or none.
+func (d Decision) StepOnly() Decision {
+	if !d.Step {
+		d.Mode, d.Reasons, d.Since = None, nil, time.Time{}
+	}
+	return d
+}
+
+// Has reports whether r is among the reasons.
+func (d Decision) Has(r Reason) bool { return slices.Contains(d.Reasons, r) }
+
+// Decide says whether a sync runs now, how and why. It is pure. The ages of
+// LRT and LSRT are taken by the clock of the vault that keeps them.
+func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time) Decision {
+	d := Decision{At: now}
+	switch {
+	case !sync.Active:
+		d.Idle = cmp.Or(sync.Idle, "it is not active")
+		return d
+	case sync.Engine == providers.EnginePlatform:
+		d.Idle = "the platform's own engine moves this content (engine = \"platform\")"
+		return d
+	}
+	vaultNow := sync.Now
+	if vaultNow.IsZero() {
+		vaultNow = now
+	}
+	if !sync.LSRT.IsZero() {
+		d.FullAt = sync.LSRT.Add(cmp.Or(sync.Policy.FullAfter, fullAfter)).Add(now.Sub(vaultNow))
+	}
+
+	d.Reasons = fullReasons(sync, memory, req, vaultNow)
+	if held := heldBack(sync, memory, d.Reasons, now); held != "" {
+		d.HeldBack, d.Reasons = held, nil
+	}
+	if len(d.Reasons) > 0 {
+		d.Mode, d.Step = Full, true
+		d.EarliestStart = earliestStart(sync, memory, d, now)
+		return d
+	}
+	d.Mode, d.Reasons = Incremental, []Reason{Changes}
+	if memory.Failures > 0 || memory.Errors > 0 || sync.LRT.After(sync.LSRT) {
+		d.Reasons = append(d.Reasons, Retry)
+	}
+	d.Since = memory.Horizon.Add(-margin)
+	if memory.Horizon.IsZero() {
+		d.Since = sync.LSRT.Add(-skew)
+	}
+	return d
+}
+
+// fullReasons returns all reasons for a full run, in their order, each once.
+func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow time.Time) []Reason {
+	found := make(map[Reason]bool)
+	for _, owed := range memory.Owed {
+		if r := Reason(owed); slices.Contains(reasons, r) {
+			found[r] = true
+		} else {
+			found[Requested] = true
+		}
+	}
+	found[Activated] = found[Activated] || !sync.Was
+	found[Requested] = found[Requested] || req.Full || triggered(sync, memory)
+	switch {
+	case sync.LSRT.IsZero() && !memory.LastSuccess.IsZero():
+		found[Requested] = true // emptied by someone: we left it filled
+	case sync.LSRT.IsZero():
+		found[NeverSucceeded] = true
+	case vaultNow.Sub(sync.LSRT) >= cmp.Or(sync.Policy.FullAfter, fullAfter):
+		found[LastSuccess15d] = true
+	}
+	for _, name := range changedInputs(sync, memory) {
+		found[inputReason(name)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool {
+		return !found[r] || r == Changes || r == Retry
+	})
+}
+
+// triggered: a change from one text to another asks; setting it first, or
+// removing it, asks for nothing (INT-6).
+func triggered(sync providers.Sync, memory state.Memory) bool {
+	return memory.TriggerKnown && memory.Trigger != "" && sync.Trigger != "" && memory.Trigger != sync.Trigger
+}
+
+// changedInputs returns the names of inputs that differ from the last run's.
+// Without an earlier run there is nothing to differ from.
+func changedInputs(sync providers.Sync, memory state.Memory) []string {
+	if len(memory.Inputs) == 0 {
+		return nil
+	}
+	var names []string
+	for name, digest := range sync.Inputs {
+		if memory.Inputs[name] != digest {
+			names = append(names, name)
+		}
+	}
+	for name := range memory.Inputs {
+		if _, still := sync.Inputs[name]; !still && name != inputRoutes && name != inputWithheld {
+			names = append(names, name)
+		}
+	}
+	if before, known := memory.Inputs[inputRoutes]; known && (before == allRoutes) != sync.Route.All {
+		names = append(names, "table")
+	}
+	return names
+}
+
+func inputReason(name string) Reason {
+	switch name {
+	case "filter":
+		return FilterEdited
+	case "table":
+		return RouteTableChanged
+	default:
+		return RuleChanged
+	}
+}
+
+// heldBack says why a full run waits (CLM-14): the last one read its source to
+// the end and had failures, nobody asks, nothing changed, and RetryAfter has
+// not passed.
+func heldBack(sync providers.Sync, memory state.Memory, why []Reason, now time.Time) string {
+	last := memory.LastFull
+	if last == nil || last.Outcome != state.Faulty || len(why) == 0 || memory.Horizon.IsZero() {
+		return ""
+	}
+	if slices.ContainsFunc(why, func(r Reason) bool { return r != NeverSucceeded && r != LastSuccess15d }) {
+		return ""
+	}
+	until := last.Ended.Add(cmp.Or(sync.Policy.RetryAfter, retryAfter))
+	if !now.Before(until) {
+		return ""
+	}
+	words := make([]string, len(why))
+	for i, r := range why {
+		words[i] = r.Words()
+	}
+	return fmt.Sprintf("a full run (%s) is held back until %s: the one of %s read everything and %d items failed; they are retried by every run",
+		strings.Join(words, ", "), until.UTC().Format(time.RFC3339), last.Started.UTC().Format(time.RFC3339), max(memory.Failures, memory.Errors))
+}
+
+// earliestStart is CTRY-7: an edit of a delayed input, under a point that is
+// already active, waits. Another reason that does not wait makes it start at once.
+func earliestStart(sync providers.Sync, memory state.Memory, d Decision, now time.Time) time.Time {
+	if sync.Policy.Delay <= 0 || d.Has(Activated) || d.Has(NeverSucceeded) || d.Has(Requested) {
+		return time.Time{}
+	}
+	for _, name := range changedInputs(sync, memory) {
+		if slices.Contains(sync.Policy.DelayedInputs, name) {
+			return now.Add(sync.Policy.Delay)
+		}
+	}
+	return time.Time{}
+}
+
+// routesInput is the value of inputRoutes for a route.
+func routesInput(values []string) string {
+	text, _ := json.Marshal(values)
+	return string(text)
+}

@@ -1,0 +1,330 @@
+package syncer
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+)
+
+// Impact is what a run would do to the content of its target, or was about to.
+type Impact struct {
+	Addr     addrs.Instance `json:"addr"`
+	Target   addrs.Instance `json:"target"` // the instance that is written to
+	Title    string         `json:"title"`
+	Decision Decision       `json:"decision"` // as it was in the end: a changed route table makes a run full
+
+	Parts []PartImpact `json:"parts"` // in the order of the stream
+	Total Counts       `json:"total"`
+
+	Owned int  `json:"owned"`           // ours there and not withdrawn, before; -1: not known
+	First bool `json:"first,omitempty"` // a full run into an empty target: max_published does not apply
+
+	Routes []RouteImpact            `json:"routes,omitempty"` // routed parts, by route value; "" has none
+	Newly  []RouteImpact            `json:"newly,omitempty"`  // values that the target newly receives (CTRY-8)
+	Groups map[string][]GroupImpact `json:"groups,omitempty"` // routed parts, by product and the like
+
+	Names    map[string][]Item `json:"names,omitempty"`    // the first of each verb of Change
+	Blank    int               `json:"blank,omitempty"`    // publishable, but without a route value (CTRY-5)
+	Withheld string            `json:"withheld,omitempty"` // why nothing is withdrawn
+
+	Exact   bool      `json:"exact"` // a full read; else only what changed was looked at
+	AsOf    time.Time `json:"as_of"` // when the source read began
+	Calls   int       `json:"calls"` // reads; those of the source are shared
+	Records int       `json:"records"`
+
+	Verdicts []Verdict `json:"verdicts,omitempty"` // limits it breaks
+
+	changes []frames // by part, while the Syncer is open
+	parts   []schema.Part
+}
+
+// Counts counts items by what becomes of them. What is Restored was withdrawn
+// or unfinished before.
+type Counts struct {
+	Added      int `json:"added,omitempty"`
+	Updated    int `json:"updated,omitempty"`
+	Withdrawn  int `json:"withdrawn,omitempty"`
+	Restored   int `json:"restored,omitempty"`
+	Unchanged  int `json:"unchanged,omitempty"`
+	Kept       int `json:"kept,omitempty"`       // as they are, and reported: see the reasons
+	Exceptions int `json:"exceptions,omitempty"` // cannot be published, and stay as they are (CLM-12)
+}
+
+// Published counts items that are new to the target's users.
+func (c Counts) Published() int { return c.Added + c.Restored }
+
+// Written counts items that are written to.
+func (c Counts) Written() int { return c.Added + c.Updated + c.Withdrawn + c.Restored }
+
+func (c *Counts) add(verb string, n int) {
+	switch verb {
+	case Added:
+		c.Added += n
+	case Updated:
+		c.Updated += n
+	case Withdrawn:
+		c.Withdrawn += n
+	case Restored:
+		c.Restored += n
+	case Unchanged:
+		c.Unchanged += n
+	case Kept:
+		c.Kept += n
+	case Exception:
+		c.Exceptions += n
+	}
+}
+
+// What becomes of an item.
+const (
+	Added     = "added"
+	Updated   = "updated"
+	Withdrawn = "withdrawn"
+	Restored  = "restored"
+	Unchanged = "unchanged"
+	Kept      = "kept"
+	Exception = "exception"
+)
+
+// PartImpact counts one part of the stream.
+type PartImpact struct {
+	Part   string `json:"part"`
+	Title  string `json:"title"`
+	Routed bool   `json:"routed,omitempty"`
+	Counts
+}
+
+// RouteImpact counts the routed items of one route value. An item with several
+// counts in each.
+type RouteImpact struct {
+	Key   string `json:"key"`
+	Title string `json:"title"`
+	Newly bool   `json:"newly,omitempty"`
+	Counts
+}
+
+// GroupImpact counts the routed items of one group.
+type GroupImpact struct {
+	Name string `json:"name"`
+	Counts
+}
+
+// Item names one item for people.
+type Item struct {
+	Part   string `json:"part"`
+	Key    string `json:"key"`
+	Title  string `json:"title,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Unaffected reports whether nothing would be written.
+func (i *Impact) Unaffected() bool { return i.Total.Written() == 0 }
+
+// Changes yields every item that does not simply stay as it is, part by part
+// in key order. It reads a file that lasts until the Syncer is closed; an
+// Impact that came from elsewhere yields nothing.
+func (i *Impact) Changes() iter.Seq2[Change, error] {
+	return func(yield func(Change, error) bool) {
+		for n, f := range i.changes {
+			c := f.open()
+			for c.next() {
+				ch, err := decodeChange(c.payload, i.parts[n].Name, string(c.key))
+				if !yield(ch, err) || err != nil {
+					c.close()
+					return
+				}
+			}
+			c.close()
+			if c.err != nil {
+				yield(Change{}, c.err)
+				return
+			}
+		}
+	}
+}
+
+// Promise is what a plan showed of a run, and a run keeps.
+type Promise struct {
+	Published int      `json:"published,omitempty"`
+	Updated   int      `json:"updated,omitempty"`
+	Withdrawn int      `json:"withdrawn,omitempty"`
+	Newly     []string `json:"newly,omitempty"` // route values, sorted
+}
+
+// Promise returns what showing i promises.
+func (i *Impact) Promise() *Promise {
+	p := &Promise{Published: i.Total.Published(), Updated: i.Total.Updated, Withdrawn: i.Total.Withdrawn}
+	for _, r := range i.Newly {
+		p.Newly = append(p.Newly, r.Key)
+	}
+	slices.Sort(p.Newly)
+	return p
+}
+
+// Change is what becomes of one item.
+type Change struct {
+	Verb    string            `json:"verb"` // Added … Exception; never Unchanged
+	Part    string            `json:"part"`
+	Key     string            `json:"key"`
+	ID      string            `json:"id,omitempty"` // of the target item
+	Title   string            `json:"title,omitempty"`
+	Reason  string            `json:"reason,omitempty"`
+	Changed []string          `json:"changed,omitempty"` // fields
+	Reorder bool              `json:"reorder,omitempty"` // members differ
+	Routes  []string          `json:"routes,omitempty"`  // that lead here; of a withdrawn item: all it has
+	Groups  map[string]string `json:"groups,omitempty"`
+
+	fields  []byte             // as they shall be
+	members []providers.Member // as they shall be
+	held    []providers.Member // as they are
+}
+
+func appendChange(b []byte, c *Change) []byte {
+	b = putString(b, c.Verb)
+	b = putString(b, c.ID)
+	b = putString(b, c.Title)
+	b = putString(b, c.Reason)
+	b = putStrings(b, c.Changed)
+	reorder := ""
+	if c.Reorder {
+		reorder = "y"
+	}
+	b = putString(b, reorder)
+	b = putStrings(b, c.Routes)
+	b = putGroups(b, c.Groups)
+	b = putString(b, string(c.fields))
+	b = putMembers(b, c.members)
+	return putMembers(b, c.held)
+}
+
+func decodeChange(payload []byte, part, key string) (Change, error) {
+	r := reader{rest: string(payload)}
+	c := Change{
+		Part: part, Key: key,
+		Verb:    r.string(),
+		ID:      r.string(),
+		Title:   r.string(),
+		Reason:  r.string(),
+		Changed: r.strings(),
+		Reorder: r.string() != "",
+		Routes:  r.strings(),
+		Groups:  r.groups(),
+		fields:  r.bytes(),
+		members: r.members(),
+		held:    r.members(),
+	}
+	return c, r.end()
+}
+
+// tally counts the changes of one target as they are found.
+type tally struct {
+	parts  []Counts
+	routes map[string]*routeTally
+	groups map[string]map[string]*Counts
+	names  map[string][]Item
+	blank  int
+	owned  int
+}
+
+type routeTally struct {
+	Counts
+	before bool // something owned had this value before
+	after  bool // something published will have it
+}
+
+// firstNames is how many items of a verb an Impact names.
+const firstNames = 20
+
+func newTally(parts int) *tally {
+	return &tally{
+		parts:  make([]Counts, parts),
+		routes: make(map[string]*routeTally),
+		groups: make(map[string]map[string]*Counts),
+		names:  make(map[string][]Item),
+	}
+}
+
+func (t *tally) count(part int, routed bool, c *Change) {
+	t.parts[part].add(c.Verb, 1)
+	if c.Verb != Unchanged && len(t.names[c.Verb]) < firstNames {
+		t.names[c.Verb] = append(t.names[c.Verb], Item{Part: c.Part, Key: c.Key, Title: c.Title, Reason: c.Reason})
+	}
+	if !routed {
+		return
+	}
+	if len(c.Routes) == 0 {
+		t.route("").add(c.Verb, 1)
+	}
+	for _, r := range c.Routes {
+		t.route(r).add(c.Verb, 1)
+	}
+	for group, name := range c.Groups {
+		byName := t.groups[group]
+		if byName == nil {
+			byName = make(map[string]*Counts)
+			t.groups[group] = byName
+		}
+		if byName[name] == nil {
+			byName[name] = new(Counts)
+		}
+		byName[name].add(c.Verb, 1)
+	}
+}
+
+func (t *tally) route(value string) *routeTally {
+	r := t.routes[value]
+	if r == nil {
+		r = new(routeTally)
+		t.routes[value] = r
+	}
+	return r
+}
+
+// into writes the counts into an impact. titles name route values; before is
+// the input that the last full run left behind.
+func (t *tally) into(i *Impact, titles func(string) string, before string) {
+	for n, part := range i.parts {
+		c := t.parts[n]
+		i.Parts = append(i.Parts, PartImpact{Part: part.Name, Title: part.Title, Routed: part.Routed, Counts: c})
+		i.Total.Added += c.Added
+		i.Total.Updated += c.Updated
+		i.Total.Withdrawn += c.Withdrawn
+		i.Total.Restored += c.Restored
+		i.Total.Unchanged += c.Unchanged
+		i.Total.Kept += c.Kept
+		i.Total.Exceptions += c.Exceptions
+	}
+	values, all, known := remembered(before)
+	for value, r := range t.routes {
+		newly := value != "" && r.after && !r.before
+		if known {
+			newly = value != "" && r.after && !all && !values[value]
+		}
+		if r.Counts == (Counts{}) {
+			continue
+		}
+		i.Routes = append(i.Routes, RouteImpact{Key: value, Title: titles(value), Newly: newly, Counts: r.Counts})
+	}
+	slices.SortFunc(i.Routes, func(a, b RouteImpact) int {
+		return cmp.Or(cmp.Compare(a.Title, b.Title), cmp.Compare(a.Key, b.Key))
+	})
+	for _, r := range i.Routes {
+		if r.Newly {
+			i.Newly = append(i.Newly, r)
+		}
+	}
+	i.Groups = make(map[string][]GroupImpact, len(t.groups))
+	for group, byName := range t.groups {
+		for _, name := range slices.Sorted(maps.Keys(byName)) {
+			i.Groups[group] = append(i.Groups[group], GroupImpact{Name: name, Counts: *byName[name]})
+		}
+	}
+	i.Names = t.names
+	i.Blank = t.blank
+}

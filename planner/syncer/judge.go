@@ -1,0 +1,220 @@
+package syncer
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"accord/providers"
+)
+
+// class is what targets share that take one variant and give standings one
+// meaning: which of the source's containers cannot be published, and why.
+type class struct {
+	variant   string
+	standings map[string]providers.Meaning
+	gaps      []frames // by part: key → why, of containers with a member that cannot be published
+}
+
+// meaning of a record; of none, and of a standing without a meaning: keep.
+func (c *class) meaning(r *providers.Record) providers.Meaning {
+	if r == nil {
+		return providers.Keep
+	}
+	if m, ok := c.standings[r.Standing]; ok {
+		return m
+	}
+	return providers.Keep
+}
+
+// askForOrphans asks the source by key for what a target owns and a full read
+// did not yield. Only an answer can withdraw it.
+func (p *pass) askForOrphans(ctx context.Context) error {
+	byVariant := make(map[string][]*sorter)
+	for _, j := range p.jobs {
+		if j.err != nil {
+			continue
+		}
+		variant := j.Sync.Variant
+		if byVariant[variant] == nil {
+			byVariant[variant] = sets(p.scratch, len(p.parts))
+		}
+		for q, part := range p.parts {
+			if !part.Routed {
+				continue // what a member's absence means, its containers say
+			}
+			if err := p.orphans(j.target[q], q, variant, byVariant[variant][q]); err != nil {
+				return err
+			}
+		}
+	}
+	for variant, sets := range byVariant {
+		keys, err := restAll(sets)
+		if err == nil {
+			err = p.fetch(ctx, variant, keys)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// orphans adds the keys of what is there and the library does not have.
+func (p *pass) orphans(target frames, q int, variant string, to *sorter) error {
+	src := walkSource(p.library[q], p.parts[q].Name, variant)
+	defer src.close()
+	tgt := walkTarget(target, p.parts[q].Name)
+	defer tgt.close()
+	for ; tgt.rec != nil; tgt.next() {
+		if tgt.rec.Standing != providers.Withdrawn && src.seek(tgt.rec.Key) == nil {
+			if err := to.add(tgt.rec.Key, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return firstError(src.err, tgt.err)
+}
+
+// missing adds those keys of one part that the library does not have.
+func (p *pass) missing(keys frames, q int, variant string, to *sorter) error {
+	src := walkSource(p.library[q], p.parts[q].Name, variant)
+	defer src.close()
+	c := keys.open()
+	defer c.close()
+	for c.next() {
+		if key := string(c.key); src.seek(key) == nil {
+			if err := to.add(key, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return firstError(c.err, src.err)
+}
+
+// judge finds which containers are not complete (CLM-12): a member of theirs,
+// or a member's member, cannot be published.
+func (p *pass) judge(ctx context.Context, c *class) error {
+	edges, err := p.edges(ctx, c)
+	if err != nil {
+		return err
+	}
+	gaps := sets(p.scratch, len(p.parts))
+	c.gaps = make([]frames, len(p.parts))
+	for q := range p.parts {
+		if c.gaps[q], err = gaps[q].sorted(); err != nil {
+			return err
+		}
+		if err := p.findGaps(c, q, edges[q], gaps); err != nil {
+			return err
+		}
+		edges[q].remove()
+	}
+	return nil
+}
+
+// edges returns, by part and key, which publishable containers name a member.
+// Members that the read did not yield are asked for by key.
+func (p *pass) edges(ctx context.Context, c *class) ([]frames, error) {
+	sorters := make([]*sorter, len(p.parts))
+	for q := range sorters {
+		sorters[q] = p.scratch.sorter()
+	}
+	edges := make([]frames, len(p.parts))
+	var payload []byte
+	for q := len(p.parts) - 1; q >= 0; q-- {
+		var err error
+		if edges[q], err = sorters[q].sorted(); err != nil {
+			return nil, err
+		}
+		if err := p.complete(ctx, c, q, edges[q]); err != nil {
+			return nil, err
+		}
+		if q == 0 {
+			break
+		}
+		w := walkSource(p.library[q], p.parts[q].Name, c.variant)
+		for ; w.rec != nil; w.next() {
+			if c.meaning(w.rec) != providers.Publish || w.rec.Problem != "" {
+				continue
+			}
+			for _, m := range w.rec.Members {
+				to := partIndex(p.parts[:q], m.Part)
+				if to < 0 {
+					w.close()
+					return nil, providers.Errorf(providers.Internal, "%s %s names a member of part %q, which is not written before it", w.rec.Part, w.rec.Key, m.Part)
+				}
+				payload = append(binary.AppendUvarint(payload[:0], uint64(q)), w.rec.Key...)
+				if err := sorters[to].add(m.Key, payload); err != nil {
+					w.close()
+					return nil, err
+				}
+			}
+		}
+		w.close()
+		if w.err != nil {
+			return nil, w.err
+		}
+	}
+	return edges, nil
+}
+
+// complete fetches the members that edges name and the library does not have.
+func (p *pass) complete(ctx context.Context, c *class, q int, edges frames) error {
+	set := p.scratch.set()
+	if err := p.missing(edges, q, c.variant, set); err != nil {
+		return err
+	}
+	keys := make([]frames, len(p.parts))
+	var err error
+	if keys[q], err = set.sorted(); err != nil || keys[q].n == 0 {
+		return err
+	}
+	return p.fetch(ctx, c.variant, keys)
+}
+
+// findGaps says of each container that names a member of part q which cannot
+// be published, why.
+func (p *pass) findGaps(c *class, q int, edges frames, gaps []*sorter) error {
+	src := walkSource(p.library[q], p.parts[q].Name, c.variant)
+	defer src.close()
+	own := c.gaps[q].open()
+	defer own.close()
+	e := edges.open()
+	defer e.close()
+	for e.next() {
+		key := string(e.key)
+		why := c.lacking(src.seek(key), own, p.parts[q].Name, key)
+		if why == "" {
+			continue
+		}
+		container, n := binary.Uvarint(e.payload)
+		if err := gaps[container].add(string(e.payload[n:]), []byte(why)); err != nil {
+			return err
+		}
+	}
+	return firstError(e.err, own.err, src.err)
+}
+
+// lacking says why a member cannot be published; "": it can.
+func (c *class) lacking(r *providers.Record, gaps *cursor, part, key string) string {
+	switch {
+	case r == nil:
+		return fmt.Sprintf("%s %s was not found", words(part), key)
+	case c.meaning(r) != providers.Publish:
+		return fmt.Sprintf("%s %s is %s", words(part), label(r), words(r.Standing))
+	case r.Problem != "":
+		return fmt.Sprintf("%s %s: %s", words(part), label(r), r.Problem)
+	case gaps.seek(key):
+		return fmt.Sprintf("%s %s: %s", words(part), label(r), gaps.payload)
+	default:
+		return ""
+	}
+}
+
+func label(r *providers.Record) string {
+	if r.Title == "" {
+		return r.Key
+	}
+	return fmt.Sprintf("%s (%s)", r.Title, r.Key)
+}

@@ -1,0 +1,269 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/state"
+)
+
+// job is one task on its way through the pipeline.
+type job struct {
+	Task
+	s *Syncer
+
+	parts   []schema.Part // of both streams
+	routes  *routes
+	titles  map[string]string // of route values, those that no longer lead here included
+	asTable bool              // another sync routes by its target
+	table   *table            // what its target holds in the end, when asTable and it ran
+
+	withheld string // why nothing is withdrawn
+
+	class    *class
+	mappings []mapping // by part
+	target   []frames  // what the target holds, by part
+	tally    *tally
+	changes  []frames // by part
+	read     meter    // of the target
+	impact   *Impact
+
+	// of a run
+	ran      bool
+	run      *run
+	skipped  bool
+	horizon  time.Time // where the next incremental read begins
+	done     Counts
+	failures int
+	first    []Failure // of them
+	ended    state.Run
+	status   Status
+	err      error
+}
+
+// concurrency is how many targets, and how many sources, go on at once.
+const concurrency = 4
+
+// through takes tasks through the pipeline: tables before those that route by
+// them, and all targets of one source together. The error concerns them all.
+func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*job, error) {
+	jobs := make([]*job, len(tasks))
+	byAddr := make(map[addrs.Instance]*job, len(tasks))
+	for i, t := range tasks {
+		jobs[i] = &job{Task: t, s: s}
+		byAddr[t.Sync.Addr] = jobs[i]
+	}
+	for _, j := range jobs {
+		if t := j.Sync.Route.Table; t != nil && byAddr[*t] != nil {
+			byAddr[*t].asTable = true
+		}
+	}
+	levels, err := levels(jobs, byAddr)
+	if err != nil {
+		return jobs, err
+	}
+	for _, level := range levels {
+		if err := each(ctx, level, func(ctx context.Context, j *job) {
+			j.err = s.route(ctx, j, byAddr, writing)
+		}); err != nil {
+			return jobs, err
+		}
+		ready := slices.DeleteFunc(slices.Clone(level), func(j *job) bool {
+			return j.err != nil || j.Decision.Mode == None
+		})
+		groups := groups(ready)
+		if err := each(ctx, groups, func(ctx context.Context, g []*job) {
+			s.pass(ctx, g, writing)
+		}); err != nil {
+			return jobs, err
+		}
+	}
+	return jobs, nil
+}
+
+// each calls f for all of list, a few at once, and waits. It stops early only
+// when ctx ends.
+func each[T any](ctx context.Context, list []T, f func(context.Context, T)) error {
+	var g errgroup.Group
+	g.SetLimit(concurrency)
+	for _, element := range list {
+		g.Go(func() error { f(ctx, element); return nil })
+	}
+	g.Wait()
+	return nil
+}
+
+// levels puts jobs into rows: each after those that it routes by or follows.
+func levels(jobs []*job, byAddr map[addrs.Instance]*job) ([][]*job, error) {
+	level := make(map[*job]int, len(jobs))
+	const visiting = -1
+	var visit func(j *job) error
+	visit = func(j *job) error {
+		if l, seen := level[j]; seen {
+			if l == visiting {
+				return providers.Errorf(providers.Internal, "%s runs after itself", j.Sync.Addr)
+			}
+			return nil
+		}
+		level[j] = visiting
+		l := 0
+		for _, before := range j.before(byAddr) {
+			if err := visit(before); err != nil {
+				return err
+			}
+			l = max(l, level[before]+1)
+		}
+		level[j] = l
+		return nil
+	}
+	var rows [][]*job
+	for _, j := range jobs {
+		if err := visit(j); err != nil {
+			return nil, err
+		}
+	}
+	for _, j := range jobs {
+		for len(rows) <= level[j] {
+			rows = append(rows, nil)
+		}
+		rows[level[j]] = append(rows[level[j]], j)
+	}
+	return rows, nil
+}
+
+func (j *job) before(byAddr map[addrs.Instance]*job) []*job {
+	var before []*job
+	if t := j.Sync.Route.Table; t != nil && byAddr[*t] != nil {
+		before = append(before, byAddr[*t])
+	}
+	for _, a := range j.Sync.After {
+		if b := byAddr[a]; b != nil && b != j {
+			before = append(before, b)
+		}
+	}
+	return before
+}
+
+// groups puts jobs together that read one source in one mode.
+func groups(jobs []*job) [][]*job {
+	type key struct {
+		instance      addrs.Instance
+		stream, scope string
+		mode          Mode
+	}
+	index := make(map[key]int)
+	var groups [][]*job
+	for _, j := range jobs {
+		k := key{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode}
+		i, ok := index[k]
+		if !ok {
+			i = len(groups)
+			index[k] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], j)
+	}
+	return groups
+}
+
+// route settles where a job's records go, and whether a route table that
+// turned out changed makes its run full (CTRY-10).
+func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*job, writing bool) error {
+	if writing && j.Decision.Mode != None {
+		for _, before := range j.before(byAddr) {
+			if before.failed() {
+				j.ran, j.status = true, Blocked
+				return providers.Errorf(providers.Refused, "%s did not run, since %s did not come to its end", j.Sync.Addr, before.Sync.Addr)
+			}
+		}
+	}
+	var by *job
+	if t := j.Sync.Route.Table; t != nil {
+		if by = byAddr[*t]; by == nil {
+			return providers.Errorf(providers.Internal, "%s routes by %s, which is not among the syncs", j.Sync.Addr, *t)
+		}
+	}
+	if j.Decision.Mode == None && (by == nil || by.Decision.Mode == None || by.failed() || !j.Sync.Active || j.Decision.Idle != "") {
+		return nil
+	}
+	r := j.Sync.Route
+	var t *table
+	var err error
+	switch {
+	case r.All:
+		j.routes = &routes{all: true}
+		return nil
+	case by != nil:
+		t, err = s.tableOf(ctx, by, writing)
+	case r.Lookup != nil:
+		t, err = s.lookup(ctx, r.Lookup)
+	default:
+		t = &table{keys: make(map[string]string, len(r.Values))}
+		for _, v := range r.Values {
+			t.keys[v] = v
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("reading the route table: %w", err)
+	}
+	j.routes, j.titles, j.withheld = &routes{values: t.keys}, t.gone, t.faults
+	if by != nil || r.Lookup != nil {
+		j.escalate()
+	}
+	return nil
+}
+
+// escalate makes a run full whose route table differs from the last run's, or
+// has no faults any more that kept the last run from withdrawing.
+func (j *job) escalate() {
+	before, known := j.Memory.Inputs[inputRoutes]
+	caughtUp := j.Memory.Inputs[inputWithheld] != "" && j.withheld == ""
+	if !known || before == j.routes.input() && !caughtUp {
+		return
+	}
+	d := &j.Decision
+	if d.Mode != Full {
+		d.Reasons, d.Since, d.HeldBack = nil, time.Time{}, ""
+	}
+	d.Mode, d.Step = Full, true
+	if !d.Has(RouteTableChanged) {
+		d.Reasons = append(d.Reasons, RouteTableChanged)
+	}
+}
+
+// tableOf returns what the target of a table holds: after its change list, or
+// after its run, or as it is.
+func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, error) {
+	if by.table != nil && !writing {
+		return by.table, nil
+	}
+	t, err := s.held(ctx, by.Sync.Target)
+	if err != nil {
+		return nil, err
+	}
+	if by.table != nil {
+		t.gone = by.table.gone
+	}
+	switch last := by.Memory.Last; {
+	case by.ran && by.status == Clean:
+	case by.ran:
+		t.faults = fmt.Sprintf("the run of %s had errors", by.Sync.Addr)
+	case last == nil:
+		t.faults = fmt.Sprintf("%s has never run", by.Sync.Addr)
+	case last.Outcome != state.Clean:
+		t.faults = fmt.Sprintf("the last run of %s had errors", by.Sync.Addr)
+	}
+	return t, nil
+}
+
+// failed: whoever depends on it must not run.
+func (j *job) failed() bool {
+	return j.err != nil || j.ran && j.status != Clean && j.status != Faulty && j.status != Skipped
+}

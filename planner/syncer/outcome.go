@@ -1,0 +1,82 @@
+package syncer
+
+import (
+	"time"
+
+	"accord/lang/addrs"
+	"accord/providers"
+)
+
+// Status is how a run ended.
+type Status string
+
+// The statuses.
+const (
+	Clean       Status = "clean"
+	Faulty      Status = "errors"      // it came to its end, and some items failed or withdrawals were withheld
+	Refused     Status = "refused"     // a limit, or a promise: nothing was written
+	Failed      Status = "failed"      // it gave up: Err
+	Interrupted Status = "interrupted" // it was stopped between two batches
+	Skipped     Status = "skipped"     // another run has met its reason since
+	Blocked     Status = "blocked"     // a run that it depends on did not come to its end
+	Locked      Status = "locked"      // someone else runs it: Err is a *state.LeasedError
+)
+
+// Outcome is what came of a run.
+type Outcome struct {
+	Addr     addrs.Instance `json:"addr"`
+	Run      string         `json:"run,omitempty"` // "": it did not begin
+	Decision Decision       `json:"decision"`
+	Status   Status         `json:"status"`
+	Err      error          `json:"-"`
+
+	Impact Impact `json:"impact"` // what it set out to do
+	Done   Counts `json:"done"`   // what it did; only what is written is counted
+
+	Failed      int       `json:"failed"`       // items, exceptions included
+	NewFailures int       `json:"new_failures"` // those that were not failing before
+	Failures    []Failure `json:"failures,omitempty"`
+
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	Calls   int       `json:"calls"` // of reads
+}
+
+// Failure is one item that could not be moved. The journal keeps them all; an
+// Outcome has the first.
+type Failure struct {
+	Part    string         `json:"part"`
+	Key     string         `json:"key"`
+	Title   string         `json:"title,omitempty"`
+	Kind    string         `json:"kind"` // of a providers.Error, or "exception" (CLM-12), or "held": by a container that failed
+	Message string         `json:"message"`
+	Cause   addrs.Instance `json:"cause,omitzero"` // the block whose change would help
+}
+
+// Kinds of failures that no provider answered with.
+const (
+	kindException = "exception"
+	kindHeld      = "held"
+)
+
+func failureOf(c *Change, err *providers.Error) Failure {
+	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: string(err.Kind), Message: err.Error(), Cause: err.Addr}
+}
+
+func (j *job) outcome() Outcome {
+	o := Outcome{
+		Addr: j.Sync.Addr, Decision: j.Decision, Status: j.status, Err: j.err, Done: j.done,
+		Failed: j.ended.Failures, NewFailures: j.ended.New, Failures: j.first,
+		Started: j.ended.Started, Ended: j.ended.Ended,
+	}
+	if j.run != nil {
+		o.Run = j.run.id
+	}
+	if j.impact != nil {
+		o.Impact, o.Calls = *j.impact, j.impact.Calls
+	}
+	if o.Status == "" {
+		o.Status = Failed
+	}
+	return o
+}

@@ -1,0 +1,153 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"accord/lang/schema"
+	"accord/providers"
+)
+
+// pass is one source and all its targets on their way through the pipeline.
+type pass struct {
+	s       *Syncer
+	jobs    []*job
+	full    bool
+	end     providers.End
+	stream  *schema.Stream
+	parts   []schema.Part
+	scratch scratch
+
+	req     providers.RecordsRequest // for reads by key
+	library []frames                 // what the source holds, by part
+	read    meter
+	classes map[string]*class
+}
+
+// pass takes a group of jobs from the read to the record. What went wrong is
+// said in each job.
+func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
+	if writing {
+		each(ctx, jobs, func(ctx context.Context, j *job) { j.err = s.begin(ctx, j) })
+		defer each(ctx, jobs, func(ctx context.Context, j *job) { j.finish(ctx) })
+	}
+	p := &pass{
+		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode == Full,
+		scratch: s.scratch(), classes: make(map[string]*class),
+	}
+	for _, j := range jobs {
+		if j.err == nil && !j.skipped {
+			p.jobs = append(p.jobs, j)
+		}
+	}
+	if len(p.jobs) == 0 {
+		return
+	}
+	if err := p.prepare(ctx); err != nil {
+		for _, j := range p.jobs {
+			if j.err == nil {
+				j.err = err
+			}
+		}
+		return
+	}
+	each(ctx, p.jobs, func(ctx context.Context, j *job) {
+		if j.err == nil {
+			j.err = j.through(ctx, p, writing)
+		}
+	})
+	for _, f := range p.library {
+		f.remove()
+	}
+	for _, c := range p.classes {
+		for _, f := range c.gaps {
+			f.remove()
+		}
+	}
+}
+
+// prepare does what all targets share: the read, and which containers are
+// complete.
+func (p *pass) prepare(ctx context.Context) error {
+	_, stream, err := p.s.stream(p.end)
+	if err != nil {
+		return err
+	}
+	p.stream, p.parts = stream, stream.Parts
+	for _, j := range p.jobs {
+		if err := j.prepare(p); err != nil {
+			return err
+		}
+	}
+	targets := make(chan struct{})
+	go func() {
+		defer close(targets)
+		if p.full {
+			each(ctx, p.jobs, func(ctx context.Context, j *job) { j.err = j.readTarget(ctx, p) })
+		}
+	}()
+	err = p.readSource(ctx)
+	<-targets
+	if err != nil {
+		return err
+	}
+	for _, j := range p.jobs {
+		j.horizon = p.read.horizon
+	}
+	if p.full {
+		if err := p.askForOrphans(ctx); err != nil {
+			return err
+		}
+	}
+	for _, c := range p.classes {
+		if err := p.judge(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare readies what a job needs of its pass.
+func (j *job) prepare(p *pass) error {
+	_, target, err := p.s.stream(j.Sync.Target)
+	if err != nil {
+		return err
+	}
+	for _, part := range p.parts {
+		if partIndex(target.Parts, part.Name) < 0 {
+			return providers.Errorf(providers.Internal, "stream %s has no part %s, which %s has", target.Name, part.Name, p.stream.Name)
+		}
+		j.mappings = append(j.mappings, mappingFor(j.Sync.Rules, part.Name))
+	}
+	j.parts = p.parts
+	j.target = make([]frames, len(p.parts))
+	standings, err := json.Marshal(j.Sync.Standings)
+	if err != nil {
+		return fmt.Errorf("reading what standings mean: %w", err)
+	}
+	name := j.Sync.Variant + " " + string(standings)
+	if p.classes[name] == nil {
+		p.classes[name] = &class{variant: j.Sync.Variant, standings: j.Sync.Standings}
+	}
+	j.class = p.classes[name]
+	return nil
+}
+
+// through takes one target from the comparison to the writes.
+func (j *job) through(ctx context.Context, p *pass, writing bool) error {
+	if err := j.compare(ctx, p); err != nil {
+		return err
+	}
+	for _, f := range j.target {
+		f.remove()
+	}
+	if err := j.weigh(ctx, p); err != nil {
+		return err
+	}
+	j.s.emit(Previewed{Addr: j.Sync.Addr, Impact: j.impact})
+	if !writing {
+		return nil
+	}
+	return j.write(ctx)
+}

@@ -1,0 +1,387 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"accord/lang/schema"
+	"accord/providers"
+)
+
+// How many keys one request carries.
+const (
+	keysARequest    = 1000
+	holdersARequest = 500
+)
+
+// meter counts what a read cost.
+type meter struct {
+	calls, records int
+	horizon        time.Time
+}
+
+// records reads a stream to its end. A read that stops before is an error: it
+// did not see everything.
+func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *meter, yield func(*providers.Record) error) error {
+	p, stream, err := s.stream(req.End)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		m = new(meter)
+	}
+	for batch, err := range p.Records(ctx, req) {
+		if err != nil {
+			return fmt.Errorf("reading %s of %s: %w", stream.Name, req.End.Instance, err)
+		}
+		m.calls += batch.Calls
+		m.records += len(batch.Records)
+		for i := range batch.Records {
+			if err := yield(&batch.Records[i]); err != nil {
+				return err
+			}
+		}
+		s.emit(Reading{Instance: req.End.Instance, Stream: stream.Name, Records: m.records, Calls: m.calls, Done: batch.End})
+		if batch.End {
+			if m.horizon.IsZero() {
+				m.horizon = batch.Horizon
+			}
+			return nil
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return providers.Errorf(providers.Transient, "reading %s of %s: it broke off before its end", stream.Name, req.End.Instance)
+}
+
+// intake takes records of a read and puts each part into key order.
+type intake struct {
+	parts   []schema.Part
+	spools  []*spool // where they come in order
+	last    []string
+	sorters []*sorter // where they do not
+	buf     []byte
+}
+
+func newIntake(scratch scratch, parts []schema.Part, ordered bool) *intake {
+	in := &intake{parts: parts, last: make([]string, len(parts))}
+	for range parts {
+		if ordered {
+			in.spools = append(in.spools, scratch.spool())
+		} else {
+			in.sorters = append(in.sorters, scratch.sorter())
+		}
+	}
+	return in
+}
+
+func (in *intake) add(r *providers.Record) error {
+	q := partIndex(in.parts, r.Part)
+	if q < 0 {
+		return providers.Errorf(providers.Internal, "a record of a part that is not known: %q", r.Part)
+	}
+	if r.Key == "" {
+		return providers.Errorf(providers.Internal, "a %s without a key", r.Part)
+	}
+	in.buf = appendRecord(in.buf[:0], r)
+	if in.sorters != nil {
+		return in.sorters[q].add(r.Key, in.buf)
+	}
+	if r.Key < in.last[q] {
+		return providers.Errorf(providers.Internal, "the read went backwards: %s %s came after %s", r.Part, r.Key, in.last[q])
+	}
+	in.last[q] = r.Key
+	return in.spools[q].add(r.Key, in.buf)
+}
+
+func (in *intake) rest() ([]frames, error) {
+	all := make([]frames, len(in.parts))
+	var err error
+	for q := range all {
+		if in.sorters != nil {
+			all[q], err = in.sorters[q].sorted()
+		} else {
+			all[q], err = in.spools[q].rest()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func partIndex(parts []schema.Part, name string) int {
+	return slices.IndexFunc(parts, func(p schema.Part) bool { return p.Name == name })
+}
+
+// walk goes through sorted records, each key once.
+type walk struct {
+	c    *cursor
+	part string
+	rank func(*providers.Record) int // of several with one key the last of the highest; below 0: not seen
+
+	rec   *providers.Record // nil after the last
+	twice bool              // more than one had a rank
+	err   error
+}
+
+// walkSource sees the records of one variant; of a key that was read twice,
+// what was read last.
+func walkSource(f frames, part, variant string) *walk {
+	return newWalk(f, part, func(r *providers.Record) int {
+		if variant == "" || slices.Contains(r.Variants, variant) {
+			return 0
+		}
+		return -1
+	})
+}
+
+// walkTarget prefers what is published to what is not.
+func walkTarget(f frames, part string) *walk {
+	return newWalk(f, part, func(r *providers.Record) int {
+		switch r.Standing {
+		case providers.Published:
+			return 2
+		case providers.Unfinished:
+			return 1
+		default:
+			return 0
+		}
+	})
+}
+
+func newWalk(f frames, part string, rank func(*providers.Record) int) *walk {
+	w := &walk{c: f.open(), part: part, rank: rank}
+	w.c.next()
+	w.next()
+	return w
+}
+
+func (w *walk) close() { w.c.close() }
+
+func (w *walk) next() {
+	w.rec = nil
+	best := -1
+	for w.c.ok && w.rec == nil {
+		key := string(w.c.key)
+		w.twice = false
+		for w.c.ok && string(w.c.key) == key {
+			rec, err := decodeRecord(w.c.payload, w.part, key)
+			if err != nil {
+				w.rec, w.err = nil, err
+				return
+			}
+			if rank := w.rank(&rec); rank >= 0 && rank >= best {
+				w.twice = w.rec != nil && best > 0
+				w.rec, best = &rec, rank
+			}
+			w.c.next()
+		}
+	}
+	if w.c.err != nil {
+		w.rec, w.err = nil, w.c.err
+	}
+}
+
+// seek moves forward to a key, and returns its record or nil. Keys asked for
+// must not go backwards.
+func (w *walk) seek(key string) *providers.Record {
+	for w.rec != nil && w.rec.Key < key {
+		w.next()
+	}
+	if w.rec != nil && w.rec.Key == key {
+		return w.rec
+	}
+	return nil
+}
+
+// readSource reads the source of a pass into its library: everything, or what
+// changed, what failed, and what a run that was cut short was about.
+func (p *pass) readSource(ctx context.Context) error {
+	req := providers.RecordsRequest{End: p.end}
+	for _, j := range p.jobs {
+		req.Variants = append(req.Variants, j.Sync.Variant)
+		req.Fields = append(req.Fields, j.Sync.Fields...)
+		if since := j.Decision.Since; !p.full && (req.Since.IsZero() || since.Before(req.Since)) {
+			req.Since = since
+		}
+	}
+	req.Variants, req.Fields = distinct(req.Variants), distinct(req.Fields)
+	p.req = providers.RecordsRequest{End: p.end, Fields: req.Fields}
+
+	in := newIntake(p.scratch, p.parts, p.full && p.stream.Ordered)
+	if p.full {
+		if err := p.s.records(ctx, req, &p.read, in.add); err != nil {
+			return err
+		}
+	} else {
+		keys, err := p.retries(ctx)
+		if err != nil {
+			return err
+		}
+		err = keyBatches(keys, p.parts, keysARequest, func(members []providers.Member) error {
+			req.Keys = members
+			err := p.s.records(ctx, req, &p.read, in.add)
+			req.Since = time.Time{}
+			return err
+		})
+		if err == nil && !req.Since.IsZero() {
+			err = p.s.records(ctx, req, &p.read, in.add)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var err error
+	p.library, err = in.rest()
+	return err
+}
+
+// retries returns the keys, by part, of what failed before (ERR-2) and of what
+// an earlier run was writing when it was cut short.
+func (p *pass) retries(ctx context.Context) ([]frames, error) {
+	sets := sets(p.scratch, len(p.parts))
+	journal := p.s.opts.Journal
+	if journal == nil {
+		return restAll(sets)
+	}
+	add := func(part, key string) error {
+		if q := partIndex(p.parts, part); q >= 0 {
+			return sets[q].add(key, nil)
+		}
+		return nil
+	}
+	for _, j := range p.jobs {
+		for f, err := range journal.Failures(ctx, j.Sync.Addr) {
+			if err == nil {
+				err = add(f.Part, f.Key)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("reading what failed before: %w", err)
+			}
+		}
+		open, err := journal.Open(ctx, j.Sync.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("reading what was cut short: %w", err)
+		}
+		for _, b := range open {
+			for _, key := range b.Keys {
+				if err := add(b.Part, key); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return restAll(sets)
+}
+
+// fetch reads the records of keys, and nothing with them, into the library.
+// Keys that the source does not answer for stay unknown.
+func (p *pass) fetch(ctx context.Context, variant string, keys []frames) error {
+	req := p.req
+	req.Only = true
+	req.Variants = distinct([]string{variant})
+	in := newIntake(p.scratch, p.parts, false)
+	err := keyBatches(keys, p.parts, keysARequest, func(members []providers.Member) error {
+		req.Keys = members
+		return p.s.records(ctx, req, &p.read, in.add)
+	})
+	if err != nil {
+		return err
+	}
+	more, err := in.rest()
+	if err != nil {
+		return err
+	}
+	for q := range more {
+		if p.library[q], err = p.scratch.merge(false, p.library[q], more[q]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTarget reads all that the target of a job holds and owns.
+func (j *job) readTarget(ctx context.Context, p *pass) error {
+	_, stream, err := p.s.stream(j.Sync.Target)
+	if err != nil {
+		return err
+	}
+	in := newIntake(p.scratch, p.parts, stream.Ordered)
+	if err := p.s.records(ctx, providers.RecordsRequest{End: j.Sync.Target}, &j.read, in.add); err != nil {
+		return err
+	}
+	j.target, err = in.rest()
+	return err
+}
+
+// readTargetKeys reads those items of one part that keys name.
+func (j *job) readTargetKeys(ctx context.Context, p *pass, q int, keys frames) error {
+	in := newIntake(p.scratch, p.parts, false)
+	byPart := make([]frames, len(p.parts))
+	byPart[q] = keys
+	err := keyBatches(byPart, p.parts, keysARequest, func(members []providers.Member) error {
+		return p.s.records(ctx, providers.RecordsRequest{End: j.Sync.Target, Keys: members, Only: true}, &j.read, in.add)
+	})
+	if err != nil {
+		return err
+	}
+	read, err := in.rest()
+	j.target[q] = read[q]
+	return err
+}
+
+// keyBatches calls f with the keys of all parts, n at a time.
+func keyBatches(keys []frames, parts []schema.Part, n int, f func([]providers.Member) error) error {
+	var members []providers.Member
+	for q, part := range parts {
+		c := keys[q].open()
+		for c.next() {
+			members = append(members, providers.Member{Part: part.Name, Key: string(c.key)})
+			if len(members) == n {
+				if err := f(members); err != nil {
+					c.close()
+					return err
+				}
+				members = nil
+			}
+		}
+		c.close()
+		if c.err != nil {
+			return c.err
+		}
+	}
+	if len(members) > 0 {
+		return f(members)
+	}
+	return nil
+}
+
+// sets returns a set of keys for each part.
+func sets(scratch scratch, n int) []*sorter {
+	list := make([]*sorter, n)
+	for i := range list {
+		list[i] = scratch.set()
+	}
+	return list
+}
+
+func restAll(list []*sorter) ([]frames, error) {
+	all := make([]frames, len(list))
+	var err error
+	for i, s := range list {
+		if all[i], err = s.sorted(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func distinct(list []string) []string {
+	list = slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
+	slices.Sort(list)
+	return slices.Compact(list)
+}

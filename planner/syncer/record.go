@@ -1,0 +1,314 @@
+package syncer
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"accord/providers"
+	"accord/state"
+)
+
+// leaseFor is how long a lease lasts without being renewed, and renewAt how
+// much of it must be left for a batch to begin.
+const (
+	leaseFor = 2 * time.Minute
+	renewAt  = leaseFor * 2 / 3
+)
+
+// run is what a job that writes holds and records.
+type run struct {
+	id      string
+	started time.Time
+	memory  state.Memory // as it was when the lease was taken
+	seq     atomic.Uint64
+
+	mu    sync.Mutex
+	lease state.Lease
+	quit  chan struct{} // ends the renewing
+	quiet sync.WaitGroup
+}
+
+// begin waits for the time of a run, takes its lease and records its start.
+func (s *Syncer) begin(ctx context.Context, j *job) error {
+	j.ran = true
+	journal, addr := s.opts.Journal, j.Sync.Addr
+	if journal == nil {
+		return providers.Errorf(providers.Internal, "a run needs a journal")
+	}
+	if j.Sync.Engine == providers.EnginePlatform {
+		return providers.Errorf(providers.Refused, "%s: asking the platform's own engine for a run, and following it, is not yet supported", addr)
+	}
+	if err := s.wait(ctx, j, j.Decision.EarliestStart, "the filter was edited; the run starts after the delay"); err != nil {
+		return err
+	}
+	lease, err := journal.Acquire(ctx, addr, cmp.Or(s.opts.Operation, "sync"), leaseFor)
+	if err != nil {
+		var held *state.LeasedError
+		if errors.As(err, &held) {
+			j.status = Locked
+		}
+		return fmt.Errorf("taking the lease of %s: %w", addr, err)
+	}
+	r := &run{id: strings.ToLower(rand.Text()[:12]), started: s.opts.Now(), lease: lease, quit: make(chan struct{})}
+	release := func(err error) error {
+		return errors.Join(err, journal.Release(context.WithoutCancel(ctx), lease))
+	}
+	if r.memory, err = journal.Memory(ctx, addr); err != nil {
+		return release(fmt.Errorf("reading what is remembered of %s: %w", addr, err))
+	}
+	if j.met(r.memory) {
+		j.skipped, j.status = true, Skipped
+		return release(nil)
+	}
+	if j.Decision.Mode == Full {
+		if err := journal.Owe(ctx, addr, texts(j.Decision.Reasons)); err != nil {
+			return release(fmt.Errorf("recording why %s runs: %w", addr, err))
+		}
+	}
+	err = journal.Begin(ctx, state.Run{
+		ID: r.id, Sync: addr, Mode: string(j.Decision.Mode), Reasons: texts(j.Decision.Reasons),
+		Fence: lease.Fence, Started: r.started,
+	})
+	if err != nil {
+		return release(fmt.Errorf("recording the start of %s: %w", addr, err))
+	}
+	j.run = r
+	r.quiet.Add(1)
+	go r.renew(journal)
+	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
+	return s.settle(ctx, j)
+}
+
+func (s *Syncer) wait(ctx context.Context, j *job, until time.Time, why string) error {
+	left := until.Sub(s.opts.Now())
+	if until.IsZero() || left <= 0 {
+		return ctx.Err()
+	}
+	s.emit(Waiting{Addr: j.Sync.Addr, Until: until, Why: why})
+	return s.opts.Sleep(ctx, left)
+}
+
+// settle waits until no call of a run that was cut short can land any more.
+func (s *Syncer) settle(ctx context.Context, j *job) error {
+	if s.opts.Settle <= 0 {
+		return nil
+	}
+	open, err := s.opts.Journal.Open(ctx, j.Sync.Addr)
+	if err != nil {
+		return fmt.Errorf("reading what was cut short: %w", err)
+	}
+	var last time.Time
+	for _, b := range open {
+		if b.At.After(last) {
+			last = b.At
+		}
+	}
+	if last.IsZero() {
+		return nil
+	}
+	return s.wait(ctx, j, last.Add(s.opts.Settle), "a run was cut short; its last calls may still land")
+}
+
+// met reports whether a full run of someone else has met the reasons since
+// they were found.
+func (j *job) met(now state.Memory) bool {
+	last := now.LastFull
+	return j.Decision.Mode == Full && last != nil && last.Outcome == state.Clean &&
+		last.Started.After(j.Decision.At) && len(now.Owed) == 0 && len(changedInputs(j.Sync, now)) == 0
+}
+
+// renew keeps the lease until quit.
+func (r *run) renew(journal state.Journal) {
+	defer r.quiet.Done()
+	tick := time.NewTicker(leaseFor / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-r.quit:
+			return
+		case <-tick.C:
+			r.extend(context.Background(), journal)
+		}
+	}
+}
+
+func (r *run) extend(ctx context.Context, journal state.Journal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	lease, err := journal.Renew(ctx, r.lease, leaseFor)
+	if err == nil {
+		r.lease = lease
+	}
+	return err
+}
+
+// may says whether a batch may begin: the lease must outlive it.
+func (j *job) may(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.run.mu.Lock()
+	left := j.run.lease.Expires.Sub(j.s.opts.Now())
+	j.run.mu.Unlock()
+	if left > renewAt {
+		return nil
+	}
+	if err := j.run.extend(ctx, j.s.opts.Journal); err != nil {
+		return fmt.Errorf("renewing the lease of %s: %w", j.Sync.Addr, err)
+	}
+	return nil
+}
+
+// intend records batches before they are written.
+func (j *job) intend(ctx context.Context, batches ...state.Batch) error {
+	if err := j.s.opts.Journal.Intend(ctx, j.run.id, batches); err != nil {
+		return fmt.Errorf("recording what is about to be written: %w", err)
+	}
+	return nil
+}
+
+// checkpoint records what came of a batch.
+func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure) error {
+	c := state.Checkpoint{Seq: seq, Counts: counts}
+	for _, f := range failed {
+		c.Failed = append(c.Failed, state.Failure{Part: f.Part, Key: f.Key, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause})
+	}
+	if err := j.s.opts.Journal.Checkpoint(ctx, j.run.id, c); err != nil {
+		return fmt.Errorf("recording what was written: %w", err)
+	}
+	return nil
+}
+
+// finish records the end of a run, whatever it was, and gives up the lease.
+func (j *job) finish(ctx context.Context) {
+	defer func() {
+		if j.status == "" {
+			j.status = statusOf(j.err)
+		}
+		o := j.outcome()
+		j.s.emit(Finished{Addr: j.Sync.Addr, Outcome: &o})
+	}()
+	if j.run == nil {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	end := j.end(ctx)
+	journal := j.s.opts.Journal
+	ended, err := journal.End(ctx, j.run.id, end)
+	if err != nil {
+		j.err = errors.Join(j.err, fmt.Errorf("recording the end of %s: %w", j.Sync.Addr, err))
+	} else {
+		j.ended = ended
+	}
+	close(j.run.quit)
+	j.run.quiet.Wait()
+	if err := journal.Release(ctx, j.run.lease); err != nil {
+		j.err = errors.Join(j.err, fmt.Errorf("giving up the lease of %s: %w", j.Sync.Addr, err))
+	}
+	if j.err == nil {
+		j.status = Clean
+		if end.Outcome == state.Faulty {
+			j.status = Faulty
+		}
+	}
+}
+
+func statusOf(err error) Status {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Interrupted
+	case providers.KindOf(err) == providers.Refused:
+		return Refused
+	default:
+		return Failed
+	}
+}
+
+// end says how a run ended. One that came to its end has told so to the system
+// that keeps LRT and LSRT (CLM-8), before the journal forgets what is owed.
+func (j *job) end(ctx context.Context) state.End {
+	end := state.End{At: j.s.opts.Now()}
+	failed := j.failures
+	if j.err == nil {
+		clean := failed == 0 && j.withheld == ""
+		started := j.vaultTime(j.run.started)
+		p, _, err := j.s.stream(j.Sync.Target)
+		if err == nil {
+			err = p.Finish(ctx, providers.Run{Sync: j.Sync, ID: j.run.id, Started: started, Clean: clean, Failed: failed})
+		}
+		if err != nil {
+			j.err = fmt.Errorf("recording the run times of %s: %w", j.Sync.Addr, err)
+		} else {
+			j.remembering(&end, started, clean, failed)
+			return end
+		}
+	}
+	end.Outcome, end.Message = state.Failed, j.err.Error()
+	if statusOf(j.err) == Interrupted {
+		end.Outcome, end.Message = state.Interrupted, "it was stopped"
+	}
+	return end
+}
+
+// remembering fills in what a run that came to its end leaves to the next.
+func (j *job) remembering(end *state.End, started time.Time, clean bool, failed int) {
+	full := j.Decision.Mode == Full
+	m := j.run.memory
+	if !j.horizon.IsZero() {
+		m.Horizon = j.horizon
+		if full {
+			m.HorizonFull = j.horizon
+		}
+	}
+	if full || len(m.Inputs) == 0 {
+		m.Inputs = maps.Clone(j.Sync.Inputs)
+		if m.Inputs == nil {
+			m.Inputs = make(map[string]string)
+		}
+		m.Inputs[inputRoutes] = j.routes.input()
+		if j.withheld != "" {
+			m.Inputs[inputWithheld] = j.withheld
+		}
+	}
+	m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
+	m.LastStart, m.LastSuccess = started, j.Sync.LSRT
+	if clean {
+		m.LastSuccess = started
+	}
+	m.Errors = failed
+	end.Memory, end.Sweep = &m, true
+	end.Outcome = state.Faulty
+	if clean {
+		end.Outcome = state.Clean
+	}
+	if full {
+		end.Settled = append(texts(j.Decision.Reasons), m.Owed...)
+	}
+	if j.impact.Owned >= 0 {
+		end.Counts = map[string]int64{countOwned: int64(j.impact.Owned + j.done.Published() - j.done.Withdrawn)}
+	}
+}
+
+// vaultTime is a moment of ours by the clock of the vault that keeps LRT and LSRT.
+func (j *job) vaultTime(t time.Time) time.Time {
+	if j.Sync.Now.IsZero() || j.Decision.At.IsZero() {
+		return t
+	}
+	return t.Add(j.Sync.Now.Sub(j.Decision.At))
+}
+
+func texts(list []Reason) []string {
+	out := make([]string, len(list))
+	for i, r := range list {
+		out[i] = string(r)
+	}
+	return out
+}

@@ -1,0 +1,100 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"accord/providers"
+)
+
+// routes says which routed records a sync takes (CTRY-5).
+type routes struct {
+	all    bool              // CTRY-6
+	values map[string]string // value → title
+}
+
+func (r *routes) takes(values []string) bool {
+	return r.all || slices.ContainsFunc(values, r.has)
+}
+
+func (r *routes) has(value string) bool {
+	_, ok := r.values[value]
+	return ok
+}
+
+// taken returns those of values that lead here.
+func (r *routes) taken(values []string) []string {
+	if r.all {
+		return values
+	}
+	var taken []string
+	for _, v := range values {
+		if r.has(v) {
+			taken = append(taken, v)
+		}
+	}
+	return taken
+}
+
+// input is what a run remembers of its routes.
+func (r *routes) input() string {
+	if r.all {
+		return allRoutes
+	}
+	return routesInput(slices.Sorted(maps.Keys(r.values)))
+}
+
+// remembered returns the values that routed in the run that left input behind.
+func remembered(input string) (values map[string]bool, all, known bool) {
+	if input == "" || input == allRoutes {
+		return nil, input == allRoutes, input == allRoutes
+	}
+	var list []string
+	if json.Unmarshal([]byte(input), &list) != nil {
+		return nil, false, false
+	}
+	values = make(map[string]bool, len(list))
+	for _, v := range list {
+		values[v] = true
+	}
+	return values, false, true
+}
+
+// table is what the target of a route table holds: its keys with their titles,
+// and the titles of those that it loses.
+type table struct {
+	keys    map[string]string
+	gone    map[string]string
+	faults  string // why it may lack some: nothing is withdrawn for it
+	blocked string // why it cannot be used at all
+}
+
+// lookup reads a route table that is kept nowhere (CONN-3).
+func (s *Syncer) lookup(ctx context.Context, l *providers.Lookup) (*table, error) {
+	t := &table{keys: make(map[string]string)}
+	wanted := routes{values: make(map[string]string, len(l.Values))}
+	for _, v := range l.Values {
+		wanted.values[v] = v
+	}
+	err := s.records(ctx, providers.RecordsRequest{End: l.End}, nil, func(r *providers.Record) error {
+		if wanted.takes(r.Routes) {
+			t.keys[r.Key] = r.Title
+		}
+		return nil
+	})
+	return t, err
+}
+
+// held reads what the target of a table holds now.
+func (s *Syncer) held(ctx context.Context, end providers.End) (*table, error) {
+	t := &table{keys: make(map[string]string)}
+	err := s.records(ctx, providers.RecordsRequest{End: end}, nil, func(r *providers.Record) error {
+		if r.Standing == providers.Published {
+			t.keys[r.Key] = r.Title
+		}
+		return nil
+	})
+	return t, err
+}

@@ -1,0 +1,197 @@
+package syncer
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"accord/providers"
+)
+
+// mapping turns the fields of a source record into those of a target record,
+// by the rules of one part. It is pure.
+type mapping []providers.Rule
+
+func mappingFor(rules []providers.Rule, part string) mapping {
+	return slices.DeleteFunc(slices.Clone(rules), func(r providers.Rule) bool {
+		return len(r.Parts) > 0 && !slices.Contains(r.Parts, part)
+	})
+}
+
+// fields is a record's fields by name; a blank one is not there.
+type fields map[string]json.RawMessage
+
+func parseFields(raw json.RawMessage) (fields, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	var f fields
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return nil, fmt.Errorf("reading the fields of a record: %w", err)
+	}
+	return f, nil
+}
+
+// blank: null, "", [] and {}; false and 0 are values.
+func blank(v json.RawMessage) bool {
+	switch string(v) {
+	case "", "null", `""`, "[]", "{}":
+		return true
+	default:
+		return false
+	}
+}
+
+// apply returns the target fields as they shall be. Fields that are set once
+// are there only for a new item.
+func (m mapping) apply(source fields, created bool) fields {
+	target := make(fields, len(m))
+	for _, rule := range m {
+		if rule.Once && !created {
+			continue
+		}
+		if v := value(rule, source); !blank(v) {
+			target[rule.To] = v
+		}
+	}
+	return target
+}
+
+func value(rule providers.Rule, source fields) json.RawMessage {
+	if rule.From == "" {
+		return rule.Default
+	}
+	v := source[rule.From]
+	if blank(v) {
+		return rule.Default
+	}
+	if len(rule.Values) == 0 {
+		return v
+	}
+	return translate(rule.Values, v)
+}
+
+// translate replaces a text, or each text of a list, by what the table says;
+// what the table does not name goes over as it is.
+func translate(table map[string]string, v json.RawMessage) json.RawMessage {
+	var one string
+	if json.Unmarshal(v, &one) == nil {
+		if to, ok := table[one]; ok {
+			return encode(to)
+		}
+		return v
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(v, &list) != nil {
+		return v
+	}
+	for i, element := range list {
+		if json.Unmarshal(element, &one) == nil {
+			if to, ok := table[one]; ok {
+				list[i] = encode(to)
+			}
+		}
+	}
+	return encode(list)
+}
+
+// differing returns the fields of the rules that a target record holds
+// otherwise than it shall, sorted.
+func (m mapping) differing(shall, have fields) []string {
+	var names []string
+	for _, rule := range m {
+		if !rule.Once && !same(shall[rule.To], have[rule.To], rule.Reference != nil) && !slices.Contains(names, rule.To) {
+			names = append(names, rule.To)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// same compares two values as canonical JSON; references by link, else by
+// external id (RULE-2).
+func same(a, b json.RawMessage, reference bool) bool {
+	if bytes.Equal(a, b) || blank(a) && blank(b) {
+		return true
+	}
+	if blank(a) || blank(b) {
+		return false
+	}
+	var x, y any
+	if !decode(a, &x) || !decode(b, &y) {
+		return false
+	}
+	if reference {
+		return sameReferences(x, y)
+	}
+	return bytes.Equal(encode(x), encode(y))
+}
+
+func decode(v json.RawMessage, into *any) bool {
+	d := json.NewDecoder(bytes.NewReader(v))
+	d.UseNumber()
+	if d.Decode(into) != nil {
+		return false
+	}
+	*into = canonical(*into)
+	return true
+}
+
+// canonical makes equal numbers equal texts.
+func canonical(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if f, err := strconv.ParseFloat(v.String(), 64); err == nil && bytes.ContainsAny([]byte(v), ".eE") {
+			return f
+		}
+	case []any:
+		for i := range v {
+			v[i] = canonical(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = canonical(v[k])
+		}
+	}
+	return v
+}
+
+func sameReferences(a, b any) bool {
+	x, isList := a.([]any)
+	y, isAlso := b.([]any)
+	if isList != isAlso || len(x) != len(y) {
+		return false
+	}
+	if isList {
+		for i := range x {
+			if !sameReferences(x[i], y[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	p, isMap := a.(map[string]any)
+	q, isToo := b.(map[string]any)
+	if !isMap || !isToo {
+		return bytes.Equal(encode(a), encode(b))
+	}
+	for _, by := range []string{"link", "external_id"} {
+		if l, r := p[by], q[by]; l != nil && l != "" && r != nil && r != "" {
+			return l == r
+		}
+	}
+	return false
+}
+
+// encode returns canonical JSON: keys sorted, no space, no escapes for HTML's sake.
+func encode(v any) json.RawMessage {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // values that came from JSON go back to it
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

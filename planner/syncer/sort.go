@@ -1,0 +1,153 @@
+package syncer
+
+import (
+	"bytes"
+	"container/heap"
+	"slices"
+)
+
+// mergeWidth is how many sorted runs are merged at once: each is an open file
+// with a buffer.
+const mergeWidth = 32
+
+// sorter sorts frames by key, within its budget of memory: what is more goes
+// to disk in sorted runs, which are merged at the end. Frames of one key keep
+// the order in which they came.
+type sorter struct {
+	scratch scratch
+	unique  bool // of frames with one key keep the first
+	arena   []byte
+	entries []entry
+	runs    []frames
+}
+
+type entry struct{ at, key, end int } // the key is arena[at:key], the payload arena[key:end]
+
+func (s scratch) sorter() *sorter { return &sorter{scratch: s} }
+
+// set returns a sorter that keeps one frame of each key.
+func (s scratch) set() *sorter { return &sorter{scratch: s, unique: true} }
+
+const entrySize = 24
+
+func (s *sorter) add(key string, payload []byte) error {
+	at := len(s.arena)
+	s.arena = append(s.arena, key...)
+	s.arena = append(s.arena, payload...)
+	s.entries = append(s.entries, entry{at, at + len(key), len(s.arena)})
+	if len(s.arena)+entrySize*len(s.entries) < s.scratch.budget {
+		return nil
+	}
+	run, err := s.run()
+	s.runs = append(s.runs, run)
+	return err
+}
+
+// run writes what is in memory as one sorted run.
+func (s *sorter) run() (frames, error) {
+	slices.SortStableFunc(s.entries, func(a, b entry) int {
+		return bytes.Compare(s.arena[a.at:a.key], s.arena[b.at:b.key])
+	})
+	out := s.scratch.spool()
+	for i, e := range s.entries {
+		key := s.arena[e.at:e.key]
+		if s.unique && i > 0 {
+			if before := s.entries[i-1]; bytes.Equal(key, s.arena[before.at:before.key]) {
+				continue
+			}
+		}
+		if err := out.add(string(key), s.arena[e.key:e.end]); err != nil {
+			return frames{}, err
+		}
+	}
+	s.arena, s.entries = s.arena[:0], s.entries[:0]
+	return out.rest()
+}
+
+// sorted returns all that was added. The sorter is done.
+func (s *sorter) sorted() (frames, error) {
+	last, err := s.run()
+	if err != nil {
+		return frames{}, err
+	}
+	s.arena, s.entries = nil, nil
+	runs := append(s.runs, last)
+	for len(runs) > mergeWidth {
+		var fewer []frames
+		for part := range slices.Chunk(runs, mergeWidth) {
+			merged, err := s.scratch.merge(s.unique, part...)
+			if err != nil {
+				return frames{}, err
+			}
+			fewer = append(fewer, merged)
+		}
+		runs = fewer
+	}
+	return s.scratch.merge(s.unique, runs...)
+}
+
+// merge makes sorted frames into one, and removes the parts. Of frames with
+// one key those of earlier parts come first.
+func (s scratch) merge(unique bool, parts ...frames) (frames, error) {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(f frames) bool { return f.n == 0 })
+	switch len(parts) {
+	case 0:
+		return frames{}, nil
+	case 1:
+		return parts[0], nil
+	}
+	var heads merging
+	for i, part := range parts {
+		c := part.open()
+		defer part.remove()
+		defer c.close()
+		if c.next() {
+			heads = append(heads, head{c, i})
+		} else if c.err != nil {
+			return frames{}, c.err
+		}
+	}
+	heap.Init(&heads)
+	out := s.spool()
+	var last []byte
+	for len(heads) > 0 {
+		c := heads[0].cursor
+		if !unique || out.n == 0 || !bytes.Equal(last, c.key) {
+			if err := out.add(string(c.key), c.payload); err != nil {
+				return frames{}, err
+			}
+			last = append(last[:0], c.key...)
+		}
+		if c.next() {
+			heap.Fix(&heads, 0)
+			continue
+		}
+		if c.err != nil {
+			return frames{}, c.err
+		}
+		heap.Pop(&heads)
+	}
+	return out.rest()
+}
+
+type head struct {
+	*cursor
+	part int
+}
+
+type merging []head
+
+func (m merging) Len() int { return len(m) }
+func (m merging) Less(i, j int) bool {
+	if c := bytes.Compare(m[i].key, m[j].key); c != 0 {
+		return c < 0
+	}
+	return m[i].part < m[j].part
+}
+func (m merging) Swap(i, j int) { m[i], m[j] = m[j], m[i] }
+func (m *merging) Push(x any)   { *m = append(*m, x.(head)) }
+func (m *merging) Pop() any {
+	last := (*m)[len(*m)-1]
+	*m = (*m)[:len(*m)-1]
+	return last
+}

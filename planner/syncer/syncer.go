@@ -1,0 +1,197 @@
+// Package syncer decides, previews and runs syncs: it brings what a source
+// stream holds to the targets that shall have it.
+//
+// It knows records, parts, members, standings, routes and rules. It refuses to
+// know what a document is, where a stream comes from, and how anything is
+// reached: that is the providers' side of the contract. A preview and a run
+// are one pipeline, of which a preview leaves out the end:
+//
+//	decide.go   whether it runs, how, and why; pure
+//	order.go    which syncs go together, and after which
+//	read.go     a stream into spools, each part in key order
+//	route.go    which routed records a sync takes
+//	judge.go    which containers are complete
+//	rules.go    source fields to target fields; pure
+//	compare.go  source and target, key by key, into a list of changes
+//	check.go    limits, and what a plan promised; pure
+//	write.go    the changes, in phases and batches
+//	record.go   lease, journal, Finish
+//
+// Everything that grows with a library lies in temporary files (spool.go,
+// sort.go). Absence never removes: what is withdrawn was read, and a rule
+// names it. Start with Syncer.Preview, then order.go and compare.go.
+package syncer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/state"
+)
+
+// Options is what a Syncer works with.
+type Options struct {
+	// Provider returns whose an instance is, configured, and its schema.
+	Provider func(addrs.Instance) (providers.Provider, *schema.Provider)
+
+	Journal   state.Journal // nil: only Preview, which then retries no failures
+	Operation string        // for the lease: "apply", "sync", "serve"
+	WorkDir   string        // where temporary files go, in a folder of their own
+	Limits    Limits
+	InFlight  int           // write batches in flight for each target; 0: 4
+	Settle    time.Duration // how long a call of a process that died may still land
+
+	Now    func() time.Time                           // nil: time.Now
+	Sleep  func(context.Context, time.Duration) error // nil: really
+	Events func(Event)                                // nil: nobody watches
+
+	// SortBudget is how much memory one sort may take; 0: 4 MiB. A few sorts
+	// go on at once for each target that is being compared.
+	SortBudget int
+}
+
+// Task is one sync, as planned, and what was decided about it.
+type Task struct {
+	Sync     providers.Sync
+	Memory   state.Memory // that the decision was made upon
+	Decision Decision     // Mode None: not to be run, but others may route by its target
+	Promise  *Promise     // what the plan showed; nil: nothing to keep
+	Allow    Allowance
+}
+
+// Syncer previews and runs syncs. It may be used by many goroutines, as long
+// as no two of them run one sync.
+type Syncer struct {
+	opts   Options
+	dir    string
+	files  atomic.Int64
+	events sync.Mutex
+}
+
+// What a Syncer takes where Options say nothing.
+const (
+	inFlight    = 4
+	sortBudget  = 4 << 20
+	smallFrames = 64 << 10
+	leftOver    = 48 * time.Hour // a folder of another Syncer that is older was left by a crash
+)
+
+// New makes a Syncer and its folder below WorkDir.
+func New(opts Options) (*Syncer, error) {
+	if opts.InFlight <= 0 {
+		opts.InFlight = inFlight
+	}
+	if opts.SortBudget <= 0 {
+		opts.SortBudget = sortBudget
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Sleep == nil {
+		opts.Sleep = sleep
+	}
+	if err := os.MkdirAll(opts.WorkDir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the folder for temporary files: %w", err)
+	}
+	sweep(opts.WorkDir)
+	dir, err := os.MkdirTemp(opts.WorkDir, "sync-")
+	if err != nil {
+		return nil, fmt.Errorf("making the folder for temporary files: %w", err)
+	}
+	return &Syncer{opts: opts, dir: dir}, nil
+}
+
+// Close removes all temporary files, those that Impact.Changes reads included.
+func (s *Syncer) Close() error { return os.RemoveAll(s.dir) }
+
+func sweep(workDir string) {
+	left, _ := filepath.Glob(filepath.Join(workDir, "sync-*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > leftOver {
+			os.RemoveAll(dir)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// Preview says what the tasks would do. A broken limit is a Verdict of the
+// Impact; the error is that something could not be read.
+func (s *Syncer) Preview(ctx context.Context, tasks []Task) ([]Impact, error) {
+	jobs, err := s.through(ctx, tasks, false)
+	if err != nil {
+		return nil, err
+	}
+	var impacts []Impact
+	var errs []error
+	for _, j := range jobs {
+		switch {
+		case j.err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", j.Sync.Addr, j.err))
+		case j.impact != nil:
+			impacts = append(impacts, *j.impact)
+		}
+	}
+	return impacts, errors.Join(errs...)
+}
+
+// Run runs the tasks. It returns an outcome for each that ran or should have,
+// in the order of the tasks. What fails stops neither the others nor, where it
+// is an item, its own run.
+func (s *Syncer) Run(ctx context.Context, tasks []Task) []Outcome {
+	jobs, err := s.through(ctx, tasks, true)
+	var outcomes []Outcome
+	for _, j := range jobs {
+		if err != nil && j.err == nil {
+			j.err = err
+		}
+		if j.ran || j.err != nil {
+			outcomes = append(outcomes, j.outcome())
+		}
+	}
+	return outcomes
+}
+
+func (s *Syncer) emit(e Event) {
+	if s.opts.Events == nil {
+		return
+	}
+	s.events.Lock()
+	defer s.events.Unlock()
+	s.opts.Events(e)
+}
+
+func (s *Syncer) scratch() scratch {
+	return scratch{dir: s.dir, budget: s.opts.SortBudget, small: min(smallFrames, s.opts.SortBudget), next: &s.files}
+}
+
+// stream returns the provider of an end and the schema of its stream.
+func (s *Syncer) stream(end providers.End) (providers.Provider, *schema.Stream, error) {
+	p, sch := s.opts.Provider(end.Instance)
+	if p == nil || sch == nil {
+		return nil, nil, providers.Errorf(providers.Internal, "%s has no provider", end.Instance)
+	}
+	stream := sch.Stream(end.Stream)
+	if stream == nil {
+		return nil, nil, providers.Errorf(providers.Internal, "provider %s has no stream %q", sch.Name, end.Stream)
+	}
+	return p, stream, nil
+}

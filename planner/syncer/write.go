@@ -1,0 +1,488 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"accord/providers"
+	"accord/state"
+)
+
+const (
+	// batchSize is how many changes of one part and verb are written at once.
+	batchSize = 500
+	// attempts is how often a write is tried whose outcome was ambiguous.
+	attempts = 3
+	// hopeless is how many items in a row a target may refuse for reasons of
+	// its own, not theirs, before the run gives up.
+	hopeless = 2 * batchSize
+)
+
+// writing is the writes of one run.
+type writing struct {
+	*job
+	p providers.Provider
+
+	mu      sync.Mutex
+	failed  map[uint64]struct{} // members that could not be written: their containers are not
+	held    map[uint64]struct{} // members that containers still name which could not be written
+	refused int                 // items in a row
+	last    *providers.Error
+	counts  map[step]*progress
+}
+
+type step struct {
+	part int
+	verb string
+}
+
+type progress struct{ done, failed int }
+
+var verbs = map[string]providers.Verb{
+	Added: providers.WriteCreate, Updated: providers.WriteUpdate,
+	Restored: providers.WriteRestore, Withdrawn: providers.WriteWithdraw,
+}
+
+// write makes the changes of a job: what is withdrawn first leaves last, so
+// that at no moment a container names what is not there.
+func (j *job) write(ctx context.Context) error {
+	if err := refused(j.impact.Verdicts); err != nil {
+		return err
+	}
+	p, _, err := j.s.stream(j.Sync.Target)
+	if err != nil {
+		return err
+	}
+	w := &writing{job: j, p: p, failed: make(map[uint64]struct{}), held: make(map[uint64]struct{}), counts: make(map[step]*progress)}
+	if err := w.exceptions(ctx); err != nil {
+		return err
+	}
+	await, err := w.await(ctx)
+	if err != nil {
+		return err
+	}
+	for _, phase := range w.phases() {
+		if err := w.phase(ctx, phase.part, phase.verbs); err != nil {
+			return err
+		}
+	}
+	for _, seq := range await {
+		if err := j.checkpoint(ctx, seq, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type phase struct {
+	part  int
+	verbs []string
+}
+
+// phases: withdraw containers, write members, write containers, withdraw members.
+func (w *writing) phases() []phase {
+	write := []string{Added, Updated, Restored}
+	gone := []string{Withdrawn}
+	var first, members, containers, last []phase
+	for q, part := range w.parts {
+		if part.Routed {
+			first = append(first, phase{q, gone})
+			containers = append(containers, phase{q, write})
+		} else {
+			members = append(members, phase{q, write})
+			last = append(last, phase{q, gone})
+		}
+	}
+	slices.Reverse(first)
+	slices.Reverse(last)
+	return slices.Concat(first, members, containers, last)
+}
+
+// exceptions records what cannot be published (CLM-12).
+func (w *writing) exceptions(ctx context.Context) error {
+	var batch []Failure
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		err := w.checkpoint(ctx, 0, nil, batch)
+		batch = nil
+		return err
+	}
+	for c, err := range w.impact.Changes() {
+		if err != nil {
+			return err
+		}
+		if c.Verb != Exception {
+			continue
+		}
+		batch = append(batch, w.failure(Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kindException, Message: c.Reason}))
+		if len(batch) == batchSize {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// await records the members that an incremental run makes before the
+// containers that need them. Should it be cut short between the two, and the
+// containers vanish meanwhile, nothing else would lead to them; a full run
+// finds them anyway.
+func (w *writing) await(ctx context.Context) ([]uint64, error) {
+	if w.Decision.Mode == Full {
+		return nil, nil
+	}
+	var seqs []uint64
+	var keys []string
+	intend := func(part string) error {
+		if len(keys) == 0 {
+			return nil
+		}
+		seq := w.run.seq.Add(1)
+		seqs = append(seqs, seq)
+		err := w.intend(ctx, state.Batch{Seq: seq, Part: part, Verb: "await", Keys: keys})
+		keys = nil
+		return err
+	}
+	for q, part := range w.parts {
+		if part.Routed {
+			continue
+		}
+		if err := w.each(q, func(c *Change) error {
+			if c.Verb != Added && c.Verb != Restored {
+				return nil
+			}
+			if keys = append(keys, c.Key); len(keys) < batchSize {
+				return nil
+			}
+			return intend(part.Name)
+		}); err != nil {
+			return nil, err
+		}
+		if err := intend(part.Name); err != nil {
+			return nil, err
+		}
+	}
+	return seqs, nil
+}
+
+// each calls f for the changes of a part.
+func (w *writing) each(q int, f func(*Change) error) error {
+	c := w.changes[q].open()
+	defer c.close()
+	for c.next() {
+		ch, err := decodeChange(c.payload, w.parts[q].Name, string(c.key))
+		if err == nil {
+			err = f(&ch)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.err
+}
+
+// phase writes the changes of one part and of some verbs, in batches, several
+// in flight, and waits for them.
+func (w *writing) phase(ctx context.Context, q int, of []string) error {
+	var g errgroup.Group
+	g.SetLimit(w.s.opts.InFlight)
+	batches := make(map[string][]Change, len(of))
+	send := func(verb string) {
+		batch := batches[verb]
+		batches[verb] = nil
+		if len(batch) > 0 {
+			g.Go(func() error { return w.batch(ctx, q, verb, batch) })
+		}
+	}
+	err := w.each(q, func(c *Change) error {
+		if !slices.Contains(of, c.Verb) {
+			return nil
+		}
+		if err := w.may(ctx); err != nil {
+			return err
+		}
+		if f := w.hindered(c); f != nil {
+			return w.fail(ctx, q, c, *f)
+		}
+		batches[c.Verb] = append(batches[c.Verb], *c)
+		if len(batches[c.Verb]) == batchSize {
+			if err := w.hope(); err != nil {
+				return err
+			}
+			send(c.Verb)
+		}
+		return nil
+	})
+	if err == nil {
+		for _, verb := range of {
+			send(verb)
+		}
+	}
+	return firstError(g.Wait(), err, w.hope())
+}
+
+// hindered says why a change cannot be made although nothing is wrong with it.
+func (w *writing) hindered(c *Change) *Failure {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.Verb == Withdrawn {
+		if _, held := w.held[hash(c.Part, c.Key)]; held {
+			return &Failure{Kind: kindHeld, Message: "it stays, since something that holds it could not be written"}
+		}
+		return nil
+	}
+	for _, m := range c.members {
+		if _, failed := w.failed[hash(m.Part, m.Key)]; failed {
+			return &Failure{Kind: kindException, Message: fmt.Sprintf("%s %s could not be written", words(m.Part), m.Key)}
+		}
+	}
+	return nil
+}
+
+// fail records a change that is not tried.
+func (w *writing) fail(ctx context.Context, q int, c *Change, f Failure) error {
+	f.Part, f.Key, f.Title = c.Part, c.Key, c.Title
+	w.lose(c)
+	w.progress(q, c.Verb, 1, 1)
+	return w.checkpoint(ctx, 0, nil, []Failure{w.failure(f)})
+}
+
+// lose notes what follows for others from a change that was not made.
+func (w *writing) lose(c *Change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.failed[hash(c.Part, c.Key)] = struct{}{}
+	for _, m := range c.held {
+		w.held[hash(m.Part, m.Key)] = struct{}{}
+	}
+}
+
+// batch writes changes of one part and verb: intent, calls, checkpoint. Once
+// begun it is not interrupted.
+func (w *writing) batch(ctx context.Context, q int, verb string, changes []Change) error {
+	if err := w.may(ctx); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	seq := w.run.seq.Add(1)
+	keys := make([]string, len(changes))
+	for i := range changes {
+		keys[i] = changes[i].Key
+	}
+	if err := w.intend(ctx, state.Batch{Seq: seq, Part: w.parts[q].Name, Verb: string(verbs[verb]), Keys: keys}); err != nil {
+		return err
+	}
+	errs := w.send(ctx, q, verb, changes)
+	var failed []Failure
+	for i, err := range errs {
+		if err != nil {
+			w.lose(&changes[i])
+			failed = append(failed, w.failure(failureOf(&changes[i], err)))
+		}
+	}
+	w.judge(errs)
+	good := len(changes) - len(failed)
+	w.mu.Lock()
+	w.done.add(verb, good)
+	w.mu.Unlock()
+	if err := w.checkpoint(ctx, seq, map[string]int64{verb: int64(good)}, failed); err != nil {
+		return err
+	}
+	w.progress(q, verb, len(changes), len(failed))
+	return nil
+}
+
+// send writes a batch and returns one error, or nil, for each change. Where
+// the answer was ambiguous the items are read before they are tried again.
+func (w *writing) send(ctx context.Context, q int, verb string, changes []Change) []*providers.Error {
+	errs := w.try(ctx, verb, changes)
+	for range attempts - 1 {
+		var again []Change
+		var at []int
+		for i, err := range errs {
+			if err != nil && err.Kind == providers.Ambiguous {
+				again, at = append(again, changes[i]), append(at, i)
+			}
+		}
+		if len(again) == 0 {
+			break
+		}
+		for i, err := range w.retry(ctx, q, verb, again) {
+			errs[at[i]] = err
+		}
+	}
+	return errs
+}
+
+func (w *writing) try(ctx context.Context, verb string, changes []Change) []*providers.Error {
+	req := providers.WriteRequest{Sync: w.Sync, Run: w.run.id, Writes: make([]providers.Write, len(changes))}
+	for i, c := range changes {
+		req.Writes[i] = providers.Write{
+			Verb: verbs[verb], Part: c.Part, Key: c.Key, ID: c.ID, Title: c.Title,
+			Fields: c.fields, Changed: c.Changed, Members: c.members, Reorder: c.Reorder,
+		}
+		if c.Reorder {
+			req.Writes[i].Was = c.held
+		}
+	}
+	results := w.p.Write(ctx, req)
+	errs := make([]*providers.Error, len(changes))
+	for i := range errs {
+		if i < len(results) {
+			errs[i] = results[i].Err
+		} else {
+			errs[i] = providers.Errorf(providers.Ambiguous, "the provider answered %d of %d writes", len(results), len(changes))
+		}
+	}
+	return errs
+}
+
+// retry looks what became of writes with an ambiguous answer, and tries again
+// what is not as it shall be, by the verb that fits what is there now.
+func (w *writing) retry(ctx context.Context, q int, verb string, changes []Change) []*providers.Error {
+	errs := make([]*providers.Error, len(changes))
+	keys := make([]providers.Member, len(changes))
+	for i, c := range changes {
+		keys[i] = providers.Member{Part: c.Part, Key: c.Key}
+	}
+	there := make(map[string]*providers.Record, len(changes))
+	err := w.s.records(ctx, providers.RecordsRequest{End: w.Sync.Target, Keys: keys, Only: true}, nil, func(r *providers.Record) error {
+		there[r.Key] = r
+		return nil
+	})
+	if err != nil {
+		for i := range errs {
+			errs[i] = &providers.Error{Kind: providers.Ambiguous, Op: "reading what became of a write", Message: err.Error()}
+		}
+		return errs
+	}
+	byVerb := make(map[string][]Change)
+	at := make(map[string][]int)
+	for i, c := range changes {
+		now, err := c.again(there[c.Key], w.mappings[q])
+		switch {
+		case err != nil:
+			errs[i] = providers.Errorf(providers.Internal, "%s", err)
+		case now.Verb != Unchanged:
+			byVerb[now.Verb] = append(byVerb[now.Verb], now)
+			at[now.Verb] = append(at[now.Verb], i)
+		}
+	}
+	for verb, changes := range byVerb {
+		for n, err := range w.try(ctx, verb, changes) {
+			errs[at[verb][n]] = err
+		}
+	}
+	return errs
+}
+
+// again returns the change that is still needed, given what is there now.
+func (c Change) again(t *providers.Record, m mapping) (Change, error) {
+	there := t != nil && t.Standing != providers.Withdrawn
+	if c.Verb == Withdrawn {
+		if !there {
+			c.Verb = Unchanged
+		}
+		return c, nil
+	}
+	if t == nil {
+		c.Verb, c.ID = Added, ""
+		return c, nil
+	}
+	shall, err := parseFields(c.fields)
+	if err != nil {
+		return c, err
+	}
+	have, err := parseFields(t.Fields)
+	if err != nil {
+		return c, err
+	}
+	c.ID, c.held = t.ID, t.Members
+	c.Changed = m.differing(shall, have)
+	c.Reorder = !slices.Equal(c.members, t.Members)
+	switch {
+	case t.Standing != providers.Published:
+		c.Verb = Restored
+	case len(c.Changed) > 0 || c.Reorder:
+		c.Verb = Updated
+	default:
+		c.Verb = Unchanged
+	}
+	return c, nil
+}
+
+// judge counts items in a row that the target refused for reasons of its own.
+func (w *writing) judge(errs []*providers.Error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, err := range errs {
+		if err == nil {
+			w.refused = 0
+			continue
+		}
+		switch err.Kind {
+		case providers.Access:
+			w.refused, w.last = hopeless, err
+		case providers.Transient, providers.Throttled, providers.Ambiguous, providers.Internal:
+			w.refused++
+			w.last = err
+		default:
+			w.refused = 0
+		}
+	}
+}
+
+// hope is an error once a target takes nothing any more.
+func (w *writing) hope() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.refused < hopeless {
+		return nil
+	}
+	return fmt.Errorf("%s takes nothing: %w", w.Sync.Target.Instance, w.last)
+}
+
+// failure counts a failure, and tells it.
+func (w *writing) failure(f Failure) Failure {
+	w.mu.Lock()
+	w.failures++
+	if len(w.first) < firstNames {
+		w.first = append(w.first, f)
+	}
+	w.mu.Unlock()
+	w.s.emit(ItemFailed{Addr: w.Sync.Addr, Failure: f})
+	return f
+}
+
+func (w *writing) progress(q int, verb string, n, failed int) {
+	w.mu.Lock()
+	at := step{q, verb}
+	p := w.counts[at]
+	if p == nil {
+		p = new(progress)
+		w.counts[at] = p
+	}
+	p.done += n
+	p.failed += failed
+	e := Wrote{Addr: w.Sync.Addr, Part: w.parts[q].Name, Verb: verbs[verb], Done: p.done, Failed: p.failed}
+	w.mu.Unlock()
+	c := w.impact.Parts[q].Counts
+	e.Total = map[string]int{Added: c.Added, Updated: c.Updated, Restored: c.Restored, Withdrawn: c.Withdrawn}[verb]
+	w.s.emit(e)
+}
+
+func hash(part, key string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(part))
+	h.Write([]byte{0})
+	h.Write([]byte(key))
+	return h.Sum64()
+}
