@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"accord/lang"
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+type applyOptions struct {
+	planOptions
+	autoApprove bool
+	noSync      bool
+	failOn      string
+}
+
+func (c *cli) applyCommand() *cobra.Command {
+	var o applyOptions
+	cmd := &cobra.Command{
+		Use:   "apply [FILE]",
+		Short: "Make it so",
+		Long: `Plans, asks for yes, and does exactly what the plan says: the configuration of the
+vaults first, then the syncs that follow from it. With a saved plan it does that
+plan, and takes no option that would change it.
+
+What fails stops what depends on it and nothing else. Everything begun is on
+record; after an interruption or a crash, run the same command again.
+
+Exit codes: 0 success, 1 error, 4 finished, records failed that were not failing
+before, 5 refused by a check, a protection or a limit, 6 locked by someone else,
+7 the saved plan is stale, 8 credentials or wrong vault, 9 interrupted.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.runApply(cmd.Context(), o)
+			}
+			for _, name := range []string{"var", "var-file", "allow", "no-sync", "verbose", "concise"} {
+				if cmd.Flags().Changed(name) {
+					return fmt.Errorf("-%s cannot be given with a saved plan: it would not be the plan that was approved", name)
+				}
+			}
+			return c.runApplyFile(cmd.Context(), args[0], o)
+		},
+	}
+	o.planOptions.flags(cmd)
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave the runs to the next sync; they stay owed")
+	return cmd
+}
+
+func (o *applyOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.autoApprove, "auto-approve", false, "do not ask for yes")
+	cmd.Flags().StringVar(&o.failOn, "fail-on", "new", "exit 4 on records that fail: `new` ones, or any")
+}
+
+func (c *cli) destroyCommand() *cobra.Command {
+	o := applyOptions{planOptions: planOptions{destroy: true}}
+	cmd := &cobra.Command{
+		Use:   "destroy",
+		Short: "Return everything managed to its safe default",
+		Long: `Plans and applies the removal of everything managed: integrations are deactivated,
+rules go back to their safe defaults, grants that accord made are taken back.
+Published content stays as it is, and country filters are forgotten, not emptied.
+
+Exit codes: as apply.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), o) },
+	}
+	o.planOptions.flags(cmd)
+	o.flags(cmd)
+	return cmd
+}
+
+func (c *cli) runApply(ctx context.Context, o applyOptions) error {
+	w, err := c.load()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openProviders(ctx); err != nil {
+		return err
+	}
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	operation := "apply"
+	if o.destroy {
+		operation = "destroy"
+	}
+	lock, err := w.store.Lock(ctx, operation)
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, lock.Unlock)
+	p, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
+	if err != nil {
+		return err
+	}
+	c.diagnostics(warnings)
+	c.showPlan(p, o.verbose, o.concise)
+	if len(p.Refusals) > 0 {
+		return c.refused(w, p)
+	}
+	if !p.Empty() && !o.autoApprove {
+		if err := c.ask(o.destroy); err != nil {
+			return err
+		}
+	}
+	return w.apply(ctx, p, lock, o)
+}
+
+// ask wants the literal yes.
+func (c *cli) ask(destroy bool) error {
+	if c.json || c.stdin == nil {
+		return fmt.Errorf("this needs approval: give -auto-approve, or apply a saved plan")
+	}
+	what := "Do this?"
+	if destroy {
+		what = "Return everything to its safe defaults?"
+	}
+	fmt.Fprintf(c.stdout, "\n%s Only yes is taken for an answer: ", what)
+	answer, _ := bufio.NewReader(c.stdin).ReadString('\n')
+	if strings.TrimSpace(answer) != "yes" {
+		fmt.Fprintln(c.stdout, "\nNothing was changed.")
+		return told(exitError)
+	}
+	fmt.Fprintln(c.stdout)
+	return nil
+}
+
+func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) error {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	file, err := plan.Decode(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	config, diags := lang.Parse(c.chdir, file.Sources)
+	w, err := c.open(config, diags)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openProviders(ctx); err != nil {
+		return err
+	}
+	if _, err := w.evaluate(ctx, inputs{vars: file.Vars, varFiles: file.VarFiles}); err != nil {
+		return err
+	}
+	stale := func(why string) error {
+		return &exit{code: exitStale, err: fmt.Errorf("the saved plan is stale: %s. Plan again", why)}
+	}
+	if w.desired.Digest() != file.Desired {
+		return stale("the variables are not those that it was made with")
+	}
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	lock, err := w.store.Lock(ctx, "apply "+name)
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, lock.Unlock)
+	st := lock.State()
+	if file.Plan.Serial != 0 && st.Lineage != file.Plan.Lineage {
+		return stale("it was made for another state")
+	}
+	if st.Serial != file.Plan.Serial || len(st.Open) > 0 {
+		return stale(fmt.Sprintf("the state has moved on from serial %d to %d since", file.Plan.Serial, st.Serial))
+	}
+	// What was read for the plan is read again; anything that moved makes it stale.
+	o.destroy, o.allow = file.Plan.Destroy, file.Plan.Allow
+	now, _, err := w.plan(ctx, planOptions{inputs: inputs{vars: file.Vars, varFiles: file.VarFiles}, destroy: o.destroy, allow: o.allow}, st, false)
+	if err != nil {
+		return err
+	}
+	if len(now.Refusals) > 0 {
+		return c.refused(w, now)
+	}
+	if diff := plan.Moved(file.Plan, now); diff != "" {
+		return stale(diff)
+	}
+	return w.apply(ctx, file.Plan, lock, o)
+}
+
+// apply carries a plan out and reports what really happened.
+func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, o applyOptions) error {
+	progress := w.cli.progress()
+	w.planner.Events = progress.planner
+	w.planner.Syncer.Close()
+	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
+		return err
+	}
+	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync})
+	progress.clear()
+	w.cli.showReport(w, p, report)
+	if err != nil {
+		return err
+	}
+	return told2(reportCode(report, o.failOn))
+}
+
+func told2(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return told(code)
+}
+
+// reportCode picks the exit code: an interruption, then refusals and access,
+// then errors, then failed records.
+func reportCode(r *planner.Report, failOn string) int {
+	code := exitOK
+	for _, f := range r.Failed {
+		var items *planner.ItemsFailed
+		if errors.As(f.Err, &items) {
+			continue
+		}
+		var perr *providers.Error
+		c := exitError
+		if errors.As(f.Err, &perr) {
+			c = exitCode(perr)
+		}
+		if c != exitError || code == exitOK {
+			code = c
+		}
+	}
+	if r.Interrupted {
+		return exitInterrupted
+	}
+	if code != exitOK {
+		return code
+	}
+	return outcomesCode(r.Outcomes, failOn)
+}
+
+// outcomesCode is exitRecords where records failed that count.
+func outcomesCode(outcomes []syncer.Outcome, failOn string) int {
+	for _, o := range outcomes {
+		if o.NewFailures > 0 || failOn == "any" && o.Failed > 0 {
+			return exitRecords
+		}
+	}
+	return exitOK
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"accord/providers"
+	"accord/state"
+)
+
+// Exit codes, as in the help of every command.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitChanges     = 2 // only with -detailed-exitcode
+	exitDrift       = 3
+	exitRecords     = 4 // finished, records failed that were not failing before
+	exitRefused     = 5 // a check, a protection or a limit
+	exitLocked      = 6
+	exitStale       = 7
+	exitAccess      = 8 // credentials or wrong vault
+	exitInterrupted = 9
+	exitCrash       = 11
+)
+
+// Version is what `accord version` prints.
+var Version = "0.1.0"
+
+// cli is what every command is given: streams and global flags.
+type cli struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	chdir   string
+	json    bool
+	debug   bool
+	noColor bool
+
+	sources map[string]*hcl.File // of the configuration, for snippets in diagnostics
+}
+
+// exitError carries an exit code out of a command. Shown says that the user
+// has been told already.
+type exit struct {
+	code  int
+	err   error
+	shown bool
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+// told ends a command with a code after everything has been printed.
+func told(code int) error { return &exit{code: code, shown: true} }
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "accord",
+		Short: "Configuration as code for Veeva Vault content integrations",
+		Long: `accord keeps the integrations between Veeva Vaults as files declare them, and
+says beforehand what each change does to the content in the field.
+
+  accord plan                what would change, in the configuration and in the content
+  accord apply               does exactly that
+  accord sync                runs integration points now, as they were applied`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if c.noColor || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || c.json || !isTerminal(c.stdout) {
+				color.NoColor = true
+			} else {
+				color.NoColor = false
+			}
+			return nil
+		},
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.chdir, "chdir", ".", "run as if started in `DIR`")
+	flags.BoolVar(&c.json, "json", false, "machine-readable output: one JSON object a line")
+	flags.BoolVar(&c.debug, "debug", false, "log every call to stderr, bodies redacted")
+	flags.BoolVar(&c.noColor, "no-color", false, "no colour; NO_COLOR does the same")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w\n\nSee: accord %s -help", err, cmd.Name())
+	})
+	root.AddCommand(
+		c.initCommand(), c.validateCommand(), c.planCommand(), c.applyCommand(), c.destroyCommand(),
+		c.showCommand(), c.outputCommand(), c.syncCommand(), c.devCommand(), c.versionCommand(),
+		c.providerCommand(), c.benchCommand(),
+	)
+	return root
+}
+
+// doubleDashes lets long flags be written with one dash, as Terraform's are.
+func doubleDashes(args []string) []string {
+	out := make([]string, 0, len(args))
+	for i, a := range args {
+		if a == "--" {
+			return append(out, args[i:]...)
+		}
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
+			a = "-" + a
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// fail prints an error once and returns its exit code.
+func (c *cli) fail(err error) int {
+	code := exitCode(err)
+	var e *exit
+	if errors.As(err, &e) && e.shown {
+		return code
+	}
+	var diags hcl.Diagnostics
+	if !errors.As(err, &diags) {
+		diags = hcl.Diagnostics{diagnosticOf(err)}
+	}
+	c.diagnostics(diags)
+	return code
+}
+
+// exitCode finds the code for an error by its kind.
+func exitCode(err error) int {
+	var e *exit
+	var locked *state.LockedError
+	var perr *providers.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &e):
+		return e.code
+	case errors.As(err, &locked):
+		return exitLocked
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &perr):
+		switch perr.Kind {
+		case providers.Access:
+			return exitAccess
+		case providers.Refused:
+			return exitRefused
+		}
+	}
+	return exitError
+}
+
+// diagnosticOf presents an error without a place in the files.
+func diagnosticOf(err error) *hcl.Diagnostic {
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: sentence(err.Error())}
+	var perr *providers.Error
+	if errors.As(err, &perr) {
+		d.Detail = perr.Advice
+	}
+	var locked *state.LockedError
+	if errors.As(err, &locked) {
+		d.Detail = "Wait until it has finished. If that process is gone for good, see: accord force-unlock -help"
+	}
+	return d
+}
+
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// logger writes to stderr with -debug, and nowhere without.
+func (c *cli) logger() *slog.Logger {
+	if !c.debug {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/providers"
+)
+
+// devServer is the development server of a folder as its clients see it.
+type devServer struct {
+	dir    string
+	info   devInfo
+	client *http.Client
+	attach io.Closer
+}
+
+// devStartup is how long a server may take to open its data.
+const devStartup = 30 * time.Second
+
+// openDevServer finds the server that runs for a folder, or starts one that
+// lives for as long as somebody uses it.
+func openDevServer(ctx context.Context, dir string) (*devServer, error) {
+	d := &devServer{dir: dir, client: &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4}}}
+	if d.connect(ctx) == nil {
+		return d, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".accord"), 0o700); err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, ".accord", "dev.log"), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(self, "dev", "-embedded", "-chdir="+dir)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the development server: %w", err)
+	}
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	deadline := time.Now().Add(devStartup)
+	for {
+		if err = d.connect(ctx); err == nil {
+			return d, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-ended:
+			// Another one may have been faster, or be on its way out.
+			if said, _ := os.ReadFile(log.Name()); len(bytes.TrimSpace(said)) > 0 {
+				return nil, fmt.Errorf("the development server did not start: %s", bytes.TrimSpace(said))
+			}
+			if time.Now().After(deadline) {
+				return nil, fmt.Errorf("the development server did not start: %w", err)
+			}
+			return openDevServer(ctx, dir)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("the development server did not answer within %s: %w", devStartup, err)
+		}
+	}
+}
+
+// connect attaches to the server that dev.json speaks of, if it is there.
+func (d *devServer) connect(ctx context.Context) error {
+	info, err := readDevInfo(d.dir)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(context.WithoutCancel(ctx), http.MethodGet, info.Address+attachPath, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Dev-Token", info.Password)
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return fmt.Errorf("%s is not the development server of %s", info.Address, d.dir)
+	}
+	d.info, d.attach = info, resp.Body
+	return nil
+}
+
+// Close lets the server go.
+func (d *devServer) Close() error {
+	if d == nil || d.attach == nil {
+		return nil
+	}
+	err := d.attach.Close()
+	d.client.CloseIdleConnections()
+	return err
+}
+
+// control calls the control API.
+func (d *devServer) control(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	switch v := in.(type) {
+	case nil:
+	case io.Reader:
+		body = v
+	default:
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, d.info.Address+"/_dev/"+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("X-Dev-Token", d.info.Password)
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the development server: %w", err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("ask the development server: %w", err)
+	}
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("the development server refused %s %s: %s", method, path, bytes.TrimSpace(answer))
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// devVault is a vault of the development server.
+type devVault struct {
+	Name        string `json:"name"`
+	Kind        string `json:"kind"`
+	Environment string `json:"environment"`
+	Domain      string `json:"domain,omitempty"`
+	ID          int64  `json:"id,omitempty"`
+	URL         string `json:"url,omitempty"`
+	User        string `json:"user,omitempty"`
+	Created     bool   `json:"created,omitempty"`
+}
+
+// devName returns the vault's name in a dev:// URL.
+func devName(raw string) (string, bool) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "dev" {
+		return "", false
+	}
+	return u.Host, u.Host != ""
+}
+
+// instanceBody is what cmd must know of an instance to find its dev:// vault.
+type instanceBody struct {
+	Kind        string `json:"kind"`
+	Environment string `json:"environment"`
+	URL         string `json:"url"`
+}
+
+// provide makes the dev:// vaults that a configuration names, loads their
+// library on first use, and connects them as its connections say. It returns
+// where each is reached. Instances that are not on the development server are
+// left alone.
+func (d *devServer) provide(ctx context.Context, instances []providers.Object, pairs []devPair, dev lang.Dev) (map[addrs.Instance]providers.Endpoint, error) {
+	if dev.Burst > 0 {
+		if err := d.control(ctx, http.MethodPost, "settings", map[string]any{"burst": dev.Burst}, nil); err != nil {
+			return nil, err
+		}
+	}
+	endpoints := map[addrs.Instance]providers.Endpoint{}
+	var made []devVault
+	names := map[addrs.Instance]string{}
+	for _, inst := range instances {
+		var body instanceBody
+		if err := inst.Decode(&body); err != nil {
+			return nil, err
+		}
+		name, ok := devName(body.URL)
+		if !ok {
+			continue
+		}
+		vault := devVault{Name: name, Kind: body.Kind, Environment: body.Environment, Domain: "accord.dev"}
+		if err := d.control(ctx, http.MethodPost, "vaults", vault, &vault); err != nil {
+			return nil, fmt.Errorf("%s: %w", inst.Addr, err)
+		}
+		names[inst.Addr] = name
+		made = append(made, vault)
+		endpoints[inst.Addr] = providers.Endpoint{URL: d.info.Address + "/" + name, ID: vault.ID, User: "admin@" + name + ".dev", PasswordFile: devFile(d.dir)}
+	}
+	for _, p := range pairs {
+		content, crm := names[p.content], names[p.crm]
+		if content == "" || crm == "" {
+			continue
+		}
+		if err := d.control(ctx, http.MethodPost, "connect", map[string]string{"content": content, "crm": crm, "type": p.typ}, nil); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.addr, err)
+		}
+	}
+	return endpoints, d.load(ctx, made, dev.Library)
+}
+
+// devPair is two vaults that a connection ties together.
+type devPair struct {
+	addr         addrs.Instance
+	typ          string
+	content, crm addrs.Instance
+}
+
+// load fills vaults that have not been filled from the library folder:
+// NAME.jsonl, or all *.jsonl files of the folder NAME, in order. Content vaults
+// come first, since what the others hold may point at them.
+func (d *devServer) load(ctx context.Context, vaults []devVault, library string) error {
+	if library == "" {
+		return nil
+	}
+	slices.SortStableFunc(vaults, func(a, b devVault) int {
+		rank := func(v devVault) int {
+			if v.Kind == "promomats" || v.Kind == "medcomms" {
+				return 0
+			}
+			return 1
+		}
+		return rank(a) - rank(b)
+	})
+	for _, v := range vaults {
+		done := filepath.Join(d.dir, ".accord", "dev", "loaded-"+v.Name)
+		if _, err := os.Stat(done); err == nil {
+			continue
+		}
+		files, err := libraryFiles(filepath.Join(d.dir, library), v.Name)
+		if err != nil {
+			return err
+		}
+		for _, name := range files {
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			err = d.control(ctx, http.MethodPost, "load/"+v.Name, f, nil)
+			f.Close()
+			if err != nil {
+				return fmt.Errorf("load %s into %s: %w", name, v.Name, err)
+			}
+		}
+		if err := os.WriteFile(done, nil, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func libraryFiles(folder, vault string) ([]string, error) {
+	one := filepath.Join(folder, vault+".jsonl")
+	if _, err := os.Stat(one); err == nil {
+		return []string{one}, nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	entries, err := os.ReadDir(filepath.Join(folder, vault))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var files []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".jsonl") {
+			files = append(files, filepath.Join(folder, vault, e.Name()))
+		}
+	}
+	return files, err
+}

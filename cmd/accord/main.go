@@ -1,0 +1,72 @@
+// Command accord is configuration as code for Veeva Vault content integrations.
+//
+// This package is the door: it is the only place that knows which concrete
+// providers, state backends and views exist, and it decides nothing about
+// content. One file holds one command (help text, options, run); workspace.go
+// holds what commands share about a configuration directory; files named
+// view_* turn values into text. Start with main, then plan.go.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+func main() {
+	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Main runs accord and returns its exit code. A panic is never a 2: it is
+// reported and exits 11.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "\nError: accord crashed: %v\n\nThis is a bug in accord, not in your configuration. What was known has been recorded; run the command again.\n\n%s", r, debug.Stack())
+			code = exitCrash
+		}
+	}()
+	ctx, stop := interruptible(stderr)
+	defer stop()
+
+	cli := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := cli.root()
+	root.SetArgs(doubleDashes(args))
+	if err := root.ExecuteContext(ctx); err != nil {
+		return cli.fail(err)
+	}
+	return exitOK
+}
+
+// interruptible returns a context that the first interrupt cancels; a second
+// one ends the process at once, since every effect is recorded before and after.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-done:
+			return
+		case <-signals:
+		}
+		fmt.Fprintln(stderr, "\nInterrupted: finishing what is in flight, saving, unlocking. Interrupt again to stop at once.")
+		cancel()
+		select {
+		case <-done:
+		case <-signals:
+			fmt.Fprintln(stderr, "\nStopped at once. What was begun and not confirmed will be looked up by the next run.")
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}

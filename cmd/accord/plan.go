@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/state"
+)
+
+type planOptions struct {
+	inputs
+	out          string
+	allow        []string
+	destroy      bool
+	verbose      bool
+	concise      bool
+	detailedExit bool
+}
+
+func (o *planOptions) flags(cmd *cobra.Command) {
+	o.inputs.flags(cmd)
+	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
+	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
+	cmd.Flags().BoolVar(&o.concise, "concise", false, "the verdict and the totals only")
+}
+
+func (c *cli) planCommand() *cobra.Command {
+	var o planOptions
+	cmd := &cobra.Command{
+		Use:   "plan",
+		Short: "Show what would change, in the configuration and in the content",
+		Long: `Compares the files with what was applied and with what is there, and shows what
+would change: the configuration of the vaults, the content of each CRM vault, and
+the syncs that would run, with the reason for each. Nothing is changed.
+
+  accord plan
+  accord plan -out=canada.plan && accord apply canada.plan
+
+Exit codes: 0 success, 1 error, 2 there is something to do (only with
+-detailed-exitcode), 5 refused by a check, a protection or a limit, 8 credentials
+or wrong vault, 9 interrupted.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), o) },
+	}
+	o.flags(cmd)
+	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")
+	cmd.Flags().BoolVar(&o.destroy, "destroy", false, "plan the removal of everything managed")
+	cmd.Flags().BoolVar(&o.detailedExit, "detailed-exitcode", false, "exit 2 when there is something to do")
+	return cmd
+}
+
+func (c *cli) runPlan(ctx context.Context, o planOptions) error {
+	w, err := c.load()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openProviders(ctx); err != nil {
+		return err
+	}
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	st, err := w.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	p, warnings, err := w.plan(ctx, o, st, true)
+	if err != nil {
+		return err
+	}
+	c.diagnostics(warnings)
+	c.showPlan(p, o.verbose, o.concise)
+	if len(p.Refusals) > 0 {
+		return c.refused(w, p)
+	}
+	if o.out != "" {
+		if err := w.savePlan(p, o); err != nil {
+			return err
+		}
+	}
+	if o.detailedExit && !p.Empty() {
+		return told(exitChanges)
+	}
+	return nil
+}
+
+// plan makes the plan of what the files want. A refused plan is returned too.
+func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, readOnly bool) (*plan.Plan, hcl.Diagnostics, error) {
+	if _, err := w.evaluate(ctx, o.inputs); err != nil {
+		return nil, nil, err
+	}
+	instances := objectsOf(w.desired.Instances)
+	found, err := w.connect(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
+	if err != nil {
+		return nil, nil, err
+	}
+	progress := w.cli.progress()
+	w.planner.Events = progress.planner
+	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
+		return nil, nil, err
+	}
+	p, diags := w.planner.Plan(ctx, planner.Request{Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow, Instances: found})
+	progress.clear()
+	if diags.HasErrors() {
+		return nil, nil, w.planProblems(ctx, diags)
+	}
+	return p, diags, nil
+}
+
+// planProblems prints the problems of planning and picks the exit code that
+// fits the gravest.
+func (w *workspace) planProblems(ctx context.Context, diags hcl.Diagnostics) error {
+	w.cli.diagnostics(diags)
+	if ctx.Err() != nil {
+		return told(exitInterrupted)
+	}
+	code := exitError
+	for _, d := range diags {
+		if p, ok := d.Extra.(*planner.Problem); ok && p.Err != nil {
+			code = max(code, exitCode(p.Err))
+		}
+	}
+	return told(code)
+}
+
+// refused prints why a plan cannot be applied.
+func (c *cli) refused(w *workspace, p *plan.Plan) error {
+	var diags hcl.Diagnostics
+	for _, r := range p.Refusals {
+		var at planner.Locator
+		if res := w.desired.Find(r.Addr); res != nil {
+			at = res
+		}
+		diags = append(diags, planner.Place(at, r))
+	}
+	c.diagnostics(diags)
+	return told(exitRefused)
+}
+
+// savePlan writes the plan with the sources it was made from.
+func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
+	f := plan.File{Plan: p, Sources: w.config.Sources(), Vars: o.vars, VarFiles: o.varFiles, Desired: w.desired.Digest()}
+	b, err := f.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(o.out, b, 0o600); err != nil {
+		return fmt.Errorf("save the plan: %w", err)
+	}
+	if !w.cli.json {
+		fmt.Fprintf(w.cli.stdout, "\nSaved: %s (%s)  →  accord apply %s\n", o.out, plan.Digest(b)[:19], o.out)
+	}
+	return nil
+}
+
+// syncRequest is what -full asks for.
+func syncRequest(full bool) syncer.Request { return syncer.Request{Full: full} }

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// editScript replaces text in a file: edit FILE OLD NEW. It fails where OLD is
+// not there exactly once.
+func editScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	name := ts.MkAbs(args[0])
+	text := ts.ReadFile(name)
+	if strings.Count(text, args[1]) != 1 {
+		ts.Fatalf("%q is %d times in %s", args[1], strings.Count(text, args[1]), args[0])
+	}
+	ts.Check(os.WriteFile(name, []byte(strings.Replace(text, args[1], args[2], 1)), 0o644))
+}
+
+// copyDirScript copies a folder without its dot-folders: copydir FROM TO.
+func copyDirScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: copydir FROM TO")
+	}
+	from, to := ts.MkAbs(args[0]), ts.MkAbs(args[1])
+	ts.Check(filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(from, path)
+		if d.IsDir() {
+			if strings.HasPrefix(d.Name(), ".") && rel != "." {
+				return fs.SkipDir
+			}
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), b, 0o644)
+	}))
+}
+
+// exitsScript runs a command and wants an exit code: exits CODE COMMAND…
+func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// vaultCommand speaks to the development server of a folder as its own user
+// would: vault DIR VERB …
+//
+//	vault DIR query VAULT 'SELECT …'      rows, one JSON object a line
+//	vault DIR put VAULT PATH k=v …        a form, as an admin's curl sends it
+//	vault DIR post VAULT PATH k=v …
+//	vault DIR control METHOD PATH [JSON]  the control API
+func vaultCommand() {
+	if err := vaultVerb(os.Args[1], os.Args[2:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func vaultVerb(dir string, args []string) error {
+	ctx := context.Background()
+	executable = func() (string, error) { return exec.LookPath("accord") }
+	dev, err := openDevServer(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	if args[0] == "control" {
+		var body io.Reader
+		if len(args) > 3 {
+			body = strings.NewReader(args[3])
+		}
+		var out json.RawMessage
+		if err := dev.control(ctx, args[1], args[2], body, &out); err != nil {
+			return err
+		}
+		fmt.Println(string(out))
+		return nil
+	}
+	base := dev.info.Address + "/" + args[1]
+	login, err := call(http.MethodPost, base+"/api/v25.2/auth", "", url.Values{"username": {"admin@" + args[1] + ".dev"}, "password": {dev.info.Password}})
+	if err != nil {
+		return err
+	}
+	session, _ := login["sessionId"].(string)
+	switch args[0] {
+	case "query":
+		out, err := call(http.MethodPost, base+"/api/v25.2/query", session, url.Values{"q": {args[2]}})
+		if err != nil {
+			return err
+		}
+		rows, _ := out["data"].([]any)
+		for _, r := range rows {
+			b, _ := json.Marshal(r)
+			fmt.Println(string(b))
+		}
+		return nil
+	case "put", "post":
+		form := url.Values{}
+		for _, kv := range args[3:] {
+			k, v, _ := strings.Cut(kv, "=")
+			form.Set(k, v)
+		}
+		_, err := call(strings.ToUpper(args[0]), base+"/api/v25.2/"+args[2], session, form)
+		return err
+	}
+	return fmt.Errorf("unknown verb %q", args[0])
+}
+
+func call(method, address, session string, form url.Values) (map[string]any, error) {
+	req, err := http.NewRequest(method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", session)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if err := d.Decode(&out); err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", address, err, b)
+	}
+	if out["responseStatus"] == "FAILURE" || out["responseStatus"] == "EXCEPTION" {
+		return nil, fmt.Errorf("%s %s: %s", method, address, b)
+	}
+	return out, nil
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/state"
+)
+
+func (c *cli) showCommand() *cobra.Command {
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Show the state, or a saved plan",
+		Long: `Shows what the last apply recorded, or with FILE what a saved plan would do. No
+vault is asked.
+
+Exit codes: 0 success, 1 error.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return c.runShowPlan(args[0], verbose)
+			}
+			return c.runShowState(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&verbose, "verbose", false, "list everything")
+	return cmd
+}
+
+func (c *cli) runShowPlan(name string, verbose bool) error {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	f, err := plan.Decode(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	c.showPlan(f.Plan, verbose, false)
+	return nil
+}
+
+func (c *cli) runShowState(ctx context.Context) error {
+	st, done, err := c.readState(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if c.json {
+		for _, o := range st.Sorted() {
+			if o.Type != planner.SettingsType {
+				_ = c.line("object", o.Addr.String(), map[string]any{"object": redacted(o)})
+			}
+		}
+		return nil
+	}
+	if len(st.Objects) == 0 {
+		fmt.Fprintln(c.stdout, "Nothing has been applied yet.")
+		return nil
+	}
+	for _, o := range st.Sorted() {
+		if o.Type == planner.SettingsType {
+			continue
+		}
+		protected := ""
+		if o.Protect {
+			protected = faint("   protected")
+		}
+		fmt.Fprintf(c.stdout, "%s%s\n", bold(o.Addr.String()), protected)
+		edits, _ := plan.Diff(nil, redacted(o).Body, nil, nil)
+		v := planView{w: c.stdout}
+		v.edits(edits, "    ")
+	}
+	return nil
+}
+
+// readState reads the state of the directory without its providers.
+func (c *cli) readState(ctx context.Context) (*state.State, func(), error) {
+	w, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.planner = &planner.Planner{}
+	if err := w.openState(ctx); err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	st, err := w.store.Read(ctx)
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return st, w.Close, nil
+}
+
+// redacted is an object without what is sensitive in it.
+func redacted(o *state.Object) *state.Object {
+	if len(o.Sensitive) == 0 {
+		return o
+	}
+	r := *o
+	for _, p := range o.Sensitive {
+		r.Body = plan.Without(r.Body, p.Root())
+	}
+	return &r
+}
+
+func (c *cli) outputCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "output [NAME]",
+		Short: "Print the outputs of the last apply",
+		Long: `Prints the outputs as the last apply recorded them; with NAME the value alone.
+
+Exit codes: 0 success, 1 error.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.runOutput(cmd.Context(), args) },
+	}
+}
+
+func (c *cli) runOutput(ctx context.Context, args []string) error {
+	st, done, err := c.readState(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if len(args) == 1 {
+		out, ok := st.Outputs[args[0]]
+		switch {
+		case !ok:
+			return fmt.Errorf("there is no output %q", args[0])
+		case out.Sensitive:
+			return fmt.Errorf("output %q is sensitive, and its value is not kept", args[0])
+		}
+		fmt.Fprintln(c.stdout, string(out.Value))
+		return nil
+	}
+	if c.json {
+		values := map[string]json.RawMessage{}
+		for name, o := range st.Outputs {
+			if !o.Sensitive {
+				values[name] = o.Value
+			}
+		}
+		return json.NewEncoder(c.stdout).Encode(values)
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
+		text := clean(string(st.Outputs[name].Value))
+		if st.Outputs[name].Sensitive {
+			text = "(sensitive)"
+		}
+		fmt.Fprintf(c.stdout, "%s = %s\n", name, text)
+	}
+	return nil
+}

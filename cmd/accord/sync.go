@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"accord/lang/addrs"
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"github.com/hashicorp/hcl/v2"
+)
+
+type syncOptions struct {
+	full    bool
+	preview bool
+	verbose bool
+	allow   []string
+	failOn  string
+}
+
+func (c *cli) syncCommand() *cobra.Command {
+	var o syncOptions
+	cmd := &cobra.Command{
+		Use:   "sync [ADDRESS…]",
+		Short: "Run integration points now, as they were applied",
+		Long: `Runs what is due: in full where the rules ask for it, else what changed since the
+last run, and what failed then. It runs what was applied, never the files. With
+addresses only these points run; an address without a key means all of its block.
+
+  accord sync
+  accord sync -full 'integration_point.clm_presentation["us"]'
+  accord sync -preview
+
+Exit codes: 0 success, 1 error, 4 finished, records failed that were not failing
+before (-fail-on=any: any), 5 refused by a limit, 6 a run of the same point is
+under way elsewhere, 8 credentials or wrong vault, 9 interrupted.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.runSync(cmd.Context(), args, o) },
+	}
+	cmd.Flags().BoolVar(&o.full, "full", false, "read everything, not only what changed")
+	cmd.Flags().BoolVar(&o.preview, "preview", false, "count what would be done, and do nothing")
+	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
+	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
+	cmd.Flags().StringVar(&o.failOn, "fail-on", "new", "exit 4 on records that fail: `new` ones, or any")
+	return cmd
+}
+
+func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
+	w, err := c.load()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openProviders(ctx); err != nil {
+		return err
+	}
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	st, err := w.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	settings, ok := planner.AppliedSettings(st)
+	if !ok {
+		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
+	}
+	found, err := w.connect(ctx, w.planner.AppliedInstances(st), nil, o.preview)
+	if err != nil {
+		return err
+	}
+	progress := c.progress()
+	if err := w.openSyncer(settings, progress.syncer); err != nil {
+		return err
+	}
+	tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+	if err != nil {
+		return err
+	}
+	if err := w.choose(ctx, tasks, args, o); err != nil {
+		return err
+	}
+	if o.preview {
+		return w.previewSync(ctx, tasks, progress, o)
+	}
+	outcomes := w.planner.Syncer.Run(ctx, tasks)
+	progress.clear()
+	return c.syncReport(ctx, tasks, outcomes, o)
+}
+
+// choose narrows the tasks to the addresses that were given, and asks for a
+// full run of these where -full says so. The others stay as route tables.
+func (w *workspace) choose(ctx context.Context, tasks []syncer.Task, args []string, o syncOptions) error {
+	var targets []addrs.Instance
+	for _, a := range args {
+		target, err := addrs.ParseTarget(a)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(tasks, func(t syncer.Task) bool { return target.Covers(t.Sync.Addr) }) {
+			var known []string
+			for _, t := range tasks {
+				known = append(known, t.Sync.Addr.String())
+			}
+			return fmt.Errorf("%s is no sync that was applied; there are: %s", a, strings.Join(known, ", "))
+		}
+		targets = append(targets, target)
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		chosen := len(targets) == 0 || slices.ContainsFunc(targets, func(a addrs.Instance) bool { return a.Covers(t.Sync.Addr) })
+		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: o.full && chosen}, w.planner.Now())
+		if !chosen {
+			t.Decision = syncer.Decision{At: t.Decision.At}
+		}
+		allow, err := planner.Allowance(o.allow, t.Sync.Addr)
+		if err != nil {
+			return err
+		}
+		t.Allow = allow
+	}
+	return nil
+}
+
+func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progress *progress, o syncOptions) error {
+	impacts, err := w.planner.Syncer.Preview(ctx, tasks)
+	progress.clear()
+	if err != nil {
+		return err
+	}
+	p := &plan.Plan{}
+	for _, t := range tasks {
+		p.Syncs = append(p.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
+	}
+	broken := 0
+	for _, i := range impacts {
+		p.Content = append(p.Content, plan.Content{Addr: i.Addr, Vault: i.Target, Title: i.Title, Impact: i})
+		broken += len(i.Verdicts)
+	}
+	if w.cli.json {
+		w.cli.planLines(p)
+	} else {
+		v := planView{w: w.cli.stdout, plan: p, verbose: o.verbose}
+		v.content()
+		v.syncs()
+	}
+	for _, i := range impacts {
+		for _, verdict := range i.Verdicts {
+			w.cli.diagnosticsOf(nil, "", &providers.Error{Kind: providers.Refused, Addr: i.Addr, Message: verdict.Message, Advice: "The line to change is " + verdict.Place + "."})
+		}
+	}
+	if broken > 0 {
+		return told(exitRefused)
+	}
+	return nil
+}
+
+// syncReport prints how the runs ended, and picks the exit code.
+func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, o syncOptions) error {
+	code := exitOK
+	for _, out := range outcomes {
+		if out.Err == nil {
+			continue
+		}
+		c.diagnosticsOf(nil, out.Addr.String(), out.Err)
+		if got := exitCode(out.Err); got != exitError || code == exitOK {
+			code = got
+		}
+	}
+	switch {
+	case c.json:
+		for _, out := range outcomes {
+			c.outcomeLine(out)
+		}
+	case len(outcomes) == 0:
+		fmt.Fprintln(c.stdout, "Nothing is due.")
+		for _, t := range tasks {
+			if t.Decision.Idle != "" {
+				fmt.Fprintf(c.stdout, "  %s does not run: %s\n", t.Sync.Addr, clean(t.Decision.Idle))
+			}
+		}
+	default:
+		showOutcomes(c.stdout, outcomes)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return told(exitInterrupted)
+	case code != exitOK:
+		return told(code)
+	}
+	return told2(outcomesCode(outcomes, o.failOn))
+}
+
+// diagnosticsOf prints an error that has a subject but perhaps no line.
+func (c *cli) diagnosticsOf(at planner.Locator, subject string, err error) {
+	var d providers.Diagnostic
+	var perr *providers.Error
+	if errors.As(err, &perr) {
+		d = providers.Diagnostic{Severity: providers.SeverityError, Addr: perr.Addr, Path: perr.Path, Summary: sentence(perr.Error()), Detail: perr.Advice}
+	} else {
+		d = providers.Diagnostic{Severity: providers.SeverityError, Summary: sentence(err.Error())}
+	}
+	if at == nil && subject != "" && !strings.Contains(d.Summary, subject) {
+		d.Summary = subject + ": " + d.Summary
+	}
+	diag := planner.Place(at, d)
+	c.diagnostics(hcl.Diagnostics{diag})
+}
+
+func asItems(err error, into **planner.ItemsFailed) bool { return errors.As(err, into) }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"accord/planner"
+	"accord/planner/syncer"
+	"accord/providers"
+)
+
+// heartbeat is how often a line is printed about something that goes on,
+// where no terminal shows it move.
+const heartbeat = 10 * time.Second
+
+// progress says on stderr what is happening: on a terminal one line that
+// moves below lines that stay; elsewhere lines alone, one for each start and
+// end and a heartbeat between. With -json they are lines on stdout.
+type progress struct {
+	cli   *cli
+	w     io.Writer
+	live  bool
+	mu    sync.Mutex
+	last  time.Time
+	shown bool
+}
+
+func (c *cli) progress() *progress {
+	return &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now()}
+}
+
+// clear takes the moving line away.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+}
+
+func (p *progress) wipe() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// stay prints a line that stays.
+func (p *progress) stay(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wipe()
+	fmt.Fprintf(p.w, format+"\n", args...)
+	p.last = time.Now()
+}
+
+// move shows what goes on right now.
+func (p *progress) move(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	switch {
+	case p.live && now.Sub(p.last) > 80*time.Millisecond:
+		p.wipe()
+		fmt.Fprint(p.w, "  "+shorten(fmt.Sprintf(format, args...), 110))
+		p.shown, p.last = true, now
+	case !p.live && now.Sub(p.last) > heartbeat:
+		fmt.Fprintf(p.w, "  "+format+"\n", args...)
+		p.last = now
+	}
+}
+
+func (p *progress) planner(e planner.Event) {
+	if p.cli.json {
+		p.plannerLine(e)
+		return
+	}
+	switch e := e.(type) {
+	case planner.Reading:
+		p.move("reading %d of type %s", e.Count, e.Type)
+	case planner.StepStarted:
+		p.move("%s: %s …", e.Ref.Addr, stepWord(e))
+	case planner.StepDone:
+		p.stay("  %s %s", green("✓"), e.Ref.Addr)
+	case planner.StepFailed:
+		p.stay("  %s %s: %s", red("✗"), describeRef(e.Ref), clean(e.Err.Error()))
+	case planner.StepSkipped:
+		p.stay("  %s %s: not done, %s", yellow("–"), describeRef(e.Ref), e.Because)
+	}
+}
+
+func stepWord(e planner.StepStarted) string {
+	if e.Action == providers.Remove {
+		return e.Word
+	}
+	return string(e.Action)
+}
+
+func (p *progress) plannerLine(e planner.Event) {
+	switch e := e.(type) {
+	case planner.StepStarted:
+		_ = p.cli.line("apply_start", e.Ref.Addr.String()+": "+stepWord(e), map[string]any{"addr": e.Ref.Addr, "action": e.Action})
+	case planner.StepDone:
+		_ = p.cli.line("apply_complete_step", e.Ref.Addr.String(), map[string]any{"addr": e.Ref.Addr})
+	case planner.StepFailed:
+		_ = p.cli.line("apply_errored", e.Ref.Addr.String(), map[string]any{"addr": e.Ref.Addr, "error": e.Err.Error()})
+	case planner.StepSkipped:
+		_ = p.cli.line("apply_skipped", e.Ref.Addr.String(), map[string]any{"addr": e.Ref.Addr, "because": e.Because})
+	}
+}
+
+func (p *progress) syncer(e syncer.Event) {
+	if p.cli.json {
+		p.syncerLine(e)
+		return
+	}
+	switch e := e.(type) {
+	case syncer.Started:
+		p.stay("  %s %s: %s run begins", faint("▸"), e.Addr, e.Decision.Mode)
+	case syncer.Reading:
+		p.move("reading %s of %s: %s records, %d calls", e.Stream, e.Instance, number(e.Records), e.Calls)
+	case syncer.Waiting:
+		p.move("%s: waiting %s (%s)", e.Addr, round(time.Until(e.Until)), e.Why)
+	case syncer.Wrote:
+		p.move("%s  %s %s  %s %s/%s  %d failed", e.Addr, e.Verb, e.Part, bar(e.Done, e.Total), number(e.Done), number(e.Total), e.Failed)
+	case syncer.Finished:
+		o := e.Outcome
+		mark := green("✓")
+		if o.Status != syncer.Clean {
+			mark = red("✗")
+		}
+		p.stay("  %s %s: %s, %s", mark, e.Addr, o.Status, round(o.Ended.Sub(o.Started)))
+	}
+}
+
+func bar(done, total int) string {
+	const width = 12
+	n := 0
+	if total > 0 {
+		n = min(width, done*width/total)
+	}
+	return strings.Repeat("▓", n) + strings.Repeat("░", width-n)
+}
+
+func (p *progress) syncerLine(e syncer.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := e.(type) {
+	case syncer.Started:
+		_ = p.cli.line("sync_start", e.Addr.String(), map[string]any{"addr": e.Addr, "run": e.Run, "decision": e.Decision})
+	case syncer.Wrote:
+		if now := time.Now(); now.Sub(p.last) > time.Second || e.Done == e.Total {
+			p.last = now
+			_ = p.cli.line("sync_progress", e.Addr.String(), map[string]any{"addr": e.Addr, "part": e.Part, "verb": e.Verb, "done": e.Done, "total": e.Total, "failed": e.Failed})
+		}
+	case syncer.ItemFailed:
+		_ = p.cli.line("record_error", e.Addr.String(), map[string]any{"addr": e.Addr, "failure": e.Failure})
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+)
+
+// showReport says what really happened.
+func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
+	for _, f := range r.Failed {
+		var items *planner.ItemsFailed
+		if asItems(f.Err, &items) {
+			continue
+		}
+		var at planner.Locator
+		if res := w.desired.Find(f.Ref.Addr); res != nil {
+			at = res
+		}
+		c.diagnosticsOf(at, f.Ref.Addr.String(), f.Err)
+	}
+	if c.json {
+		for _, o := range r.Outcomes {
+			c.outcomeLine(o)
+		}
+		_ = c.line("apply_complete", "Apply", map[string]any{
+			"done": r.Done, "failed": len(r.Failed), "skipped": len(r.Skipped), "interrupted": r.Interrupted, "took_ms": r.Took.Milliseconds(),
+		})
+		for name, v := range r.Outputs {
+			val := v.JSON
+			if v.Sensitive {
+				val = nil
+			}
+			_ = c.line("output", name, map[string]any{"name": name, "value": val, "sensitive": v.Sensitive})
+		}
+		return
+	}
+	showOutcomes(c.stdout, r.Outcomes)
+	for _, s := range r.Skipped {
+		fmt.Fprintf(c.stdout, "  not done: %s, because %s\n", describeRef(s.Ref), s.Because)
+	}
+	verdict := "Apply complete"
+	switch {
+	case r.Interrupted:
+		verdict = "Interrupted; everything done so far is on record. Run the same command again to go on"
+	case len(r.Failed) > 0:
+		verdict = "Apply finished with problems"
+	case p.Empty():
+		verdict = "Nothing was changed: no write call was made to any vault"
+	}
+	fmt.Fprintf(c.stdout, "\n%s", bold(verdict))
+	if !p.Empty() {
+		fmt.Fprintf(c.stdout, ": %s, in %s", doneText(r.Done), round(r.Took))
+	}
+	fmt.Fprintln(c.stdout, ".")
+	showOutputs(c.stdout, r)
+}
+
+func describeRef(ref providers.Ref) string {
+	if ref.Sync {
+		return "run of " + ref.Addr.String()
+	}
+	return ref.Addr.String()
+}
+
+func doneText(done map[providers.Action]int) string {
+	var parts []string
+	for _, a := range []struct {
+		action providers.Action
+		word   string
+	}{
+		{providers.Create, "created"}, {providers.Adopt, "adopted"}, {providers.Update, "changed"},
+		{providers.Replace, "replaced"}, {providers.Remove, "removed"},
+	} {
+		if n := done[a.action]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, a.word))
+		}
+	}
+	if len(parts) == 0 {
+		return "no configuration changed"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// showOutcomes prints a table of runs, and the first failures of each.
+func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
+	if len(outcomes) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", bold("Runs"))
+	t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
+	fmt.Fprint(t, "  \tmode\toutcome\tpublished\tupdated\twithdrawn\tfailed\tcalls\ttime\n")
+	for _, o := range outcomes {
+		mode := string(o.Decision.Mode)
+		if mode == "" {
+			mode = "—"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Addr, mode, o.Status,
+			number(o.Done.Published()), number(o.Done.Updated), number(o.Done.Withdrawn), number(o.Failed), number(o.Calls), round(o.Ended.Sub(o.Started)))
+	}
+	t.Flush()
+	for _, o := range outcomes {
+		for i, f := range o.Failures {
+			if i == 5 {
+				fmt.Fprintf(w, "    … and %d more of %s\n", o.Failed-5, o.Addr)
+				break
+			}
+			fmt.Fprintf(w, "    %s %s: %s\n", red("failed:"), clean(f.Title), clean(f.Message))
+		}
+	}
+}
+
+func showOutputs(w io.Writer, r *planner.Report) {
+	if len(r.Outputs) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", bold("Outputs"))
+	for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
+		v := r.Outputs[name]
+		text := clean(string(v.JSON))
+		if v.Sensitive {
+			text = "(sensitive)"
+		}
+		fmt.Fprintf(w, "  %s = %s\n", name, text)
+	}
+}

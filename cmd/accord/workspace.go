@@ -1,0 +1,278 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+	"accord/state/local"
+)
+
+// workspace is a configuration directory with everything a command opened for
+// it. Close ends it all.
+type workspace struct {
+	cli     *cli
+	dir     string
+	config  *lang.Config
+	desired *lang.Desired
+	store   state.Store
+	journal state.Journal
+	planner *planner.Planner
+	dev     *devServer
+	closers []func() error
+}
+
+// inputs are the flags by which variables are set.
+type inputs struct {
+	vars     []string
+	varFiles []string
+}
+
+// load reads the files of the directory, and ends with every mistake in them.
+func (c *cli) load() (*workspace, error) {
+	info, err := os.Stat(c.chdir)
+	if err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("-chdir=%s: there is no such directory", c.chdir)
+	}
+	config, diags := lang.Load(c.chdir)
+	return c.open(config, diags)
+}
+
+func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, error) {
+	w := &workspace{cli: c, dir: c.chdir, config: config}
+	c.sources = config.Files()
+	if diags.HasErrors() {
+		return nil, c.problems(diags)
+	}
+	diags = append(diags, config.Settings.CheckVersion(Version)...)
+	if diags.HasErrors() {
+		return nil, c.problems(diags)
+	}
+	return w, nil
+}
+
+// Close ends everything that was opened, last first.
+func (w *workspace) Close() {
+	for i := len(w.closers) - 1; i >= 0; i-- {
+		_ = w.closers[i]()
+	}
+	w.closers = nil
+}
+
+func (w *workspace) onClose(c io.Closer) { w.closers = append(w.closers, c.Close) }
+
+// openProviders starts the providers and learns their schemas.
+func (w *workspace) openProviders(ctx context.Context) error {
+	w.planner = &planner.Planner{
+		Providers: map[string]providers.Provider{}, Schemas: map[string]*schema.Provider{},
+		Tool: "accord " + Version, Now: time.Now,
+	}
+	for _, name := range builtins() {
+		p, err := w.cli.startBuiltin(ctx, name)
+		if err != nil {
+			return err
+		}
+		w.onClose(p)
+		sch, err := p.Schema(ctx)
+		if err != nil {
+			return fmt.Errorf("ask provider %s for its schema: %w", name, err)
+		}
+		w.planner.Providers[name], w.planner.Schemas[name] = p, sch
+	}
+	return nil
+}
+
+// evaluate settles what the files want, and has the providers check it.
+func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, error) {
+	var schemas []*schema.Provider
+	for _, name := range builtins() {
+		schemas = append(schemas, w.planner.Schemas[name])
+	}
+	desired, diags := w.config.Evaluate(schemas, lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
+	w.cli.sources = w.config.Files()
+	w.desired = desired
+	if diags.HasErrors() {
+		return nil, w.cli.problems(diags)
+	}
+	for name, p := range w.planner.Providers {
+		var mine []providers.Object
+		for _, r := range append(desired.Instances, desired.Resources...) {
+			if r.Provider == name {
+				mine = append(mine, objectOf(r))
+			}
+		}
+		for _, d := range p.Validate(ctx, mine) {
+			var at planner.Locator
+			if r := desired.Find(d.Addr); r != nil {
+				at = r
+			}
+			diags = append(diags, planner.Place(at, d))
+		}
+	}
+	if diags.HasErrors() {
+		return nil, w.cli.problems(diags)
+	}
+	return diags, nil
+}
+
+func objectOf(r *lang.Resource) providers.Object {
+	return providers.Object{Addr: r.Addr, Type: r.Type.Name, Body: r.Body, Unknown: r.Unknown, Sensitive: r.Sensitive}
+}
+
+// openState opens the store that the accord block names.
+func (w *workspace) openState(ctx context.Context) error {
+	b := w.config.Settings.Backend
+	if b.Type != "local" {
+		return w.cli.problems(hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: fmt.Sprintf("The state backend %q is not supported yet", b.Type),
+			Detail: `Use state "local", which is also the default.`, Subject: b.Range.Ptr(),
+		}})
+	}
+	path := b.Config["path"]
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(w.dir, path)
+	}
+	store, err := local.Open(path, local.Options{Tool: "accord " + Version})
+	if err != nil {
+		return fmt.Errorf("open the state: %w", err)
+	}
+	w.onClose(store)
+	w.store = store
+	if w.journal, err = store.Journal(ctx); err != nil {
+		return fmt.Errorf("open the journal of syncs: %w", err)
+	}
+	w.planner.Journal = w.journal
+	return nil
+}
+
+// openSyncer makes the engine of runs, under the limits that hold.
+func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Event)) error {
+	work := filepath.Join(w.dir, ".accord", "work")
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return err
+	}
+	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Share: l.Share, Place: l.Place} }
+	s, err := syncer.New(syncer.Options{
+		Provider: w.provider, Journal: w.journal, WorkDir: work,
+		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
+		Now:    time.Now, Events: events,
+	})
+	if err != nil {
+		return err
+	}
+	w.onClose(s)
+	w.planner.Syncer = s
+	return nil
+}
+
+// provider finds whose an instance is.
+func (w *workspace) provider(addr addrs.Instance) (providers.Provider, *schema.Provider) {
+	for name, sch := range w.planner.Schemas {
+		if t, instance := sch.Type(addr.Type); t != nil && instance {
+			return w.planner.Providers[name], sch
+		}
+	}
+	return nil, nil
+}
+
+// connect reaches every vault, the development ones included. Nothing is
+// written before all of them have answered.
+func (w *workspace) connect(ctx context.Context, instances []providers.Object, pairs []devPair, readOnly bool) (map[addrs.Instance]providers.Object, error) {
+	dir, err := filepath.Abs(w.dir)
+	if err != nil {
+		return nil, err
+	}
+	config := providers.Config{Dir: dir, Instances: instances, ReadOnly: readOnly, Tool: "accord-" + Version}
+	if usesDev(instances) {
+		if w.dev, err = openDevServer(ctx, w.dir); err != nil {
+			return nil, err
+		}
+		w.onClose(w.dev)
+		if config.Endpoints, err = w.dev.provide(ctx, instances, pairs, w.config.Settings.Dev); err != nil {
+			return nil, err
+		}
+	}
+	found, errs := w.planner.Configure(ctx, config)
+	if len(errs) > 0 {
+		return nil, w.accessProblems(errs)
+	}
+	return found, nil
+}
+
+func usesDev(instances []providers.Object) bool {
+	for _, inst := range instances {
+		var body instanceBody
+		if inst.Decode(&body) == nil {
+			if _, ok := devName(body.URL); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// accessProblems presents what went wrong while connecting, all at once, each
+// at its vault's line.
+func (w *workspace) accessProblems(errs []error) error {
+	var diags hcl.Diagnostics
+	code := exitError
+	for _, err := range errs {
+		var perr *providers.Error
+		if !errors.As(err, &perr) {
+			diags = append(diags, diagnosticOf(err))
+			continue
+		}
+		if c := exitCode(perr); c > code {
+			code = c
+		}
+		var at planner.Locator
+		if w.desired != nil {
+			if r := w.desired.Find(perr.Addr); r != nil {
+				at = r
+			}
+		}
+		diags = append(diags, planner.Place(at, providers.Diagnostic{Severity: providers.SeverityError, Addr: perr.Addr, Path: perr.Path, Summary: sentence(perr.Error()), Detail: perr.Advice}))
+	}
+	w.cli.diagnostics(diags)
+	return told(code)
+}
+
+// pairs lists the connections of a configuration, for the development server.
+func pairs(objects []providers.Object) []devPair {
+	var out []devPair
+	for _, o := range objects {
+		if o.Type != "connection" {
+			continue
+		}
+		var body struct {
+			Type    string         `json:"type"`
+			Content addrs.Instance `json:"content"`
+			CRM     addrs.Instance `json:"crm"`
+		}
+		if o.Decode(&body) == nil {
+			out = append(out, devPair{addr: o.Addr, typ: body.Type, content: body.Content, crm: body.CRM})
+		}
+	}
+	return out
+}
+
+func objectsOf(resources []*lang.Resource) []providers.Object {
+	out := make([]providers.Object, len(resources))
+	for i, r := range resources {
+		out[i] = objectOf(r)
+	}
+	return out
+}

@@ -1,0 +1,65 @@
+package planner
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"accord/lang/addrs"
+	"accord/planner/syncer"
+)
+
+// Allowance reads the -allow flags that are about one sync:
+// withdraw:ADDRESS=N, publish:ADDRESS=N.
+func Allowance(flags []string, sync addrs.Instance) (syncer.Allowance, error) {
+	var a syncer.Allowance
+	for _, f := range flags {
+		what, addr, n, err := parseAllow(f)
+		if err != nil {
+			return a, err
+		}
+		if addr != sync {
+			continue
+		}
+		switch what {
+		case "withdraw":
+			a.Withdraw = n
+		case "publish":
+			a.Publish = n
+		}
+	}
+	return a, nil
+}
+
+func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error) {
+	what, rest, ok := strings.Cut(flag, ":")
+	cut := strings.LastIndexByte(rest, '=')
+	if !ok || cut < 0 || (what != "withdraw" && what != "publish" && what != "delete") {
+		return "", addr, 0, fmt.Errorf(`%q is not of the form withdraw:ADDRESS=N (or publish:, delete:)`, flag)
+	}
+	if addr, err = addrs.ParseInstance(rest[:cut]); err != nil {
+		return "", addr, 0, err
+	}
+	if n, err = strconv.Atoi(rest[cut+1:]); err != nil || n < 0 {
+		return "", addr, 0, fmt.Errorf("%q in %q is not a number of items", rest[cut+1:], flag)
+	}
+	return what, addr, n, nil
+}
+
+// checkAllowed refuses a flag that is about no sync.
+func (m *making) checkAllowed(tasks []syncer.Task) error {
+	for _, f := range m.req.Allow {
+		_, addr, _, err := parseAllow(f)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, t := range tasks {
+			found = found || t.Sync.Addr == addr
+		}
+		if !found {
+			return fmt.Errorf("no sync has the address %s", addr)
+		}
+	}
+	return nil
+}

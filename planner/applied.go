@@ -1,0 +1,72 @@
+package planner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"accord/lang/addrs"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// AppliedInstances are the instances that the last apply connected to.
+func (p *Planner) AppliedInstances(s *state.State) []providers.Object {
+	var out []providers.Object
+	for _, o := range s.Sorted() {
+		if _, _, instance := p.typeOf(o.Type); instance {
+			out = append(out, *remembered(o))
+		}
+	}
+	return out
+}
+
+// AppliedTasks decides about every sync as it was applied, whatever the files
+// say now.
+func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances map[addrs.Instance]providers.Object, request syncer.Request) ([]syncer.Task, error) {
+	settings, ok := AppliedSettings(s)
+	if !ok {
+		return nil, &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
+	}
+	refs := providers.Refs{}
+	for addr, inst := range instances {
+		refs[addr] = inst
+	}
+	for addr, o := range s.Objects {
+		if _, typ, instance := p.typeOf(o.Type); typ != nil && !instance {
+			refs[addr] = *remembered(o)
+		}
+	}
+	changes, err := p.recordedChanges(ctx, s, refs)
+	if err != nil {
+		return nil, err
+	}
+	return p.tasks(ctx, changes, settings, request)
+}
+
+// recordedChanges reads every recorded object and presents it as unchanged:
+// before and after are what was applied, live is what is there. A provider
+// that finds live less than before (a point deactivated by hand) runs nothing.
+func (p *Planner) recordedChanges(ctx context.Context, s *state.State, refs providers.Refs) ([]providers.Change, error) {
+	var objects []*object
+	for _, rec := range s.Sorted() {
+		if provider, typ, instance := p.typeOf(rec.Type); typ != nil && !instance {
+			objects = append(objects, &object{addr: rec.Addr, provider: provider, typ: typ, recorded: rec})
+		}
+	}
+	failed := p.read(ctx, objects, refs)
+	changes := make([]providers.Change, 0, len(objects))
+	for _, o := range objects {
+		if err := failed[o]; err != nil {
+			return nil, fmt.Errorf("read %s: %w", o.addr, err)
+		}
+		changes = append(changes, providers.Change{Addr: o.addr, Before: remembered(o.recorded), After: remembered(o.recorded), Live: o.live})
+	}
+	return changes, nil
+}
+
+func canonical(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}

@@ -1,0 +1,371 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/planner/graph"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// walkLimit is how many steps may wait for a place in a batch at once.
+const walkLimit = 4096
+
+// ApplyRequest is a plan to carry out, under the state's lock.
+type ApplyRequest struct {
+	Plan    *plan.Plan
+	Desired *lang.Desired // of the sources that the plan was made from
+	Lock    state.Lock
+	NoSync  bool // runs that the plan promised are owed, not done
+}
+
+// Report is what really happened.
+type Report struct {
+	Done     map[providers.Action]int
+	Failed   []Failure
+	Skipped  []Skip
+	Outcomes []syncer.Outcome
+	Outputs  map[string]lang.Value
+	Took     time.Duration
+
+	// Interrupted says that the context ended before everything was done.
+	Interrupted bool
+}
+
+// Failure is a step that ended badly.
+type Failure struct {
+	Ref providers.Ref
+	Err error
+}
+
+// Skip is a step that was not begun, and why.
+type Skip struct {
+	Ref     providers.Ref
+	Because string
+}
+
+// Apply walks the plan's steps and decides nothing again. What fails stops
+// what depends on it, and nothing else. The state says at any moment what was
+// begun and what came of it. The error is one of the state; what went wrong
+// with steps is in the Report.
+func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) {
+	started := p.Now()
+	a := &applying{
+		Planner: p, req: req, steps: map[providers.Ref]*plan.Step{},
+		objects: providers.Refs{},
+		report:  &Report{Done: map[providers.Action]int{}, Outputs: map[string]lang.Value{}},
+		queues:  map[queueKey]*queue{},
+	}
+	for _, o := range req.Plan.Objects {
+		a.objects[o.Addr] = o
+	}
+	if err := a.remember(ctx); err != nil {
+		return a.report, err
+	}
+	g := graph.New[providers.Ref]()
+	for i := range req.Plan.Steps {
+		s := &req.Plan.Steps[i]
+		if s.Ref.Sync {
+			if err := p.Journal.Owe(ctx, s.Ref.Addr, words(s.Decision.Reasons)); err != nil {
+				return a.report, err
+			}
+			if req.NoSync {
+				continue
+			}
+		}
+		a.steps[s.Ref] = s
+	}
+	for ref, s := range a.steps {
+		g.Add(ref)
+		for _, after := range s.After {
+			if a.steps[after] != nil {
+				g.Add(ref, after)
+			}
+		}
+	}
+	a.graph = g
+	a.runs = newRendezvous(a.steps, g)
+
+	result, err := g.Walk(ctx, walkLimit, a.step)
+	a.runs.close()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return a.report, err
+	}
+	a.summarise(result)
+	a.report.Interrupted = ctx.Err() != nil
+
+	// What was acknowledged is kept whatever happened; from here on an
+	// interrupt must not keep the state from being saved.
+	after := context.WithoutCancel(ctx)
+	if err := a.finish(after); err != nil {
+		return a.report, err
+	}
+	a.report.Took = p.Now().Sub(started)
+	return a.report, nil
+}
+
+// applying is one plan being carried out.
+type applying struct {
+	*Planner
+	req   ApplyRequest
+	steps map[providers.Ref]*plan.Step
+	graph *graph.Graph[providers.Ref]
+	runs  *rendezvous
+
+	mu      sync.Mutex
+	objects providers.Refs // as planned, then as applied
+	queues  map[queueKey]*queue
+	report  *Report
+}
+
+// remember keeps the instances and settings that this apply goes by, for syncs.
+func (a *applying) remember(ctx context.Context) error {
+	have := a.req.Lock.State()
+	var outcomes []state.Outcome
+	keep := func(e *state.Object) {
+		if !have.Objects[e.Addr].Equal(e) {
+			outcomes = append(outcomes, state.Outcome{Addr: e.Addr, Object: e})
+		}
+	}
+	if !a.req.Plan.Destroy {
+		for _, inst := range a.req.Desired.Instances {
+			keep(&state.Object{Addr: inst.Addr, Provider: inst.Provider, Type: inst.Type.Name, SchemaVersion: inst.Type.Version, Body: inst.Body, Sensitive: inst.Sensitive})
+		}
+		keep(SettingsOf(a.req.Desired.Settings).entry())
+	}
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return a.req.Lock.Done(ctx, outcomes)
+}
+
+// step carries out one step and returns when it is done.
+func (a *applying) step(ctx context.Context, ref providers.Ref) error {
+	s := a.steps[ref]
+	var err error
+	switch {
+	case ref.Sync:
+		err = a.runStep(ctx, s)
+	case s.Record:
+		err = a.recordStep(ctx, s)
+	default:
+		err = a.resourceStep(ctx, s)
+	}
+	if err != nil {
+		a.mu.Lock()
+		a.report.Failed = append(a.report.Failed, Failure{ref, err})
+		a.mu.Unlock()
+		a.runs.drop(a.graph.TransitiveDependents(ref)...)
+		if !ref.Sync {
+			a.emit(StepFailed{ref, err})
+		}
+	}
+	return err
+}
+
+// recordStep changes only what the state says.
+func (a *applying) recordStep(ctx context.Context, s *plan.Step) error {
+	outcome := state.Outcome{Addr: s.Ref.Addr, Forget: true}
+	if s.Item.Planned != nil {
+		outcome = state.Outcome{Addr: s.Ref.Addr, Object: a.entry(s, s.Item.Planned)}
+	}
+	if err := a.req.Lock.Done(ctx, []state.Outcome{outcome}); err != nil {
+		return err
+	}
+	if s.Item.Action != providers.NoAction {
+		a.count(s.Item.Action)
+		a.emit(StepStarted{Ref: s.Ref, Action: s.Item.Action})
+		a.emit(StepDone{Ref: s.Ref})
+	}
+	return nil
+}
+
+// resourceStep fills what was unknown, and hands the item to the queue of its
+// kind. It returns when the provider has answered.
+func (a *applying) resourceStep(ctx context.Context, s *plan.Step) error {
+	item := *s.Item
+	if item.Planned != nil && len(item.Planned.Unknown) > 0 {
+		filled, err := a.fill(item.Planned)
+		if err != nil {
+			return err
+		}
+		item.Planned = filled
+	}
+	started := a.Now()
+	a.emit(StepStarted{Ref: s.Ref, Action: item.Action, Word: string(item.Removal)})
+	if err := a.queue(s).do(ctx, &job{step: s, item: item}); err != nil {
+		return err
+	}
+	a.count(item.Action)
+	a.emit(StepDone{Ref: s.Ref, Took: a.took(started)})
+	return nil
+}
+
+// fill evaluates again what the configuration could not know when planned.
+func (a *applying) fill(planned *providers.Object) (*providers.Object, error) {
+	r := a.req.Desired.Find(planned.Addr)
+	if r == nil {
+		return planned, nil
+	}
+	a.mu.Lock()
+	known := make(map[addrs.Instance]lang.Object, len(a.objects))
+	for addr, o := range a.objects {
+		known[addr] = lang.Object{Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
+	}
+	a.mu.Unlock()
+	want, diags := r.Resolve(known)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	filled := *planned
+	filled.Sensitive = want.Sensitive
+	filled.Unknown = nil
+	for _, at := range planned.Unknown {
+		if slices.ContainsFunc(want.Unknown, func(p addrs.Path) bool { return p.Within(at) || at.Within(p) }) {
+			filled.Unknown = append(filled.Unknown, at)
+			continue
+		}
+		filled.Body = plan.With(filled.Body, merged(filled.Body, want.Body, at.Root()), at.Root())
+	}
+	return &filled, nil
+}
+
+// merged is want where it has the attribute, else what is planned.
+func merged(planned, want []byte, name string) []byte {
+	if string(plan.Without(want, name)) == string(want) {
+		return planned
+	}
+	return want
+}
+
+func (a *applying) entry(s *plan.Step, result *providers.Object) *state.Object {
+	provider, typ, _ := a.typeOf(result.Type)
+	o := object{addr: s.Ref.Addr, provider: provider, typ: typ}
+	e := o.entry(result)
+	e.DependsOn, e.Protect = s.DependsOn, s.Protect
+	return e
+}
+
+func (a *applying) count(action providers.Action) {
+	a.mu.Lock()
+	a.report.Done[action]++
+	a.mu.Unlock()
+}
+
+// summarise lists what the walk left out.
+func (a *applying) summarise(result graph.Result[providers.Ref]) {
+	slices.SortFunc(a.report.Failed, func(x, y Failure) int { return compareRefs(x.Ref, y.Ref) })
+	skip := func(ref providers.Ref, because string) {
+		a.report.Skipped = append(a.report.Skipped, Skip{ref, because})
+		a.emit(StepSkipped{ref, because})
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(result.Skipped), compareRefs) {
+		because := "something it depends on was not done"
+		if causes := result.Skipped[ref]; len(causes) > 0 {
+			because = describe(slices.MinFunc(causes, compareRefs)) + " failed"
+		}
+		skip(ref, because)
+	}
+	for _, ref := range slices.SortedFunc(slices.Values(result.Left), compareRefs) {
+		skip(ref, "interrupted")
+	}
+}
+
+func describe(ref providers.Ref) string {
+	if ref.Sync {
+		return "the run of " + ref.Addr.String()
+	}
+	return ref.Addr.String()
+}
+
+// finish evaluates the outputs and gives the state its new version.
+func (a *applying) finish(ctx context.Context) error {
+	if a.req.Plan.Destroy && len(a.report.Failed) == 0 && !a.report.Interrupted {
+		if err := a.forgetAll(ctx); err != nil {
+			return err
+		}
+	}
+	known := map[addrs.Instance]lang.Object{}
+	for addr, o := range a.readBack(ctx) {
+		known[addr] = lang.Object{Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
+	}
+	outputs := map[string]state.Output{}
+	if !a.req.Plan.Destroy {
+		for _, out := range a.req.Desired.Outputs {
+			v, diags := out.Value(known)
+			if diags.HasErrors() || v.Unknown {
+				continue
+			}
+			a.report.Outputs[out.Name] = v
+			outputs[out.Name] = state.Output{Value: v.JSON, Sensitive: v.Sensitive}
+		}
+	}
+	if err := a.req.Lock.SetOutputs(ctx, outputs); err != nil {
+		return err
+	}
+	return a.req.Lock.Save(ctx)
+}
+
+// forgetAll forgets instances and settings once nothing is managed any more.
+func (a *applying) forgetAll(ctx context.Context) error {
+	var outcomes []state.Outcome
+	for addr, o := range a.req.Lock.State().Objects {
+		if _, _, instance := a.typeOf(o.Type); instance || o.Type == SettingsType {
+			outcomes = append(outcomes, state.Outcome{Addr: addr, Forget: true})
+		}
+	}
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return a.req.Lock.Done(ctx, outcomes)
+}
+
+// readBack returns the objects as they are now. Those with volatile attributes
+// that an output refers to are read again: a run has moved them.
+func (a *applying) readBack(ctx context.Context) providers.Refs {
+	a.mu.Lock()
+	objects := maps.Clone(a.objects)
+	a.mu.Unlock()
+	var again []*object
+	for _, out := range a.req.Desired.Outputs {
+		for _, addr := range out.DependsOn {
+			o, ok := objects[addr]
+			if !ok || a.req.Plan.Destroy {
+				continue
+			}
+			provider, typ, instance := a.typeOf(o.Type)
+			if typ == nil || instance || len(flagged(typ, isVolatile)) == 0 {
+				continue
+			}
+			rec := a.req.Lock.State().Objects[addr]
+			again = append(again, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
+		}
+	}
+	again = slices.DeleteFunc(again, func(o *object) bool { return o.recorded == nil })
+	a.read(ctx, again, objects)
+	for _, o := range again {
+		if o.live != nil {
+			o.live.Body = plan.With(o.live.Body, o.recorded.Body, flagged(o.typ, isLocal)...)
+			objects[o.addr] = *o.live
+		}
+	}
+	return objects
+}
+
+func words(reasons []syncer.Reason) []string {
+	out := make([]string, len(reasons))
+	for i, r := range reasons {
+		out[i] = string(r)
+	}
+	return out
+}

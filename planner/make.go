@@ -1,0 +1,389 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner/graph"
+	"accord/planner/plan"
+	"accord/providers"
+	"accord/state"
+)
+
+// Request is what a plan is made from.
+type Request struct {
+	Desired *lang.Desired
+	State   *state.State
+	Destroy bool
+	Allow   []string // limits lifted by name, as given
+
+	// Instances as Configure found them.
+	Instances map[addrs.Instance]providers.Object
+}
+
+// Plan holds the three sides against each other and says what to do. It makes
+// no change anywhere. Problems that lie in the configuration come as
+// diagnostics with their line; with an error among them the plan is nil. A
+// protection or a limit that forbids the plan is in Plan.Refusals.
+func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagnostics) {
+	started := p.Now()
+	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}, refs: providers.Refs{}}
+	m.plan = &plan.Plan{
+		Tool: p.Tool, Created: started.UTC(), Lineage: req.State.Lineage, Serial: req.State.Serial,
+		Destroy: req.Destroy, Allow: req.Allow,
+	}
+	for _, phase := range []func(context.Context){m.gather, m.readAll, m.planAll, m.changes, m.order, m.syncs} {
+		phase(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted while planning", Detail: "Nothing was changed."})
+		}
+		if m.diags.HasErrors() {
+			return nil, m.diags
+		}
+	}
+	m.plan.Reads.Took = p.Now().Sub(started)
+	return m.plan, m.diags
+}
+
+// making is one plan being made.
+type making struct {
+	*Planner
+	req     Request
+	objects map[addrs.Instance]*object
+	sorted  []*object
+	refs    providers.Refs
+	plan    *plan.Plan
+	diags   hcl.Diagnostics
+}
+
+// gather collects every object that the configuration or the state knows.
+func (m *making) gather(context.Context) {
+	if !m.req.Destroy {
+		for _, r := range m.req.Desired.Resources {
+			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r}
+		}
+	}
+	for addr, inst := range m.req.Instances {
+		m.refs[addr] = inst
+	}
+	for addr, rec := range m.req.State.Objects {
+		provider, typ, instance := m.typeOf(rec.Type)
+		switch {
+		case instance, rec.Type == SettingsType:
+			continue // remembered so that syncs know what was applied; nothing manages it
+		case typ == nil:
+			m.fail(addr, "", fmt.Sprintf("No provider has the type %q", rec.Type),
+				"The state remembers this object, but no provider that is configured knows its type. Add the provider that made it.")
+			continue
+		}
+		o := m.objects[addr]
+		if o == nil {
+			o = &object{addr: addr, provider: provider, typ: typ}
+			m.objects[addr] = o
+		}
+		o.recorded = rec
+	}
+	m.sorted = slices.SortedFunc(maps.Values(m.objects), func(a, b *object) int { return a.addr.Compare(b.addr) })
+	for _, o := range m.sorted {
+		switch {
+		case o.desired != nil:
+			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
+		default:
+			m.refs[o.addr] = *remembered(o.recorded)
+			o.removal = o.typ.Removal
+		}
+	}
+}
+
+func (m *making) readAll(ctx context.Context) {
+	failed := m.read(ctx, m.sorted, m.refs)
+	for _, o := range m.sorted {
+		if err := failed[o]; err != nil {
+			m.diags = append(m.diags, m.problem(err, o))
+			continue
+		}
+		m.plan.Reads.Objects++
+		m.adoptBegun(o)
+	}
+	m.plan.Reads.Instances = len(m.req.Instances)
+}
+
+// adoptBegun takes over what an interrupted apply created: the intent is on
+// record, the outcome is not, and the object is there.
+func (m *making) adoptBegun(o *object) {
+	if o.recorded != nil || o.live == nil {
+		return
+	}
+	for _, in := range m.req.State.Open {
+		if in.Addr == o.addr && in.Action == string(providers.Create) && in.Object != nil {
+			recorded := *in.Object
+			recorded.ID = o.live.ID
+			o.recorded, o.recovered = &recorded, true
+		}
+	}
+}
+
+// planAll plans level by level, so that each object sees those it refers to as
+// they will be.
+func (m *making) planAll(ctx context.Context) {
+	g := graph.New[addrs.Instance]()
+	for _, o := range m.sorted {
+		g.Add(o.addr)
+		if o.desired == nil {
+			continue
+		}
+		for _, on := range o.desired.DependsOn {
+			if m.objects[on] != nil {
+				g.Add(o.addr, on)
+			}
+		}
+	}
+	if cycle := g.Cycle(); cycle != nil {
+		m.diags = append(m.diags, m.cycle(cycle))
+		return
+	}
+	known := map[addrs.Instance]lang.Object{}
+	for addr, inst := range m.req.Instances {
+		known[addr] = lang.Object{Body: inst.Body, Sensitive: inst.Sensitive}
+	}
+	levels, err := g.Levels()
+	if err != nil {
+		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "The objects cannot be put in an order", Detail: err.Error()})
+		return
+	}
+	for _, level := range levels {
+		var todo []*object
+		for _, addr := range level {
+			o := m.objects[addr]
+			if o.desired != nil {
+				want, diags := o.desired.Resolve(known)
+				m.diags = append(m.diags, diags...)
+				if diags.HasErrors() {
+					continue
+				}
+				o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
+			}
+			todo = append(todo, o)
+		}
+		for _, batch := range batches(todo) {
+			m.planBatch(ctx, batch)
+		}
+		for _, o := range todo {
+			if o.planned != nil {
+				m.refs[o.addr] = *o.planned
+				known[o.addr] = lang.Object{Body: o.planned.Body, Unknown: o.planned.Unknown, Sensitive: o.planned.Sensitive}
+			}
+		}
+	}
+}
+
+// ignoring puts what lifecycle.ignore_changes names back to how it is.
+func (m *making) ignoring(o *object, want *providers.Object) *providers.Object {
+	from := o.live
+	if from == nil || len(o.desired.IgnoreChanges) == 0 {
+		return want
+	}
+	for _, path := range o.desired.IgnoreChanges {
+		if path == "" {
+			want.Body = plan.With(want.Body, from.Body, flagged(o.typ, func(a schema.Attribute) bool { return !a.Volatile && !a.ReadOnly })...)
+			continue
+		}
+		want.Body = plan.With(want.Body, from.Body, path.Root())
+	}
+	return want
+}
+
+func (m *making) planBatch(ctx context.Context, batch []*object) {
+	req := providers.PlanRequest{Items: make([]providers.PlanItem, len(batch)), Refs: m.refs}
+	for i, o := range batch {
+		req.Items[i] = providers.PlanItem{
+			Addr: o.addr, Desired: o.want, Recorded: remembered(o.recorded), Live: o.live, Removal: o.removal,
+		}
+	}
+	responses := m.Providers[batch[0].provider].Plan(ctx, req)
+	for i, o := range batch {
+		if i >= len(responses) {
+			m.fail(o.addr, "", "The provider did not plan this object", "It answered fewer results than it was asked for. This is a bug in the provider.")
+			continue
+		}
+		reading := o.response.Diagnostics
+		o.response = responses[i]
+		o.response.Diagnostics = append(reading, o.response.Diagnostics...)
+		m.judge(o)
+	}
+}
+
+// judge turns a provider's answer into an action, and refuses an answer that
+// does not keep what the configuration says.
+func (m *making) judge(o *object) {
+	for _, d := range o.response.Diagnostics {
+		m.report(o, d)
+	}
+	o.planned = o.response.Planned
+	if o.desired == nil {
+		o.action = providers.Remove
+		if o.missing {
+			o.action, o.record = providers.NoAction, true // gone already: only the state forgets it
+		}
+		return
+	}
+	if o.planned == nil {
+		if !hasError(o.response.Diagnostics) {
+			m.fail(o.addr, "", "The provider did not plan this object", "It answered without an object and without a reason. This is a bug in the provider.")
+		}
+		return
+	}
+	o.planned.Addr, o.planned.Type = o.addr, o.typ.Name
+	o.planned.Body = plan.Without(o.planned.Body, flagged(o.typ, isVolatile)...)
+	if o.planned.ID == "" && o.live != nil {
+		o.planned.ID = o.live.ID
+	}
+	for _, at := range refinement(o.want, o.planned) {
+		m.fail(o.addr, at, "The provider planned something else than the configuration says",
+			fmt.Sprintf("%s would not become what is written here. This is a bug in the provider.", at))
+	}
+	same := len(o.planned.Unknown) == 0 && string(o.comparable()) == string(o.planned.Body)
+	switch {
+	case o.live == nil:
+		o.action = providers.Create
+	case len(o.response.Replace) > 0:
+		o.action = providers.Replace
+	case o.recorded == nil:
+		o.action = providers.Adopt
+	case same:
+		o.action = providers.NoAction
+	default:
+		o.action = providers.Update
+		if m.onlyLocal(o) {
+			o.record = true
+		}
+	}
+	if o.action == providers.NoAction && (o.recovered || m.entryDiffers(o)) {
+		o.record = true
+	}
+}
+
+// onlyLocal reports whether nothing but accord's own settings differ, so that
+// the provider has nothing to do.
+func (m *making) onlyLocal(o *object) bool {
+	local := flagged(o.typ, isLocal)
+	return len(o.planned.Unknown) == 0 &&
+		string(plan.Without(o.comparable(), local...)) == string(plan.Without(o.planned.Body, local...))
+}
+
+// entryDiffers reports whether the state would say something else about an
+// object that stays as it is.
+func (m *making) entryDiffers(o *object) bool {
+	e := o.entry(o.planned)
+	return string(e.Body) != string(o.recorded.Body) || e.Protect != o.recorded.Protect ||
+		e.ID != o.recorded.ID || e.SchemaVersion != o.recorded.SchemaVersion || !slices.Equal(e.DependsOn, o.recorded.DependsOn)
+}
+
+// changes lists what a reviewer reads: drift, then changes.
+func (m *making) changes(context.Context) {
+	for _, o := range m.sorted {
+		m.drift(o)
+		if o.planned != nil {
+			m.plan.Objects = append(m.plan.Objects, *o.planned)
+		}
+		if o.action == providers.NoAction && !(o.desired == nil && o.missing) {
+			m.plan.Unchanged++
+			continue
+		}
+		c := plan.Change{Addr: o.addr, Action: o.action, Removal: o.removal, Consequences: o.response.Consequences}
+		before, after := o.comparable(), planBody(o.planned)
+		var unknown, sensitive []addrs.Path
+		if o.planned != nil {
+			unknown, sensitive = o.planned.Unknown, o.planned.Sensitive
+		}
+		if o.desired != nil {
+			c.Protected = o.desired.Protect
+			c.File, c.Line = o.desired.Range.Filename, o.desired.Range.Start.Line
+		}
+		if o.recorded != nil {
+			c.Protected = c.Protected || o.recorded.Protect
+			sensitive = append(slices.Clone(sensitive), o.recorded.Sensitive...)
+		}
+		if o.action == providers.Remove {
+			after = planBody(o.response.Planned)
+			if after == nil {
+				after = before
+			}
+		}
+		c.Edits, c.Same = plan.Diff(before, after, unknown, sensitive)
+		for i := range c.Edits {
+			c.Edits[i].Forces = slices.ContainsFunc(o.response.Replace, func(p addrs.Path) bool { return c.Edits[i].Path.Within(p) || p.Within(c.Edits[i].Path) })
+		}
+		m.plan.Changes = append(m.plan.Changes, c)
+		m.protect(o)
+	}
+	for _, inst := range m.req.Instances {
+		m.plan.Objects = append(m.plan.Objects, inst)
+	}
+	slices.SortFunc(m.plan.Objects, func(a, b providers.Object) int { return a.Addr.Compare(b.Addr) })
+}
+
+func planBody(o *providers.Object) []byte {
+	if o == nil {
+		return nil
+	}
+	return o.Body
+}
+
+// drift notes what changed outside since it was recorded.
+func (m *making) drift(o *object) {
+	if o.recorded == nil || o.recovered {
+		return
+	}
+	c := plan.Change{Addr: o.addr}
+	if o.desired != nil {
+		c.File, c.Line = o.desired.Range.Filename, o.desired.Range.Start.Line
+	}
+	if o.missing {
+		c.Action = providers.Remove
+		m.plan.Drift = append(m.plan.Drift, c)
+		return
+	}
+	c.Edits, c.Same = plan.Diff(o.recorded.Body, o.comparable(), nil, o.recorded.Sensitive)
+	if len(c.Edits) > 0 {
+		c.Action = providers.Update
+		m.plan.Drift = append(m.plan.Drift, c)
+	}
+}
+
+// protect refuses what lifecycle.protect forbids. The state remembers the
+// protection, so taking the block out does not lift it.
+func (m *making) protect(o *object) {
+	protected := o.recorded != nil && o.recorded.Protect || o.desired != nil && o.desired.Protect
+	if !protected || (o.action != providers.Remove && o.action != providers.Replace) {
+		return
+	}
+	word := string(o.removal)
+	if o.action == providers.Replace {
+		word = "replace"
+	}
+	detail := fmt.Sprintf("This plan would %s it. Its protection is kept in the state, also when its block is gone.", word)
+	if o.desired != nil {
+		detail += " Set protect = false in its lifecycle block and apply that first."
+	} else {
+		detail += fmt.Sprintf(" Lift it by name: put the block back with protect = false and apply, or write removed { from = %s, unprotect = true }.", o.addr)
+	}
+	m.refuse(providers.Diagnostic{Severity: providers.SeverityError, Code: "PROTECTED", Addr: o.addr, Summary: fmt.Sprintf("%s is protected", o.addr), Detail: detail, Refused: true})
+}
+
+func hasError(diags []providers.Diagnostic) bool {
+	return slices.ContainsFunc(diags, func(d providers.Diagnostic) bool { return d.Severity == providers.SeverityError })
+}
+
+func (m *making) refuse(d providers.Diagnostic) { m.plan.Refusals = append(m.plan.Refusals, d) }
+
+// took is how long something ran, for events.
+func (p *Planner) took(since time.Time) time.Duration { return p.Now().Sub(since) }

@@ -1,0 +1,155 @@
+package planner
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner/plan"
+	"accord/providers"
+	"accord/state"
+)
+
+// object is one instance or resource on its way through planning.
+type object struct {
+	addr     addrs.Instance
+	provider string
+	typ      *schema.Type
+
+	desired  *lang.Resource // nil: only the state knows it
+	recorded *state.Object  // nil: only the configuration knows it
+	live     *providers.Object
+	missing  bool // read, and certainly not there
+
+	want     *providers.Object // desired, resolved
+	planned  *providers.Object
+	response providers.PlanResponse
+	action   providers.Action
+	removal  schema.Removal
+	record   bool // nothing for the provider to do, but the state entry changes
+
+	recovered bool // recorded comes from an intent whose outcome was lost
+}
+
+// boundary turns a body of the language into an object of the contract.
+func boundary(addr addrs.Instance, typ string, id string, o lang.Object) *providers.Object {
+	return &providers.Object{Addr: addr, Type: typ, ID: id, Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
+}
+
+// remembered turns a state entry into an object of the contract.
+func remembered(o *state.Object) *providers.Object {
+	if o == nil {
+		return nil
+	}
+	return &providers.Object{Addr: o.Addr, Type: o.Type, ID: o.ID, Body: o.Body, Sensitive: o.Sensitive}
+}
+
+// entry turns an object into what the state keeps of it: everything but what
+// is volatile.
+func (o *object) entry(result *providers.Object) *state.Object {
+	e := &state.Object{
+		Addr: o.addr, Provider: o.provider, Type: o.typ.Name, ID: result.ID,
+		SchemaVersion: o.typ.Version,
+		Body:          plan.Without(result.Body, flagged(o.typ, isVolatile)...),
+		Sensitive:     result.Sensitive,
+		Removal:       string(o.typ.Removal),
+	}
+	if o.desired != nil {
+		e.DependsOn = o.desired.DependsOn
+		e.Protect = o.desired.Protect
+	}
+	if o.recorded != nil && o.recorded.Protect {
+		e.Protect = true // protection is lifted by name, never by leaving it out
+	}
+	return e
+}
+
+func isVolatile(a schema.Attribute) bool { return a.Volatile }
+func isLocal(a schema.Attribute) bool    { return a.Local }
+
+// flagged lists a type's top-level attributes that a predicate holds for.
+func flagged(t *schema.Type, holds func(schema.Attribute) bool) []string {
+	var names []string
+	for _, a := range t.Body.Attributes {
+		if holds(a) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// comparable returns the body that counts as how the object is now: what was
+// read, without what is volatile, and with accord's own settings as recorded.
+func (o *object) comparable() json.RawMessage {
+	if o.live == nil {
+		return nil
+	}
+	body := plan.Without(o.live.Body, flagged(o.typ, isVolatile)...)
+	var settings json.RawMessage
+	if o.recorded != nil {
+		settings = o.recorded.Body
+	}
+	return plan.With(body, settings, flagged(o.typ, isLocal)...)
+}
+
+// references lists the addresses that a body refers to.
+func references(t *schema.Type, body json.RawMessage) []addrs.Instance {
+	var top map[string]json.RawMessage
+	if json.Unmarshal(body, &top) != nil {
+		return nil
+	}
+	var out []addrs.Instance
+	for _, a := range t.Body.Attributes {
+		if len(a.Refers) == 0 {
+			continue
+		}
+		var s string
+		if json.Unmarshal(top[a.Name], &s) != nil || s == "" {
+			continue
+		}
+		if addr, err := addrs.ParseInstance(s); err == nil {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+// refinement checks that planned keeps what was desired: every attribute that
+// the configuration sets, with that value, at any depth of nested blocks. It
+// returns the places that do not.
+func refinement(desired, planned *providers.Object) []addrs.Path {
+	var bad []addrs.Path
+	var compare func(at addrs.Path, want, got json.RawMessage)
+	compare = func(at addrs.Path, want, got json.RawMessage) {
+		unknown := func(p addrs.Path) bool { return p.Within(at) || at.Within(p) }
+		switch {
+		case bytes.Equal(want, got), slices.ContainsFunc(desired.Unknown, unknown), slices.ContainsFunc(planned.Unknown, unknown):
+		case len(want) > 0 && want[0] == '{' && len(got) > 0 && got[0] == '{':
+			var w, g map[string]json.RawMessage
+			_ = json.Unmarshal(want, &w)
+			_ = json.Unmarshal(got, &g)
+			for name, v := range w {
+				compare(at.Child(name), v, g[name])
+			}
+		default:
+			bad = append(bad, at)
+		}
+	}
+	compare("", desired.Body, planned.Body)
+	slices.Sort(bad)
+	return bad
+}
+
+// completion checks that a result keeps what was planned, apart from what was
+// unknown, volatile or the state's own.
+func completion(t *schema.Type, planned, result *providers.Object) []addrs.Path {
+	skip := append(flagged(t, isVolatile), flagged(t, isLocal)...)
+	want := *planned
+	want.Body = plan.Without(planned.Body, skip...)
+	got := *result
+	got.Unknown = nil
+	return refinement(&want, &got)
+}

@@ -1,0 +1,140 @@
+// Package plan is the plan as a value: what was found, what will change and
+// why, what happens to the content, which syncs run, and the steps that apply
+// walks. Everything a reviewer reads and everything apply does comes from it.
+//
+// It refuses to know how a plan is made (package planner) and how it looks on
+// a screen (cmd). Start with Plan; File for how it is kept.
+package plan
+
+import (
+	"time"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner/syncer"
+	"accord/providers"
+)
+
+// Plan is everything that was decided.
+type Plan struct {
+	Tool    string    `json:"tool"`
+	Created time.Time `json:"created"`
+	Lineage string    `json:"lineage"`
+	Serial  uint64    `json:"serial"` // of the state it was made for
+	Destroy bool      `json:"destroy,omitempty"`
+
+	// Allow lifts limits by name, as given when planned.
+	Allow []string `json:"allow,omitempty"`
+
+	Drift     []Change   `json:"drift,omitempty"`   // changed outside, since recorded
+	Changes   []Change   `json:"changes,omitempty"` // what this configuration changes; unchanged ones are not listed
+	Unchanged int        `json:"unchanged"`
+	Content   []Content  `json:"content,omitempty"` // what happens to the content, per sync that runs
+	Syncs     []SyncLine `json:"syncs,omitempty"`
+	Steps     []Step     `json:"steps,omitempty"`
+
+	// Warnings do not stop an apply. Refusals do: a plan that has any cannot
+	// be applied, and is shown all the same.
+	Warnings []providers.Diagnostic `json:"warnings,omitempty"`
+	Refusals []providers.Diagnostic `json:"refusals,omitempty"`
+
+	// Objects are all instances and resources as they will be, for references.
+	Objects []providers.Object `json:"objects"`
+
+	Reads Reads `json:"reads"`
+}
+
+// Reads says what making the plan took.
+type Reads struct {
+	Instances int           `json:"instances"`
+	Objects   int           `json:"objects"`
+	Records   int           `json:"records"`
+	Calls     int           `json:"calls"`
+	Took      time.Duration `json:"took"`
+}
+
+// Change is one object that is, or was, different.
+type Change struct {
+	Addr         addrs.Instance   `json:"addr"`
+	Action       providers.Action `json:"action"`
+	Removal      schema.Removal   `json:"removal,omitempty"`
+	Edits        []Edit           `json:"edits,omitempty"`
+	Same         int              `json:"same"` // attributes that stay
+	Consequences []string         `json:"consequences,omitempty"`
+	Protected    bool             `json:"protected,omitempty"`
+	File         string           `json:"file,omitempty"`
+	Line         int              `json:"line,omitempty"`
+}
+
+// Content is what one sync's run does.
+type Content struct {
+	Addr   addrs.Instance `json:"addr"`
+	Vault  addrs.Instance `json:"vault"` // where the content changes
+	Title  string         `json:"title"`
+	Impact syncer.Impact  `json:"impact"`
+}
+
+// SyncLine is what the plan says of one sync.
+type SyncLine struct {
+	Addr     addrs.Instance  `json:"addr"`
+	Title    string          `json:"title"`
+	Vault    addrs.Instance  `json:"vault"`
+	Decision syncer.Decision `json:"decision"`
+}
+
+// Step is one thing that apply does: an object's change, or a sync's run.
+type Step struct {
+	Ref   providers.Ref   `json:"ref"`
+	After []providers.Ref `json:"after,omitempty"`
+
+	// Of an object's change:
+	Item      *providers.ApplyItem `json:"item,omitempty"`
+	Provider  string               `json:"provider,omitempty"`
+	DependsOn []addrs.Instance     `json:"depends_on,omitempty"` // recorded in the state
+	Protect   bool                 `json:"protect,omitempty"`
+	Record    bool                 `json:"record,omitempty"` // nothing is asked of the provider: only the state changes
+
+	// Of a run:
+	Sync     *providers.Sync  `json:"sync,omitempty"`
+	Decision *syncer.Decision `json:"decision,omitempty"`
+	Promise  *syncer.Impact   `json:"promise,omitempty"`
+}
+
+// Count says how many of each there are.
+type Count struct {
+	Create, Update, Replace, Adopt, Remove int
+	Full                                   int // full runs
+	In, Out                                int // items published, withdrawn
+}
+
+// Count adds up the changes of a plan.
+func (p *Plan) Count() Count {
+	var c Count
+	for _, ch := range p.Changes {
+		switch ch.Action {
+		case providers.Create:
+			c.Create++
+		case providers.Update:
+			c.Update++
+		case providers.Replace:
+			c.Replace++
+		case providers.Adopt:
+			c.Adopt++
+		case providers.Remove:
+			c.Remove++
+		}
+	}
+	for _, s := range p.Steps {
+		if s.Ref.Sync {
+			c.Full++
+		}
+	}
+	for _, ct := range p.Content {
+		c.In += ct.Impact.Total.Published()
+		c.Out += ct.Impact.Total.Withdrawn
+	}
+	return c
+}
+
+// Empty reports whether there is nothing to apply.
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 }

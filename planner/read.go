@@ -1,0 +1,116 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"accord/providers"
+)
+
+// readConcurrency is how many batches of reads are under way at once, over all
+// providers; the provider paces its own calls.
+const readConcurrency = 8
+
+// read finds every object where it is, in batches of one type. Objects that a
+// provider cannot answer for keep their error; the others are read all the same.
+func (p *Planner) read(ctx context.Context, objects []*object, refs providers.Refs) map[*object]*providers.Error {
+	var mu sync.Mutex
+	failed := map[*object]*providers.Error{}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readConcurrency)
+	for _, batch := range batches(objects) {
+		group.Go(func() error {
+			p.emit(Reading{Type: batch[0].typ.Name, Count: len(batch)})
+			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: refs}
+			for i, o := range batch {
+				req.Objects[i] = *o.question()
+			}
+			results := p.Providers[batch[0].provider].Read(ctx, req)
+			mu.Lock()
+			defer mu.Unlock()
+			for i, o := range batch {
+				if err := o.found(req.Objects[i], answer(results, i)); err != nil {
+					failed[o] = err
+				}
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return failed
+}
+
+// question is the object as Read is asked for it: in the words of the
+// configuration, else of the state, with the id that the state remembers.
+func (o *object) question() *providers.Object {
+	if o.desired != nil {
+		id := ""
+		if o.recorded != nil {
+			id = o.recorded.ID
+		}
+		return boundary(o.addr, o.typ.Name, id, o.desired.Object)
+	}
+	return remembered(o.recorded)
+}
+
+func (o *object) found(asked providers.Object, r providers.Result) *providers.Error {
+	o.response.Diagnostics = append(o.response.Diagnostics, r.Diagnostics...)
+	switch {
+	case r.Err != nil:
+		if r.Err.Addr.IsZero() {
+			r.Err.Addr = o.addr
+		}
+		return r.Err
+	case r.Missing:
+		o.missing = true
+	case r.Same:
+		o.live = &asked
+		if r.Object != nil {
+			o.live = r.Object
+		}
+	case r.Object != nil:
+		o.live = r.Object
+	default:
+		return &providers.Error{Kind: providers.Internal, Addr: o.addr, Op: "read", Message: "the provider answered neither with an object nor that there is none"}
+	}
+	if o.live != nil {
+		o.live.Addr, o.live.Type = o.addr, o.typ.Name
+	}
+	return nil
+}
+
+// answer is the i-th result, or an error where the provider answered fewer.
+func answer(results []providers.Result, i int) providers.Result {
+	if i < len(results) {
+		return results[i]
+	}
+	return providers.Result{Err: &providers.Error{Kind: providers.Internal, Message: fmt.Sprintf("the provider answered %d results of a larger batch", len(results))}}
+}
+
+// batches cuts objects into requests: one provider, one type, at most
+// batchSize, in address order.
+func batches(objects []*object) [][]*object {
+	sorted := slices.SortedFunc(slices.Values(objects), func(a, b *object) int {
+		if a.provider != b.provider {
+			if a.provider < b.provider {
+				return -1
+			}
+			return 1
+		}
+		return a.addr.Compare(b.addr)
+	})
+	var out [][]*object
+	for _, o := range sorted {
+		last := len(out) - 1
+		if last < 0 || len(out[last]) == batchSize || out[last][0].typ != o.typ {
+			out = append(out, nil)
+			last++
+		}
+		out[last] = append(out[last], o)
+	}
+	return out
+}

@@ -1,0 +1,169 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"accord/lang/addrs"
+	"accord/planner/graph"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// syncs asks which runs the planned objects ask for, previews what these do to
+// the content, and adds them to the steps.
+func (m *making) syncs(ctx context.Context) {
+	settings := SettingsOf(m.req.Desired.Settings)
+	var changes []providers.Change
+	for _, o := range m.sorted {
+		changes = append(changes, providers.Change{Addr: o.addr, Before: o.before(), After: o.planned, Live: o.live})
+	}
+	tasks, err := m.tasks(ctx, changes, settings, syncer.Request{})
+	if err != nil {
+		m.diags = append(m.diags, m.problem(err, m.owner(err)))
+		return
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
+		t.Decision = t.Decision.StepOnly()
+		if t.Allow, err = Allowance(m.req.Allow, t.Sync.Addr); err != nil {
+			m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "An -allow flag cannot be read", Detail: err.Error()})
+			return
+		}
+	}
+	if err := m.checkAllowed(tasks); err != nil {
+		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "An -allow flag names nothing", Detail: err.Error()})
+		return
+	}
+	impacts, err := m.Syncer.Preview(ctx, tasks)
+	if err != nil {
+		m.diags = append(m.diags, m.problem(fmt.Errorf("preview what happens to the content: %w", err), m.owner(err)))
+		return
+	}
+	for i := range impacts {
+		m.run(tasks, &impacts[i])
+	}
+	m.prune()
+}
+
+// before is the object as it counts before the plan: as read, with accord's
+// own settings as recorded.
+func (o *object) before() *providers.Object {
+	if o.live == nil {
+		return nil
+	}
+	before := *o.live
+	before.Body = o.comparable()
+	return &before
+}
+
+// tasks asks the providers for their syncs, and decides about each.
+func (p *Planner) tasks(ctx context.Context, changes []providers.Change, settings Settings, request syncer.Request) ([]syncer.Task, error) {
+	var tasks []syncer.Task
+	for name, provider := range p.Providers {
+		var mine []providers.Change
+		for _, c := range changes {
+			if owner, _, _ := p.typeOf(typeOfChange(c)); owner == name {
+				mine = append(mine, c)
+			}
+		}
+		syncs, err := provider.Syncs(ctx, mine)
+		if err != nil {
+			return nil, fmt.Errorf("find out which syncs there are: %w", err)
+		}
+		for _, s := range syncs {
+			if len(s.Policy.DelayedInputs) > 0 {
+				s.Policy.Delay = settings.FilterDelay
+			}
+			s.Policy.RetryAfter = settings.FullRetryAfter
+			memory, err := p.Journal.Memory(ctx, s.Addr)
+			if err != nil {
+				return nil, err
+			}
+			tasks = append(tasks, syncer.Task{Sync: s, Memory: memory, Decision: syncer.Decide(s, memory, request, p.Now())})
+		}
+	}
+	slices.SortFunc(tasks, func(a, b syncer.Task) int { return a.Sync.Addr.Compare(b.Sync.Addr) })
+	return tasks, nil
+}
+
+func typeOfChange(c providers.Change) string {
+	for _, o := range []*providers.Object{c.After, c.Before, c.Live} {
+		if o != nil {
+			return o.Type
+		}
+	}
+	return ""
+}
+
+// run adds what one sync's run does to the content, and its step.
+func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
+	i := slices.IndexFunc(tasks, func(t syncer.Task) bool { return t.Sync.Addr == impact.Addr })
+	if i < 0 {
+		return
+	}
+	sync := tasks[i].Sync
+	m.plan.Content = append(m.plan.Content, plan.Content{Addr: impact.Addr, Vault: impact.Target, Title: sync.Title, Impact: *impact})
+	m.plan.Reads.Calls += impact.Calls
+	m.plan.Reads.Records += impact.Records
+	for j := range m.plan.Syncs {
+		if m.plan.Syncs[j].Addr == impact.Addr {
+			m.plan.Syncs[j].Decision = impact.Decision
+		}
+	}
+	for _, v := range impact.Verdicts {
+		m.refuse(providers.Diagnostic{
+			Severity: providers.SeverityError, Code: "LIMIT", Addr: sync.Addr, Refused: true, Summary: v.Message,
+			Detail: fmt.Sprintf("The line to change is %s. To lift the limit once, for this sync alone: -allow='%s'", v.Place, v.Allow),
+		})
+	}
+	decision := impact.Decision
+	step := plan.Step{Ref: providers.Ref{Addr: sync.Addr, Sync: true}, Sync: &sync, Decision: &decision, Promise: impact.Promise()}
+	for _, need := range append([]addrs.Instance{sync.Addr}, sync.Needs...) {
+		step.After = append(step.After, providers.Ref{Addr: need})
+	}
+	for _, before := range sync.After {
+		step.After = append(step.After, providers.Ref{Addr: before, Sync: true})
+	}
+	if sync.Route.Table != nil {
+		step.After = append(step.After, providers.Ref{Addr: *sync.Route.Table, Sync: true})
+	}
+	m.plan.Steps = append(m.plan.Steps, step)
+}
+
+// prune drops from every After what has no step, and checks that the rest can
+// be put in an order.
+func (m *making) prune() {
+	g := graph.New[providers.Ref]()
+	for _, s := range m.plan.Steps {
+		g.Add(s.Ref)
+	}
+	for i := range m.plan.Steps {
+		s := &m.plan.Steps[i]
+		slices.SortFunc(s.After, compareRefs)
+		s.After = slices.DeleteFunc(slices.Compact(s.After), func(r providers.Ref) bool { return !g.Has(r) || r == s.Ref })
+		g.Add(s.Ref, s.After...)
+	}
+	if cycle := g.Cycle(); cycle != nil {
+		var names []addrs.Instance
+		for _, r := range cycle {
+			names = append(names, r.Addr)
+		}
+		m.diags = append(m.diags, m.cycle(names))
+	}
+}
+
+func compareRefs(a, b providers.Ref) int {
+	if c := a.Addr.Compare(b.Addr); c != 0 || a.Sync == b.Sync {
+		return c
+	}
+	if b.Sync {
+		return -1
+	}
+	return 1
+}
