@@ -131,25 +131,25 @@ func (w pageRange) rows() int {
 // reply reads the first page, or any page of a target whose rows have no key.
 func (p *plan) reply(c *call, text string, w pageRange) (reply, error) {
 	commits := c.s.store.commits.Load()
-	rows, size, last, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
+	page, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
 	if err != nil {
 		return reply{}, err
 	}
-	n, err := p.total(c, w, size, last, commits)
+	n, err := p.total(c, w, page, commits)
 	if err != nil {
 		return reply{}, err
 	}
 	token := ""
-	if w.offset+size < n || w.offset > 0 {
+	if w.offset+page.size < n || w.offset > 0 {
 		if p.t.target != "users" {
 			token = c.s.queries.remember(&result{slot: c.v.slot, query: text, old: oldPaging(c.version)})
 		}
 	}
-	return p.answer(c, rows, size, n, w, token)
+	return p.answer(c, page, n, w, token)
 }
 
 // answer puts the reply together.
-func (p *plan) answer(c *call, rows []byte, size, total int, w pageRange, token string) (reply, error) {
+func (p *plan) answer(c *call, page page, total int, w pageRange, token string) (reply, error) {
 	var b body
 	if c.r.Header.Get("X-VaultAPI-DescribeQuery") == "true" {
 		b = append(b, "queryDescribe", p.describe())
@@ -162,26 +162,24 @@ func (p *plan) answer(c *call, rows []byte, size, total int, w pageRange, token 
 	if p.s.Find != nil {
 		details = append(details, "find", p.s.Find.Phrase)
 	}
-	details = append(details, sizeKey, w.size, offsetKey, w.offset, "size", size, "total", total)
+	details = append(details, sizeKey, w.size, offsetKey, w.offset, "size", page.size, "total", total)
 	link := func(offset int) string {
 		return fmt.Sprintf("/api/%s/query/%s?%s=%d&%s=%d", c.version, token, sizeKey, w.size, offsetKey, offset)
 	}
-	if token != "" && w.offset+size < total {
+	if token != "" && w.offset+page.size < total {
 		details = append(details, "next_page", link(w.offset+w.size))
 	}
 	if token != "" && w.offset > 0 {
 		details = append(details, "previous_page", link(max(0, w.offset-w.size)))
 	}
-	data := make([]byte, 0, len(rows)+2)
-	data = append(append(append(data, '['), rows...), ']')
-	return reply{body: append(b, "responseDetails", details, "data", raw(data))}, nil
+	return reply{body: append(b, "responseDetails", details, "data", raw(page.rows))}, nil
 }
 
 // total is how many rows there are. A page that is not full says it itself. Who pages by `id > x` is told from the page before,
 // while nothing is written: the rows that follow its last one are those it had to follow less those it had.
-func (p *plan) total(c *call, w pageRange, size int, last string, commits int64) (int, error) {
-	if size < w.rows() && (size > 0 || w.offset == 0) || w.most >= 0 && w.offset+size >= w.most {
-		return w.offset + size, nil
+func (p *plan) total(c *call, w pageRange, page page, commits int64) (int, error) {
+	if page.size < w.rows() && (page.size > 0 || w.offset == 0) || w.most >= 0 && w.offset+page.size >= w.most {
+		return w.offset + page.size, nil
 	}
 	follows := p.byID && w.skip == 0 && w.offset == 0 && w.most < 0 && (!p.s.All || p.s.Latest) && p.t.key != ""
 	rest := ""
@@ -194,7 +192,7 @@ func (p *plan) total(c *call, w pageRange, size int, last string, commits int64)
 	}
 	if follows {
 		if t, known := c.s.queries.takeTotal(rest + bound); known && t.commits == commits {
-			c.s.queries.keepTotal(rest+last, total{commits, t.rows - size}, last != "")
+			c.s.queries.keepTotal(rest+page.last, total{commits, t.rows - page.size}, page.last != "")
 			return t.rows, nil
 		}
 	}
@@ -208,7 +206,8 @@ func (p *plan) total(c *call, w pageRange, size int, last string, commits int64)
 	}
 	n = max(0, n-w.skip)
 	if follows {
-		c.s.queries.keepTotal(rest+last, total{commits, n - size}, last != "")
+		c.s.queries.keepTotal(rest+bound, total{commits, n}, true)
+		c.s.queries.keepTotal(rest+page.last, total{commits, n - page.size}, page.last != "")
 	}
 	return n, nil
 }
@@ -311,7 +310,7 @@ func handleQueryPage(c *call) (reply, error) {
 	}
 	w.size = min(w.size, maxPage)
 	if p.t.key == "" {
-		rows, size, _, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
+		page, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
 		if err != nil {
 			return reply{}, err
 		}
@@ -322,18 +321,18 @@ func handleQueryPage(c *call) (reply, error) {
 		if n = max(0, n-w.skip); w.most >= 0 {
 			n = min(n, w.most)
 		}
-		return p.answer(c, rows, size, n, w, r.token)
+		return p.answer(c, page, n, w, r.token)
 	}
 	keys, err := r.rowKeys(c, p, w)
 	if err != nil {
 		return reply{}, err
 	}
 	from := min(w.offset, len(keys))
-	rows, size, _, err := p.readRows(c, p.rowsOf(keys[from:min(from+w.size, len(keys))]))
+	page, err := p.readRows(c, p.rowsOf(keys[from:min(from+w.size, len(keys))]))
 	if err != nil {
 		return reply{}, err
 	}
-	return p.answer(c, rows, size, len(keys), w, r.token)
+	return p.answer(c, page, len(keys), w, r.token)
 }
 
 // rowKeys are the keys of all rows of a result, in order.

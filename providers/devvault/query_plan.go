@@ -367,6 +367,10 @@ func (p *plan) field(f vql.Field, o *output) error {
 		o.at = p.fetch(sqlf(col.table.alias + ".fields"))
 		return nil
 	}
+	if far := col.table; far.labels && (col.id != "" || col.field.Name == "version_id" || col.field.Name == "global_version_id__sys") {
+		p.versionID(far, col, o)
+		return nil
+	}
 	switch {
 	case o.domain != nil && o.domain.within != "":
 		o.kind = answerLabel
@@ -388,6 +392,22 @@ func (p *plan) field(f vql.Field, o *output) error {
 	}
 	o.at = p.fetch(sqlf(col.sql))
 	return nil
+}
+
+// versionID answers the ids of documents and versions from the version's key.
+func (p *plan) versionID(t *table, col *column, o *output) {
+	o.at, o.vault = p.fetch(sqlf(t.key)), p.q.c.v.id
+	switch col.field.Name {
+	case "id":
+		o.kind = answerDoc
+	case "global_id__sys":
+		o.kind = answerGlobal
+	case "global_version_id__sys":
+		o.kind = answerGlobalVersion
+	case "version_id":
+		o.kind = answerVersion
+		o.major, o.minor = p.fetch(sqlf(t.alias+".major")), p.fetch(sqlf(t.alias+".minor"))
+	}
 }
 
 // sub compiles a sub-select of the select list.
@@ -436,8 +456,8 @@ func (p *plan) near(r *relation) { r.at = p.fetch(sqlf(r.key)) }
 
 func (p *plan) allWhere() fragment {
 	where := p.where
-	if p.bound != nil {
-		where = append(slices.Clone(where), p.bound.where)
+	if p.bound != nil { // first, so that it is what the reading starts from
+		where = append([]fragment{p.bound.where}, where...)
 	}
 	if len(where) == 0 {
 		return sqlf("1")

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -25,6 +26,9 @@ type output struct {
 	domain   *domain // of labels, where those are answered
 	wrap     bool    // a single value answered as an array
 	object   *object
+	vault    int64
+
+	major, minor int
 }
 
 type answer byte
@@ -38,6 +42,12 @@ const (
 	answerRaw                  // JSON
 	answerJSON                 // a field of a JSON object
 	answerSub                  // a sub-select
+
+	// Of the key of a version:
+	answerDoc           // 5
+	answerGlobal        // "2001_5"
+	answerGlobalVersion // "2001_5_1"
+	answerVersion       // "5_1_0"
 )
 
 // rowWriter writes the rows of a plan as JSON. It is for one reading of them.
@@ -141,6 +151,8 @@ func (w *rowWriter) value(b []byte, o *output, values []any) []byte {
 	case answerRaw:
 		s, _ := v.(string)
 		b = append(b, s...)
+	case answerDoc, answerGlobal, answerGlobalVersion, answerVersion:
+		b = o.versionID(b, values)
 	default:
 		if s, ok := v.(string); ok && o.function == "TRIM" {
 			v = strings.TrimSpace(s)
@@ -151,6 +163,29 @@ func (w *rowWriter) value(b []byte, o *output, values []any) []byte {
 		b = append(b, ']')
 	}
 	return b
+}
+
+func (o *output) versionID(b []byte, values []any) []byte {
+	key, _ := values[o.at].(int64)
+	doc, seq := key>>docShift&maxDoc, key&maxSeq
+	if o.kind == answerDoc {
+		return strconv.AppendInt(b, doc, 10)
+	}
+	b = append(b, '"')
+	if o.kind != answerVersion {
+		b = append(strconv.AppendInt(b, o.vault, 10), '_')
+	}
+	b = strconv.AppendInt(b, doc, 10)
+	switch o.kind {
+	case answerGlobalVersion:
+		b = strconv.AppendInt(append(b, '_'), seq, 10)
+	case answerVersion:
+		major, _ := values[o.major].(int64)
+		minor, _ := values[o.minor].(int64)
+		b = strconv.AppendInt(append(b, '_'), major, 10)
+		b = strconv.AppendInt(append(b, '_'), minor, 10)
+	}
+	return append(b, '"')
 }
 
 func appendScalar(b []byte, v any) []byte {
@@ -306,53 +341,64 @@ func (s *subplan) readChildren(c *call, rows [][]any) (map[any]*children, error)
 	return kids, err
 }
 
-// read runs a statement of the plan and writes its rows, with commas between them. Last is the id of the last row, or "".
-func (p *plan) readRows(c *call, f fragment) (rows []byte, size int, last string, err error) {
+// page is some rows of a query as a JSON array.
+type page struct {
+	rows []byte
+	size int
+	last string // the id of the last row; empty when it is not known
+}
+
+// readRows runs a statement of the plan.
+func (p *plan) readRows(c *call, f fragment) (page, error) {
 	w := newRowWriter(p)
-	idAt := p.idAt()
+	var out page
+	out.rows = append(make([]byte, 0, 64<<10), '[')
+	write := func(values []any, first bool) {
+		if !first {
+			out.rows = append(out.rows, ',')
+		}
+		out.rows = w.append(out.rows, values)
+	}
+	var final []any
 	var held [][]any
-	err = c.s.queries.each(c, f, len(p.read), func(values []any) error {
-		size++
-		if idAt >= 0 {
-			last = fmt.Sprint(values[idAt])
-		}
+	err := c.s.queries.each(c, f, len(p.read), func(values []any) error {
+		out.size++
+		final = values
 		if len(p.subs) > 0 {
-			held = append(held, append([]any(nil), values...))
-			return nil
+			held = append(held, slices.Clone(values))
+		} else {
+			write(values, out.size == 1)
 		}
-		if size > 1 {
-			rows = append(rows, ',')
-		}
-		rows = w.append(rows, values)
 		return nil
 	})
-	if err != nil || len(p.subs) == 0 {
-		return rows, size, last, err
+	if err != nil {
+		return out, err
 	}
 	for _, sub := range p.subs {
 		kids, err := sub.readChildren(c, held)
 		if err != nil {
-			return nil, 0, "", err
+			return out, err
 		}
 		w.sub = append(w.sub, kids)
 	}
 	for i, values := range held {
-		if i > 0 {
-			rows = append(rows, ',')
-		}
-		rows = w.append(rows, values)
+		write(values, i == 0)
 	}
-	return rows, size, last, nil
+	out.rows = append(out.rows, ']')
+	if id := p.idOutput(); id != nil && final != nil {
+		out.last = strings.Trim(string(w.value(nil, id, final)), `"`)
+	}
+	return out, nil
 }
 
-// idAt is where the id of a row is read, -1 when it is not selected.
-func (p *plan) idAt() int {
-	for _, o := range p.output {
-		if o.field == p.t.fields.get("id") && o.field != nil && o.kind == answerText && o.function == "" {
-			return o.at
+// idOutput is how the id of a row is answered; nil when it is not selected.
+func (p *plan) idOutput() *output {
+	for i := range p.output {
+		if o := &p.output[i]; o.field != nil && o.field == p.t.fields.get("id") && o.kind != answerRaw && o.function == "" {
+			return o
 		}
 	}
-	return -1
+	return nil
 }
 
 // describe is queryDescribe: the target, and the fields that are selected.

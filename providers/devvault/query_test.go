@@ -181,8 +181,8 @@ func (q *queried) refused(query, typ, text string) {
 	}
 }
 
-// version is a row of versions; what is not set is ordinary.
-type version struct {
+// versionRow is a row of versions; what is not set is ordinary.
+type versionRow struct {
 	doc, seq, major, minor int64
 	old                    bool // not the latest
 	binder                 bool
@@ -193,7 +193,7 @@ type version struct {
 	fields                 string
 }
 
-func (q *queried) versions(list ...version) {
+func (q *queried) versions(list ...versionRow) {
 	q.Helper()
 	q.update(func(t *tx) error {
 		for _, v := range list {
@@ -212,7 +212,7 @@ func (q *queried) update(do func(*tx) error) {
 	}
 }
 
-func putVersion(t *tx, slot int64, v version) error {
+func putVersion(t *tx, slot int64, v versionRow) error {
 	ordinary := func(s *string, to string) {
 		if *s == "" {
 			*s = to
@@ -266,7 +266,7 @@ func (q *queried) record(object string, r record) string {
 func TestDocumentsAnswerLabels(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 5, name: `A "quoted" name`, fields: `{"title__v":"Title","language__v":["english__v","french__v"],"country__v":["00C000000000001"],"clm_content__v":true,"crm_start_date__v":"2026-01-31"}`})
+	q.versions(versionRow{doc: 5, name: `A "quoted" name`, fields: `{"title__v":"Title","language__v":["english__v","french__v"],"country__v":["00C000000000001"],"clm_content__v":true,"crm_start_date__v":"2026-01-31"}`})
 	q.want(`SELECT id, name__v, title__v, type__v, TONAME(type__v) AS type_name, subtype__v, lifecycle__v, status__v, TONAME(status__v) AS state, language__v,
 		TONAME(language__v) AS languages, country__v, clm_content__v, crm_training__v, crm_start_date__v, binder__v, major_version_number__v, version_id,
 		global_id__sys, global_version_id__sys, latest_version__v, version_modified_date__v, created_by__v FROM documents`,
@@ -297,8 +297,8 @@ func TestDocumentsAnswerLabels(t *testing.T) {
 func TestNotEqualMatchesNull(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 1, fields: `{"title__v":"x"}`}, version{doc: 2, fields: `{"title__v":"y"}`}, version{doc: 3},
-		version{doc: 4, fields: `{"clm_content__v":false,"country__v":["a","b"],"language__v":["french__v"]}`})
+	q.versions(versionRow{doc: 1, fields: `{"title__v":"x"}`}, versionRow{doc: 2, fields: `{"title__v":"y"}`}, versionRow{doc: 3},
+		versionRow{doc: 4, fields: `{"clm_content__v":false,"country__v":["a","b"],"language__v":["french__v"]}`})
 	q.ids("SELECT id FROM documents WHERE title__v != 'x'", 2, 3, 4)
 	q.ids("SELECT id FROM documents WHERE title__v = null", 3, 4)
 	q.ids("SELECT id FROM documents WHERE title__v != NULL", 1, 2)
@@ -318,9 +318,9 @@ func TestOperators(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
 	day := func(d int) time.Time { return time.Date(2026, 5, d, 12, 0, 0, 0, time.UTC) }
-	q.versions(version{doc: 1, name: "alpha", modified: day(1), external: "accord:p:1", fields: `{"crm_end_date__v":"2026-05-20"}`},
-		version{doc: 2, name: "beta", modified: day(10), external: "accord:p:2", link: "7_7", fields: `{"crm_end_date__v":"2026-06-01"}`},
-		version{doc: 3, name: "Gamma 100%", modified: day(20), external: "other"}, version{doc: 4, name: "it's", minor: 3})
+	q.versions(versionRow{doc: 1, name: "alpha", modified: day(1), external: "accord:p:1", fields: `{"crm_end_date__v":"2026-05-20"}`},
+		versionRow{doc: 2, name: "beta", modified: day(10), external: "accord:p:2", link: "7_7", fields: `{"crm_end_date__v":"2026-06-01"}`},
+		versionRow{doc: 3, name: "Gamma 100%", modified: day(20), external: "other"}, versionRow{doc: 4, name: "it's", minor: 3})
 	q.ids("SELECT id FROM documents WHERE name__v < 'b'", 1, 3)
 	q.ids("SELECT id FROM documents WHERE name__v >= 'beta' AND name__v <= 'c'", 2)
 	q.ids("SELECT id FROM documents WHERE name__v BETWEEN 'alpha' AND 'beta'", 1, 2)
@@ -364,8 +364,8 @@ func TestOperators(t *testing.T) {
 func TestSteadyStateIsTheLifecyclesOwn(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 1, status: "approved__v"}, version{doc: 2, status: "draft__v"}, version{doc: 3, status: "obsolete__v"},
-		version{doc: 4, status: "approved__v", lifecycle: "unclassified__v"}, version{doc: 5, status: "superseded__v"})
+	q.versions(versionRow{doc: 1, status: "approved__v"}, versionRow{doc: 2, status: "draft__v"}, versionRow{doc: 3, status: "obsolete__v"},
+		versionRow{doc: 4, status: "approved__v", lifecycle: "unclassified__v"}, versionRow{doc: 5, status: "superseded__v"})
 	q.ids("SELECT id FROM documents WHERE status__v = STEADYSTATE()", 1)
 	q.ids("SELECT id FROM documents WHERE status__v = OBSOLETESTATE()", 3)
 	q.ids("SELECT id FROM documents WHERE status__v = SUPERSEDEDSTATE()", 5)
@@ -380,10 +380,10 @@ func TestVersions(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
 	q.versions(
-		version{doc: 1, seq: 1, major: 1, old: true, status: "superseded__v"}, version{doc: 1, seq: 2, major: 2, old: true, status: "approved__v"}, version{doc: 1, seq: 3, major: 2, minor: 1, status: "draft__v"},
-		version{doc: 2, seq: 1, major: 1, status: "approved__v"},
-		version{doc: 3, seq: 1, minor: 1, status: "draft__v"},
-		version{doc: 4, seq: 1, major: 1, old: true, status: "approved__v"}, version{doc: 4, seq: 2, major: 1, minor: 1, old: true, status: "approved__v"}, version{doc: 4, seq: 3, major: 1, minor: 2, status: "draft__v"})
+		versionRow{doc: 1, seq: 1, major: 1, old: true, status: "superseded__v"}, versionRow{doc: 1, seq: 2, major: 2, old: true, status: "approved__v"}, versionRow{doc: 1, seq: 3, major: 2, minor: 1, status: "draft__v"},
+		versionRow{doc: 2, seq: 1, major: 1, status: "approved__v"},
+		versionRow{doc: 3, seq: 1, minor: 1, status: "draft__v"},
+		versionRow{doc: 4, seq: 1, major: 1, old: true, status: "approved__v"}, versionRow{doc: 4, seq: 2, major: 1, minor: 1, old: true, status: "approved__v"}, versionRow{doc: 4, seq: 3, major: 1, minor: 2, status: "draft__v"})
 	q.ids("SELECT version_id FROM documents", "1_2_1", "2_1_0", "3_0_1", "4_1_2")
 	q.ids("SELECT LATESTVERSION version_id FROM documents WHERE status__v = STEADYSTATE()", "2_1_0")
 	q.ids("SELECT version_id FROM ALLVERSIONS documents WHERE id = 1", "1_1_0", "1_2_0", "1_2_1")
@@ -400,7 +400,7 @@ func TestVersions(t *testing.T) {
 func TestNullsAreLast(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 1}, version{doc: 2, external: "b", fields: `{"title__v":"b"}`}, version{doc: 3, external: "a", fields: `{"title__v":"a"}`})
+	q.versions(versionRow{doc: 1}, versionRow{doc: 2, external: "b", fields: `{"title__v":"b"}`}, versionRow{doc: 3, external: "a", fields: `{"title__v":"a"}`})
 	q.ids("SELECT id FROM documents ORDER BY title__v", 3, 2, 1)
 	q.ids("SELECT id FROM documents ORDER BY title__v DESC", 2, 3, 1)
 	q.ids("SELECT id FROM documents ORDER BY external_id__v ASC", 3, 2, 1)
@@ -418,7 +418,7 @@ func TestNullsAreLast(t *testing.T) {
 func TestStatusIsSortedByItsLabel(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 1, status: "superseded__v"}, version{doc: 2, status: "in_review__v"}, version{doc: 3, status: "draft__v"})
+	q.versions(versionRow{doc: 1, status: "superseded__v"}, versionRow{doc: 2, status: "in_review__v"}, versionRow{doc: 3, status: "draft__v"})
 	q.ids("SELECT id FROM documents ORDER BY status__v", 3, 2, 1)
 	q.ids("SELECT id FROM documents ORDER BY TONAME(status__v) DESC", 1, 2, 3)
 }
@@ -428,9 +428,9 @@ func TestBinderNodesAreOfTheVersion(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
 	const presentation = "multichannel_presentation__v"
-	q.versions(version{doc: 1, link: "9_1"}, version{doc: 2, status: "draft__v"}, version{doc: 3},
-		version{doc: 10, seq: 1, major: 1, binder: true, typ: presentation, old: true}, version{doc: 10, seq: 2, major: 1, minor: 1, binder: true, typ: presentation, status: "draft__v"},
-		version{doc: 11, binder: true, typ: presentation})
+	q.versions(versionRow{doc: 1, link: "9_1"}, versionRow{doc: 2, status: "draft__v"}, versionRow{doc: 3},
+		versionRow{doc: 10, seq: 1, major: 1, binder: true, typ: presentation, old: true}, versionRow{doc: 10, seq: 2, major: 1, minor: 1, binder: true, typ: presentation, status: "draft__v"},
+		versionRow{doc: 11, binder: true, typ: presentation})
 	q.node(10, 1, 1, 2, "two")
 	q.node(10, 1, 2, 1, "one")
 	q.node(10, 2, 1, 3, "three")
@@ -456,7 +456,7 @@ func TestBinderNodesAreOfTheVersion(t *testing.T) {
 func TestSubSelectsHaveTheirOwnPage(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 10, binder: true})
+	q.versions(versionRow{doc: 10, binder: true})
 	q.update(func(t *tx) error {
 		for i := range int64(260) {
 			if err := t.exec(`INSERT INTO nodes (version, ord, id, slot, parent, kind, content, name, created) VALUES (?,?,?,?,'rootNode','document',?,'n',0)`,
@@ -504,7 +504,7 @@ func TestRelationships(t *testing.T) {
 		`{"name__v":"United States","crm_connection_countries__vr":{"responseDetails":{"pagesize":250,"pageoffset":0,"size":1,"total":1},"data":[{"name__v":"one"}]}}`)
 	q.ids("SELECT id FROM country__v WHERE id IN (SELECT id FROM crm_connection_countries__vr WHERE vault_crm_id__v = '77')", us)
 
-	q.versions(version{doc: 1, fields: fmt.Sprintf(`{"country__v":["%s","%s"]}`, us, ca)}, version{doc: 2, fields: fmt.Sprintf(`{"country__v":["%s"]}`, ca)}, version{doc: 3})
+	q.versions(versionRow{doc: 1, fields: fmt.Sprintf(`{"country__v":["%s","%s"]}`, us, ca)}, versionRow{doc: 2, fields: fmt.Sprintf(`{"country__v":["%s"]}`, ca)}, versionRow{doc: 3})
 	q.want("SELECT id, (SELECT name__v FROM document_country__vr ORDER BY name__v) AS countries, document_country__vr.name__v FROM documents WHERE id < 3",
 		`{"id":1,"countries":{"responseDetails":{"pagesize":250,"pageoffset":0,"size":2,"total":2},"data":[{"name__v":"Canada"},{"name__v":"United States"}]},"document_country__vr.name__v":["United States","Canada"]}`,
 		`{"id":2,"countries":{"responseDetails":{"pagesize":250,"pageoffset":0,"size":1,"total":1},"data":[{"name__v":"Canada"}]},"document_country__vr.name__v":["Canada"]}`)
@@ -553,9 +553,9 @@ func TestFunctions(t *testing.T) {
 func TestPaging(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	var list []version
+	var list []versionRow
 	for i := range int64(25) {
-		list = append(list, version{doc: i + 1, name: fmt.Sprintf("n%02d", 50-i)})
+		list = append(list, versionRow{doc: i + 1, name: fmt.Sprintf("n%02d", 50-i)})
 	}
 	q.versions(list...)
 	read := func(first queryReply) (pages, rows int, names []string) {
@@ -627,15 +627,15 @@ func TestPaging(t *testing.T) {
 func TestTotalFollowsTheBound(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	var list []version
+	var list []versionRow
 	for i := range int64(30) {
-		list = append(list, version{doc: i + 1, status: [2]string{"approved__v", "draft__v"}[i%2]})
+		list = append(list, versionRow{doc: i + 1, status: [2]string{"approved__v", "draft__v"}[i%2]})
 	}
 	q.versions(list...)
 	const query = "SELECT id FROM documents WHERE type__v = 'Multichannel Slide' AND status__v = STEADYSTATE() AND id > %d ORDER BY id PAGESIZE 4"
 	total := func(after int) int { return q.ask(fmt.Sprintf(query, after)).ResponseDetails.Total }
 	got := []int{total(0), total(7), total(15), total(0), total(9), total(7), total(23)}
-	q.versions(version{doc: 31}, version{doc: 33})
+	q.versions(versionRow{doc: 31}, versionRow{doc: 33})
 	got = append(got, total(7), total(15))
 	if diff := cmp.Diff([]int{15, 11, 7, 15, 10, 11, 3, 13, 9}, got); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
@@ -650,9 +650,9 @@ func TestRowsOfOneVaultOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := q.s.vault("other")
-	q.versions(version{doc: 1, external: "x", link: "l", binder: true})
+	q.versions(versionRow{doc: 1, external: "x", link: "l", binder: true})
 	q.update(func(t *tx) error {
-		return putVersion(t, other.slot, version{doc: 2, external: "x", link: "l", binder: true})
+		return putVersion(t, other.slot, versionRow{doc: 2, external: "x", link: "l", binder: true})
 	})
 	for _, where := range []string{"", " WHERE id > 0", " WHERE id CONTAINS (1, 2)", " WHERE external_id__v = 'x'", " WHERE external_id__v LIKE 'x%'", " WHERE link__sys = 'l'",
 		" WHERE version_modified_date__v > '2020-01-01'", " WHERE type__v = 'Multichannel Slide'", " WHERE name__v != 'q'", " WHERE version_id = '1_1_0'", " ORDER BY name__v"} {
@@ -666,7 +666,7 @@ func TestRowsOfOneVaultOnly(t *testing.T) {
 func TestFind(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 1, name: "Insulin pump"}, version{doc: 2, fields: `{"title__v":"about INSULIN"}`}, version{doc: 3, name: "Pump"})
+	q.versions(versionRow{doc: 1, name: "Insulin pump"}, versionRow{doc: 2, fields: `{"title__v":"about INSULIN"}`}, versionRow{doc: 3, name: "Pump"})
 	q.ids("SELECT id FROM documents FIND ('insulin')", 1, 2)
 	q.ids("SELECT id FROM documents FIND ('insulin AND pump')", 1)
 	q.ids("SELECT id FROM documents FIND ('insulin OR pump' SCOPE PROPERTIES) WHERE id > 1", 2, 3)
@@ -732,7 +732,7 @@ func TestPermissionsAreRespected(t *testing.T) {
 	if err := q.s.AddUser(UserSpec{Name: "reader@pm.dev", Vaults: map[string]string{"pm": "business_user__v"}}); err != nil {
 		t.Fatal(err)
 	}
-	q.versions(version{doc: 1})
+	q.versions(versionRow{doc: 1})
 	q.session = q.login("reader@pm.dev")
 	q.ids("SELECT id FROM documents", 1)
 	q.refused("SELECT id FROM country__v", "INSUFFICIENT_ACCESS", "[country__v]")
@@ -745,7 +745,7 @@ func TestPermissionsAreRespected(t *testing.T) {
 func TestOtherTargets(t *testing.T) {
 	t.Parallel()
 	q := newQueried(t)
-	q.versions(version{doc: 1, name: "slide"}, version{doc: 2, name: "shared"})
+	q.versions(versionRow{doc: 1, name: "slide"}, versionRow{doc: 2, name: "shared"})
 	q.update(func(t *tx) error {
 		return t.exec(`INSERT INTO relationships (slot, type, source, source_major, source_minor, target, created, created_by) VALUES (?, 'related_shared_resource__v', 1, 1, 0, 2, 0, 10001)`, q.v.slot)
 	})
