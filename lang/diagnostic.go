@@ -1,0 +1,144 @@
+package lang
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Arrange puts diagnostics in the order of the source and keeps the first of
+// those that differ in nothing a reader sees: the same mistake in each
+// instance of a block is one mistake. Those of Load and of Evaluate are best
+// arranged, and shown, together.
+func Arrange(diags hcl.Diagnostics) hcl.Diagnostics {
+	if len(diags) == 0 {
+		return nil
+	}
+	type look struct {
+		severity        hcl.DiagnosticSeverity
+		summary, detail string
+		subject         hcl.Range
+	}
+	seen := map[look]bool{}
+	var kept hcl.Diagnostics
+	for _, d := range diags {
+		l := look{d.Severity, d.Summary, d.Detail, subject(d)}
+		if !seen[l] {
+			seen[l] = true
+			kept = append(kept, d)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, b *hcl.Diagnostic) int {
+		x, y := subject(a), subject(b)
+		return cmp.Or(strings.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte), cmp.Compare(x.End.Byte, y.End.Byte))
+	})
+	return kept
+}
+
+func subject(d *hcl.Diagnostic) hcl.Range {
+	if d.Subject == nil {
+		return hcl.Range{}
+	}
+	return *d.Subject
+}
+
+// Facts are the values in scope that the expression of a diagnostic mentions,
+// as sentences for below its snippet: `each.key is "us"`. Sensitive values are
+// only described.
+func Facts(d *hcl.Diagnostic) []string {
+	if d.Expression == nil || d.EvalContext == nil {
+		return nil
+	}
+	var facts []string
+	for _, traversal := range d.Expression.Variables() {
+		for len(traversal) > 0 { // the longest part that has a value
+			v, diags := traversal.TraverseAbs(d.EvalContext)
+			if !diags.HasErrors() {
+				if fact := describe(v); fact != "" {
+					facts = append(facts, traversalText(traversal)+" "+fact)
+				}
+				break
+			}
+			traversal = traversal[:len(traversal)-1]
+		}
+	}
+	slices.Sort(facts)
+	return slices.Compact(facts)
+}
+
+// describe says what a value is, briefly; "" where there is nothing to say.
+func describe(v cty.Value) string {
+	if v.HasMark(sensitive) {
+		return "is sensitive"
+	}
+	v, _ = v.Unmark()
+	ty := v.Type()
+	switch {
+	case ty == cty.DynamicPseudoType:
+		return ""
+	case !v.IsKnown():
+		return "is a " + ty.FriendlyName() + ", known only after apply"
+	case v.IsNull():
+		return "is null"
+	case ty == cty.String:
+		s := v.AsString()
+		if len(s) > 60 {
+			return fmt.Sprintf("is a string of %d bytes", len(s))
+		}
+		return fmt.Sprintf("is %q", s)
+	case ty == cty.Bool:
+		return fmt.Sprintf("is %t", v.True())
+	case ty == cty.Number:
+		return "is " + v.AsBigFloat().Text('g', 12)
+	case ty.IsObjectType(), ty.IsMapType():
+		switch n := v.LengthInt(); n {
+		case 0:
+			return "is empty"
+		case 1:
+			return "has one element"
+		default:
+			return fmt.Sprintf("has %d elements", n)
+		}
+	case ty.IsCollectionType(), ty.IsTupleType():
+		if v.LengthInt() == 0 {
+			return "is empty"
+		}
+		return fmt.Sprintf("is a %s of %d", kindOf(ty), v.LengthInt())
+	}
+	return ""
+}
+
+func kindOf(ty cty.Type) string {
+	switch {
+	case ty.IsSetType():
+		return "set"
+	case ty.IsMapType(), ty.IsObjectType():
+		return "map"
+	default:
+		return "list"
+	}
+}
+
+// traversalText writes a traversal as the user wrote it.
+func traversalText(t hcl.Traversal) string {
+	var b strings.Builder
+	for _, step := range t {
+		switch step := step.(type) {
+		case hcl.TraverseRoot:
+			b.WriteString(step.Name)
+		case hcl.TraverseAttr:
+			b.WriteString("." + step.Name)
+		case hcl.TraverseIndex:
+			if step.Key.Type() == cty.String {
+				fmt.Fprintf(&b, "[%q]", step.Key.AsString())
+			} else {
+				fmt.Fprintf(&b, "[%s]", step.Key.AsBigFloat().Text('g', -1))
+			}
+		}
+	}
+	return b.String()
+}

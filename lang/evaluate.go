@@ -1,0 +1,581 @@
+package lang
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+)
+
+// evaluator is one evaluation of a configuration. After Evaluate it is only
+// read, and lives on in what was evaluated.
+type evaluator struct {
+	config *Config
+	types  map[string]*blockType
+	decls  map[addrs.Block]*decl
+	order  []*decl // as in the files
+	root   *hcl.EvalContext
+	paths  map[string]cty.Value
+	vars   map[string]cty.Value
+
+	varExprs map[string]hcl.Expression // where the values of vars are written
+
+	desired *Desired
+	diags   hcl.Diagnostics
+}
+
+func (e *evaluator) report(diags ...*hcl.Diagnostic) { e.diags = append(e.diags, diags...) }
+
+// Evaluate holds the configuration against the schemas of the providers and
+// says what is wanted. Where diags have errors, Desired is incomplete. It may
+// be called again, with other options.
+func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired, hcl.Diagnostics) {
+	e := &evaluator{
+		config:  c,
+		types:   map[string]*blockType{},
+		decls:   map[addrs.Block]*decl{},
+		desired: &Desired{Settings: c.Settings, byAddr: map[addrs.Instance]*Resource{}},
+	}
+	e.addTypes(providers)
+	abs, err := filepath.Abs(c.Dir)
+	if err != nil {
+		abs = c.Dir
+	}
+	e.paths = map[string]cty.Value{"module": cty.StringVal("."), "root": cty.StringVal("."), "cwd": cty.StringVal(filepath.ToSlash(abs))}
+
+	var diags hcl.Diagnostics
+	e.vars, e.varExprs, diags = c.evaluateVariables(opts)
+	e.report(diags...)
+	e.root = &hcl.EvalContext{
+		Functions: functionTable(c.Dir),
+		Variables: map[string]cty.Value{
+			"var":   cty.ObjectVal(e.vars),
+			"path":  cty.ObjectVal(e.paths),
+			"local": cty.EmptyObjectVal,
+		},
+	}
+	e.evaluateLocals()
+	e.validateVariables()
+
+	e.declare()
+	for _, d := range e.order {
+		e.settle(d)
+	}
+	e.bind()
+	e.evaluateAll()
+	e.evaluateOutputs()
+	e.checkCircles()
+	e.warnLater()
+	return e.desired, Arrange(e.diags)
+}
+
+// addTypes gathers the block types of the providers. A type belongs to one.
+func (e *evaluator) addTypes(providers []*schema.Provider) {
+	claim := func(p *schema.Provider, t *schema.Type, instance bool) {
+		_, core := coreBlocks[t.Name]
+		other := e.types[t.Name]
+		switch {
+		case core || earlyRoots[t.Name]:
+			e.report(&hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Block type of the core",
+				Detail:   fmt.Sprintf("The provider %q declares the block type %q, which is accord's own.", p.Name, t.Name),
+			})
+		case other != nil:
+			d := &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Block type of two providers",
+				Detail:   fmt.Sprintf("The block type %q is declared by the provider %q and by the provider %q.", t.Name, other.provider, p.Name),
+			}
+			for _, b := range e.config.blocks {
+				if b.Type == t.Name {
+					d.Subject = b.DefRange.Ptr()
+					break
+				}
+			}
+			e.report(d)
+		default:
+			e.types[t.Name] = newBlockType(p.Name, t, instance)
+		}
+	}
+	for _, p := range providers {
+		for n := range p.Instances {
+			claim(p, &p.Instances[n], true)
+		}
+		for n := range p.Resources {
+			claim(p, &p.Resources[n], false)
+		}
+	}
+}
+
+// decl is a block of a provider's type, once for all its instances.
+type decl struct {
+	addr    addrs.Block
+	typ     *blockType
+	block   *hcl.Block
+	content *hcl.BodyContent
+
+	forEach, enabled, protect *hcl.Attribute
+	dependsOn                 []mention
+	ignore                    []addrs.Path
+
+	body     *body
+	mentions []mention // of other blocks, whose values the body reads
+
+	settled bool                 // false after an error: whatever refers to it follows from that
+	keys    []string             // with for_each: sorted
+	values  map[string]cty.Value // with for_each: each.value
+	off     map[string]bool      // switched off by enabled, by key
+}
+
+// has reports whether d has an instance of a key.
+func (d *decl) has(key string) bool {
+	_, ok := slices.BinarySearch(d.keys, key)
+	return ok
+}
+
+// instances are all of d, in order.
+func (d *decl) instances() []addrs.Instance {
+	if !d.settled {
+		return nil
+	}
+	if d.forEach == nil {
+		if d.off[""] {
+			return nil
+		}
+		return []addrs.Instance{d.addr.Single()}
+	}
+	all := make([]addrs.Instance, len(d.keys))
+	for n, key := range d.keys {
+		all[n] = d.addr.Instance(key)
+	}
+	return all
+}
+
+// declare finds the type of every block.
+func (e *evaluator) declare() {
+	for _, block := range e.config.blocks {
+		typ := e.types[block.Type]
+		if typ == nil {
+			names := append(slices.Collect(maps.Keys(e.types)), slices.Collect(maps.Keys(coreBlocks))...)
+			slices.Sort(names)
+			e.report(&hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Unknown block type",
+				Detail:   fmt.Sprintf("No provider has the block type %q.%s", block.Type, didYouMean(block.Type, names)),
+				Subject:  block.TypeRange.Ptr(),
+				Context:  block.DefRange.Ptr(),
+			})
+			continue
+		}
+		addr := addrs.Block{Type: block.Type, Name: block.Labels[0]}
+		if first := e.decls[addr]; first != nil {
+			e.report(again(block.DefRange, "the block "+addr.String(), first.block.DefRange))
+			continue
+		}
+		d := &decl{addr: addr, typ: typ, block: block}
+		e.decls[addr] = d
+		e.order = append(e.order, d)
+	}
+	problems := make([]hcl.Diagnostics, len(e.order))
+	parallel(len(e.order), func(n int) { problems[n] = e.order[n].read() })
+	for _, diags := range problems {
+		e.report(diags...)
+	}
+}
+
+// read takes the meta-arguments out of the block.
+func (d *decl) read() hcl.Diagnostics {
+	content, diags := contentOf(d.block.Body, d.typ.body.top)
+	d.content = content
+	d.forEach = content.Attributes["for_each"]
+	d.enabled = content.Attributes["enabled"]
+	if a := content.Attributes["depends_on"]; a != nil {
+		exprs, more := hcl.ExprList(a.Expr)
+		diags = append(diags, more...)
+		for _, expr := range exprs {
+			found, _ := mentions(expr)
+			if len(found) == 0 || !isInstance(expr) || found[0].attr != "" || earlyRoots[found[0].root] {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError,
+					Summary:  "Not a reference",
+					Detail:   "depends_on lists blocks, written as TYPE.NAME or TYPE.NAME[KEY].",
+					Subject:  expr.Range().Ptr(),
+				})
+				continue
+			}
+			d.dependsOn = append(d.dependsOn, found[0])
+		}
+	}
+	first := hcl.Range{}
+	for _, b := range content.Blocks.OfType("lifecycle") {
+		if first != (hcl.Range{}) {
+			diags = append(diags, again(b.DefRange, "a lifecycle block", first))
+			continue
+		}
+		first = b.DefRange
+		diags = append(diags, d.readLifecycle(b)...)
+	}
+	return diags
+}
+
+var lifecycleSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "protect"}, {Name: "ignore_changes"}},
+	Blocks:     []hcl.BlockHeaderSchema{{Type: "precondition"}, {Type: "postcondition"}},
+}
+
+func (d *decl) readLifecycle(block *hcl.Block) hcl.Diagnostics {
+	content, diags := contentOf(block.Body, lifecycleSchema)
+	r := &reader{diags: diags}
+	d.protect = content.Attributes["protect"]
+	for _, b := range content.Blocks {
+		r.rule(b)
+		r.diags = append(r.diags, notYet(b.DefRange, "a "+b.Type))
+	}
+	a := content.Attributes["ignore_changes"]
+	if a == nil {
+		return r.diags
+	}
+	if hcl.ExprAsKeyword(a.Expr) == "all" {
+		d.ignore = []addrs.Path{""}
+		return r.diags
+	}
+	exprs, more := hcl.ExprList(a.Expr)
+	r.diags = append(r.diags, more...)
+	for _, expr := range exprs {
+		t, more := hcl.RelTraversalForExpr(expr)
+		if more.HasErrors() {
+			r.diags = append(r.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Not an attribute",
+				Detail:   "ignore_changes is all, or a list of attributes of this block, without quotes.",
+				Subject:  expr.Range().Ptr(),
+			})
+			continue
+		}
+		path, more := d.typ.path(t)
+		r.diags = append(r.diags, more...)
+		if path != "" {
+			d.ignore = append(d.ignore, path)
+		}
+	}
+	return r.diags
+}
+
+// path turns a traversal inside a block into a path.
+func (t *blockType) path(traversal hcl.Traversal) (addrs.Path, hcl.Diagnostics) {
+	var path addrs.Path
+	for n, step := range traversal {
+		switch step := step.(type) {
+		case hcl.TraverseAttr:
+			if n == 0 && t.Body.Attribute(step.Name) == nil && t.Body.Nested(step.Name) == nil {
+				return "", hcl.Diagnostics{{
+					Severity: hcl.DiagError,
+					Summary:  "Unknown attribute",
+					Detail:   fmt.Sprintf("%s has no attribute %q.%s", capital(article(t.Name)), step.Name, didYouMean(step.Name, t.names())),
+					Subject:  step.SrcRange.Ptr(),
+				}}
+			}
+			path = path.Child(step.Name)
+		case hcl.TraverseIndex:
+			key, err := convert.Convert(step.Key, cty.String)
+			if err == nil {
+				path = path.Child(key.AsString())
+			}
+		}
+	}
+	return path, nil
+}
+
+// settle decides which instances a block has.
+func (e *evaluator) settle(d *decl) {
+	if d.forEach != nil {
+		v, ok := e.collection(d)
+		if !ok {
+			return
+		}
+		d.values = v
+		d.keys = slices.Sorted(maps.Keys(v))
+	}
+	if d.enabled != nil && !e.switchOff(d) {
+		return
+	}
+	d.settled = true
+}
+
+// collection evaluates for_each, once.
+func (e *evaluator) collection(d *decl) (map[string]cty.Value, bool) {
+	expr := d.forEach.Expr
+	if _, diags := e.check(expr, sight{what: "The for_each of a block"}); diags.HasErrors() {
+		e.report(diags...)
+		return nil, false
+	}
+	v, diags := expr.Value(e.root)
+	e.report(diags...)
+	if diags.HasErrors() {
+		return nil, false
+	}
+	problem := func(summary, format string, args ...any) (map[string]cty.Value, bool) {
+		e.report(&hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...),
+			Subject: expr.Range().Ptr(), Context: d.forEach.Range.Ptr(), Expression: expr, EvalContext: e.root,
+		})
+		return nil, false
+	}
+	if v.IsMarked() {
+		return problem("Sensitive for_each", "Its keys become addresses, which are shown everywhere. Where they are no secret, write nonsensitive(…).")
+	}
+	ty := v.Type()
+	switch {
+	case !v.IsKnown() || ty == cty.DynamicPseudoType && !v.IsNull():
+		return nil, false // follows from what is reported
+	case v.IsNull():
+		return problem("Null for_each", "A map or a set of strings is needed; an empty one for no instances.")
+	case ty.IsMapType(), ty.IsObjectType():
+		values := v.AsValueMap()
+		if values == nil {
+			values = map[string]cty.Value{}
+		}
+		return values, true
+	case ty.IsSetType() && ty.ElementType() == cty.String, ty.IsSetType() && v.LengthInt() == 0:
+		if !v.IsWhollyKnown() {
+			return nil, false
+		}
+		values := make(map[string]cty.Value, v.LengthInt())
+		for it := v.ElementIterator(); it.Next(); {
+			_, element := it.Element()
+			if element.IsNull() {
+				return problem("Null in for_each", "A key of an instance cannot be null.")
+			}
+			values[element.AsString()] = element
+		}
+		return values, true
+	case ty.IsListType(), ty.IsTupleType():
+		return problem("List in for_each", "A map or a set of strings is needed, so that instances keep their names when one is added. For a set of this list, write toset(…).")
+	default:
+		return problem("Wrong type in for_each", "A map or a set of strings is needed, and this is a %s.", ty.FriendlyName())
+	}
+}
+
+// switchOff evaluates enabled, once or for each instance, and drops those that
+// it switches off.
+func (e *evaluator) switchOff(d *decl) bool {
+	expr := d.enabled.Expr
+	found, diags := e.check(expr, sight{what: "The enabled of a block", each: d.forEach != nil})
+	if diags.HasErrors() {
+		e.report(diags...)
+		return false
+	}
+	d.off = map[string]bool{}
+	if d.forEach == nil || !slices.ContainsFunc(found, func(m mention) bool { return m.root == "each" }) {
+		on, ok, diags := decide(d.enabled, e.root)
+		e.report(diags...)
+		if ok && !on {
+			for _, key := range d.keys {
+				d.off[key] = true
+			}
+			if d.forEach == nil {
+				d.off[""] = true
+			}
+			d.keys = nil
+			e.warnStatus(d)
+		}
+		return ok
+	}
+	var kept []string
+	for _, key := range d.keys {
+		on, ok, diags := decide(d.enabled, e.eachContext(d, key))
+		e.report(diags...)
+		if !ok {
+			return false
+		}
+		if on {
+			kept = append(kept, key)
+		} else {
+			d.off[key] = true
+		}
+	}
+	if d.keys = kept; len(d.off) > 0 {
+		e.warnStatus(d)
+	}
+	return true
+}
+
+// warnStatus proposes the gentler way to switch something off.
+func (e *evaluator) warnStatus(d *decl) {
+	if d.typ.Body.Attribute("status") == nil {
+		return
+	}
+	e.report(&hcl.Diagnostic{
+		Severity: hcl.DiagWarning,
+		Summary:  "Switched off as if deleted",
+		Detail:   fmt.Sprintf("enabled = false is the same as deleting %s. To keep it and make it inactive, write status = \"inactive\".", d.addr),
+		Subject:  d.enabled.Range.Ptr(),
+	})
+}
+
+// decide evaluates a bool that must be known now; ok is false where it is not,
+// and diags say why.
+func decide(a *hcl.Attribute, ctx *hcl.EvalContext) (on, ok bool, diags hcl.Diagnostics) {
+	v, diags := a.Expr.Value(ctx)
+	if diags.HasErrors() {
+		return false, false, diags
+	}
+	v, _ = v.Unmark()
+	v, err := convert.Convert(v, cty.Bool)
+	if err != nil || v.IsNull() {
+		return false, false, append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Wrong type", Detail: fmt.Sprintf("%s is true or false.", a.Name),
+			Subject: a.Expr.Range().Ptr(), Context: a.Range.Ptr(), Expression: a.Expr, EvalContext: ctx,
+		})
+	}
+	if !v.IsKnown() {
+		return false, false, diags // follows from what is reported
+	}
+	return v.True(), true, diags
+}
+
+// eachContext is the scope of an instance of d, without other blocks.
+func (e *evaluator) eachContext(d *decl, key string) *hcl.EvalContext {
+	ctx := e.root.NewChild()
+	if d.forEach != nil {
+		ctx.Variables = map[string]cty.Value{
+			"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key), "value": d.values[key]}),
+		}
+	}
+	return ctx
+}
+
+// bind holds every body against its schema.
+func (e *evaluator) bind() {
+	problems := make([]hcl.Diagnostics, len(e.order))
+	parallel(len(e.order), func(n int) {
+		d := e.order[n]
+		s := sight{what: d.addr.String(), each: d.forEach != nil, blocks: !d.typ.instance}
+		if d.typ.instance {
+			s.what = capital(article(d.addr.Type))
+		}
+		b := &binder{evaluator: e, sight: s}
+		d.body = b.bind(d.content, d.typ.body, d.block.DefRange)
+		d.mentions = b.read
+		d.dependsOn = slices.DeleteFunc(d.dependsOn, func(m mention) bool {
+			diags := e.checkMentions([]mention{m}, s)
+			if m.key != nil {
+				_, more := e.check(m.key, s)
+				diags = append(diags, more...)
+			}
+			b.diags = append(b.diags, diags...)
+			return diags.HasErrors()
+		})
+		if d.protect != nil {
+			_, diags := e.check(d.protect.Expr, sight{what: "The protection of a block", each: s.each})
+			b.diags = append(b.diags, diags...)
+			if diags.HasErrors() {
+				d.protect = nil
+			}
+		}
+		problems[n] = b.diags
+	})
+	for _, diags := range problems {
+		e.report(diags...)
+	}
+}
+
+// evaluateAll evaluates every instance: first those that providers connect to,
+// which resources may read.
+func (e *evaluator) evaluateAll() {
+	for _, instance := range []bool{true, false} {
+		var wanted []*Resource
+		for _, d := range e.order {
+			if d.typ.instance != instance {
+				continue
+			}
+			for _, addr := range d.instances() {
+				wanted = append(wanted, &Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: e})
+			}
+		}
+		problems := make([]hcl.Diagnostics, len(wanted))
+		parallel(len(wanted), func(n int) { problems[n] = wanted[n].evaluate() })
+		for n, r := range wanted {
+			e.report(problems[n]...)
+			e.desired.byAddr[r.Addr] = r
+		}
+		slices.SortFunc(wanted, func(a, b *Resource) int { return a.Addr.Compare(b.Addr) })
+		if instance {
+			e.desired.Instances = wanted
+		} else {
+			e.desired.Resources = wanted
+		}
+	}
+}
+
+// checkCircles finds resources that refer to each other in a circle.
+func (e *evaluator) checkCircles() {
+	const (
+		open = iota + 1
+		done
+	)
+	seen := make(map[*Resource]int, len(e.desired.Resources))
+	var way []*Resource
+	var visit func(r *Resource)
+	visit = func(r *Resource) {
+		switch seen[r] {
+		case done:
+			return
+		case open:
+			n := slices.Index(way, r)
+			var names []string
+			for _, r := range append(way[n:len(way):len(way)], r) {
+				names = append(names, r.Addr.String())
+			}
+			e.report(&hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "References go in a circle",
+				Detail:   fmt.Sprintf("Each of them needs the next: %s.", strings.Join(names, " → ")),
+				Subject:  r.Range.Ptr(),
+			})
+			return
+		}
+		seen[r] = open
+		way = append(way, r)
+		for _, addr := range r.DependsOn {
+			if to := e.desired.byAddr[addr]; to != nil {
+				visit(to)
+			}
+		}
+		way = way[:len(way)-1]
+		seen[r] = done
+	}
+	for _, r := range e.desired.Resources {
+		visit(r)
+	}
+}
+
+// warnLater says which blocks are read and not yet acted on: silence would be
+// taken for consent.
+func (e *evaluator) warnLater() {
+	for _, b := range e.config.later {
+		d := notYet(b.DefRange, article(b.Type))
+		if b.Type != "check" {
+			d.Severity = hcl.DiagError
+		}
+		e.report(d)
+	}
+}
+
+func notYet(at hcl.Range, what string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagWarning,
+		Summary:  "Not yet supported",
+		Detail:   fmt.Sprintf("This version of accord reads %s block and does not act on it.", what),
+		Subject:  at.Ptr(),
+	}
+}

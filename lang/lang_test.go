@@ -1,0 +1,467 @@
+package lang
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/zclconf/go-cty/cty"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+)
+
+var update = flag.Bool("update", false, "rewrite the expectations in testdata")
+
+// testProviders are shaped as the real ones are, and have one attribute of
+// every kind.
+func testProviders() []*schema.Provider {
+	text := func(name string) schema.Attribute { return schema.Attribute{Name: name, Type: cty.String} }
+	required := func(a schema.Attribute) schema.Attribute { a.Required = true; return a }
+	refers := func(name string, types ...string) schema.Attribute {
+		return schema.Attribute{Name: name, Type: cty.String, Required: true, Refers: types}
+	}
+	status := schema.Attribute{Name: "status", Type: cty.String, OneOf: []string{"active", "inactive"}}
+	texts := func(name string) schema.Attribute { return schema.Attribute{Name: name, Type: cty.Set(cty.String)} }
+	return []*schema.Provider{{
+		Name: "test",
+		Instances: []schema.Type{{Name: "vault", Body: schema.Block{Attributes: []schema.Attribute{
+			{Name: "kind", Type: cty.String, Required: true, OneOf: []string{"promomats", "medcomms", "crm", "align"}},
+			required(text("url")),
+			text("environment"),
+			{Name: "id", Type: cty.Number, Computed: true},
+			{Name: "burst_share", Type: cty.String, Default: []byte(`"80%"`)},
+		}}}},
+		Resources: []schema.Type{
+			{Name: "connection", Body: schema.Block{Attributes: []schema.Attribute{
+				refers("content", "vault"),
+				refers("crm", "vault"),
+				{Name: "type", Type: cty.String, OneOf: []string{"promomats_crm", "medical_crm"}, Default: []byte(`"promomats_crm"`)},
+				{Name: "api_name", Type: cty.String, Computed: true},
+				{Name: "secret", Type: cty.String, Sensitive: true},
+				{Name: "health", Type: cty.String, Volatile: true, Computed: true, ReadOnly: true},
+			}}},
+			{Name: "permission_set", Body: schema.Block{
+				Attributes: []schema.Attribute{
+					refers("vault", "vault"),
+					required(text("name")),
+					text("label"),
+					{Name: "bundles", Type: cty.Set(cty.String), OneOf: []string{"clm_integration", "country_integration"}},
+				},
+				Blocks: []schema.Nested{{Name: "object", Label: "object name", Body: schema.Block{
+					Attributes: []schema.Attribute{texts("permissions")},
+					Blocks: []schema.Nested{{Name: "field", Label: "field name", Body: schema.Block{Attributes: []schema.Attribute{
+						{Name: "permission", Type: cty.String, OneOf: []string{"read", "edit"}, Default: []byte(`"read"`)},
+					}}}},
+				}}},
+			}},
+			{Name: "country_filter", Body: schema.Block{Attributes: []schema.Attribute{
+				refers("connection", "connection"),
+				{Name: "countries", Type: cty.Set(cty.String), NonEmpty: "An empty filter receives everything. Write all_countries = true if that is meant."},
+				{Name: "all_countries", Type: cty.Bool},
+				{Name: "regions", Type: cty.Set(cty.String), Deprecated: "Write countries."},
+			}}},
+			{Name: "integration_point", Body: schema.Block{Attributes: []schema.Attribute{
+				refers("connection", "connection"),
+				required(text("name")),
+				status,
+				{Name: "last_run", Type: cty.String, Volatile: true, Computed: true, ReadOnly: true},
+			}}},
+			{Name: "field_rule", Body: schema.Block{
+				Attributes: []schema.Attribute{
+					refers("connection", "connection"),
+					required(text("source")),
+					text("target"),
+					{Name: "applies_to", Type: cty.List(cty.String)},
+					{Name: "values", Type: cty.Map(cty.String)},
+					{Name: "weight", Type: cty.Number},
+					{Name: "anything", Type: cty.DynamicPseudoType},
+				},
+				Blocks: []schema.Nested{
+					{Name: "reference", Single: true, Body: schema.Block{Attributes: []schema.Attribute{
+						required(text("object")),
+						{Name: "no_match", Type: cty.String, OneOf: []string{"exception", "blank"}, Default: []byte(`"exception"`)},
+					}}},
+					{Name: "step", Body: schema.Block{Attributes: []schema.Attribute{text("do"), texts("on")}}},
+				},
+			}},
+		},
+	}}
+}
+
+// TestScripts runs every archive of testdata: files, perhaps options and known
+// objects, and what comes of them.
+func TestScripts(t *testing.T) {
+	names, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no archives: %v", err)
+	}
+	for _, name := range names {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := runArchive(t, archive)
+			if *update {
+				archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want" })
+				archive.Files = append(archive.Files, txtar.File{Name: "want", Data: []byte(got)})
+				if err := os.WriteFile(name, txtar.Format(archive), 0o666); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want := ""
+			for _, f := range archive.Files {
+				if f.Name == "want" {
+					want = string(f.Data)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func runArchive(t *testing.T, archive *txtar.Archive) string {
+	dir := t.TempDir()
+	var opts Options
+	known := map[addrs.Instance]Object{}
+	for _, f := range archive.Files {
+		switch f.Name {
+		case "want":
+		case "options":
+			for line := range strings.Lines(string(f.Data)) {
+				word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+				switch word {
+				case "-var":
+					opts.Vars = append(opts.Vars, rest)
+				case "-var-file":
+					opts.VarFiles = append(opts.VarFiles, rest)
+				case "env":
+					opts.Environ = append(opts.Environ, rest)
+				}
+			}
+		case "known":
+			for line := range strings.Lines(string(f.Data)) {
+				name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+				body, unknown, _ := strings.Cut(rest, " unknown ")
+				addr, err := addrs.ParseInstance(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				object := Object{Body: []byte(body)}
+				for place := range strings.FieldsSeq(unknown) {
+					object.Unknown = append(object.Unknown, addrs.Path(place))
+				}
+				known[addr] = object
+			}
+		default:
+			path := filepath.Join(dir, f.Name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, f.Data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var b strings.Builder
+	config, diags := Load(dir)
+	desired, more := config.Evaluate(testProviders(), opts)
+	writeDiagnostics(&b, Arrange(append(diags, more...)))
+	if !diags.HasErrors() && !more.HasErrors() {
+		writeDesired(&b, desired, nil)
+		if len(known) > 0 {
+			b.WriteString("\nresolved:\n")
+			writeDesired(&b, desired, known)
+		}
+	}
+	return strings.ReplaceAll(b.String(), dir, "DIR")
+}
+
+func writeDiagnostics(b *strings.Builder, diags hcl.Diagnostics) {
+	for _, d := range diags {
+		severity := "error"
+		if d.Severity == hcl.DiagWarning {
+			severity = "warning"
+		}
+		at := "-"
+		if d.Subject != nil {
+			at = d.Subject.String()
+		}
+		fmt.Fprintf(b, "%s: %s: %s: %s\n", at, severity, d.Summary, d.Detail)
+		for _, fact := range Facts(d) {
+			fmt.Fprintf(b, "    %s\n", fact)
+		}
+	}
+}
+
+func writeDesired(b *strings.Builder, desired *Desired, known map[addrs.Instance]Object) {
+	for _, r := range slices.Concat(desired.Instances, desired.Resources) {
+		object := r.Object
+		if known != nil {
+			var diags hcl.Diagnostics
+			object, diags = r.Resolve(known)
+			writeDiagnostics(b, diags)
+			if cmp.Equal(object, r.Object) {
+				continue
+			}
+		}
+		fmt.Fprintf(b, "%s %s\n", r.Addr, object.Body)
+		list := func(what string, values []string) {
+			if len(values) > 0 {
+				fmt.Fprintf(b, "    %s: %s\n", what, strings.Join(values, " "))
+			}
+		}
+		list("unknown", texts(object.Unknown))
+		list("sensitive", texts(object.Sensitive))
+		if known != nil {
+			continue
+		}
+		list("after", stringsOf(r.DependsOn))
+		list("ignores", texts(r.IgnoreChanges))
+		if r.Protect {
+			b.WriteString("    protected\n")
+		}
+	}
+	for _, o := range desired.Outputs {
+		v, diags := o.Value(known)
+		writeDiagnostics(b, diags)
+		fmt.Fprintf(b, "output %s = %s", o.Name, v.JSON)
+		if v.Unknown {
+			b.WriteString("(unknown)")
+		}
+		if v.Sensitive {
+			b.WriteString(" (sensitive)")
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func texts(paths []addrs.Path) []string {
+	s := make([]string, len(paths))
+	for n, p := range paths {
+		s[n] = string(p)
+	}
+	return s
+}
+
+func stringsOf[T fmt.Stringer](list []T) []string {
+	s := make([]string, len(list))
+	for n, v := range list {
+		s[n] = v.String()
+	}
+	return s
+}
+
+// load evaluates one file that must be right.
+func load(t testing.TB, source string) *Desired {
+	t.Helper()
+	config, diags := Parse(".", map[string][]byte{"main.hcl": []byte(source)})
+	desired, more := config.Evaluate(testProviders(), Options{})
+	if diags = append(diags, more...); diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return desired
+}
+
+// TestLocate points at every place of a body with the text that stands there.
+func TestLocate(t *testing.T) {
+	const source = `
+locals {
+  crms = {
+    us = { countries = ["us", "ca"], name = "United" }
+  }
+}
+variable "more" {
+  default = ["zz", "yy"]
+}
+vault "content" {
+  kind = "promomats"
+  url  = "dev://content"
+}
+connection "crm" {
+  content = vault.content
+  crm     = vault.content
+}
+country_filter "us" {
+  for_each   = local.crms
+  connection = connection.crm
+  countries  = each.value.countries
+}
+country_filter "more" {
+  connection = connection.crm
+  countries  = toset(var.more)
+}
+permission_set "admin" {
+  vault = vault.content
+  name  = "admin"
+  object "brand__c" {
+    permissions = ["read", "edit"]
+    field "*" { permission = "read" }
+  }
+}
+field_rule "brand" {
+  connection = connection.crm
+  source     = "brand__c"
+  applies_to = ["one", "two"]
+  values     = { a = "b", "c d" = "e" }
+  reference  { object = "product__v" }
+  step { do = "first" }
+  step {
+    do = "second"
+    on = ["y", "x"]
+  }
+}`
+	desired := load(t, source)
+	for _, c := range []struct{ addr, path, want string }{
+		{`country_filter.us["us"]`, "/countries/0", `"ca"`},
+		{`country_filter.us["us"]`, "/countries/1", `"us"`},
+		{`country_filter.us["us"]`, "/countries", `each.value.countries`},
+		{`country_filter.us["us"]`, "/countries/7", `each.value.countries`},
+		{`country_filter.us["us"]`, "/connection", `connection.crm`},
+		{`country_filter.us["us"]`, "/all_countries", `country_filter "us"`},
+		{`country_filter.us["us"]`, "", `country_filter "us"`},
+		{"country_filter.more", "/countries/0", `"yy"`},
+		{"permission_set.admin", "/object", `object "brand__c"`},
+		{"permission_set.admin", "/object/brand__c", `object "brand__c"`},
+		{"permission_set.admin", "/object/brand__c/permissions/0", `"edit"`},
+		{"permission_set.admin", "/object/brand__c/field/*/permission", `"read"`},
+		{"permission_set.admin", "/object/other__c/permissions", `permission_set "admin"`},
+		{"field_rule.brand", "/applies_to/1", `"two"`},
+		{"field_rule.brand", "/values/c d", `"e"`},
+		{"field_rule.brand", "/reference/object", `"product__v"`},
+		{"field_rule.brand", "/reference/no_match", `reference`},
+		{"field_rule.brand", "/step/1/do", `"second"`},
+		{"field_rule.brand", "/step/1/on/0", `"x"`},
+	} {
+		addr, err := addrs.ParseInstance(c.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := desired.Find(addr).Locate(addrs.Path(c.path))
+		if got := string(rng.SliceBytes([]byte(source))); got != c.want {
+			t.Errorf("%s%s is at %q, want %q", c.addr, c.path, got, c.want)
+		}
+	}
+	d := desired.Find(addrs.NewKeyed("country_filter", "us", "us")).Diagnostic(hcl.DiagError, "/countries/0", "Unknown country", "")
+	if diff := cmp.Diff([]string{"each.value.countries is a list of 2"}, Facts(d)); diff != "" {
+		t.Errorf("facts (-want +got)\n%s", diff)
+	}
+	if got := d.Subject.String(); got != "main.hcl:4,31-35" {
+		t.Errorf("subject at %s", got)
+	}
+}
+
+// TestCanonical holds what is evaluated against the definition of the form.
+func TestCanonical(t *testing.T) {
+	desired := load(t, `
+vault "v" {
+  kind = "crm"
+  url  = "dev://v"
+}
+connection "c" {
+  content = vault.v
+  crm     = vault.v
+}
+field_rule "r" {
+  connection = connection.c
+  source     = "<a & \"b\">  \u2028 e\u0301"
+  weight     = 1.50
+  values     = { z = "1", a = null, B = 2 }
+  anything   = { n = [1e3, 0.1, 1/3, 12345678901234567890], s = toset(["b", "a", "b"]), none = null }
+  step {
+    on = ["b", "a", "b"]
+  }
+}`)
+	r := desired.Find(addrs.New("field_rule", "r"))
+	want := `{"anything":{"n":[1000,0.1,0.3333333333333333,12345678901234567890],"s":["a","b"]},"connection":"connection.c",` +
+		`"source":"\u003ca \u0026 \"b\"\u003e  \u2028 é","step":[{"on":["a","b"]}],"values":{"B":"2","z":"1"},"weight":1.5}`
+	if diff := cmp.Diff(want, string(r.Body)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	again, err := schema.Canonical(r.Body, &r.Type.Body)
+	if err != nil || !bytes.Equal(again, r.Body) {
+		t.Errorf("canonical of %s is %s, %v", r.Body, again, err)
+	}
+}
+
+// TestLanguageByExample loads a configuration that uses every block there is.
+func TestLanguageByExample(t *testing.T) {
+	config, diags := Load("testdata/every_block")
+	if len(diags) > 0 {
+		t.Fatal(diags)
+	}
+	want := []string{"align_import", "align_instance", "align_mapping", "align_push", "connection", "country_filter", "document_transfer", "field_rule",
+		"integration", "integration_point", "multichannel_settings", "permission_set", "query_rule", "vault"}
+	if diff := cmp.Diff(want, config.Types()); diff != "" {
+		t.Errorf("types (-want +got)\n%s", diff)
+	}
+	var later []string
+	for _, b := range config.later {
+		later = append(later, b.Type)
+	}
+	if diff := cmp.Diff([]string{"module", "import", "removed", "moved", "check"}, later); diff != "" {
+		t.Errorf("kept for later (-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"synced"}, slices.Sorted(maps.Keys(config.outputs))); diff != "" {
+		t.Errorf("outputs (-want +got)\n%s", diff)
+	}
+}
+
+// TestTypeOfTwoProviders names both.
+func TestTypeOfTwoProviders(t *testing.T) {
+	other := &schema.Provider{Name: "other", Resources: []schema.Type{{Name: "connection"}, {Name: "output"}}}
+	config, _ := Parse(".", map[string][]byte{"main.hcl": []byte(`connection "c" {}`)})
+	_, diags := config.Evaluate(append(testProviders(), other), Options{})
+	var b strings.Builder
+	writeDiagnostics(&b, diags)
+	for _, want := range []string{
+		`main.hcl:1,1-15: error: Block type of two providers: The block type "connection" is declared by the provider "test" and by the provider "other".`,
+		`-: error: Block type of the core: The provider "other" declares the block type "output", which is accord's own.`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s\nlacks %s", b.String(), want)
+		}
+	}
+}
+
+// FuzzLoad must neither panic nor leave a body that is not canonical.
+func FuzzLoad(f *testing.F) {
+	names, _ := filepath.Glob("testdata/*.txtar")
+	for _, name := range names {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if strings.HasSuffix(file.Name, ".hcl") {
+				f.Add(file.Data)
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, source []byte) {
+		config, _ := Parse(".", map[string][]byte{"main.hcl": source})
+		desired, _ := config.Evaluate(testProviders(), Options{})
+		for _, r := range slices.Concat(desired.Instances, desired.Resources) {
+			again, err := schema.Canonical(r.Body, &r.Type.Body)
+			if err != nil || !bytes.Equal(again, r.Body) {
+				t.Fatalf("canonical of %s is %s, %v", r.Body, again, err)
+			}
+			for _, path := range append(r.Unknown, "/a/0") {
+				r.Locate(path)
+			}
+		}
+	})
+}
