@@ -182,3 +182,6 @@ func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 	}
 	return s.QueryContext(ctx, args...)
 }
+
+// bg is the context of statements that run to their end whatever becomes of the caller.
+var bg = context.Background()
