@@ -291,8 +291,11 @@ func (m *making) entryDiffers(o *object) bool {
 func (m *making) changes(context.Context) {
 	for _, o := range m.sorted {
 		m.drift(o)
-		if o.planned != nil {
+		switch {
+		case o.planned != nil:
 			m.plan.Objects = append(m.plan.Objects, *o.planned)
+		case o.recorded != nil: // until it is removed, others may refer to it
+			m.plan.Objects = append(m.plan.Objects, *remembered(o.recorded))
 		}
 		if o.action == providers.NoAction && !(o.desired == nil && o.missing) {
 			m.plan.Unchanged++

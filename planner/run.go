@@ -25,7 +25,7 @@ func (a *applying) runStep(ctx context.Context, s *plan.Step) error {
 	switch outcome.Status {
 	case syncer.Clean, syncer.Skipped:
 		return nil
-	case syncer.Errors:
+	case syncer.Faulty:
 		return &ItemsFailed{outcome}
 	}
 	if outcome.Err == nil {

@@ -127,7 +127,7 @@ func (p *progress) syncer(e syncer.Event) {
 	case syncer.Finished:
 		o := e.Outcome
 		mark := green("✓")
-		if o.Status != syncer.Clean {
+		if o.Status != syncer.Clean && o.Status != syncer.Skipped {
 			mark = red("✗")
 		}
 		p.stay("  %s %s: %s, %s", mark, e.Addr, o.Status, round(o.Ended.Sub(o.Started)))

@@ -164,7 +164,7 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return err
 	}
-	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Share: l.Share, Place: l.Place} }
+	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Set: true, Share: l.Share, Place: l.Place} }
 	s, err := syncer.New(syncer.Options{
 		Provider: w.provider, Journal: w.journal, WorkDir: work,
 		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},

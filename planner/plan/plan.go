@@ -97,7 +97,7 @@ type Step struct {
 	// Of a run:
 	Sync     *providers.Sync  `json:"sync,omitempty"`
 	Decision *syncer.Decision `json:"decision,omitempty"`
-	Promise  *syncer.Impact   `json:"promise,omitempty"`
+	Promise  *syncer.Promise  `json:"promise,omitempty"`
 }
 
 // Count says how many of each there are.
