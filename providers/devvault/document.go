@@ -363,7 +363,7 @@ func (c *call) setDocument(t *tx, cat *catalog, x *version, f *field, value any)
 	}
 	switch f.Name {
 	case "name__v":
-		if text == "" {
+		if text == "" && x.doc != 0 {
 			return false, fail("INVALID_DATA", "The field [name__v] cannot be blank")
 		}
 		return column(&x.name)

@@ -16,7 +16,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait")) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+}
 
 // bench is a server with the vaults a test asks for, and a client that logs in by itself.
 type bench struct {
@@ -75,6 +77,12 @@ func openBench(t *testing.T, dir string, vaults ...string) *bench {
 		}
 	})
 	return b
+}
+
+// wait lets time pass, and logs in anew after it.
+func (b *bench) wait(d time.Duration) {
+	b.now.add(d)
+	clear(b.ids)
 }
 
 type response map[string]any
