@@ -610,26 +610,6 @@ func TestLimitRefusesThePlan(t *testing.T) {
 	}
 }
 
-func TestCycleNamesItsMembers(t *testing.T) {
-	w := newWorld(t)
-	source := `
-box "a" {
-  shelf      = shelf.north
-  name       = "a"
-  depends_on = [box.b]
-}
-box "b" {
-  shelf      = shelf.north
-  name       = "b"
-  depends_on = [box.a]
-}
-`
-	_, err := w.tryPlan(source, false)
-	if err == nil || !strings.Contains(err.Error(), "circle") {
-		t.Errorf("a cycle should be refused: %v", err)
-	}
-}
-
 func TestInterruptSavesWhatIsDone(t *testing.T) {
 	w := newWorld(t)
 	source := oneBox + `
