@@ -31,6 +31,7 @@ type call struct {
 	write   bool          // may change the vault; decides what may be repeated
 	query   bool          // takes one of the VQL slots
 	login   bool          // needs no session; Vault counts these apart
+	secret  Secret        // what the body of a login holds
 	missing bool          // names one thing by its id, so that INVALID_DATA means NotFound
 	within  time.Duration // how long the answer may take to begin; default answerTime
 	atLeast time.Duration // the shortest wait before another attempt
@@ -106,21 +107,6 @@ func (c *conn) send(ctx context.Context, k call, read func(*http.Response) error
 	if k.write && c.cfg.ReadOnly {
 		return &Error{Op: k.op, Kind: Permission, Cause: ErrReadOnly}
 	}
-	if k.query && c.slots != nil {
-		release, err := c.slot(ctx, k)
-		if err != nil {
-			return err
-		}
-		defer release()
-		inner := read
-		read = func(resp *http.Response) error {
-			// Vault's work is done once the answer begins, and a reader that
-			// queries between two rows must not wait for itself.
-			release()
-			return inner(resp)
-		}
-	}
-
 	start := c.cfg.Clock.Now()
 	waits := c.cfg.Retry.newBackoff()
 	var stale Secret
@@ -201,10 +187,20 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		return used, &Error{Op: k.op, Kind: Internal, Cause: err}
 	}
 
+	release := func() {}
+	if k.query && c.slots != nil {
+		if release, err = c.slot(ctx, k); err != nil {
+			_ = body.Close()
+			return used, err
+		}
+		defer func() { release() }()
+	}
 	var t ticket
 	if !k.login { // Vault counts logins in a window of their own
 		t, err = c.pace.enter(ctx, func(why Reason, d time.Duration) {
-			c.observe(Waiting{Op: k.op, Reason: why, For: d})
+			if why != Downtime || attempt == 1 { // else send said it already
+				c.observe(Waiting{Op: k.op, Reason: why, For: d})
+			}
 		})
 		if err != nil {
 			_ = body.Close()
@@ -225,7 +221,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		if errors.Is(err, errStop) {
 			seen = nil
 		}
-		c.observe(Called{Op: k.op, Method: k.method, Path: req.URL.Path, Write: k.write, Attempt: attempt, Duration: took, Err: seen})
+		c.observe(Called{Op: k.op, Method: k.method, Path: k.path, Write: k.write, Attempt: attempt, Duration: took, Err: seen})
 		if c.cfg.Trace != nil {
 			trace.Duration, trace.Err = took, seen
 			beginning := k.body.data[:min(len(k.body.data), traceLimit)]
@@ -233,6 +229,8 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 			if !k.body.shown {
 				trace.Request = redact(k.body.contentType, beginning)
 			}
+			trace.Request = scrub(trace.Request, used, k.secret)
+			trace.Response = scrub(trace.Response, used, k.secret)
 			c.cfg.Trace(trace)
 		}
 	}()
@@ -268,9 +266,12 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if err := c.sameVault(k, resp); err != nil {
 		return used, err
 	}
+	// Vault's work is done once the answer begins; and a caller that queries
+	// between two rows must not wait for itself.
+	release()
 	err = read(resp)
 	if e, ours := err.(*Error); ours {
-		c.scrub(e, used)
+		e.Message = scrub(e.Message, used, k.secret)
 		if cause := context.Cause(ctx); cause != nil && e.Cause != nil {
 			e.Cause = cause // rather than "context canceled"
 		}
@@ -283,7 +284,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 func noSession(op string, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
-		return fmt.Errorf("%s: %w", op, err)
+		return &Error{Op: op, Kind: Internal, Cause: err, final: true}
 	}
 	kind := e.Kind
 	if kind == Ambiguous {
@@ -455,11 +456,14 @@ func downtime(resp *http.Response) time.Duration {
 	return max(time.Duration(minutes*float64(time.Minute)), time.Second)
 }
 
-// scrub is the last resort against a server that repeats a secret in a message.
-func (c *conn) scrub(e *Error, session Secret) {
-	if !session.Empty() {
-		e.Message = strings.ReplaceAll(e.Message, session.Reveal(), redacted)
+// scrub is the last resort against a server that repeats a secret in a text.
+func scrub(text string, secrets ...Secret) string {
+	for _, s := range secrets {
+		if !s.Empty() {
+			text = strings.ReplaceAll(text, s.Reveal(), redacted)
+		}
 	}
+	return text
 }
 
 // drain lets the connection be used again if little is left to read.

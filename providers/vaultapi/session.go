@@ -116,13 +116,12 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 		tries = 0
 	}
 	err = c.do(ctx, call{
-		op: op, login: true, method: http.MethodPost, path: c.path("auth"), tries: tries,
+		op: op, login: true, method: http.MethodPost, path: c.path("auth"), tries: tries, secret: password,
 		body: form(url.Values{"username": {user}, "password": {password.Reveal()}}),
 	}, &reply)
 	if err != nil {
 		var e *Error
 		if errors.As(err, &e) {
-			e.Message = strings.ReplaceAll(e.Message, password.Reveal(), redacted)
 			if e.Kind == Auth && e.Type != "" {
 				s.kill(e) // trying a wrong password again locks the user out
 			}

@@ -1,0 +1,412 @@
+package vaultapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestOpenRefusesAddresses(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{
+		"", "vault.example.com", "http://vault.example.com", "ftp://127.0.0.1", "https://user:canary@vault.example.com",
+		"https://vault.example.com/api", "https://vault.example.com?x=1", "https://vault.example.com#x", "://canary",
+	} {
+		_, err := Open(t.Context(), Config{BaseURL: address, Credentials: func(context.Context) (string, Secret, error) {
+			t.Errorf("%q: asked for credentials", address)
+			return "", Secret{}, nil
+		}})
+		wantKind(t, err, Invalid)
+	}
+}
+
+// Login lands in another vault: nothing else is ever sent.
+func TestWrongVault(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(s *server, w http.ResponseWriter, r *http.Request){
+		"another id": func(s *server, w http.ResponseWriter, r *http.Request) {
+			s.loggedIn(w, "canary-session-1", 7002, "http://"+r.Host+s.prefix+"/api")
+		},
+		"another host": func(s *server, w http.ResponseWriter, r *http.Request) {
+			s.loggedIn(w, "canary-session-1", testVault, "https://other.example.com/api")
+		},
+		"another prefix": func(s *server, w http.ResponseWriter, r *http.Request) {
+			s.loggedIn(w, "canary-session-1", testVault, "http://"+r.Host+"/crm-de/api")
+		},
+		"no address": func(s *server, w http.ResponseWriter, r *http.Request) {
+			answer(w, fmt.Sprintf(`{"responseStatus":"SUCCESS","sessionId":"canary-session-1","userId":1,"vaultIds":[],"vaultId":%d}`, testVault))
+		},
+	}
+	for name, login := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(http.ResponseWriter, *http.Request) {})
+			s.login = func(w http.ResponseWriter, r *http.Request) bool { login(s, w, r); return true }
+			_, err := Open(t.Context(), s.config())
+			wantKind(t, err, WrongVault)
+			if diff := cmp.Diff([]string(nil), s.seen()); diff != "" {
+				t.Errorf("sent after the login:\n%s", diff)
+			}
+			if n := s.loginCount(); n != 1 {
+				t.Errorf("%d logins", n)
+			}
+		})
+	}
+}
+
+// The session ends, and the next login lands elsewhere.
+func TestWrongVaultAfterRelogin(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, `{"responseStatus":"SUCCESS","data":{}}`) })
+	c := s.open(t)
+	s.login = func(w http.ResponseWriter, r *http.Request) bool {
+		s.loggedIn(w, "canary-session-x", 7002, "http://"+r.Host+s.prefix+"/api")
+		return true
+	}
+	s.expire()
+	for range 3 {
+		wantKind(t, FirstError(c.UpdateRecords(t.Context(), "country__v", []Fields{{"id": "1"}})), WrongVault)
+	}
+	if n := s.loginCount(); n != 2 {
+		t.Errorf("%d logins, want 2", n)
+	}
+	if diff := cmp.Diff([]string{"PUT /api/v25.2/vobjects/country__v"}, s.seen()); diff != "" {
+		t.Errorf("sent:\n%s", diff)
+	}
+}
+
+// An answer says that it is another vault's.
+func TestAnswerOfWrongVault(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-VaultAPI-VaultId", "7002")
+		answer(w, `{"responseStatus":"SUCCESS","users":[{"user":{"id":1}}]}`)
+	})
+	c := s.open(t)
+	_, err := c.Me(t.Context())
+	wantKind(t, err, WrongVault)
+	_, err = c.Objects(t.Context())
+	wantKind(t, err, WrongVault)
+	if n := len(s.seen()); n != 1 {
+		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+// A wrong password is tried once, however many ask: more would lock the user out.
+func TestWrongPassword(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	cfg := s.config()
+	cfg.Credentials = func(context.Context) (string, Secret, error) { return testUser, NewSecret("canary-wrong"), nil }
+	_, err := Open(t.Context(), cfg)
+	e := wantKind(t, err, Auth)
+	if e.Type != "USERNAME_OR_PASSWORD_INCORRECT" {
+		t.Errorf("type %s", e.Type)
+	}
+
+	s = serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, `{"responseStatus":"SUCCESS"}`) })
+	password := NewSecret(testPassword)
+	c := s.open(t, func(cfg *Config) {
+		cfg.Credentials = func(context.Context) (string, Secret, error) { return testUser, password, nil }
+	})
+	password = NewSecret("canary-changed")
+	s.expire()
+	together(20, func(int) {
+		_, err := c.Objects(t.Context())
+		wantKindAny(t, err, Auth)
+	})
+	if n := s.loginCount(); n != 2 {
+		t.Errorf("%d logins, want 2", n)
+	}
+}
+
+func wantKindAny(t *testing.T, err error, want Kind) {
+	t.Helper()
+	if KindOf(err) != want {
+		t.Errorf("error %v (kind %q), want kind %q", err, KindOf(err), want)
+	}
+}
+
+func together(n int, do func(int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { do(i) })
+	}
+	wg.Wait()
+}
+
+// Twenty callers find the session ended: one logs in, and all get their
+// answer; the writes among them are executed once each.
+func TestReloginSingleFlight(t *testing.T) {
+	t.Parallel()
+	var executed atomic.Int64
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			executed.Add(1)
+			answer(w, `{"responseStatus":"SUCCESS","data":[{"responseStatus":"SUCCESS","data":{"id":"00P1","event":"created__sys"}}]}`)
+			return
+		}
+		answer(w, `{"responseStatus":"SUCCESS","objects":[]}`)
+	})
+	c := s.open(t)
+	for round := range 3 {
+		s.expire()
+		together(20, func(i int) {
+			if i%2 == 0 {
+				if _, err := c.Objects(t.Context()); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err := FirstError(c.CreateRecords(t.Context(), "x__c", []Fields{{"name__v": "x"}})); err != nil {
+				t.Error(err)
+			}
+		})
+		if want, got := round+2, s.loginCount(); got != want {
+			t.Fatalf("%d logins, want %d", got, want)
+		}
+	}
+	if n := executed.Load(); n != 30 {
+		t.Errorf("%d writes executed, want 30", n)
+	}
+}
+
+// One re-login a call: a vault that refuses every session is not logged in to
+// again and again.
+func TestReloginOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { failure(w, invalidSession, "no") })
+	c := s.open(t)
+	_, err := c.Objects(t.Context())
+	wantKind(t, err, Auth)
+	if n := s.loginCount(); n != 2 {
+		t.Errorf("%d logins, want 2", n)
+	}
+}
+
+// Who waits for somebody else's login is not called off with it.
+func TestLoginOfCanceledCaller(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, `{"responseStatus":"SUCCESS","objects":[]}`) })
+	c := s.open(t)
+	arrived, goOn := make(chan bool, 2), make(chan bool)
+	s.login = func(w http.ResponseWriter, r *http.Request) bool {
+		arrived <- true
+		if s.loginCount() == 2 {
+			select {
+			case <-goOn:
+			case <-r.Context().Done():
+			}
+		}
+		return false
+	}
+	s.expire()
+	ctx, cancel := context.WithCancel(t.Context())
+	canceled := make(chan error)
+	go func() {
+		_, err := c.Objects(ctx)
+		canceled <- err
+	}()
+	<-arrived
+	other := make(chan error)
+	go func() {
+		_, err := c.Objects(t.Context())
+		other <- err
+	}()
+	cancel()
+	if err := <-canceled; !errors.Is(err, context.Canceled) {
+		t.Errorf("the canceled call: %v", err)
+	}
+	close(goOn)
+	if err := <-other; err != nil {
+		t.Errorf("the other call: %v", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "http://" + l.Addr().String()
+	l.Close()
+	s := serve(t, nil)
+	cfg := s.config()
+	cfg.BaseURL = address
+	var seen events
+	cfg.Observe = seen.observe
+	_, err = Open(t.Context(), cfg)
+	wantKind(t, err, Transient)
+	if n := len(seen.waits(Backoff)); n != 2 {
+		t.Errorf("waited %d times, want 2", n)
+	}
+}
+
+// A host that cannot prove who it is gets nothing, and is not asked again.
+func TestUntrustedCertificate(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	s.Config.ErrorLog = discardLog()
+	s.StartTLS()
+	defer s.Close()
+	cfg := serve(t, nil).config()
+	cfg.BaseURL = s.URL
+	var seen events
+	cfg.Observe = seen.observe
+	_, err := Open(t.Context(), cfg)
+	wantKind(t, err, Auth)
+	if n := asked.Load(); n != 0 || len(seen.waits(Backoff)) != 0 {
+		t.Errorf("asked %d times, waited %v", n, seen.waits(Backoff))
+	}
+}
+
+// A read-only client sends no write, and OpenReader has none to offer.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, `{"responseStatus":"SUCCESS","data":[],"objects":[]}`)
+	})
+	c := s.open(t, func(cfg *Config) { cfg.ReadOnly = true })
+	ctx := t.Context()
+	one := []Fields{{"id": "1", "name__v": "x"}}
+	order := 1
+	errs := map[string]error{
+		"CreateRecords":           FirstError(c.CreateRecords(ctx, "x__c", one)),
+		"UpdateRecords":           FirstError(c.UpdateRecords(ctx, "x__c", one)),
+		"UpsertRecords":           FirstError(c.UpsertRecords(ctx, "x__c", "name__v", one)),
+		"DeleteRecords":           FirstError(c.DeleteRecords(ctx, "x__c", []ID{"1"})),
+		"DeleteRecordsBy":         FirstError(c.DeleteRecordsBy(ctx, "x__c", "name__v", []string{"1"})),
+		"ChangeRecordTypes":       FirstError(c.ChangeRecordTypes(ctx, "x__c", one)),
+		"ExecuteRecordAction":     c.ExecuteRecordAction(ctx, "x__c", "1", "a", nil),
+		"ExecuteRecordsAction":    FirstError(c.ExecuteRecordsAction(ctx, "x__c", "a", []ID{"1"})),
+		"CreateDocument":          second(c.CreateDocument(ctx, one[0], nil)),
+		"CreateDocument file":     second(c.CreateDocument(ctx, one[0], &File{Name: "a", Size: -1})),
+		"CreateDocuments":         FirstError(c.CreateDocuments(ctx, one)),
+		"CreateCrossLink":         second(c.CreateCrossLink(ctx, CrossLink{})),
+		"UpdateDocument":          c.UpdateDocument(ctx, Documents, "1", one[0]),
+		"UpdateVersion":           c.UpdateVersion(ctx, Binders, Version{ID: "1"}, one[0]),
+		"UpdateDocuments":         FirstError(c.UpdateDocuments(ctx, one)),
+		"DeleteDocument":          c.DeleteDocument(ctx, Documents, "1"),
+		"DeleteDocuments":         FirstError(c.DeleteDocuments(ctx, []ID{"1"})),
+		"NewDraft":                second(c.NewDraft(ctx, Documents, "1", nil)),
+		"ExecuteLifecycleAction":  c.ExecuteLifecycleAction(ctx, Documents, Version{ID: "1"}, "a", nil),
+		"ExecuteLifecycleActions": FirstError(c.ExecuteLifecycleActions(ctx, Documents, "a", "l", "s", []Version{{ID: "1"}})),
+		"CreateRelationships":     FirstError(c.CreateRelationships(ctx, []Relationship{{}})),
+		"DeleteRelationships":     FirstError(c.DeleteRelationships(ctx, []ID{"1"})),
+		"CreateBinder":            second(c.CreateBinder(ctx, one[0])),
+		"AddNode":                 second(c.AddNode(ctx, "1", NewNode{Order: &order})),
+		"AddSection":              second(c.AddSection(ctx, "1", "x", "", nil)),
+		"MoveNode":                second(c.MoveNode(ctx, "1", "2", "", nil)),
+		"RemoveNode":              c.RemoveNode(ctx, "1", "2"),
+		"RemoveSection":           c.RemoveSection(ctx, "1", "2"),
+		"SetBindingRule":          c.SetBindingRule(ctx, "1", SteadyNode, true),
+		"SetNodeRule":             c.SetNodeRule(ctx, "1", "2", SteadyNode, 0, 0),
+		"AddPicklistValues":       c.AddPicklistValues(ctx, "x__c", "A"),
+		"ExecuteMDL":              second(c.ExecuteMDL(ctx, "RECREATE Picklist x__c ();")),
+	}
+	for call, err := range errs {
+		if KindOf(err) != Permission || !errors.Is(err, ErrReadOnly) {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+	if diff := cmp.Diff([]string(nil), s.seen()); diff != "" {
+		t.Errorf("sent:\n%s", diff)
+	}
+	if _, err := c.Objects(ctx); err != nil {
+		t.Errorf("a read: %v", err)
+	}
+	for _, err := range c.Query(ctx, "SELECT id FROM x__c") {
+		t.Errorf("a query: %v", err)
+	}
+	if got := c.Stats(); got != (Stats{Calls: 3, Logins: 1}) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// No secret in any error, print, event or trace, also where the server
+// repeats it.
+func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		session := r.Header.Get("Authorization")
+		switch r.URL.Path {
+		case "/api/v25.2/metadata/vobjects":
+			failure(w, "INVALID_DATA", "you sent "+session)
+		case "/api/v25.2/objects/users/me":
+			answer(w, `{"responseStatus":"SUCCESS","sessionId":"`+session+`","users":[{"user":{"id":1,"password":"`+testPassword+`"}}]}`)
+		default:
+			w.WriteHeader(http.StatusBadGateway)
+			fmt.Fprintf(w, "<html>%s</html>", session)
+		}
+	})
+	var mu sync.Mutex
+	var out strings.Builder
+	note := func(v any) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintf(&out, "%v\n%+v\n%#v\n", v, v, v)
+		text, _ := json.Marshal(v)
+		out.Write(text)
+	}
+	c := s.open(t, func(cfg *Config) {
+		cfg.Trace = func(trace Trace) { note(trace) }
+		cfg.Observe = func(e Event) { note(e) }
+		cfg.Retry.Tries = 2
+	})
+	_, err := c.Objects(t.Context())
+	note(err)
+	_, err = c.Me(t.Context())
+	note(err)
+	_, err = c.Picklists(t.Context())
+	note(err)
+	note(c.UpdateDocument(t.Context(), Documents, "1", Fields{"password": testPassword, "name__v": "x"}))
+	note(c)
+	note(NewSecret(testPassword))
+	note(c.c.cfg)
+
+	s.login = func(w http.ResponseWriter, r *http.Request) bool {
+		failure(w, "USER_LOCKED_OUT", "the password "+r.FormValue("password")+" is wrong")
+		return true
+	}
+	s.expire()
+	_, err = c.Objects(t.Context())
+	note(err)
+
+	text := out.String()
+	if !strings.Contains(text, "username=ada") || !strings.Contains(text, "password="+redacted) || !strings.Contains(text, `\"sessionId\":\"(redacted)\"`) {
+		t.Errorf("the traces are not there:\n%s", text)
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if strings.Contains(line, "canary") {
+			t.Errorf("a secret got out: %s", line)
+		}
+	}
+}
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	c := s.open(t)
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"DELETE /api/v25.2/session"}, s.seen()); diff != "" {
+		t.Error(diff)
+	}
+	_, err := c.Objects(t.Context())
+	wantKind(t, err, Internal)
+}
