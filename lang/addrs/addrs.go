@@ -200,6 +200,9 @@ func (p *parser) key() (string, bool, error) {
 	var b strings.Builder
 	for n := 0; n < len(s); n++ {
 		switch c := s[n]; {
+		case strings.HasPrefix(s[n:], "$${"), strings.HasPrefix(s[n:], "%%{"):
+			b.WriteString(s[n+1 : n+3])
+			n += 2
 		case c == '\\' && n+1 < len(s):
 			n++
 			switch s[n] {
@@ -229,5 +232,10 @@ func (p *parser) key() (string, bool, error) {
 
 // quote writes a key as HCL does: double quotes, and only the escapes that key reads.
 func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s) + `"`
+	if strings.ContainsAny(s, "\\\"\n\t\r{") {
+		s = quoter.Replace(s)
+	}
+	return `"` + s + `"`
 }
+
+var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`, "${", "$${", "%{", "%%{")

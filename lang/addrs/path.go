@@ -11,8 +11,16 @@ type Path string
 
 // Child returns the place of an attribute, a label or a map key below p.
 func (p Path) Child(name string) Path {
-	return p + "/" + Path(strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+	if strings.ContainsAny(name, "~/") {
+		name = escaper.Replace(name)
+	}
+	return p + "/" + Path(name)
 }
+
+var (
+	escaper   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescaper = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // Index returns the place of a list element below p.
 func (p Path) Index(n int) Path { return p + "/" + Path(strconv.Itoa(n)) }
@@ -24,7 +32,7 @@ func (p Path) Steps() []string {
 	}
 	steps := strings.Split(string(p[1:]), "/")
 	for i, s := range steps {
-		steps[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(s)
+		steps[i] = unescaper.Replace(s)
 	}
 	return steps
 }
@@ -39,7 +47,8 @@ func (p Path) Root() string {
 
 // Within reports whether p lies at or below outer.
 func (p Path) Within(outer Path) bool {
-	return p == outer || strings.HasPrefix(string(p), string(outer)+"/")
+	rest, ok := strings.CutPrefix(string(p), string(outer))
+	return ok && (rest == "" || rest[0] == '/')
 }
 
 // String prints the path as a user reads it: countries[2], object["brand__c"].permissions.
