@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 
 	"accord/providers/devvault/vql"
@@ -44,8 +45,8 @@ type result struct {
 
 // total is how many rows follow a bound, by the query without it.
 type total struct {
-	commits int64
-	rows    int
+	state [2]int64 // of changes, when it was counted
+	rows  int
 }
 
 // keep remembers a prepared statement. There are few texts; if there are many all the same, all are let go.
@@ -130,12 +131,12 @@ func (w pageRange) rows() int {
 
 // reply reads the first page, or any page of a target whose rows have no key.
 func (p *plan) reply(c *call, text string, w pageRange) (reply, error) {
-	commits := c.s.store.commits.Load()
-	page, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
+	state := c.s.store.changes.state(c.v.slot, p.elsewhere())
+	page, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset), w.rows())
 	if err != nil {
 		return reply{}, err
 	}
-	n, err := p.total(c, w, page, commits)
+	n, err := p.total(c, w, page, state)
 	if err != nil {
 		return reply{}, err
 	}
@@ -177,7 +178,7 @@ func (p *plan) answer(c *call, page page, total int, w pageRange, token string) 
 
 // total is how many rows there are. A page that is not full says it itself. Who pages by `id > x` is told from the page before,
 // while nothing is written: the rows that follow its last one are those it had to follow less those it had.
-func (p *plan) total(c *call, w pageRange, page page, commits int64) (int, error) {
+func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, error) {
 	if page.size < w.rows() && (page.size > 0 || w.offset == 0) || w.most >= 0 && w.offset+page.size >= w.most {
 		return w.offset + page.size, nil
 	}
@@ -191,8 +192,8 @@ func (p *plan) total(c *call, w pageRange, page page, commits int64) (int, error
 		bound = p.bound.value
 	}
 	if follows {
-		if t, known := c.s.queries.takeTotal(rest + bound); known && t.commits == commits {
-			c.s.queries.keepTotal(rest+page.last, total{commits, t.rows - page.size}, page.last != "")
+		if t, known := c.s.queries.takeTotal(rest + bound); known && t.state == state {
+			c.s.queries.keepTotal(rest+page.last, total{state, t.rows - page.size}, page.last != "")
 			return t.rows, nil
 		}
 	}
@@ -206,10 +207,16 @@ func (p *plan) total(c *call, w pageRange, page page, commits int64) (int, error
 	}
 	n = max(0, n-w.skip)
 	if follows {
-		c.s.queries.keepTotal(rest+bound, total{commits, n}, true)
-		c.s.queries.keepTotal(rest+page.last, total{commits, n - page.size}, page.last != "")
+		c.s.queries.keepTotal(rest+bound, total{state, n}, true)
+		c.s.queries.keepTotal(rest+page.last, total{state, n - page.size}, page.last != "")
 	}
 	return n, nil
+}
+
+// elsewhere reports whether other tables than versions decide which rows there are.
+func (p *plan) elsewhere() bool {
+	sql := p.from.sql + p.allWhere().sql
+	return !p.t.labels || strings.Contains(sql, "records ") || strings.Contains(sql, "nodes ") || strings.Contains(sql, "members ")
 }
 
 // restKey is the same for queries that differ in their bound only.
@@ -310,7 +317,7 @@ func handleQueryPage(c *call) (reply, error) {
 	}
 	w.size = min(w.size, maxPage)
 	if p.t.key == "" {
-		page, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset))
+		page, err := p.readRows(c, p.page(w.rows(), w.skip+w.offset), w.rows())
 		if err != nil {
 			return reply{}, err
 		}
@@ -328,7 +335,7 @@ func handleQueryPage(c *call) (reply, error) {
 		return reply{}, err
 	}
 	from := min(w.offset, len(keys))
-	page, err := p.readRows(c, p.rowsOf(keys[from:min(from+w.size, len(keys))]))
+	page, err := p.readRows(c, p.rowsOf(keys[from:min(from+w.size, len(keys))]), w.size)
 	if err != nil {
 		return reply{}, err
 	}

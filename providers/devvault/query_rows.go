@@ -348,16 +348,19 @@ type page struct {
 	last string // the id of the last row; empty when it is not known
 }
 
-// readRows runs a statement of the plan.
-func (p *plan) readRows(c *call, f fragment) (page, error) {
+// readRows runs a statement of the plan, which yields most rows or fewer.
+func (p *plan) readRows(c *call, f fragment, most int) (page, error) {
 	w := newRowWriter(p)
 	var out page
-	out.rows = append(make([]byte, 0, 64<<10), '[')
+	out.rows = append(out.rows, '[')
 	write := func(values []any, first bool) {
 		if !first {
 			out.rows = append(out.rows, ',')
 		}
 		out.rows = w.append(out.rows, values)
+		if out.size == 8 { // by now it is known how long a row is
+			out.rows = slices.Grow(out.rows, len(out.rows)/7*most)
+		}
 	}
 	var final []any
 	var held [][]any

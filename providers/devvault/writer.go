@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 )
 
 // writer runs writes one after the other, many to a transaction: those that wait while one commits share the next commit.
@@ -19,7 +18,7 @@ type writer struct {
 	mu    sync.RWMutex // held to send on jobs; closed under the write lock
 	ended bool
 
-	commits atomic.Int64 // how many there were: what was counted is still so while it stands
+	changes changes
 }
 
 type writeJob struct {
@@ -40,6 +39,10 @@ func startWriter(db *sql.DB) (*writer, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	w := &writer{conn: conn, stmts: map[string]*sql.Stmt{}, jobs: make(chan *writeJob, maxGroup), done: make(chan struct{})}
+	if err := w.changes.watch(conn); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("open database: %w", err)
+	}
 	go w.run()
 	return w, nil
 }
@@ -107,7 +110,7 @@ func (w *writer) group(first *writeJob) {
 	if err != nil {
 		t.exec("ROLLBACK")
 	}
-	w.commits.Add(1)
+	w.changes.commit()
 	for _, j := range group {
 		if err != nil {
 			j.err = fmt.Errorf("commit: %w", err)
