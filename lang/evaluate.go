@@ -134,30 +134,14 @@ type decl struct {
 	keys    []string             // with for_each: sorted
 	values  map[string]cty.Value // with for_each: each.value
 	off     map[string]bool      // switched off by enabled, by key
+
+	instances []addrs.Instance // all, in order; none before it is settled
 }
 
 // has reports whether d has an instance of a key.
 func (d *decl) has(key string) bool {
 	_, ok := slices.BinarySearch(d.keys, key)
 	return ok
-}
-
-// instances are all of d, in order.
-func (d *decl) instances() []addrs.Instance {
-	if !d.settled {
-		return nil
-	}
-	if d.forEach == nil {
-		if d.off[""] {
-			return nil
-		}
-		return []addrs.Instance{d.addr.Single()}
-	}
-	all := make([]addrs.Instance, len(d.keys))
-	for n, key := range d.keys {
-		all[n] = d.addr.Instance(key)
-	}
-	return all
 }
 
 // declare finds the type of every block.
@@ -309,6 +293,15 @@ func (e *evaluator) settle(d *decl) {
 		return
 	}
 	d.settled = true
+	switch {
+	case d.forEach != nil:
+		d.instances = make([]addrs.Instance, len(d.keys))
+		for n, key := range d.keys {
+			d.instances[n] = d.addr.Instance(key)
+		}
+	case !d.off[""]:
+		d.instances = []addrs.Instance{d.addr.Single()}
+	}
 }
 
 // collection evaluates for_each, once.
@@ -498,7 +491,7 @@ func (e *evaluator) evaluateAll() {
 			if d.typ.instance != instance {
 				continue
 			}
-			for _, addr := range d.instances() {
+			for _, addr := range d.instances {
 				wanted = append(wanted, &Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: e})
 			}
 		}

@@ -82,7 +82,7 @@ func (ev *evaluation) depend(m *mention) []addrs.Instance {
 	if d == nil || !d.settled {
 		return nil
 	}
-	all := d.instances()
+	all := d.instances
 	if m.key != nil || d.forEach == nil {
 		addr, ok, diags := m.instance(d, ev.early)
 		ev.report(diags...)
@@ -215,7 +215,7 @@ func (ev *evaluation) attribute(a *attribute, path addrs.Path) any {
 		ev.report(problemAt(a.expr, a.rng, ctx, ev.locate(a, at, nil), summary, detail))
 		return nil
 	}
-	if v.Type() != a.Type {
+	if !v.Type().Equals(a.Type) {
 		converted, err := convert.Convert(v, a.Type)
 		if err != nil {
 			detail := fmt.Sprintf("%s is %s: %s.", a.Name, article(typeText(a.Type)), problemText(err))
