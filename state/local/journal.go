@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	_ "embed"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"net/url"
@@ -65,20 +67,48 @@ func (j *journal) open(ctx context.Context) error {
 			return err
 		}
 	}
-	var app, version int
+	if err := identify(j.path); err != nil {
+		return err
+	}
 	err := j.connect(j.path, "busy_timeout(20000)", "journal_mode(WAL)", "synchronous(FULL)")
 	if err == nil {
-		err = j.db.QueryRowContext(ctx, "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version").Scan(&app, &version)
+		err = j.db.PingContext(ctx)
 	}
-	switch {
-	case err != nil:
+	return err
+}
+
+// identify looks at the head of a database before SQLite does, which might
+// change it. The head never changes in what is read here but the size, and
+// that counts only where no write-ahead log has the rest.
+func identify(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
 		return err
-	case app != applicationID:
-		return &state.DamagedError{Path: j.path, Reason: "it is not a journal of syncs", Advice: adviceSyncs}
-	case version != schemaVersion:
-		return &state.DamagedError{Path: j.path,
+	}
+	defer f.Close()
+	head := make([]byte, 100)
+	if n, err := io.ReadFull(f, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	} else if n < len(head) || string(head[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(head[68:]) != applicationID {
+		return &state.DamagedError{Path: path, Reason: "it is not a journal of syncs", Advice: adviceSyncs}
+	}
+	if version := binary.BigEndian.Uint32(head[60:]); version != schemaVersion {
+		return &state.DamagedError{Path: path,
 			Reason: fmt.Sprintf("its format version is %d, and this accord knows only version %d", version, schemaVersion),
 			Advice: "use the accord that wrote it"}
+	}
+	pageSize := int64(binary.BigEndian.Uint16(head[16:]))
+	if pageSize == 1 {
+		pageSize = 65536
+	}
+	size := pageSize * int64(binary.BigEndian.Uint32(head[28:]))
+	wal, walErr := os.Stat(path + "-wal")
+	info, err := f.Stat() // last: by now, what was moved from a log that is gone is there
+	if err != nil {
+		return err
+	}
+	if info.Size() < size && (walErr != nil || wal.Size() == 0) {
+		return &state.DamagedError{Path: path, Reason: fmt.Sprintf("it was cut short, from %d bytes to %d", size, info.Size()), Advice: adviceSyncs}
 	}
 	return nil
 }

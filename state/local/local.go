@@ -218,7 +218,7 @@ func (s *Store) loadWith(log contents) (loaded, error) {
 	}
 
 	// The log goes on from this very version, or became part of it when it was saved.
-	included := log.savedAs(digest(data))
+	included := log.savedIn(data)
 	if included == 0 && (saved.Lineage != log.head.Lineage || saved.Serial != log.head.Serial) {
 		return loaded{}, &misfit{&state.DamagedError{
 			Path: s.logPath(),

@@ -126,11 +126,19 @@ func readLog(path string) (contents, error) {
 	}
 }
 
-// savedAs returns how many entries are part of the state file with this
-// digest: those up to the line that announces it; 0 if none does.
-func (c contents) savedAs(digest string) int {
+// savedIn returns how many entries are part of this state file: those up to
+// the line that announces it; 0 if none does.
+func (c contents) savedIn(stateFile []byte) int {
+	var sum string
 	for n := len(c.entries); n > 0; n-- {
-		if c.entries[n-1].Saving == digest {
+		announced := c.entries[n-1].Saving
+		if announced == "" {
+			continue
+		}
+		if sum == "" {
+			sum = digest(stateFile)
+		}
+		if announced == sum {
 			return n
 		}
 	}

@@ -1,0 +1,200 @@
+package local
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/state"
+	"accord/state/statetest"
+)
+
+// A database that is not ours, not of our version, or not whole, is named, and
+// left as it is; a cut in its write-ahead log is a cut in time.
+func TestJournalDamaged(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "accord.state.json")
+	s := open(t, path, statetest.NewClock().Now)
+	j, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	point := addrs.New("integration_point", "clm")
+	if err := j.Owe(t.Context(), point, []string{"activated"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db := filepath.Join(s.dir, "syncs.db")
+	whole := mustReadFile(t, db)
+
+	foreign := filepath.Join(t.TempDir(), "other.db")
+	sqlDo(t, foreign, "CREATE TABLE t (a)")
+	later := filepath.Join(t.TempDir(), "later.db")
+	restore(t, later, whole)
+	sqlDo(t, later, "PRAGMA user_version = 2")
+
+	cases := map[string]struct {
+		data []byte
+		want string
+	}{
+		"another program's":  {mustReadFile(t, foreign), "it is not a journal of syncs"},
+		"a later version":    {mustReadFile(t, later), "its format version is 2"},
+		"no database at all": {[]byte(strings.Repeat("hello, world\n", 1000)), ""},
+		"empty":              {[]byte{}, "it is not a journal of syncs"},
+	}
+	for n := 1; n < len(whole); n += 509 {
+		cases[fmt.Sprint("cut at ", n)] = struct {
+			data []byte
+			want string
+		}{whole[:n], ""}
+	}
+	for name, test := range cases {
+		for _, suffix := range []string{"-wal", "-shm"} {
+			restore(t, db+suffix, nil)
+		}
+		restore(t, db, test.data)
+		s := open(t, path, nil)
+		var m state.Memory
+		j, err := s.Journal(t.Context())
+		if err == nil {
+			m, err = j.Memory(t.Context(), point)
+		}
+		var de *state.DamagedError
+		if err == nil && len(m.Owed) == 1 {
+			t.Errorf("%s: it is all there", name)
+		} else if !errors.As(err, &de) || de.Path != db || !strings.Contains(de.Reason, test.want) || de.Advice == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+		s.Close()
+		if left := mustReadFile(t, db); string(left) != string(test.data) {
+			t.Errorf("%s: it was changed", name)
+		}
+	}
+}
+
+func sqlDo(t *testing.T, path, query string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		_, err = db.Exec(query)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A database that was about to be made when its maker died is made anew.
+func TestJournalHalfMade(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "accord.state.json"), nil)
+	if err := s.makeDirs(); err != nil {
+		t.Fatal(err)
+	}
+	temp := filepath.Join(s.dir, "syncs.db.tmp")
+	restore(t, temp, []byte("half"))
+	if _, err := s.Journal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(temp); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// History is kept up to a number of runs, and the last full run beyond it.
+func TestRunsArePruned(t *testing.T) {
+	t.Parallel()
+	s := open(t, filepath.Join(t.TempDir(), "accord.state.json"), nil)
+	defer s.Close()
+	opened, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := opened.(*journal)
+	point := addrs.New("integration_point", "clm")
+	lease, err := j.Acquire(t.Context(), point, "sync", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(id, mode string) {
+		t.Helper()
+		if err := j.Begin(t.Context(), state.Run{ID: id, Sync: point, Mode: mode, Fence: lease.Fence}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.End(t.Context(), id, state.End{Outcome: state.Clean}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("full", state.Full)
+	_, err = j.db.Exec(`
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+		INSERT INTO run (id, sync, mode, reasons, fence, started, outcome) SELECT 'R' || i, ?, 'incremental', '[]', 1, 0, 'clean' FROM n`, point.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	run("last", state.Incremental)
+	runs, err := j.Runs(t.Context(), point, 5000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != keptRuns+1 || runs[0].ID != "last" || runs[keptRuns].ID != "full" {
+		t.Errorf("%d runs are kept", len(runs))
+	}
+	m, err := j.Memory(t.Context(), point)
+	if err != nil || m.LastFull == nil || m.LastFull.ID != "full" || m.Last.ID != "last" {
+		t.Errorf("%v, %+v", err, m)
+	}
+}
+
+// BenchmarkCheckpoint keeps a batch of 500 rows: its intent, and what came of
+// it, with so many failures.
+func BenchmarkCheckpoint(b *testing.B) {
+	for _, failing := range []int{0, 500} {
+		b.Run(fmt.Sprint(failing, "-failing"), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "accord.state.json"), nil)
+			defer s.Close()
+			j, err := s.Journal(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			point := addrs.New("integration_point", "clm")
+			lease, err := j.Acquire(b.Context(), point, "sync", time.Hour)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := j.Begin(b.Context(), state.Run{ID: "R1", Sync: point, Fence: lease.Fence}); err != nil {
+				b.Fatal(err)
+			}
+			var n uint64
+			for b.Loop() {
+				n++
+				keys := make([]string, 500)
+				var failed []state.Failure
+				for i := range keys {
+					keys[i] = fmt.Sprintf("%012d", int(n)*500+i)
+					if i < failing {
+						failed = append(failed, state.Failure{Part: "slide", Key: keys[i], Title: "A slide", Kind: "invalid", Message: "the field brand__c refers to nothing"})
+					}
+				}
+				if err := j.Intend(b.Context(), "R1", []state.Batch{{Seq: n, Part: "slide", Verb: "create", Keys: keys}}); err != nil {
+					b.Fatal(err)
+				}
+				if err := j.Checkpoint(b.Context(), "R1", state.Checkpoint{Seq: n, Counts: map[string]int64{"slide/create": 500}, Failed: failed}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
