@@ -76,7 +76,7 @@ func (j *job) outcome() Outcome {
 		o.Impact, o.Calls = *j.impact, j.impact.Calls
 	}
 	if o.Status == "" {
-		o.Status = Failed
+		o.Status = statusOf(j.err)
 	}
 	return o
 }

@@ -128,11 +128,11 @@ type walk struct {
 	err   error
 }
 
-// walkSource sees the records of one variant; of a key that was read twice,
-// what was read last.
+// walkSource sees the records of one variant, and those without any (what is
+// deleted is so in all); of a key that was read twice, what was read last.
 func walkSource(f frames, part, variant string) *walk {
 	return newWalk(f, part, func(r *providers.Record) int {
-		if variant == "" || slices.Contains(r.Variants, variant) {
+		if variant == "" || len(r.Variants) == 0 || slices.Contains(r.Variants, variant) {
 			return 0
 		}
 		return -1

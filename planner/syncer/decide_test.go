@@ -1,0 +1,132 @@
+package syncer
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/providers"
+	"accord/state"
+)
+
+// CLM-6, and the other reasons: INT-3, INT-5, INT-6, INT-7, RULE-5, CTRY-7,
+// CLM-8, CLM-14.
+func TestDecide(t *testing.T) {
+	now := time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC) // a night on which clocks in Europe change
+	const day = 24 * time.Hour
+	// remembered: it ran well an hour ago.
+	good := state.Memory{
+		Horizon: now.Add(-time.Hour), HorizonFull: now.Add(-time.Hour),
+		Inputs:       map[string]string{"filter": "f1", "rules": "r1", inputRoutes: `["us"]`},
+		TriggerKnown: true, LastStart: now.Add(-time.Hour), LastSuccess: now.Add(-time.Hour),
+		LastFull: &state.Run{Mode: state.Full, Outcome: state.Clean, Started: now.Add(-time.Hour), Ended: now.Add(-time.Hour)},
+	}
+	faulty := good
+	faulty.Errors, faulty.Failures, faulty.LastSuccess = 2, 2, time.Time{}
+	faulty.LastFull = &state.Run{Mode: state.Full, Outcome: state.Faulty, Started: now.Add(-2 * time.Hour), Ended: now.Add(-time.Hour)}
+	base := providers.Sync{
+		Active: true, Was: true, LRT: now.Add(-time.Hour), LSRT: now.Add(-time.Hour), Now: now,
+		Inputs: map[string]string{"filter": "f1", "rules": "r1"},
+		Policy: providers.Policy{FullAfter: 15 * day, RetryAfter: day, DelayedInputs: []string{"filter"}},
+	}
+	type want struct {
+		Mode    Mode
+		Reasons []Reason
+		Step    bool
+		Held    bool
+		Start   time.Time
+	}
+	full := func(reasons ...Reason) want { return want{Mode: Full, Reasons: reasons, Step: true} }
+	due := func(reasons ...Reason) want { return want{Mode: Incremental, Reasons: reasons} }
+	for name, test := range map[string]struct {
+		edit   func(*providers.Sync)
+		memory state.Memory
+		req    Request
+		want   want
+	}{
+		"nothing to do but changes":     {memory: good, want: due(Changes)},
+		"INT-3 inactive":                {edit: func(s *providers.Sync) { s.Active = false }, memory: good},
+		"INT-7 platform":                {edit: func(s *providers.Sync) { s.Engine = providers.EnginePlatform }, memory: good},
+		"INT-5 activated":               {edit: func(s *providers.Sync) { s.Was = false }, memory: good, want: full(Activated)},
+		"INT-5 activated, first":        {edit: func(s *providers.Sync) { s.Was, s.LSRT = false, time.Time{} }, want: full(Activated, NeverSucceeded)},
+		"CLM-6 LSRT empty":              {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, want: full(NeverSucceeded)},
+		"CLM-6 15 days less a second":   {edit: func(s *providers.Sync) { s.LSRT = now.Add(-15*day + time.Second) }, memory: good, want: due(Changes, Retry)},
+		"CLM-6 exactly 15 days":         {edit: func(s *providers.Sync) { s.LSRT = now.Add(-15 * day) }, memory: good, want: full(LastSuccess15d)},
+		"CLM-6 15 days and a second":    {edit: func(s *providers.Sync) { s.LSRT = now.Add(-15*day - time.Second) }, memory: good, want: full(LastSuccess15d)},
+		"CLM-6 by the vault's clock":    {edit: func(s *providers.Sync) { s.Now, s.LSRT = now.Add(day), now.Add(-14*day) }, memory: good, want: full(LastSuccess15d)},
+		"CLM-6 vault's clock behind":    {edit: func(s *providers.Sync) { s.Now, s.LSRT = now.Add(-day), now.Add(-15*day) }, memory: good, want: due(Changes, Retry)},
+		"CLM-6 15 days is the default":  {edit: func(s *providers.Sync) { s.Policy.FullAfter, s.LSRT = 0, now.Add(-15*day) }, memory: good, want: full(LastSuccess15d)},
+		"an LSRT in the future":         {edit: func(s *providers.Sync) { s.LSRT = now.Add(time.Hour) }, memory: good, want: due(Changes)},
+		"INT-6 LSRT emptied by someone": {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: good, want: full(Requested)},
+		"INT-6 trigger set first":       {edit: func(s *providers.Sync) { s.Trigger = "a" }, memory: good, want: due(Changes)},
+		"INT-6 trigger changed":         {edit: func(s *providers.Sync) { s.Trigger = "b" }, memory: with(good, func(m *state.Memory) { m.Trigger = "a" }), want: full(Requested)},
+		"INT-6 trigger removed":         {memory: with(good, func(m *state.Memory) { m.Trigger = "a" }), want: due(Changes)},
+		"requested":                     {memory: good, req: Request{Full: true}, want: full(Requested)},
+		"CTRY-7 filter edited":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f2", "rules": "r1"} }, memory: good, want: full(FilterEdited)},
+		"RULE-5 rule changed":           {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r2"} }, memory: good, want: full(RuleChanged)},
+		"RULE-5 another input":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r1", "types": "t"} }, memory: good, want: full(RuleChanged)},
+		"an input is gone":              {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"rules": "r1"} }, memory: good, want: full(FilterEdited)},
+		"route table taken away":        {edit: func(s *providers.Sync) { s.Route.All = true }, memory: good, want: full(RouteTableChanged)},
+		"inputs first seen":             {memory: with(good, func(m *state.Memory) { m.Inputs = nil }), want: due(Changes)},
+		"CTRY-7 delay": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+		}, memory: good, want: want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(5 * time.Minute)}},
+		"CTRY-7 no delay when activated": {edit: func(s *providers.Sync) {
+			s.Was, s.Policy.Delay, s.Inputs = false, 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+		}, memory: good, want: full(Activated, FilterEdited)},
+		"CTRY-7 no delay for a rule": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f1", "rules": "r2"}
+		}, memory: good, want: full(RuleChanged)},
+		"owed by a run that died":  {memory: with(good, func(m *state.Memory) { m.Owed = []string{"activated", "rule_changed"} }), want: full(Activated, RuleChanged)},
+		"CLM-8 LRT after LSRT":     {edit: func(s *providers.Sync) { s.LRT = now }, memory: good, want: due(Changes, Retry)},
+		"CLM-14 held back":         {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: faulty, want: want{Mode: Incremental, Reasons: []Reason{Changes, Retry}, Held: true}},
+		"CLM-14 after 24 hours":    {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: with(faulty, func(m *state.Memory) { r := *m.LastFull; r.Ended = now.Add(-day); m.LastFull = &r }), want: full(NeverSucceeded)},
+		"CLM-14 by age, held back": {edit: func(s *providers.Sync) { s.LSRT = now.Add(-20 * day) }, memory: faulty, want: want{Mode: Incremental, Reasons: []Reason{Changes, Retry}, Held: true}},
+		"CLM-14 a change goes before": {edit: func(s *providers.Sync) {
+			s.LSRT, s.Inputs = time.Time{}, map[string]string{"filter": "f1", "rules": "r2"}
+		}, memory: faulty, want: full(NeverSucceeded, RuleChanged)},
+		"CLM-14 a request goes before": {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: faulty, req: Request{Full: true}, want: full(NeverSucceeded, Requested)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sync := base
+			if test.edit != nil {
+				test.edit(&sync)
+			}
+			d := Decide(sync, test.memory, test.req, now)
+			got := want{Mode: d.Mode, Reasons: d.Reasons, Step: d.Step, Held: d.HeldBack != "", Start: d.EarliestStart}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if (d.Mode == None) != (d.Idle != "") {
+				t.Errorf("mode %q, idle %q", d.Mode, d.Idle)
+			}
+			if only := d.StepOnly(); d.Step != (only.Mode == Full) {
+				t.Errorf("StepOnly makes %+v of %+v", only, d)
+			}
+		})
+	}
+}
+
+// CLM-7: an incremental run reads from the journal's horizon, by the source's
+// clock, less a margin; from LSRT where the journal has none.
+func TestDecideHorizon(t *testing.T) {
+	now := time.Date(2026, 1, 20, 12, 0, 0, 0, time.UTC)
+	sync := providers.Sync{Active: true, Was: true, LSRT: now.Add(-time.Hour), Now: now}
+	if got, want := Decide(sync, state.Memory{}, Request{}, now).Since, now.Add(-time.Hour-skew); !got.Equal(want) {
+		t.Errorf("without a journal: %s, want %s", got, want)
+	}
+	horizon := now.Add(-30 * time.Minute)
+	if got, want := Decide(sync, state.Memory{Horizon: horizon}, Request{}, now).Since, horizon.Add(-margin); !got.Equal(want) {
+		t.Errorf("with a journal: %s, want %s", got, want)
+	}
+	sync.Now = now.Add(time.Hour) // the vault is an hour ahead
+	if got, want := Decide(sync, state.Memory{}, Request{}, now).FullAt, now.Add(-2*time.Hour+fullAfter); !got.Equal(want) {
+		t.Errorf("full at %s by our clock, want %s", got, want)
+	}
+}
+
+func with(m state.Memory, edit func(*state.Memory)) state.Memory {
+	edit(&m)
+	return m
+}

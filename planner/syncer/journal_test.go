@@ -1,0 +1,274 @@
+package syncer_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/state"
+)
+
+// journal is a state.Journal in memory. Its holders are processes that die
+// with kill: what they still say is refused, and their leases are free.
+type journal struct {
+	mu       sync.Mutex
+	now      func() time.Time
+	alive    bool
+	memory   map[addrs.Instance]state.Memory
+	owed     map[addrs.Instance]map[string]bool
+	runs     []*state.Run
+	open     []state.Batch
+	failures map[addrs.Instance]map[state.Item]state.Failure
+	met      map[string]map[state.Item]bool // run → what failed in it
+	leases   map[addrs.Instance]state.Lease
+	fence    uint64
+}
+
+func newJournal(now func() time.Time) *journal {
+	return &journal{
+		now: now, alive: true,
+		memory:   make(map[addrs.Instance]state.Memory),
+		owed:     make(map[addrs.Instance]map[string]bool),
+		failures: make(map[addrs.Instance]map[state.Item]state.Failure),
+		met:      make(map[string]map[state.Item]bool),
+		leases:   make(map[addrs.Instance]state.Lease),
+	}
+}
+
+var errDead = errors.New("this process is dead")
+
+func (j *journal) kill() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.alive = false
+}
+
+// reborn starts a new process on what the dead one left.
+func (j *journal) reborn() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.alive = true
+	clear(j.leases)
+}
+
+func (j *journal) do(f func() error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.alive {
+		return errDead
+	}
+	return f()
+}
+
+func (j *journal) Memory(_ context.Context, sync addrs.Instance) (m state.Memory, err error) {
+	err = j.do(func() error {
+		m = j.memory[sync]
+		m.Inputs = maps.Clone(m.Inputs)
+		m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
+		m.Failures = len(j.failures[sync])
+		for _, r := range j.runs {
+			if r.Sync != sync {
+				continue
+			}
+			run := *r
+			m.Last = &run
+			if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
+				m.LastFull = &run
+			}
+		}
+		return nil
+	})
+	return m, err
+}
+
+func (j *journal) Remember(_ context.Context, l state.Lease, m state.Memory) error {
+	return j.do(func() error { j.memory[l.Sync] = m; return nil })
+}
+
+func (j *journal) Owe(_ context.Context, sync addrs.Instance, reasons []string) error {
+	return j.do(func() error {
+		if j.owed[sync] == nil {
+			j.owed[sync] = make(map[string]bool)
+		}
+		for _, r := range reasons {
+			j.owed[sync][r] = true
+		}
+		return nil
+	})
+}
+
+func (j *journal) Settle(_ context.Context, sync addrs.Instance, reasons []string) error {
+	return j.do(func() error {
+		for _, r := range reasons {
+			delete(j.owed[sync], r)
+		}
+		return nil
+	})
+}
+
+func (j *journal) Forget(context.Context, state.Lease) error { return errors.ErrUnsupported }
+
+func (j *journal) Begin(_ context.Context, run state.Run) error {
+	return j.do(func() error {
+		for _, r := range j.runs {
+			if r.Sync == run.Sync && r.Outcome == "" {
+				r.Outcome, r.Ended = state.Interrupted, j.now()
+			}
+		}
+		run.Counts = make(map[string]int64)
+		j.runs = append(j.runs, &run)
+		j.met[run.ID] = make(map[state.Item]bool)
+		return nil
+	})
+}
+
+func (j *journal) run(id string) *state.Run {
+	for _, r := range j.runs {
+		if r.ID == id {
+			return r
+		}
+	}
+	panic("a run that has not begun")
+}
+
+func (j *journal) Intend(_ context.Context, run string, batches []state.Batch) error {
+	return j.do(func() error {
+		for _, b := range batches {
+			b.Run, b.At = run, j.now()
+			j.open = append(j.open, b)
+		}
+		return nil
+	})
+}
+
+func (j *journal) Checkpoint(_ context.Context, id string, c state.Checkpoint) error {
+	return j.do(func() error {
+		run := j.run(id)
+		n := len(j.open)
+		j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return b.Run == id && b.Seq == c.Seq })
+		if c.Seq != 0 && len(j.open) == n {
+			return errors.New("a checkpoint of a batch that is not open")
+		}
+		for name, n := range c.Counts {
+			run.Counts[name] += n
+		}
+		if j.failures[run.Sync] == nil {
+			j.failures[run.Sync] = make(map[state.Item]state.Failure)
+		}
+		for _, f := range c.Failed {
+			item := state.Item{Part: f.Part, Key: f.Key}
+			if _, known := j.failures[run.Sync][item]; !known {
+				run.New++
+			}
+			f.Sync, f.Run = run.Sync, id
+			j.failures[run.Sync][item] = f
+			j.met[id][item] = true
+		}
+		return nil
+	})
+}
+
+func (j *journal) End(_ context.Context, id string, e state.End) (ended state.Run, err error) {
+	err = j.do(func() error {
+		run := j.run(id)
+		run.Outcome, run.Ended, run.Message = e.Outcome, e.At, e.Message
+		run.Failures = len(j.met[id])
+		for name, n := range e.Counts {
+			run.Counts[name] += n
+		}
+		if e.Memory != nil {
+			j.memory[run.Sync] = *e.Memory
+		}
+		for _, r := range e.Settled {
+			delete(j.owed[run.Sync], r)
+		}
+		if e.Sweep {
+			maps.DeleteFunc(j.failures[run.Sync], func(i state.Item, _ state.Failure) bool { return !j.met[id][i] })
+		}
+		if e.Outcome == state.Clean || e.Outcome == state.Faulty {
+			j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync })
+		}
+		ended = *run
+		return nil
+	})
+	return ended, err
+}
+
+func (j *journal) Open(_ context.Context, sync addrs.Instance) (open []state.Batch, err error) {
+	err = j.do(func() error {
+		for _, b := range j.open {
+			if j.run(b.Run).Sync == sync {
+				open = append(open, b)
+			}
+		}
+		return nil
+	})
+	return open, err
+}
+
+func (j *journal) Failures(_ context.Context, sync addrs.Instance) iter.Seq2[state.Failure, error] {
+	return func(yield func(state.Failure, error) bool) {
+		var list []state.Failure
+		err := j.do(func() error {
+			list = slices.SortedFunc(maps.Values(j.failures[sync]), func(a, b state.Failure) int {
+				return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
+			})
+			return nil
+		})
+		if err != nil {
+			yield(state.Failure{}, err)
+			return
+		}
+		for _, f := range list {
+			if !yield(f, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (j *journal) Runs(context.Context, addrs.Instance, int) ([]state.Run, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (j *journal) Syncs(context.Context) ([]addrs.Instance, error) { return nil, errors.ErrUnsupported }
+
+func (j *journal) Acquire(_ context.Context, sync addrs.Instance, operation string, ttl time.Duration) (l state.Lease, err error) {
+	err = j.do(func() error {
+		if held, ok := j.leases[sync]; ok {
+			return &state.LeasedError{Lease: held}
+		}
+		j.fence++
+		l = state.Lease{Sync: sync, Fence: j.fence, Holder: state.Holder{ID: "h", Who: "someone@here", Operation: operation}, Expires: j.now().Add(ttl)}
+		j.leases[sync] = l
+		return nil
+	})
+	return l, err
+}
+
+func (j *journal) Renew(_ context.Context, l state.Lease, ttl time.Duration) (state.Lease, error) {
+	err := j.do(func() error {
+		if j.leases[l.Sync].Fence != l.Fence {
+			return state.ErrFenced
+		}
+		l.Expires = j.now().Add(ttl)
+		j.leases[l.Sync] = l
+		return nil
+	})
+	return l, err
+}
+
+func (j *journal) Release(_ context.Context, l state.Lease) error {
+	return j.do(func() error {
+		if j.leases[l.Sync].Fence == l.Fence {
+			delete(j.leases, l.Sync)
+		}
+		return nil
+	})
+}

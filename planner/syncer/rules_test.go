@@ -1,0 +1,85 @@
+package syncer
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/providers"
+)
+
+func TestMapping(t *testing.T) {
+	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
+	for name, test := range map[string]struct {
+		rule    providers.Rule
+		source  string
+		created bool
+		want    string // of the target field, "" for none
+	}{
+		"copied":                   {rule: providers.Rule{From: "a"}, source: `{"a":[1,2]}`, want: `[1,2]`},
+		"blank":                    {rule: providers.Rule{From: "a"}, source: `{"a":""}`},
+		"null is blank":            {rule: providers.Rule{From: "a"}, source: `{"a":null}`},
+		"false is not blank":       {rule: providers.Rule{From: "a", Default: raw(`true`)}, source: `{"a":false}`, want: `false`},
+		"not there":                {rule: providers.Rule{From: "a"}, source: `{}`},
+		"no fields at all":         {rule: providers.Rule{From: "a", Default: raw(`"d"`)}, want: `"d"`},
+		"default":                  {rule: providers.Rule{From: "a", Default: raw(`"d"`)}, source: `{"a":[]}`, want: `"d"`},
+		"constant":                 {rule: providers.Rule{Default: raw(`true`)}, source: `{}`, want: `true`},
+		"translated":               {rule: providers.Rule{From: "a", Values: map[string]string{"x": "<y>"}}, source: `{"a":"x"}`, want: `"<y>"`},
+		"a list translated":        {rule: providers.Rule{From: "a", Values: map[string]string{"x": "y"}}, source: `{"a":["x","z",1]}`, want: `["y","z",1]`},
+		"not in the table":         {rule: providers.Rule{From: "a", Values: map[string]string{"x": "y"}}, source: `{"a":"z"}`, want: `"z"`},
+		"once, created":            {rule: providers.Rule{From: "a", Once: true}, source: `{"a":1}`, created: true, want: `1`},
+		"once, there already":      {rule: providers.Rule{From: "a", Once: true}, source: `{"a":1}`},
+		"of another part":          {rule: providers.Rule{From: "a", Parts: []string{"other"}}, source: `{"a":1}`},
+		"of this part":             {rule: providers.Rule{From: "a", Parts: []string{"other", "part"}}, source: `{"a":1}`, want: `1`},
+		"a reference, as it comes": {rule: providers.Rule{From: "a", Reference: &providers.Reference{Object: "o"}}, source: `{"a":{"link":"7"}}`, want: `{"link":"7"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.rule.To = "b"
+			m := mappingFor([]providers.Rule{test.rule}, "part")
+			source, err := parseFields(raw(test.source))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, string(m.apply(source, test.created)["b"])); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDiffering(t *testing.T) {
+	for name, test := range map[string]struct {
+		shall, have string
+		reference   bool
+		once        bool
+		want        bool
+	}{
+		"equal":                          {shall: `"a"`, have: `"a"`},
+		"different":                      {shall: `"a"`, have: `"b"`, want: true},
+		"blank and nothing":              {shall: ``, have: `[]`},
+		"to be cleared":                  {have: `"a"`, want: true},
+		"to be set":                      {shall: `"a"`, want: true},
+		"equal otherwise written":        {shall: `{"b":1.0, "a":"é"}`, have: `{"a":"é","b":1}`},
+		"large numbers":                  {shall: `9007199254740993`, have: `9007199254740992`, want: true},
+		"order counts":                   {shall: `["a","b"]`, have: `["b","a"]`, want: true},
+		"once":                           {shall: ``, have: `"b"`, once: true},
+		"RULE-2 the same link":           {shall: `{"link":"1","external_id":"x"}`, have: `{"link":"1","external_id":"y"}`, reference: true},
+		"RULE-2 another link":            {shall: `{"link":"1","external_id":"x"}`, have: `{"link":"2","external_id":"x"}`, reference: true, want: true},
+		"RULE-2 by external id":          {shall: `{"external_id":"x"}`, have: `{"external_id":"x","link":"2"}`, reference: true},
+		"RULE-2 nothing to know them by": {shall: `{"external_id":"x"}`, have: `{"link":"2"}`, reference: true, want: true},
+		"RULE-2 lists":                   {shall: `[{"link":"1"},{"link":"2"}]`, have: `[{"link":"1"},{"link":"3"}]`, reference: true, want: true},
+		"RULE-2 ids of the source":       {shall: `"V1"`, have: `"V1"`, reference: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rule := providers.Rule{From: "f", To: "f", Once: test.once}
+			if test.reference {
+				rule.Reference = &providers.Reference{}
+			}
+			shall, have := fields{"f": json.RawMessage(test.shall)}, fields{"f": json.RawMessage(test.have)}
+			if got := len(mapping{rule}.differing(shall, have)) > 0; got != test.want {
+				t.Errorf("differs: %v, want %v", got, test.want)
+			}
+		})
+	}
+}

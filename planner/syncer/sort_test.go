@@ -1,0 +1,131 @@
+package syncer
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"accord/providers"
+)
+
+func testScratch(t interface{ TempDir() string }, budget int) scratch {
+	return scratch{dir: t.TempDir(), budget: budget, small: min(budget, smallFrames), next: new(atomic.Int64)}
+}
+
+type frame struct{ key, payload string }
+
+func drain(t rapid.TB, f frames) []frame {
+	t.Helper()
+	var all []frame
+	c := f.open()
+	defer c.close()
+	for c.next() {
+		all = append(all, frame{string(c.key), string(c.payload)})
+	}
+	if c.err != nil {
+		t.Fatal(c.err)
+	}
+	if len(all) != f.n {
+		t.Fatalf("%d frames were read, %d written", len(all), f.n)
+	}
+	return all
+}
+
+// Whatever the budget, frames come out by key, those of one key in the order
+// in which they went in; a set keeps the first of each.
+func TestSorter(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	rapid.Check(t, func(t *rapid.T) {
+		s := scratch{dir: dir, budget: rapid.SampledFrom([]int{1, 40, 200, 1 << 20}).Draw(t, "budget"), next: &files}
+		s.small = rapid.SampledFrom([]int{0, 64, 1 << 20}).Draw(t, "small")
+		unique := rapid.Bool().Draw(t, "unique")
+		sorter := s.sorter()
+		sorter.unique = unique
+		var want []frame
+		for i := range rapid.IntRange(0, 120).Draw(t, "n") {
+			f := frame{rapid.StringMatching(`[a-c]{0,3}`).Draw(t, "key"), fmt.Sprint(i)}
+			want = append(want, f)
+			if err := sorter.add(f.key, []byte(f.payload)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.SortStableFunc(want, func(a, b frame) int { return cmp.Compare(a.key, b.key) })
+		if unique {
+			want = slices.CompactFunc(want, func(a, b frame) bool { return a.key == b.key })
+		}
+		sorted, err := sorter.sorted()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sorted.remove()
+		if got := drain(t, sorted); !slices.Equal(got, want) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+		if left, _ := os.ReadDir(dir); len(left) > 1 {
+			t.Fatalf("%d files are left", len(left))
+		}
+	})
+}
+
+var files atomic.Int64
+
+// A sorter holds no more than its budget, and temporary files are for us alone.
+func TestSorterStaysWithinItsBudget(t *testing.T) {
+	t.Parallel()
+	s := testScratch(t, 10_000)
+	sorter := s.sorter()
+	payload := bytes.Repeat([]byte("x"), 100)
+	for i := range 5000 {
+		if err := sorter.add(fmt.Sprintf("%06d", (i*7919)%5000), payload); err != nil {
+			t.Fatal(err)
+		}
+		if held := cap(sorter.arena) + entrySize*cap(sorter.entries); held > 40_000 {
+			t.Fatalf("it holds %d bytes with a budget of %d", held, s.budget)
+		}
+	}
+	sorted, err := sorter.sorted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(sorted.path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if all := drain(t, sorted); len(all) != 5000 || all[17].key != "000017" {
+		t.Errorf("%d frames", len(all))
+	}
+}
+
+// A record comes out of a spool as it went in; a damaged one is an error.
+func TestFrameOfRecord(t *testing.T) {
+	t.Parallel()
+	text := rapid.String()
+	list := rapid.SliceOfN(text, 0, 3)
+	rapid.Check(t, func(t *rapid.T) {
+		r := providers.Record{
+			Part: "p", Key: "k", ID: text.Draw(t, "id"), Title: text.Draw(t, "title"), Standing: text.Draw(t, "standing"), Problem: text.Draw(t, "problem"),
+			Variants: list.Draw(t, "variants"), Routes: list.Draw(t, "routes"), Fields: []byte(text.Draw(t, "fields")),
+			Groups: rapid.MapOfN(text, text, 0, 3).Draw(t, "groups"),
+		}
+		for _, key := range list.Draw(t, "members") {
+			r.Members = append(r.Members, providers.Member{Part: "m", Key: key})
+		}
+		payload := appendRecord(nil, &r)
+		got, err := decodeRecord(payload, "p", "k")
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(r) {
+			t.Fatalf("got %+v, %v, want %+v", got, err, r)
+		}
+		if cut := rapid.IntRange(0, len(payload)-1).Draw(t, "cut"); true {
+			if _, err := decodeRecord(payload[:cut], "p", "k"); err == nil {
+				t.Fatalf("cut at %d of %d it is still a record", cut, len(payload))
+			}
+		}
+	})
+}

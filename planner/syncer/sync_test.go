@@ -1,0 +1,485 @@
+package syncer_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/providers/providertest"
+	"accord/state"
+)
+
+// library is a small one: two books share a page, two pages a picture.
+func library(w *world) {
+	w.north().Put(
+		providertest.Book("b1", "One", []string{"us"}, "p1", "p2"),
+		providertest.Book("b2", "Two", []string{"ca"}, "p2", "p3"),
+		providertest.Book("b3", "Three", []string{"gl"}, "p4"),
+		providertest.Book("b4", "Blank", nil, "p5"),
+		providertest.Page("p1", "First", "x1"), providertest.Page("p2", "Second", "x1", "x2"),
+		providertest.Page("p3", "Third"), providertest.Page("p4", "Fourth"), providertest.Page("p5", "Fifth", "x3"),
+		providertest.Picture("x1", "X"), providertest.Picture("x2", "Y"), providertest.Picture("x3", "Z"),
+		providertest.Country("us", "United States", "us"), providertest.Country("ca", "Canada", "ca"),
+		providertest.Country("mx", "Mexico", "mx"), providertest.Country("gl", "Global", "us", "ca", "mx"),
+	)
+}
+
+func published(w *world, crm string) string {
+	var keys []string
+	for _, c := range w.m.System(crm).Held(feedName(booksFeed(crm))) {
+		if c.Standing == providers.Published {
+			keys = append(keys, c.Key)
+		}
+	}
+	slices.Sort(keys)
+	return strings.Join(keys, " ")
+}
+
+// CTRY-4: which countries each vault receives, by the worked example, and
+// CTRY-5: what goes there with them; before anything was written and after.
+func TestCountriesRouteContent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a", "b", "c")
+	library(w)
+	w.table("a", "us")
+	w.table("b", "us", "ca")
+	w.table("c", "mx", "ca")
+	tasks := w.tasks(syncer.Request{})
+	promised := w.preview(tasks)
+	w.m.ResetCalls()
+	done := w.mustRun(syncer.Request{})
+	for crm, want := range map[string]struct{ countries, content string }{
+		"a": {"gl us", "b1 b3 p1 p2 p4 x1 x2"},
+		"b": {"ca gl us", "b1 b2 b3 p1 p2 p3 p4 x1 x2"},
+		"c": {"ca gl mx", "b2 b3 p2 p3 p4 x1 x2"},
+	} {
+		var keys []string
+		for _, c := range w.m.System(crm).Held(feedName(countryFeed(crm))) {
+			keys = append(keys, c.Key)
+		}
+		slices.Sort(keys)
+		if got := strings.Join(keys, " "); got != want.countries {
+			t.Errorf("%s: countries %q, want %q", crm, got, want.countries)
+		}
+		if got := published(w, crm); got != want.content {
+			t.Errorf("%s: content %q, want %q", crm, got, want.content)
+		}
+		a := booksFeed(crm)
+		if diff := cmp.Diff(promised[a].Parts, done[a].Impact.Parts); diff != "" {
+			t.Errorf("%s: promised and done (-promised +done)\n%s", crm, diff)
+		}
+		if promised[a].Blank != 1 {
+			t.Errorf("%s: %d books without a country, want 1 (CTRY-5)", crm, promised[a].Blank)
+		}
+		if !promised[a].First {
+			t.Errorf("%s: this is the first full run", crm)
+		}
+	}
+	reads := 0
+	for _, c := range w.m.Calls() {
+		if c.Method == "records" && c.What == providertest.StreamBooks && c.Verb == "all" {
+			reads++
+		}
+	}
+	if reads != 1 {
+		t.Errorf("the source was read %d times for three targets", reads)
+	}
+
+	w.m.Pass(time.Hour)
+	w.m.ResetCalls()
+	w.mustRun(syncer.Request{Full: true})
+	if n := w.m.Count("write"); n != 0 {
+		t.Errorf("a second full run writes %d batches", n)
+	}
+}
+
+// CTRY-8: the plan names the country that a vault newly receives, and counts
+// what it withdraws for one that it loses, by title.
+func TestFilterEditShowsCountries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.table("a", "us")
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.table("a", "us", "ca")
+	impact := w.preview(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if impact.Decision.Mode != syncer.Full || !impact.Decision.Has(syncer.RouteTableChanged) {
+		t.Errorf("decision %+v, want a full run since the route table changed", impact.Decision)
+	}
+	var newly []string
+	for _, r := range impact.Newly {
+		newly = append(newly, r.Title)
+	}
+	if diff := cmp.Diff([]string{"Canada"}, newly); diff != "" {
+		t.Errorf("newly received (-want +got)\n%s", diff)
+	}
+	w.mustRun(syncer.Request{})
+
+	w.m.Pass(time.Hour)
+	w.table("a", "ca")
+	impact = w.preview(w.tasks(syncer.Request{}))[booksFeed("a")]
+	i := slices.IndexFunc(impact.Routes, func(r syncer.RouteImpact) bool { return r.Title == "United States" })
+	if i < 0 || impact.Routes[i].Withdrawn != 1 || len(impact.Newly) != 0 {
+		t.Errorf("routes %+v, want one withdrawn for United States, nothing new", impact.Routes)
+	}
+	w.mustRun(syncer.Request{})
+	if got := published(w, "a"); got != "b2 b3 p2 p3 p4 x1 x2" {
+		t.Errorf("content %q", got)
+	}
+}
+
+// CLM-12: a book with a page that cannot be published is not published in
+// part; the version before stays, an exception is recorded, and the run is
+// not a success (CLM-8), though the others go on (ERR-3).
+func TestIncompleteContainer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	before := w.held("a", booksFeed("a"))
+	w.m.Pass(time.Hour)
+	w.north().Put(standing(providertest.Picture("x2", "Y"), providertest.StandingObsolete), providertest.Book("b3", "Third book", []string{"gl"}, "p4"))
+	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Faulty || o.Failed != 2 || o.NewFailures != 2 || o.Err != nil {
+		t.Fatalf("outcome %s, %d failed, %d new, %v", o.Status, o.Failed, o.NewFailures, o.Err)
+	}
+	if got, want := o.Failures[0].Message, "page Second (p2): picture Y (x2) is obsolete"; got != want {
+		t.Errorf("message %q, want %q", got, want)
+	}
+	after := w.held("a", booksFeed("a"))
+	var changed []string
+	for i := range after {
+		if after[i] != before[i] {
+			changed = append(changed, after[i])
+		}
+	}
+	if diff := cmp.Diff([]string{`book b3 published {"title":"Third book"} [p4]`}, changed); diff != "" {
+		t.Errorf("what changed (-want +got)\n%s", diff)
+	}
+	lsrt := w.tasks(syncer.Request{})
+	if s := lsrt[0].Sync; !s.LRT.After(s.LSRT) {
+		t.Errorf("LRT %s, LSRT %s: the run had errors", s.LRT, s.LSRT)
+	}
+	if d := lsrt[0].Decision; d.Mode != syncer.Incremental || !d.Has(syncer.Retry) || d.Step {
+		t.Errorf("decision %+v, want a retry that is due", d)
+	}
+
+	// The document is mended; the next run, though incremental, brings it.
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Picture("x2", "New Y"))
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done.Updated != 1 {
+		t.Errorf("done %+v", o.Done)
+	}
+}
+
+// CLM-14: after a full run with failures another one for the same reason
+// waits; a request or a day later it does not. Failures are retried meanwhile.
+func TestFullRunIsHeldBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.m.Fault(providertest.Fault{Method: "write", Match: "p1", Kind: providers.Invalid, Times: 1})
+	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Faulty || o.Failed != 2 { // the page, and its book
+		t.Fatalf("%s, %d failed: %v", o.Status, o.Failed, o.Failures)
+	}
+	if !o.Decision.Has(syncer.NeverSucceeded) {
+		t.Errorf("decision %+v", o.Decision)
+	}
+	w.m.Pass(23 * time.Hour)
+	d := w.tasks(syncer.Request{})[0].Decision
+	if d.Mode != syncer.Incremental || d.HeldBack == "" || d.Step {
+		t.Errorf("after 23 hours: %+v", d)
+	}
+	if d := w.tasks(syncer.Request{Full: true})[0].Decision; d.Mode != syncer.Full {
+		t.Errorf("requested: %+v", d)
+	}
+	w.m.Pass(time.Hour)
+	if d := w.tasks(syncer.Request{})[0].Decision; d.Mode != syncer.Full {
+		t.Errorf("after 24 hours: %+v", d)
+	}
+	w.m.Pass(-time.Hour)
+	w.mustRun(syncer.Request{}) // ERR-2: incremental, and yet what failed is retried
+	if got := published(w, "a"); got != "b1 b2 b3 b4 p1 p2 p3 p4 p5 x1 x2 x3" {
+		t.Errorf("content %q", got)
+	}
+}
+
+// The first rule: a source that answers with nothing, in error, cut short or
+// out of order withdraws nothing.
+func TestAbsenceNeverRemoves(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]func(w *world){
+		"nothing": func(w *world) {
+			for _, r := range []string{"b1", "b2", "b3", "b4"} {
+				w.north().Lose("book", r)
+			}
+			for _, r := range []string{"p1", "p2", "p3", "p4", "p5"} {
+				w.north().Lose("page", r)
+			}
+			for _, r := range []string{"x1", "x2", "x3"} {
+				w.north().Lose("picture", r)
+			}
+		},
+		"an error": func(w *world) {
+			w.m.Fault(providertest.Fault{Method: "records", Match: "books", Skip: 1, Kind: providers.Transient})
+		},
+		"cut short": func(w *world) { w.m.Fault(providertest.Fault{Method: "records", Match: "books", Short: true}) },
+		"backwards": func(w *world) {
+			w.m.Fault(providertest.Fault{Method: "records", Match: "books", Skip: 1, Backwards: true})
+		},
+		"a target that is cut short": func(w *world) {
+			w.m.Fault(providertest.Fault{Method: "records", Match: "copies", Short: true})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, t.TempDir(), "a")
+			w.m.BatchSize = 4
+			library(w)
+			w.mustRun(syncer.Request{})
+			before := w.held("a", booksFeed("a"))
+			w.m.Pass(time.Hour)
+			broken(w)
+			w.m.ResetCalls()
+			o := w.run(w.tasks(syncer.Request{Full: true}))[booksFeed("a")]
+			if name == "nothing" {
+				if o.Status != syncer.Clean || o.Impact.Total.Kept != 4 {
+					t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Impact.Total)
+				}
+			} else if o.Status != syncer.Failed || o.Err == nil || w.m.Count("finish") != 0 {
+				t.Errorf("%s, %v", o.Status, o.Err)
+			}
+			if diff := cmp.Diff(before, w.held("a", booksFeed("a"))); diff != "" || w.m.Count("write") != 0 {
+				t.Errorf("%d writes (-before +after)\n%s", w.m.Count("write"), diff)
+			}
+		})
+	}
+}
+
+// A route table whose run had errors lets content in, and none out; once it
+// is repaired, a full run catches up.
+func TestTableWithErrorsWithdrawsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.table("a", "us", "ca")
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.table("a", "us", "mx")
+	w.m.Fault(providertest.Fault{Method: "write", Match: "mx", Kind: providers.Invalid, Times: 1})
+	outcomes := w.run(w.tasks(syncer.Request{}))
+	if o := outcomes[countryFeed("a")]; o.Status != syncer.Faulty {
+		t.Fatalf("countries: %s, %v", o.Status, o.Err)
+	}
+	o := outcomes[booksFeed("a")]
+	if o.Status != syncer.Faulty || o.Done.Withdrawn != 0 || o.Impact.Withheld == "" {
+		t.Errorf("books: %s, %+v, withheld %q", o.Status, o.Done, o.Impact.Withheld)
+	}
+	w.m.Pass(time.Hour)
+	o = w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Mode != syncer.Full || o.Done.Withdrawn != 2 {
+		t.Errorf("caught up: %+v, %+v", o.Decision, o.Done)
+	}
+
+	// CTRY-12: where the table's run gives up, no call is made for content.
+	w.m.Pass(time.Hour)
+	w.table("a", "us")
+	w.m.Fault(providertest.Fault{Method: "records", Match: "countries", Kind: providers.Transient})
+	w.m.ResetCalls()
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Blocked {
+		t.Errorf("books: %s, %v", o.Status, o.Err)
+	}
+	for _, c := range w.m.Calls() {
+		if c.What == "books" || c.What == "copies" {
+			t.Errorf("a call was made: %s", c)
+		}
+	}
+}
+
+// A run beyond its limits writes nothing, and says what to change; the first
+// one into an empty target may publish as much as it likes, also when it was
+// cut short; -allow lifts a limit once.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.limits = syncer.Limits{
+		MaxWithdrawn: syncer.Limit{Set: true, Share: 0.2, Place: `accord.hcl:20: max_withdrawn = "20%"`},
+		MaxPublished: syncer.Limit{Set: true, Share: 0.5}, IgnoreBelow: 3,
+	}
+	w.p.left = 3
+	w.run(w.tasks(syncer.Request{}))
+	w.p.left = -1
+	w.journal.reborn()
+	w.mustRun(syncer.Request{})
+	for _, b := range []string{"b1", "b2"} {
+		w.north().Delete("book", b)
+	}
+	w.m.Pass(time.Hour)
+	tasks := w.tasks(syncer.Request{Full: true})
+	impact := w.preview(tasks)[booksFeed("a")]
+	if len(impact.Verdicts) != 1 || impact.Verdicts[0].Limit != "max_withdrawn" || impact.Verdicts[0].Count != 7 || impact.Verdicts[0].Owned != 12 {
+		t.Fatalf("verdicts %+v", impact.Verdicts)
+	}
+	w.m.ResetCalls()
+	o := w.run(tasks)[booksFeed("a")]
+	if o.Status != syncer.Refused || providers.KindOf(o.Err) != providers.Refused || w.m.Count("write") != 0 {
+		t.Errorf("%s: %v", o.Status, o.Err)
+	}
+	var e *providers.Error
+	if !errors.As(o.Err, &e) || !strings.Contains(e.Advice, "accord.hcl:20") || !strings.Contains(e.Advice, `-allow=withdraw:feed.books["a"]=7`) {
+		t.Errorf("advice %q", e.Advice)
+	}
+	tasks[0].Allow.Withdraw = 7
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean || o.Done.Withdrawn != 7 {
+		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+}
+
+// What a plan promised holds: a country that it did not name is refused, and
+// so are many more withdrawals.
+func TestPromise(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.table("a", "us")
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	tasks := w.tasks(syncer.Request{Full: true})
+	promises := map[string]*syncer.Promise{}
+	for a, i := range w.preview(tasks) {
+		promises[a.String()] = i.Promise()
+	}
+	w.north().Put(providertest.Country("ca", "Canada", "us"))
+	tasks = w.tasks(syncer.Request{Full: true})
+	for i := range tasks {
+		tasks[i].Promise = promises[tasks[i].Sync.Addr.String()]
+	}
+	o := w.run(tasks)[booksFeed("a")]
+	if o.Status != syncer.Refused || !strings.Contains(o.Err.Error(), "newly receive Canada") {
+		t.Errorf("%s: %v", o.Status, o.Err)
+	}
+}
+
+// INT-7: no run for a sync that the platform's engine runs.
+func TestPlatformEngineIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	w.feed(booksFeed("a"), map[string]any{"engine": "platform"})
+	library(w)
+	tasks := w.tasks(syncer.Request{Full: true})
+	if d := tasks[0].Decision; d.Mode != syncer.None || d.Idle == "" {
+		t.Errorf("%+v", d)
+	}
+	tasks[0].Decision.Mode = syncer.Full
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Refused || w.m.Count("records") != 0 {
+		t.Errorf("%s, %v", o.Status, o.Err)
+	}
+}
+
+// A lease that someone else holds is respected, and its holder named.
+func TestLeaseOfSomeoneElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	tasks := w.tasks(syncer.Request{})
+	if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "serve", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	o := w.run(tasks)[booksFeed("a")]
+	var held *state.LeasedError
+	if o.Status != syncer.Locked || !errors.As(o.Err, &held) || held.Lease.Holder.Who != "someone@here" || w.m.Count("records") != 0 {
+		t.Errorf("%s, %v", o.Status, o.Err)
+	}
+}
+
+// A cancelled run ends between two batches, and says so; its lease is free.
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	ctx, cancel := context.WithCancel(context.Background())
+	hold, held := make(chan struct{}), make(chan struct{})
+	w.m.Fault(providertest.Fault{Method: "write", Match: "x2", Times: 1, Hold: hold, Held: held})
+	go func() {
+		<-held
+		cancel()
+		close(hold)
+	}()
+	o := w.runContext(ctx, w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Interrupted || o.Done.Added != 3 {
+		t.Errorf("%s, %v, %+v: the batch that was begun is finished, the next is not begun", o.Status, o.Err, o.Done)
+	}
+	w.mustRun(syncer.Request{})
+	if got := published(w, "a"); got != "b1 b2 b3 b4 p1 p2 p3 p4 p5 x1 x2 x3" {
+		t.Errorf("content %q", got)
+	}
+}
+
+// A write with an ambiguous answer is read before it is tried again: done or
+// half done, it ends as it shall, once.
+func TestAmbiguousWrites(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]providertest.Fault{
+		"done":     {Kind: providers.Ambiguous, Done: true},
+		"not done": {Kind: providers.Ambiguous},
+		"half":     {Kind: providers.Ambiguous, Done: true, Half: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, t.TempDir(), "a")
+			library(w)
+			f.Method, f.Times = "write", 5
+			w.m.Fault(f)
+			w.mustRun(syncer.Request{})
+			if n := len(w.m.System("a").Held(feedName(booksFeed("a")))); n != 12 {
+				t.Errorf("%d items, want 12", n)
+			}
+			if got := published(w, "a"); got != "b1 b2 b3 b4 p1 p2 p3 p4 p5 x1 x2 x3" {
+				t.Errorf("content %q", got)
+			}
+		})
+	}
+}
+
+// Events tell a run in order: it starts, reads, says what it will do, writes,
+// and ends; the waiting for a delay is told too (CTRY-7).
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	var kinds []string
+	for _, e := range w.events {
+		switch e := e.(type) {
+		case syncer.Started:
+			kinds = append(kinds, "started")
+		case syncer.Reading:
+			if e.Done {
+				kinds = append(kinds, "read "+e.Stream)
+			}
+		case syncer.Previewed:
+			kinds = append(kinds, "previewed")
+		case syncer.Wrote:
+			kinds = append(kinds, "wrote "+e.Part)
+		case syncer.Finished:
+			kinds = append(kinds, "finished "+string(e.Outcome.Status))
+		}
+	}
+	i := slices.Index(kinds, "previewed")
+	slices.Sort(kinds[1:i]) // source and target are read at once
+	want := []string{"started", "read books", "read copies", "previewed", "wrote picture", "wrote page", "wrote book", "finished clean"}
+	kinds = slices.Compact(kinds)
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("events (-want +got)\n%s", diff)
+	}
+}
