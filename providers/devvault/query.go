@@ -176,13 +176,13 @@ func (p *plan) answer(c *call, page page, total int, w pageRange, token string) 
 	return reply{body: append(b, "responseDetails", details, "data", raw(page.rows))}, nil
 }
 
-// total is how many rows there are. A page that is not full says it itself. Who pages by `id > x` is told from the page before,
+// total is how many rows there are. A page that is not full says it itself. Who pages by `id > last` is told from the page before,
 // while nothing is written: the rows that follow its last one are those it had to follow less those it had.
 func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, error) {
 	if page.size < w.rows() && (page.size > 0 || w.offset == 0) || w.most >= 0 && w.offset+page.size >= w.most {
 		return w.offset + page.size, nil
 	}
-	follows := p.byID && w.skip == 0 && w.offset == 0 && w.most < 0 && (!p.s.All || p.s.Latest) && p.t.key != ""
+	follows := p.paged != "" && w.skip == 0 && w.offset == 0 && w.most < 0
 	rest := ""
 	if follows {
 		rest = p.restKey(c)
@@ -191,24 +191,35 @@ func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, erro
 	if p.bound != nil {
 		bound = p.bound.value
 	}
-	if follows {
-		if t, known := c.s.queries.takeTotal(rest + bound); known && t.state == state {
-			c.s.queries.keepTotal(rest+page.last, total{state, t.rows - page.size}, page.last != "")
-			return t.rows, nil
-		}
-	}
 	limit := -1
 	if w.most >= 0 {
 		limit = w.skip + w.most
 	}
-	n, err := c.s.queries.count(c, p.count(limit))
-	if err != nil {
-		return 0, err
-	}
-	n = max(0, n-w.skip)
+	var known bool
+	var n int
 	if follows {
-		c.s.queries.keepTotal(rest+bound, total{state, n}, true)
-		c.s.queries.keepTotal(rest+page.last, total{state, n - page.size}, page.last != "")
+		n, known = c.s.queries.total(rest+bound, state)
+	}
+	if !known {
+		var err error
+		if n, err = c.s.queries.count(c, p.count(limit)); err != nil {
+			return 0, err
+		}
+		n = max(0, n-w.skip)
+	}
+	if follows {
+		c.s.queries.keepTotal(rest+bound, total{state, n})
+		if page.last != "" {
+			after := n - page.size
+			if p.s.All && !p.s.Latest {
+				same, err := c.s.queries.count(c, p.countRest(page.key))
+				if err != nil {
+					return 0, err
+				}
+				after -= same
+			}
+			c.s.queries.keepTotal(rest+page.last, total{state, after})
+		}
 	}
 	return n, nil
 }
@@ -229,17 +240,15 @@ func (p *plan) restKey(c *call) string {
 	return strconv.FormatInt(c.v.slot, 10) + p.from.sql + where.sql + string(args) + "\x00"
 }
 
-func (s *queryState) takeTotal(key string) (total, bool) {
+// total is what was counted before, if it is still so.
+func (s *queryState) total(key string, state [2]int64) (rows int, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, known := s.totals[key]
-	return t, known
+	return t.rows, known && t.state == state
 }
 
-func (s *queryState) keepTotal(key string, t total, known bool) {
-	if !known {
-		return
-	}
+func (s *queryState) keepTotal(key string, t total) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.totals == nil || len(s.totals) >= maxTotals {

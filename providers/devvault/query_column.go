@@ -190,7 +190,7 @@ func (t *table) document(col *column) {
 	a, cat := t.alias, t.q.cat
 	switch col.field.Name {
 	case "id":
-		col.form, col.id = heldNumber, a+".key"
+		col.form, col.id = heldNumber, t.rowid
 	case "type__v", "subtype__v", "classification__v":
 		col.domain = cat.doctypeDomain()
 		if col.field.Name == "type__v" {
@@ -218,7 +218,7 @@ func (t *table) computed(col *column) {
 	case t.labels && name == "version_id":
 		col.sql = a + ".doc || '_' || " + a + ".major || '_' || " + a + ".minor"
 	case t.labels && name == "global_id__sys":
-		col.sql, col.id, col.prefix = "'"+vault+"_' || "+a+".doc", a+".key", vault+"_"
+		col.sql, col.id, col.prefix = "'"+vault+"_' || "+a+".doc", t.rowid, vault+"_"
 	case t.labels && name == "global_version_id__sys":
 		col.sql = "'" + vault + "_' || " + a + ".doc || '_' || " + a + ".seq"
 	case t.object != nil && name == "global_id__sys":

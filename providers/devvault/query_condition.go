@@ -417,7 +417,7 @@ func (col *column) versionPath(name string, args []any) []way {
 			docs = append(docs, versionKey(col.table.q.c.v.slot, n, 0))
 		}
 	}
-	return []way{{where: keysOf(col.table.key, docs)}}
+	return []way{{where: keysOf(col.table.rowid, docs)}}
 }
 
 // keysOf is true for version keys of the documents whose first keys are given.

@@ -3,6 +3,7 @@ package devvault
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"accord/providers/devvault/vql"
@@ -16,18 +17,19 @@ type plan struct {
 	way    *way       // the way taken into versions, if it is not by key
 	from   fragment   // all that follows FROM
 	where  []fragment // conditions without the bound
-	bound  *bound     // the top condition `id > x`, kept apart from where
+	bound  *bound     // the top condition `f > x` that callers page by, kept apart from where
 	order  []fragment
-	byID   bool // rows come in ascending order of id, and only that
+	paged  string // the unique field in whose ascending order rows come: id, external_id__v; empty when it is another order
 	read   []fragment
 	output []output
 	subs   []*subplan
 }
 
-// bound is a condition id > x that stands at the top of WHERE. Callers page with it, so counting takes it into account.
+// bound is a condition f > x that stands at the top of WHERE, where f is the unique field that the rows are in order of.
+// Callers page with it, so counting takes it into account.
 type bound struct {
-	value string
-	where fragment
+	value string // as JSON
+	condition
 }
 
 // subplan is a sub-select of the select list, read for all rows of a page at once.
@@ -58,6 +60,7 @@ func (q *compiler) plan(s *vql.Select) (*plan, error) {
 	if err := p.columns(s); err != nil {
 		return nil, err
 	}
+	p.paged = pagedBy(t, s)
 	ways, err := p.conditions(s)
 	if err != nil {
 		return nil, err
@@ -66,10 +69,15 @@ func (q *compiler) plan(s *vql.Select) (*plan, error) {
 		return nil, err
 	}
 	p.from = t.from
-	if t.labels {
+	switch {
+	case t.labels:
 		if err := p.versions(s, ways); err != nil {
 			return nil, err
 		}
+	case t.fields == nodeFields:
+		p.nodes(s)
+	case t.fields == relationshipFields:
+		p.relationships(s)
 	}
 	p.where = append(p.where, t.scope...)
 	p.from = join(" ", append([]fragment{p.from}, *t.joins...)...)
@@ -88,22 +96,26 @@ func (p *plan) readKey() {
 // conditions compiles WHERE and FIND and takes the bound apart.
 func (p *plan) conditions(s *vql.Select) ([]way, error) {
 	where := s.Where
-	if rest, lower := splitBound(where); lower != nil && p.t.fields.get("id") != nil {
+	var ways []way
+	if rest, lower := splitBound(where, p.paged); lower != nil {
 		c, err := p.t.condition(lower)
 		if err != nil {
 			return nil, err
 		}
-		p.bound = &bound{lower.Value.Text, c.fragment}
+		p.bound = &bound{string(appendString(nil, lower.Value.Text)), c}
+		if n, err := strconv.ParseInt(lower.Value.Text, 10, 64); err == nil && p.t.object == nil && p.paged == "id" {
+			p.bound.value = strconv.FormatInt(n, 10)
+		}
+		ways = c.ways
 		where = rest
 	}
-	var ways []way
 	if where != nil {
 		c, err := p.t.condition(where)
 		if err != nil {
 			return nil, err
 		}
 		p.where = append(p.where, c.fragment)
-		ways = c.ways
+		ways = append(ways, c.ways...)
 	}
 	if s.Find != nil {
 		f, err := p.t.found(s.Find)
@@ -115,11 +127,31 @@ func (p *plan) conditions(s *vql.Select) ([]way, error) {
 	return ways, nil
 }
 
-// splitBound takes the first `id > x` out of the terms of a top AND.
-func splitBound(e vql.Expr) (rest vql.Expr, lower *vql.Compare) {
+// pagedBy is the unique field in whose order the rows come, and no other; empty when there is none.
+func pagedBy(t *table, s *vql.Select) string {
+	name := "id"
+	if len(s.OrderBy) > 0 {
+		o := s.OrderBy[0]
+		if len(s.OrderBy) > 1 || o.Desc || o.Field.Function != "" {
+			return ""
+		}
+		name = o.Field.Name
+	}
+	if t.labels && name == "ID" {
+		name = "id"
+	}
+	f := t.fields.get(name)
+	if t.key == "" || f == nil || f.Name != "id" && (!f.Unique || f.Column == "" || s.All) {
+		return ""
+	}
+	return name
+}
+
+// splitBound takes the first `name > x` out of the terms of a top AND.
+func splitBound(e vql.Expr, name string) (rest vql.Expr, lower *vql.Compare) {
 	isBound := func(e vql.Expr) bool {
 		c, ok := e.(*vql.Compare)
-		return ok && c.Op == ">" && (c.Field.Name == "id" || c.Field.Name == "ID") && c.Field.Function == "" && c.Value.Kind != vql.Date
+		return ok && name != "" && c.Op == ">" && (c.Field.Name == name || name == "id" && c.Field.Name == "ID") && c.Field.Function == "" && c.Value.Kind != vql.Date
 	}
 	if isBound(e) {
 		return nil, e.(*vql.Compare)
@@ -140,14 +172,10 @@ func splitBound(e vql.Expr) (rest vql.Expr, lower *vql.Compare) {
 }
 
 func (p *plan) orderBy(s *vql.Select) error {
-	p.byID = len(s.OrderBy) == 0
-	for i, o := range s.OrderBy {
+	for _, o := range s.OrderBy {
 		col, err := p.t.column(o.Field)
 		if err != nil {
 			return err
-		}
-		if i == 0 && len(s.OrderBy) == 1 && !o.Desc && (o.Field.Name == "id" || o.Field.Name == "ID") {
-			p.byID = true
 		}
 		labelled, err := col.labelled(o.Field)
 		if err != nil {
@@ -199,6 +227,44 @@ func topTerms(e vql.Expr) []vql.Expr {
 	return []vql.Expr{e}
 }
 
+// mentions reports whether a top condition or the first order is of the field.
+func mentions(s *vql.Select, fields ...string) bool {
+	for _, e := range topTerms(s.Where) {
+		f := ""
+		switch e := e.(type) {
+		case *vql.Compare:
+			f = e.Field.Name
+		case *vql.Contains:
+			f = e.Field.Name
+		case *vql.Between:
+			f = e.Field.Name
+		}
+		if slices.Contains(fields, f) {
+			return true
+		}
+	}
+	return len(s.OrderBy) > 0 && slices.Contains(fields, s.OrderBy[0].Field.Name)
+}
+
+// nodes keeps to this vault, and leads by content where that is asked for.
+func (p *plan) nodes(s *vql.Select) {
+	a, slot := p.t.alias, p.q.c.v.slot
+	if mentions(s, "content_id__sys") {
+		p.where = append(p.where, sqlf(a+".slot = ?", slot))
+		return
+	}
+	p.where = append(p.where, sqlf(a+".version >= ? AND "+a+".version < ?", versionKey(slot, 0, 0), versionKey(slot+1, 0, 0)))
+}
+
+// relationships keeps to this vault, and leads by source or target where one is asked for.
+func (p *plan) relationships(s *vql.Select) {
+	plus := "+"
+	if mentions(s, "source_doc_id__v", "target_doc_id__v") {
+		plus = ""
+	}
+	p.where = append(p.where, sqlf(plus+p.t.alias+".slot = ?", p.q.c.v.slot))
+}
+
 // maxProbe is how many rows a way by range may lead to at most; above it, reading in order of id is better.
 const maxProbe = 5000
 
@@ -220,6 +286,9 @@ func (p *plan) versions(s *vql.Select, ways []way) error {
 		return err
 	}
 	switch {
+	case chosen == nil && s.Target.Text == "binders":
+		p.from = sqlf("versions " + t.alias + " INDEXED BY versions_binders")
+		t.scope = append(t.scope, sqlf(t.alias+".slot = ?", slot))
 	case chosen == nil:
 		p.from = sqlf("versions " + t.alias + " NOT INDEXED")
 		t.scope = append(t.scope, sqlf(t.alias+".key >= ? AND "+t.alias+".key < ?", versionKey(slot, 0, 0), versionKey(slot+1, 0, 0)))
@@ -237,6 +306,7 @@ func (p *plan) versions(s *vql.Select, ways []way) error {
 // newest leaves, of the versions of a document that match, the newest. Most often that is its latest version.
 func (p *plan) newest(s *vql.Select) (fragment, error) {
 	w := p.q.documents(p.q.alias(), s.Target.Text == "binders")
+	w.rowid = "+" + w.key // there are few versions of a document, and many keys in a list
 	all := append([]fragment{sqlf(fmt.Sprintf("%s.key > %s.key AND %[1]s.key <= (%[2]s.key | %d)", w.alias, p.t.alias, maxSeq))}, w.scope...)
 	if s.Where != nil {
 		c, err := w.condition(s.Where)
@@ -279,6 +349,9 @@ func (p *plan) chooseWay(s *vql.Select, ways []way, latest bool) (*way, error) {
 				return w, nil
 			}
 		}
+	}
+	if s.Target.Text == "binders" {
+		return nil, nil
 	}
 	return byType, nil
 }
@@ -431,7 +504,7 @@ func (p *plan) sub(s *vql.Select) (*subplan, error) {
 		return nil, err
 	}
 	if sub.bound != nil {
-		sub.where = append(sub.where, sub.bound.where)
+		sub.where = append(sub.where, sub.bound.fragment)
 	}
 	sub.where = append(sub.where, r.scope...)
 	sub.from = join(" ", append([]fragment{r.from}, *r.far.joins...)...)
@@ -457,7 +530,7 @@ func (p *plan) near(r *relation) { r.at = p.fetch(sqlf(r.key)) }
 func (p *plan) allWhere() fragment {
 	where := p.where
 	if p.bound != nil { // first, so that it is what the reading starts from
-		where = append([]fragment{p.bound.where}, where...)
+		where = append([]fragment{p.bound.fragment}, where...)
 	}
 	if len(where) == 0 {
 		return sqlf("1")
@@ -480,6 +553,12 @@ func (p *plan) count(limit int) fragment {
 		return join(" ", sqlf("SELECT count(*) FROM"), p.from, sqlf("WHERE"), p.allWhere())
 	}
 	return join(" ", sqlf("SELECT count(*) FROM (SELECT 1 FROM"), p.from, sqlf("WHERE"), p.allWhere(), sqlf("LIMIT ?)", limit))
+}
+
+// countRest is the statement that counts the rows that are of the same document as key but come after it. With ALLVERSIONS a page may end
+// in the middle of a document, whose other versions `id > last` then leaves out.
+func (p *plan) countRest(key int64) fragment {
+	return join(" ", sqlf("SELECT count(*) FROM"), p.from, sqlf("WHERE"), p.allWhere(), sqlf("AND "+p.t.key+" > ? AND "+p.t.key+" <= ?", key, key|maxSeq))
 }
 
 // keys is the statement that reads the keys of all rows in order.

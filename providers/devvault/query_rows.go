@@ -345,7 +345,8 @@ func (s *subplan) readChildren(c *call, rows [][]any) (map[any]*children, error)
 type page struct {
 	rows []byte
 	size int
-	last string // the id of the last row; empty when it is not known
+	key  int64  // of the last row
+	last string // the value, as JSON, that the next page will begin after; empty when it is not known
 }
 
 // readRows runs a statement of the plan, which yields most rows or fewer.
@@ -388,16 +389,19 @@ func (p *plan) readRows(c *call, f fragment, most int) (page, error) {
 		write(values, i == 0)
 	}
 	out.rows = append(out.rows, ']')
-	if id := p.idOutput(); id != nil && final != nil {
-		out.last = strings.Trim(string(w.value(nil, id, final)), `"`)
+	if final != nil {
+		out.key, _ = final[0].(int64)
+	}
+	if o := p.pagedOutput(); o != nil && final != nil {
+		out.last = string(w.value(nil, o, final))
 	}
 	return out, nil
 }
 
-// idOutput is how the id of a row is answered; nil when it is not selected.
-func (p *plan) idOutput() *output {
+// pagedOutput is how the field is answered that callers page by; nil when it is not selected.
+func (p *plan) pagedOutput() *output {
 	for i := range p.output {
-		if o := &p.output[i]; o.field != nil && o.field == p.t.fields.get("id") && o.kind != answerRaw && o.function == "" {
+		if o := &p.output[i]; o.field != nil && p.paged != "" && o.field == p.t.fields.get(p.paged) && o.kind != answerRaw && o.function == "" {
 			return o
 		}
 	}

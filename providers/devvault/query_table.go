@@ -51,6 +51,7 @@ type table struct {
 	from   fragment   // FROM item, without what is joined to it
 	scope  []fragment // what is always true of its rows, such as that they are of this vault
 	key    string     // an integer that is a row's own; empty when there is none
+	rowid  string     // of versions: key as conditions have it, with a + when rows must not be searched by it
 	order  []string   // the order of rows when none is asked for
 	fields *fields
 	object *object // of a table of records
@@ -177,15 +178,13 @@ func (q *compiler) plain(target string) *table {
 	switch target {
 	case "documents", "binders":
 		return q.documents(a, target == "binders")
-	case "binder_node__sys":
+	case "binder_node__sys": // narrowed by plan
 		t.fields = nodeFields
 		t.from = sqlf("nodes " + a + " JOIN versions " + a + "v ON " + a + "v.key = " + a + ".version AND " + a + "v.latest = 1")
-		t.scope = []fragment{sqlf(a+".slot = ? AND "+a+".version >= ? AND "+a+".version < ?", v.slot, versionKey(v.slot, 0, 0), versionKey(v.slot+1, 0, 0))}
 		t.order = []string{a + ".version", a + ".ord", a + ".id"}
 	case "relationships":
 		t.fields = relationshipFields
 		t.from, t.key, t.order = sqlf("relationships "+a), a+".id", []string{a + ".id"}
-		t.scope = []fragment{sqlf(a+".slot = ?", v.slot)}
 	case "renditions":
 		t.fields = renditionFields
 		t.from = sqlf("renditions " + a + " JOIN versions " + a + "v ON " + a + "v.key = " + a + ".version AND " + a + "v.latest = 1")
@@ -206,7 +205,7 @@ func (q *compiler) plain(target string) *table {
 
 // documents is the table of versions; what of them is asked for (latest, all) is for the plan to say.
 func (q *compiler) documents(alias string, binders bool) *table {
-	t := &table{q: q, target: "documents", alias: alias, from: sqlf("versions " + alias), key: alias + ".key", order: []string{alias + ".key"},
+	t := &table{q: q, target: "documents", alias: alias, from: sqlf("versions " + alias), key: alias + ".key", rowid: alias + ".key", order: []string{alias + ".key"},
 		fields: q.cat.docFields, labels: true, joins: new([]fragment), joined: map[string]*table{}}
 	if binders {
 		t.scope = []fragment{sqlf(alias + ".binder = 1")}
@@ -291,7 +290,7 @@ func (q *compiler) componentRows(alias string) fragment {
 func (q *compiler) latest(id string) (*table, fragment) {
 	t := q.documents(q.alias(), false)
 	base := versionKey(q.c.v.slot, 0, 0)
-	return t, sqlf(fmt.Sprintf("LEFT JOIN versions %s ON %[1]s.key >= %d + (%s << %d) AND %[1]s.key < %d + ((%[3]s + 1) << %[4]d) AND %[1]s.latest = 1",
+	return t, sqlf(fmt.Sprintf("LEFT JOIN versions %s NOT INDEXED ON %[1]s.key >= %d + (%s << %d) AND %[1]s.key < %d + ((%[3]s + 1) << %[4]d) AND +%[1]s.latest = 1",
 		t.alias, base, id, docShift, base))
 }
 
@@ -381,7 +380,7 @@ func (t *table) many(relationship string) (*relation, error) {
 	case t.labels && relationship == "binder_nodes__sysr":
 		far := q.plain("binder_node__sys")
 		far.from = sqlf("nodes " + far.alias)
-		return &relation{near: t, far: far, key: t.key, parent: far.alias + ".version", from: far.from, scope: []fragment{sqlf(far.alias+".slot = ?", q.c.v.slot)}}, nil
+		return &relation{near: t, far: far, key: t.rowid, parent: far.alias + ".version", from: far.from, scope: []fragment{sqlf(far.alias+".slot = ?", q.c.v.slot)}}, nil
 	case t.labels:
 		f := t.reference(relationship)
 		if f == nil || f.Column != "" || q.cat.object(f.Object) == nil {
@@ -393,7 +392,7 @@ func (t *table) many(relationship string) (*relation, error) {
 		}
 		near := q.alias()
 		from := join(" ", sqlf("versions "+near+" CROSS JOIN json_each("+near+".fields, '$."+f.Name+"') "+near+"j CROSS JOIN"), far.from)
-		return &relation{near: t, far: far, key: t.key, parent: near + ".key", from: from,
+		return &relation{near: t, far: far, key: t.rowid, parent: near + ".key", from: from,
 			scope: append(slices.Clone(far.scope), sqlf(far.alias+".id = "+near+"j.value"))}, nil
 	case t.object != nil:
 		for _, in := range q.cat.inbound(t.object.Name) {

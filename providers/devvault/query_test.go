@@ -642,6 +642,25 @@ func TestTotalFollowsTheBound(t *testing.T) {
 	}
 }
 
+// TestTotalOfAllVersions: a page may end in the middle of a document; the next one, by `id > last`, leaves its other versions out.
+func TestTotalOfAllVersions(t *testing.T) {
+	t.Parallel()
+	q := newQueried(t)
+	for doc := range int64(10) {
+		for seq := range int64(3) {
+			q.versions(versionRow{doc: doc + 1, seq: seq + 1, major: seq + 1, old: seq < 2, external: fmt.Sprint("x", doc)})
+		}
+	}
+	total := func(query string, after any) int { return q.ask(fmt.Sprintf(query, after)).ResponseDetails.Total }
+	const all = "SELECT id FROM ALLVERSIONS documents WHERE version_modified_date__v > '2020-01-01' AND id > %v ORDER BY id PAGESIZE 4"
+	got := []int{total(all, 0), total(all, 2), total(all, 4), total(all, 8), total(all, 9)}
+	const marks = "SELECT external_id__v FROM documents WHERE external_id__v LIKE 'x%%' AND external_id__v > '%v' ORDER BY external_id__v PAGESIZE 4"
+	got = append(got, total(marks, ""), total(marks, "x3"), total(marks, "x7"))
+	if diff := cmp.Diff([]int{30, 24, 18, 6, 3, 10, 6, 2}, got); diff != "" {
+		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}
+
 // TestRowsOfOneVaultOnly: a query never sees another vault's rows.
 func TestRowsOfOneVaultOnly(t *testing.T) {
 	t.Parallel()

@@ -138,7 +138,7 @@ CREATE INDEX IF NOT EXISTS versions_link ON versions (slot, link) WHERE link IS 
 CREATE INDEX IF NOT EXISTS versions_source ON versions (source) WHERE source IS NOT NULL;
 -- in order of id within a type, and enough to count by
 CREATE INDEX IF NOT EXISTS versions_type ON versions (slot, type, key, latest, lifecycle, status);
-CREATE INDEX IF NOT EXISTS versions_binder ON versions (slot, binder, doc) WHERE binder = 1;
+CREATE INDEX IF NOT EXISTS versions_binders ON versions (slot, key, latest, type, lifecycle, status) WHERE binder = 1;
 
 -- nodes of a binder version, in order; a new draft copies them, ids and all
 CREATE TABLE IF NOT EXISTS nodes (
