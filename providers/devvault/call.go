@@ -34,6 +34,8 @@ type call struct {
 	body  []byte     // the body, unless it was a form
 	file  *upload    // the part called file of a multipart body
 	fault *fault     // the trouble that this call is in, if any
+
+	known map[[2]string]bool // records that a write has found to exist
 }
 
 type upload struct {
@@ -47,7 +49,8 @@ type reply struct {
 	body    body   // follows responseStatus
 	content []byte // instead of body: a file or plain text
 	media   string
-	name    string // file name of content
+	name    string                // file name of content
+	stream  func(io.Writer) error // instead of content: what is too long to be held
 }
 
 // apiError is a failure in the words of the API.
@@ -192,6 +195,13 @@ func (c *call) write(w http.ResponseWriter, r reply, err error) {
 		r.status = "SUCCESS"
 	}
 	setHeader(h, "X-VaultAPI-Status", r.status)
+	if r.stream != nil {
+		setHeader(h, "Content-Type", r.media)
+		if err := r.stream(w); err != nil {
+			panic(http.ErrAbortHandler) // the answer has begun: all that can be said is that it does not end well
+		}
+		return
+	}
 	var out []byte
 	if r.content != nil {
 		out = r.content

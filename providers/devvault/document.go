@@ -301,7 +301,7 @@ func (c *call) fillDocument(t *tx, x *version, row requestRow, create bool) (cha
 			if f == nil || f.Object == "" {
 				return false, fail("INVALID_DATA", "The document field [%s] does not exist", name)
 			}
-			id, err := c.resolve(t, f, of, asText(in))
+			id, err := c.resolveAll(t, f, of, in)
 			if err != nil {
 				return false, err
 			}

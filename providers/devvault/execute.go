@@ -159,7 +159,7 @@ func (v *vault) saveComponents(cat *catalog, typ string, saved map[string]string
 			}
 		}
 		t.then(func() { v.cat.Store(cat) })
-		return nil
+		return v.makeExtents(t, cat)
 	})
 }
 

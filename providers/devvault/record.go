@@ -86,11 +86,9 @@ func null(s string) any {
 
 // insertRecord stores a record and what is kept for its unique fields and references.
 func (v *vault) insertRecord(t *tx, o *object, r *record) error {
-	extent, err := v.makeExtent(t, o.Name)
-	if err != nil {
-		return err
-	}
+	extent := v.extent(o.Name)
 	if r.id == "" {
+		var err error
 		if r.id, err = v.nextRecord(t, o, extent); err != nil {
 			return err
 		}

@@ -399,6 +399,25 @@ func (c *call) fill(t *tx, o *object, r *record, row requestRow, skip string, cr
 	return nil
 }
 
+// resolveAll is resolve for a document's reference, which may have many values.
+func (c *call) resolveAll(t *tx, f *field, by string, in any) (any, error) {
+	list, isList := in.([]any)
+	if !isList {
+		return c.resolve(t, f, by, asText(in))
+	}
+	ids := make([]string, 0, len(list))
+	for _, x := range list {
+		id, err := c.resolve(t, f, by, asText(x))
+		if err != nil {
+			return nil, err
+		}
+		if s, isText := id.(string); isText {
+			ids = append(ids, s)
+		}
+	}
+	return ids, nil
+}
+
 // resolve finds the record that a column such as country__vr.name__v means.
 func (c *call) resolve(t *tx, f *field, by, value string) (any, error) {
 	if value == "" {
@@ -429,13 +448,21 @@ func (c *call) checkReference(t *tx, f *field, id string) error {
 	if f.Object == "user__sys" || f.Object == "object_type__v" {
 		return nil
 	}
-	r, err := c.v.record(c.ctx(), t, f.Object, id)
+	if c.known[[2]string{f.Object, id}] {
+		return nil
+	}
+	var key int64
+	found, err := one(c.ctx(), t, []any{&key}, `SELECT key FROM records WHERE extent = ? AND id = ?`, c.v.extent(f.Object), id)
 	if err != nil {
 		return err
 	}
-	if r == nil {
+	if !found {
 		return fail("INVALID_DATA", "Invalid value [%s] specified for field [%s]: there is no such record of [%s]", id, f.Name, f.Object)
 	}
+	if c.known == nil {
+		c.known = map[[2]string]bool{}
+	}
+	c.known[[2]string{f.Object, id}] = true
 	return nil
 }
 

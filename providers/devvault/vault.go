@@ -90,6 +90,9 @@ func (s *Server) AddVault(spec VaultSpec) error {
 		if err := t.exec(`INSERT INTO members VALUES (?, ?, 'system_admin__v', 1, 0)`, admin.ID, v.slot); err != nil {
 			return err
 		}
+		if err := v.makeExtents(t, v.catalog()); err != nil {
+			return err
+		}
 		if err := v.addStandardRecords(t, admin.ID); err != nil {
 			return fmt.Errorf("make standard records: %w", err)
 		}
@@ -126,7 +129,10 @@ func (v *vault) open(ctx context.Context) error {
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	return v.loadComponents(ctx)
+	if err := v.loadComponents(ctx); err != nil {
+		return err
+	}
+	return v.s.store.update(func(t *tx) error { return v.makeExtents(t, v.catalog()) })
 }
 
 // loadComponents lays the components that were changed over the standard catalog.
@@ -166,7 +172,7 @@ func (v *vault) loadComponents(ctx context.Context) error {
 
 func (v *vault) catalog() *catalog { return v.cat.Load() }
 
-// extent is the number under which the records of an object are kept; 0 when there has never been one.
+// extent is the number under which the records of an object are kept. Every object of the catalog has one.
 func (v *vault) extent(object string) int64 {
 	if n, found := v.extents.Load(object); found {
 		return n.(int64)
@@ -174,27 +180,25 @@ func (v *vault) extent(object string) int64 {
 	return 0
 }
 
-// makeExtent is extent, but makes the number when there is none.
-func (v *vault) makeExtent(t *tx, object string) (int64, error) {
-	if n := v.extent(object); n != 0 {
-		return n, nil
-	}
-	var n int64
-	found, err := one(context.Background(), t, []any{&n}, `SELECT extent FROM extents WHERE slot = ? AND object = ?`, v.slot, object)
-	if err != nil {
-		return 0, err
-	}
-	if !found {
-		res, err := t.execResult(`INSERT INTO extents (slot, object) VALUES (?, ?)`, v.slot, object)
-		if err != nil {
-			return 0, err
+// makeExtents gives numbers to the objects of a catalog that have none yet.
+func (v *vault) makeExtents(t *tx, cat *catalog) error {
+	for _, object := range names(cat.objects) {
+		if v.extent(object) != 0 {
+			continue
 		}
-		if n, err = res.LastInsertId(); err != nil {
-			return 0, err
+		if err := t.exec(`INSERT INTO extents (slot, object) VALUES (?, ?) ON CONFLICT DO NOTHING`, v.slot, object); err != nil {
+			return err
+		}
+		var n int64
+		if _, err := one(bg, t, []any{&n}, `SELECT extent FROM extents WHERE slot = ? AND object = ?`, v.slot, object); err != nil {
+			return err
+		}
+		t.then(func() { v.extents.Store(object, n) })
+		if v.s.vault(v.name) != v { // nobody sees the vault yet, and its first records come in this write
+			v.extents.Store(object, n)
 		}
 	}
-	t.then(func() { v.extents.Store(object, n) })
-	return n, nil
+	return nil
 }
 
 // recordID is a record's id: a prefix of three characters, and a number of twelve digits.
