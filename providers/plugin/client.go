@@ -1,0 +1,520 @@
+package plugin
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"sync"
+	"time"
+
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/plugin/proto"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+)
+
+// Command is how a plugin is started.
+type Command struct {
+	Name     string       // for people; the base of Path where empty
+	Path     string       // the executable, as exec.Command takes it
+	Args     []string     // without the name
+	Env      []string     // beside the host's own
+	Checksum []byte       // SHA-256 of the executable; nil is not checked
+	Log      *slog.Logger // where its log goes, at level debug; nil: slog.Default
+}
+
+func (c *Command) level() string {
+	if c.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return slog.LevelDebug.String()
+	}
+	return slog.LevelWarn.String()
+}
+
+// Plugin is a provider in a process of its own.
+type Plugin struct {
+	process *process
+	client  *goplugin.Client
+	rpc     proto.ProviderClient
+	close   sync.Once
+}
+
+var _ providers.Provider = (*Plugin)(nil)
+
+// Open starts a plugin and shakes hands with it. The process ends with Close,
+// and with this process. The context holds for the start alone.
+func Open(ctx context.Context, c Command) (*Plugin, error) {
+	c.Name = cmp.Or(c.Name, c.Path)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	path, err := exec.LookPath(c.Path)
+	if err != nil {
+		return nil, providers.Errorf(providers.Invalid, "starting plugin %s: %v", c.Name, err)
+	}
+	c.Path = path
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := &Plugin{process: newProcess(c)}
+	p.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  handshake(ProtocolVersion),
+		Plugins:          goplugin.PluginSet{name: &end{}},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         runtime.GOOS == "windows", // no unix socket there, but a port that anyone may dial
+		Logger:           c.logger(),
+		Stderr:           &p.process.words,
+		SyncStderr:       io.MultiWriter(&p.process.words, lines{c.Log, c.Name}),
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
+			return p.process, p.process.prepare(spec.Env)
+		},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize), grpc.MaxCallSendMsgSize(messageSize)),
+			grpc.WithInitialWindowSize(windowSize), grpc.WithInitialConnWindowSize(windowSize),
+		},
+	})
+	stop := context.AfterFunc(ctx, func() { _ = p.process.Kill(ctx) })
+	defer stop()
+	if err := p.start(); err != nil {
+		_ = p.Close()
+		return nil, p.notStarted(ctx, err)
+	}
+	return p, nil
+}
+
+func (p *Plugin) start() error {
+	protocol, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	raw, err := protocol.Dispense(name)
+	if err != nil {
+		return err
+	}
+	p.rpc = raw.(proto.ProviderClient)
+	return nil
+}
+
+// check holds the executable against its checksum.
+func (c *Command) check() error {
+	if c.Checksum == nil {
+		return nil
+	}
+	f, err := os.Open(c.Path)
+	if err != nil {
+		return fmt.Errorf("checking plugin %s: %w", c.Name, err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return fmt.Errorf("checking plugin %s: %w", c.Name, err)
+	}
+	if sum := h.Sum(nil); !bytes.Equal(sum, c.Checksum) {
+		err := providers.Errorf(providers.Refused, "plugin %s is not the one that was locked: its checksum is %x, not %x", c.Name, sum, c.Checksum)
+		err.Advice = "If it was upgraded on purpose, lock it again."
+		return err
+	}
+	return nil
+}
+
+var incompatible = regexp.MustCompile(`Plugin version: (\d+), Client versions`)
+
+func (p *Plugin) notStarted(ctx context.Context, err error) error {
+	c := p.process.command
+	if m := incompatible.FindStringSubmatch(err.Error()); m != nil {
+		err := providers.Errorf(providers.Invalid, "plugin %s speaks version %s of the plugin protocol, and this accord speaks version %d", c.Name, m[1], ProtocolVersion)
+		err.Advice = "Install a version of the plugin that was made for this version of accord, or the other way round."
+		return err
+	}
+	if ctx.Err() != nil {
+		return providers.Errorf(providers.Transient, "starting plugin %s: %v", c.Name, ctx.Err())
+	}
+	e := providers.Errorf(providers.Internal, "starting plugin %s: it did not answer as a plugin does: %v", c.Name, err)
+	if status, dead := p.process.dead(); dead {
+		e.Message = fmt.Sprintf("starting plugin %s: it ended (%s) before it answered as a plugin does", c.Name, status)
+	}
+	if words := p.process.words.String(); words != "" {
+		e.Message += "; its last words were:\n" + words
+	}
+	return e
+}
+
+// PID returns the id of the plugin's process.
+func (p *Plugin) PID() int { return p.process.cmd.Process.Pid }
+
+// Done is closed when the plugin's process has ended.
+func (p *Plugin) Done() <-chan struct{} { return p.process.done }
+
+// patience is how long a plugin may take to end, or to be found dead.
+const patience = 3 * time.Second
+
+// Close ends the process. It may be called again.
+func (p *Plugin) Close() error {
+	p.close.Do(func() {
+		// a process that hangs hears no farewell
+		kill := time.AfterFunc(patience, func() { _ = p.process.Kill(context.Background()) })
+		defer kill.Stop()
+		p.client.Kill()
+		if p.process.cmd != nil {
+			_ = p.process.stdin.Close()
+		}
+	})
+	return nil
+}
+
+// alive refuses a call that could only fail.
+func (p *Plugin) alive() error {
+	if _, dead := p.process.dead(); dead {
+		return providers.Errorf(providers.Internal, "%s", p.process.obituary())
+	}
+	return nil
+}
+
+// failed explains why a call was not answered. Kind is what it means that it
+// was not.
+func (p *Plugin) failed(ctx context.Context, op string, kind providers.Kind, err error) *providers.Error {
+	if e, ok := err.(*providers.Error); ok {
+		return e
+	}
+	var e *providers.Error
+	if ctx.Err() != nil {
+		e = providers.Errorf(kind, "%v", ctx.Err())
+	} else {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		select {
+		case <-p.process.done:
+			e = providers.Errorf(kind, "%s", p.process.obituary())
+		case <-ctx.Done():
+			e = providers.Errorf(kind, "%v", ctx.Err())
+		case <-t.C:
+			e = providers.Errorf(kind, "plugin %s did not answer: %v", p.process.command.Name, err)
+		}
+	}
+	e.Op = op
+	return e
+}
+
+// results answers n requests, all with an error where the exchange failed.
+func results[R any](n int, got []R, err *providers.Error, failed func(*providers.Error) R) []R {
+	if err == nil && len(got) == n {
+		return got
+	}
+	if err == nil {
+		err = providers.Errorf(providers.Internal, "the plugin gave %d answers to %d requests", len(got), n)
+	}
+	got = make([]R, n)
+	for i := range got {
+		got[i] = failed(err)
+	}
+	return got
+}
+
+// call runs f on a plugin that lives, and explains its failure.
+func (p *Plugin) call(ctx context.Context, op string, kind providers.Kind, r *reader, f func() error) *providers.Error {
+	err := p.alive()
+	if err == nil {
+		if err = f(); err == nil && r.err != nil {
+			return providers.Errorf(providers.Internal, "%s: %v", op, r.err)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return p.failed(ctx, op, kind, err)
+}
+
+// Schema implements providers.Provider.
+func (p *Plugin) Schema(ctx context.Context) (*schema.Provider, error) {
+	var r reader
+	var answer *proto.SchemaResponse
+	if err := p.call(ctx, "reading the schema", providers.Transient, &r, func() (err error) {
+		answer, err = p.rpc.Schema(ctx, &proto.SchemaRequest{})
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if answer.Err != nil {
+		return nil, r.error(answer.Err)
+	}
+	declared := new(schema.Provider)
+	if err := json.Unmarshal(answer.Schema, declared); err != nil {
+		return nil, providers.Errorf(providers.Internal, "reading the schema of plugin %s: %v", p.process.command.Name, err)
+	}
+	return declared, nil
+}
+
+// Validate implements providers.Provider.
+func (p *Plugin) Validate(ctx context.Context, objects []providers.Object) []providers.Diagnostic {
+	var r reader
+	var found []providers.Diagnostic
+	if err := p.call(ctx, "validating", providers.Transient, &r, func() error {
+		request := func(yield func(*proto.ValidateRequest) bool) {
+			for some := range parts(objects, sizeOfObject) {
+				if !yield(&proto.ValidateRequest{Objects: convertAt(some, wire{}.object)}) {
+					return
+				}
+			}
+		}
+		return exchange(ctx, p.rpc.Validate, request, func(m *proto.ValidateResponse) {
+			found = append(found, convert(m.Diagnostics, r.diagnostic)...)
+		})
+	}); err != nil {
+		found = append(found, providers.Diagnostic{Severity: providers.SeverityError, Summary: err.Error(), Detail: err.Advice})
+	}
+	return found
+}
+
+// Configure implements providers.Provider.
+func (p *Plugin) Configure(ctx context.Context, config providers.Config) []providers.Result {
+	var r reader
+	var got []providers.Result
+	err := p.call(ctx, "connecting", providers.Transient, &r, func() error {
+		request := func(yield func(*proto.ConfigureRequest) bool) {
+			first := true
+			for some := range parts(config.Instances, sizeOfObject) {
+				m := &proto.ConfigureRequest{Instances: convertAt(some, wire{}.object)}
+				if first {
+					m.Dir, m.Tool, m.ReadOnly = config.Dir, config.Tool, config.ReadOnly
+					m.Endpoints = make(map[string]*proto.Endpoint, len(config.Endpoints))
+					for addr, e := range config.Endpoints {
+						m.Endpoints[addr.String()] = wire{}.endpoint(e)
+					}
+					first = false
+				}
+				if !yield(m) {
+					return
+				}
+			}
+		}
+		return exchange(ctx, p.rpc.Configure, request, func(m *proto.ResultsResponse) { got = append(got, convert(m.Results, r.result)...) })
+	})
+	return results(len(config.Instances), got, err, failedResult)
+}
+
+// Read implements providers.Provider.
+func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []providers.Result {
+	var r reader
+	var got []providers.Result
+	err := p.call(ctx, "reading", providers.Transient, &r, func() error {
+		request := func(yield func(*proto.ReadRequest) bool) {
+			refs := wire{}.refs(req.Refs)
+			for some := range parts(req.Objects, sizeOfObject) {
+				if !yield(&proto.ReadRequest{Objects: convertAt(some, wire{}.object), Refs: refs}) {
+					return
+				}
+				refs = nil
+			}
+		}
+		return exchange(ctx, p.rpc.Read, request, func(m *proto.ResultsResponse) { got = append(got, convert(m.Results, r.result)...) })
+	})
+	return results(len(req.Objects), got, err, failedResult)
+}
+
+// Plan implements providers.Provider.
+func (p *Plugin) Plan(ctx context.Context, req providers.PlanRequest) []providers.PlanResponse {
+	var r reader
+	var got []providers.PlanResponse
+	err := p.call(ctx, "planning", providers.Transient, &r, func() error {
+		request := func(yield func(*proto.PlanRequest) bool) {
+			refs := wire{}.refs(req.Refs)
+			for some := range parts(req.Items, sizeOfPlanItem) {
+				if !yield(&proto.PlanRequest{Items: convertAt(some, wire{}.planItem), Refs: refs}) {
+					return
+				}
+				refs = nil
+			}
+		}
+		return exchange(ctx, p.rpc.Plan, request, func(m *proto.PlanResponse) { got = append(got, convert(m.Items, r.planned)...) })
+	})
+	return results(len(req.Items), got, err, failedPlan)
+}
+
+// Apply implements providers.Provider.
+func (p *Plugin) Apply(ctx context.Context, req providers.ApplyRequest) []providers.Result {
+	var r reader
+	var got []providers.Result
+	err := p.call(ctx, "applying", providers.Ambiguous, &r, func() error {
+		request := func(yield func(*proto.ApplyRequest) bool) {
+			refs := wire{}.refs(req.Refs)
+			for some := range parts(req.Items, sizeOfApplyItem) {
+				if !yield(&proto.ApplyRequest{Items: convertAt(some, wire{}.applyItem), Refs: refs}) {
+					return
+				}
+				refs = nil
+			}
+		}
+		return exchange(ctx, p.rpc.Apply, request, func(m *proto.ResultsResponse) { got = append(got, convert(m.Results, r.result)...) })
+	})
+	return results(len(req.Items), got, err, failedResult)
+}
+
+// List implements providers.Provider.
+func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[providers.Object, error] {
+	return func(yield func(providers.Object, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var r reader
+		var stream grpc.ServerStreamingClient[proto.ListResponse]
+		open := func() (err error) {
+			stream, err = p.rpc.List(ctx, &proto.ListRequest{Type: req.Type, Instance: req.Instance.String(), Refs: wire{}.refs(req.Refs)})
+			return err
+		}
+		next := func() (m *proto.ListResponse, err error) { return stream.Recv() }
+		for m, err := range messages(p, ctx, "listing", open, next) {
+			if err != nil {
+				yield(providers.Object{}, err)
+				return
+			}
+			for _, o := range r.objects(m.Objects) {
+				if r.err != nil {
+					yield(providers.Object{}, r.err)
+					return
+				}
+				if !yield(o, nil) {
+					return
+				}
+			}
+			if m.Err != nil {
+				yield(providers.Object{}, r.error(m.Err))
+				return
+			}
+		}
+	}
+}
+
+// Syncs implements providers.Provider.
+func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
+	var r reader
+	var syncs []providers.Sync
+	var refused *providers.Error
+	if err := p.call(ctx, "asking for syncs", providers.Transient, &r, func() error {
+		request := func(yield func(*proto.SyncsRequest) bool) {
+			for some := range parts(changes, sizeOfChange) {
+				if !yield(&proto.SyncsRequest{Changes: convertAt(some, wire{}.change)}) {
+					return
+				}
+			}
+		}
+		return exchange(ctx, p.rpc.Syncs, request, func(m *proto.SyncsResponse) {
+			for _, raw := range m.Syncs {
+				var s providers.Sync
+				if err := json.Unmarshal(raw, &s); err != nil && r.err == nil {
+					r.err = err
+				}
+				syncs = append(syncs, s)
+			}
+			refused = r.error(m.Err)
+		})
+	}); err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return syncs, nil
+}
+
+// Records implements providers.Provider. Batches arrive as the plugin sends
+// them, up to windowSize ahead of who reads them.
+func (p *Plugin) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	return func(yield func(providers.Batch, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var r reader
+		var stream grpc.ServerStreamingClient[proto.RecordsResponse]
+		open := func() (err error) {
+			stream, err = p.rpc.Records(ctx, wire{}.recordsRequest(&req))
+			return err
+		}
+		next := func() (*proto.RecordsResponse, error) { return stream.Recv() }
+		for m, err := range messages(p, ctx, "reading records", open, next) {
+			switch {
+			case err != nil:
+				yield(providers.Batch{}, err)
+				return
+			case m.Err != nil:
+				yield(providers.Batch{}, r.error(m.Err))
+				return
+			}
+			b := providers.Batch{Records: convert(m.Records, r.record), End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls)}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// messages yields the messages of a stream; an error is the last.
+func messages[M any](p *Plugin, ctx context.Context, op string, open func() error, next func() (*M, error)) iter.Seq2[*M, error] {
+	return func(yield func(*M, error) bool) {
+		err := p.alive()
+		if err == nil {
+			err = open()
+		}
+		for err == nil {
+			var m *M
+			if m, err = next(); err == nil && !yield(m, nil) {
+				return
+			}
+		}
+		if err != io.EOF {
+			yield(nil, p.failed(ctx, op, providers.Transient, err))
+		}
+	}
+}
+
+// Write implements providers.Provider.
+func (p *Plugin) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
+	var r reader
+	var got []providers.WriteResult
+	sync, err := json.Marshal(&req.Sync)
+	if err != nil {
+		return results(len(req.Writes), nil, providers.Errorf(providers.Internal, "writing a sync: %v", err), failedWrite)
+	}
+	failure := p.call(ctx, "writing", providers.Ambiguous, &r, func() error {
+		request := func(yield func(*proto.WriteRequest) bool) {
+			for some := range parts(req.Writes, sizeOfWrite) {
+				if !yield(&proto.WriteRequest{Sync: sync, Run: req.Run, Writes: convertAt(some, wire{}.write)}) {
+					return
+				}
+				sync = nil
+			}
+		}
+		return exchange(ctx, p.rpc.Write, request, func(m *proto.WriteResponse) { got = append(got, convert(m.Results, r.writeResult)...) })
+	})
+	return results(len(req.Writes), got, failure, failedWrite)
+}
+
+// Finish implements providers.Provider.
+func (p *Plugin) Finish(ctx context.Context, run providers.Run) error {
+	var r reader
+	raw, err := json.Marshal(&run)
+	if err != nil {
+		return providers.Errorf(providers.Internal, "writing a run: %v", err)
+	}
+	var answer *proto.FinishResponse
+	if err := p.call(ctx, "finishing a run", providers.Ambiguous, &r, func() (err error) {
+		answer, err = p.rpc.Finish(ctx, &proto.FinishRequest{Run: raw})
+		return err
+	}); err != nil {
+		return err
+	}
+	if answer.Err != nil {
+		return r.error(answer.Err)
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package plugin
+
+import (
+	"fmt"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/plugin/proto"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// wire writes messages. It has no state; its methods are a namespace.
+type wire struct{}
+
+// reader reads messages, and keeps the first address that cannot be read.
+type reader struct{ err error }
+
+func (r *reader) addr(s string) (a addrs.Instance) {
+	if s == "" {
+		return a
+	}
+	a, err := addrs.ParseInstance(s)
+	if err != nil && r.err == nil {
+		r.err = fmt.Errorf("reading a message: %w", err)
+	}
+	return a
+}
+
+func convert[A, B any](list []A, f func(A) B) []B {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]B, len(list))
+	for n := range list {
+		out[n] = f(list[n])
+	}
+	return out
+}
+
+// convertAt is convert for values too large to pass by value.
+func convertAt[A, B any](list []A, f func(*A) B) []B {
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]B, len(list))
+	for n := range list {
+		out[n] = f(&list[n])
+	}
+	return out
+}
+
+func pathOf(s string) addrs.Path       { return addrs.Path(s) }
+func pathString(p addrs.Path) string   { return string(p) }
+func paths(list []string) []addrs.Path { return convert(list, pathOf) }
+
+func (wire) time(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+func (*reader) time(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+func (wire) object(o *providers.Object) *proto.Object {
+	if o == nil {
+		return nil
+	}
+	return &proto.Object{
+		Addr: o.Addr.String(), Type: o.Type, Id: o.ID, Body: o.Body,
+		Unknown: convert(o.Unknown, pathString), Sensitive: convert(o.Sensitive, pathString),
+	}
+}
+
+func (r *reader) object(o *proto.Object) *providers.Object {
+	if o == nil {
+		return nil
+	}
+	return &providers.Object{
+		Addr: r.addr(o.Addr), Type: o.Type, ID: o.Id, Body: o.Body,
+		Unknown: paths(o.Unknown), Sensitive: paths(o.Sensitive),
+	}
+}
+
+func (r *reader) objects(list []*proto.Object) []providers.Object {
+	return convert(list, func(o *proto.Object) providers.Object { return *r.object(o) })
+}
+
+func (w wire) refs(refs providers.Refs) map[string]*proto.Object {
+	if len(refs) == 0 {
+		return nil
+	}
+	out := make(map[string]*proto.Object, len(refs))
+	for addr, o := range refs {
+		out[addr.String()] = w.object(&o)
+	}
+	return out
+}
+
+func (r *reader) refs(refs map[string]*proto.Object, into providers.Refs) providers.Refs {
+	if into == nil && len(refs) > 0 {
+		into = make(providers.Refs, len(refs))
+	}
+	for addr, o := range refs {
+		into[r.addr(addr)] = *r.object(o)
+	}
+	return into
+}
+
+func (wire) err(e *providers.Error) *proto.Error {
+	if e == nil {
+		return nil
+	}
+	return &proto.Error{Kind: string(e.Kind), Op: e.Op, Addr: e.Addr.String(), Path: string(e.Path), Message: e.Message, Advice: e.Advice, Trace: e.Trace}
+}
+
+func (r *reader) error(e *proto.Error) *providers.Error {
+	if e == nil {
+		return nil
+	}
+	return &providers.Error{Kind: providers.Kind(e.Kind), Op: e.Op, Addr: r.addr(e.Addr), Path: addrs.Path(e.Path), Message: e.Message, Advice: e.Advice, Trace: e.Trace}
+}
+
+func (wire) diagnostic(d *providers.Diagnostic) *proto.Diagnostic {
+	return &proto.Diagnostic{
+		Severity: string(d.Severity), Code: d.Code, Addr: d.Addr.String(), Path: string(d.Path),
+		Summary: d.Summary, Detail: d.Detail, Refused: d.Refused,
+	}
+}
+
+func (r *reader) diagnostic(d *proto.Diagnostic) providers.Diagnostic {
+	return providers.Diagnostic{
+		Severity: providers.Severity(d.Severity), Code: d.Code, Addr: r.addr(d.Addr), Path: addrs.Path(d.Path),
+		Summary: d.Summary, Detail: d.Detail, Refused: d.Refused,
+	}
+}
+
+func (w wire) result(r *providers.Result) *proto.Result {
+	return &proto.Result{
+		Object: w.object(r.Object), Missing: r.Missing, Same: r.Same, Err: w.err(r.Err),
+		Diagnostics: convertAt(r.Diagnostics, w.diagnostic),
+	}
+}
+
+func (r *reader) result(m *proto.Result) providers.Result {
+	return providers.Result{
+		Object: r.object(m.Object), Missing: m.Missing, Same: m.Same, Err: r.error(m.Err),
+		Diagnostics: convert(m.Diagnostics, r.diagnostic),
+	}
+}
+
+func (wire) endpoint(e providers.Endpoint) *proto.Endpoint {
+	return &proto.Endpoint{Url: e.URL, Id: e.ID, User: e.User, PasswordFile: e.PasswordFile}
+}
+
+func (*reader) endpoint(e *proto.Endpoint) providers.Endpoint {
+	return providers.Endpoint{URL: e.Url, ID: e.Id, User: e.User, PasswordFile: e.PasswordFile}
+}
+
+func (w wire) planItem(i *providers.PlanItem) *proto.PlanItem {
+	return &proto.PlanItem{
+		Addr: i.Addr.String(), Desired: w.object(i.Desired), Recorded: w.object(i.Recorded), Live: w.object(i.Live),
+		Removal: string(i.Removal),
+	}
+}
+
+func (r *reader) planItem(i *proto.PlanItem) providers.PlanItem {
+	return providers.PlanItem{
+		Addr: r.addr(i.Addr), Desired: r.object(i.Desired), Recorded: r.object(i.Recorded), Live: r.object(i.Live),
+		Removal: schema.Removal(i.Removal),
+	}
+}
+
+func (w wire) planned(p *providers.PlanResponse) *proto.Planned {
+	return &proto.Planned{
+		Planned: w.object(p.Planned), Replace: convert(p.Replace, pathString), Consequences: p.Consequences,
+		After:       convert(p.After, func(r providers.Ref) *proto.Ref { return &proto.Ref{Addr: r.Addr.String(), Sync: r.Sync} }),
+		Diagnostics: convertAt(p.Diagnostics, w.diagnostic),
+	}
+}
+
+func (r *reader) planned(p *proto.Planned) providers.PlanResponse {
+	return providers.PlanResponse{
+		Planned: r.object(p.Planned), Replace: paths(p.Replace), Consequences: p.Consequences,
+		After:       convert(p.After, func(m *proto.Ref) providers.Ref { return providers.Ref{Addr: r.addr(m.Addr), Sync: m.Sync} }),
+		Diagnostics: convert(p.Diagnostics, r.diagnostic),
+	}
+}
+
+func (w wire) applyItem(i *providers.ApplyItem) *proto.ApplyItem {
+	return &proto.ApplyItem{
+		Addr: i.Addr.String(), Action: string(i.Action), Live: w.object(i.Live), Recorded: w.object(i.Recorded),
+		Planned: w.object(i.Planned), Removal: string(i.Removal),
+	}
+}
+
+func (r *reader) applyItem(i *proto.ApplyItem) providers.ApplyItem {
+	return providers.ApplyItem{
+		Addr: r.addr(i.Addr), Action: providers.Action(i.Action), Live: r.object(i.Live), Recorded: r.object(i.Recorded),
+		Planned: r.object(i.Planned), Removal: schema.Removal(i.Removal),
+	}
+}
+
+func (w wire) change(c *providers.Change) *proto.Change {
+	return &proto.Change{Addr: c.Addr.String(), Before: w.object(c.Before), After: w.object(c.After), Live: w.object(c.Live)}
+}
+
+func (r *reader) change(c *proto.Change) providers.Change {
+	return providers.Change{Addr: r.addr(c.Addr), Before: r.object(c.Before), After: r.object(c.After), Live: r.object(c.Live)}
+}
+
+func (wire) member(m providers.Member) *proto.Member { return &proto.Member{Part: m.Part, Key: m.Key} }
+
+func (*reader) member(m *proto.Member) providers.Member {
+	return providers.Member{Part: m.Part, Key: m.Key}
+}
+
+func (w wire) recordsRequest(q *providers.RecordsRequest) *proto.RecordsRequest {
+	return &proto.RecordsRequest{
+		End:      &proto.End{Instance: q.End.Instance.String(), Stream: q.End.Stream, Scope: q.End.Scope},
+		Variants: q.Variants, Fields: q.Fields, Since: w.time(q.Since), Keys: convert(q.Keys, w.member),
+		Only: q.Only, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
+	}
+}
+
+func (r *reader) recordsRequest(q *proto.RecordsRequest) providers.RecordsRequest {
+	return providers.RecordsRequest{
+		End:      providers.End{Instance: r.addr(q.GetEnd().GetInstance()), Stream: q.GetEnd().GetStream(), Scope: q.GetEnd().GetScope()},
+		Variants: q.Variants, Fields: q.Fields, Since: r.time(q.Since), Keys: convert(q.Keys, r.member),
+		Only: q.Only, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
+	}
+}
+
+func (w wire) record(r *providers.Record) *proto.Record {
+	return &proto.Record{
+		Part: r.Part, Key: r.Key, Id: r.ID, Title: r.Title, Standing: r.Standing, Variants: r.Variants, Routes: r.Routes,
+		Groups: r.Groups, Members: convert(r.Members, w.member), Fields: r.Fields, Problem: r.Problem,
+	}
+}
+
+func (r *reader) record(m *proto.Record) providers.Record {
+	return providers.Record{
+		Part: m.Part, Key: m.Key, ID: m.Id, Title: m.Title, Standing: m.Standing, Variants: m.Variants, Routes: m.Routes,
+		Groups: m.Groups, Members: convert(m.Members, r.member), Fields: m.Fields, Problem: m.Problem,
+	}
+}
+
+func (w wire) write(c *providers.Write) *proto.Write {
+	return &proto.Write{
+		Verb: string(c.Verb), Part: c.Part, Key: c.Key, Id: c.ID, Title: c.Title, Fields: c.Fields, Changed: c.Changed,
+		Members: convert(c.Members, w.member), Reorder: c.Reorder, Was: convert(c.Was, w.member),
+	}
+}
+
+func (r *reader) write(c *proto.Write) providers.Write {
+	return providers.Write{
+		Verb: providers.Verb(c.Verb), Part: c.Part, Key: c.Key, ID: c.Id, Title: c.Title, Fields: c.Fields, Changed: c.Changed,
+		Members: convert(c.Members, r.member), Reorder: c.Reorder, Was: convert(c.Was, r.member),
+	}
+}
+
+func (w wire) writeResult(r *providers.WriteResult) *proto.WriteResult {
+	return &proto.WriteResult{Id: r.ID, Same: r.Same, Err: w.err(r.Err)}
+}
+
+func (r *reader) writeResult(m *proto.WriteResult) providers.WriteResult {
+	return providers.WriteResult{ID: m.Id, Same: m.Same, Err: r.error(m.Err)}
+}

@@ -1,0 +1,178 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// process is the plugin's process, as go-plugin runs it.
+type process struct {
+	command Command
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser // open for as long as this process lives
+	stdout  io.ReadCloser
+	stderr  io.ReadCloser
+	words   lastWords
+
+	done   chan struct{} // closed when it has ended, and all it said is heard
+	once   sync.Once
+	status string // how it ended; after done
+}
+
+func newProcess(c Command) *process { return &process{command: c, done: make(chan struct{})} }
+
+// prepare makes the command with the environment that go-plugin wants.
+func (p *process) prepare(environment []string) (err error) {
+	p.cmd = exec.Command(p.command.Path, p.command.Args...)
+	p.cmd.Env = append(environment, p.command.Env...)
+	p.cmd.Env = append(p.cmd.Env, envStdin+"=1", envLog+"="+p.command.level())
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if p.stdout, err = p.cmd.StdoutPipe(); err != nil {
+		return err
+	}
+	p.stderr, err = p.cmd.StderrPipe()
+	return err
+}
+
+func (p *process) Start(context.Context) error {
+	err := p.cmd.Start()
+	if err != nil {
+		p.ended("it could not be started: " + err.Error())
+	}
+	return err
+}
+
+// Wait is called once, after all output was read.
+func (p *process) Wait(context.Context) error {
+	err := p.cmd.Wait()
+	p.ended(p.cmd.ProcessState.String())
+	return err
+}
+
+func (p *process) ended(status string) {
+	p.once.Do(func() {
+		p.status = status
+		close(p.done)
+	})
+}
+
+func (p *process) Kill(context.Context) error {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return nil
+	}
+	err := p.cmd.Process.Kill()
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+func (p *process) Stdout() io.ReadCloser           { return p.stdout }
+func (p *process) Stderr() io.ReadCloser           { return p.stderr }
+func (p *process) Name() string                    { return p.command.Path }
+func (p *process) Diagnose(context.Context) string { return "" }
+
+func (p *process) ID() string {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return ""
+	}
+	return strconv.Itoa(p.cmd.Process.Pid)
+}
+
+func (p *process) PluginToHost(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+func (p *process) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// dead reports whether the process has ended, and how.
+func (p *process) dead() (string, bool) {
+	select {
+	case <-p.done:
+		return p.status, true
+	default:
+		return "", false
+	}
+}
+
+// lastWords keeps what is worth telling of standard error: the beginning of a
+// crash, else the last lines.
+type lastWords struct {
+	mu    sync.Mutex
+	part  []byte // of a line
+	last  []string
+	crash []string
+}
+
+const (
+	lastLines  = 10
+	crashLines = 12
+	lineLength = 500
+)
+
+func (w *lastWords) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.part = append(w.part, b...)
+	for {
+		line, rest, found := bytes.Cut(w.part, []byte{'\n'})
+		if !found {
+			break
+		}
+		w.line(string(line))
+		w.part = rest
+	}
+	if len(w.part) > lineLength {
+		w.line(string(w.part))
+		w.part = nil
+	}
+	return len(b), nil
+}
+
+func (w *lastWords) line(s string) {
+	s = strings.TrimRight(s, "\r ")
+	if s == "" {
+		return
+	}
+	if len(s) > lineLength {
+		s = s[:lineLength] + "…"
+	}
+	begins := strings.HasPrefix(s, "panic: ") || strings.HasPrefix(s, "fatal error: ")
+	if begins || len(w.crash) > 0 && len(w.crash) < crashLines {
+		w.crash = append(w.crash, s)
+	}
+	if w.last = append(w.last, s); len(w.last) > lastLines {
+		w.last = w.last[1:]
+	}
+}
+
+func (w *lastWords) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.crash) > 0 {
+		return strings.Join(w.crash, "\n")
+	}
+	return strings.Join(w.last, "\n")
+}
+
+// obituary says how a plugin ended.
+func (p *process) obituary() string {
+	status, _ := p.dead()
+	s := fmt.Sprintf("plugin %s died (%s)", p.command.Name, status)
+	if words := p.words.String(); words != "" {
+		s += ", and its last words were:\n" + words
+	}
+	return s
+}

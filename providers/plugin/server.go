@@ -1,0 +1,380 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/plugin/proto"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// server answers the wire with a provider.
+type server struct {
+	proto.UnimplementedProviderServer
+	provider providers.Provider
+}
+
+// guard calls a method of the provider; a panic is an error with its stack.
+func guard(f func()) (err *providers.Error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	f()
+	return nil
+}
+
+func panicked(v any) *providers.Error {
+	err := providers.Errorf(providers.Internal, "the provider panicked: %v", v)
+	err.Trace = string(debug.Stack())
+	return err
+}
+
+// guarded answers a batch of n, with one error for each where the method
+// panicked or gave the wrong number of answers.
+func guarded[R any](n int, f func() []R, failed func(*providers.Error) R) (results []R) {
+	err := guard(func() { results = f() })
+	if err == nil && len(results) != n {
+		err = providers.Errorf(providers.Internal, "the provider gave %d answers to %d requests", len(results), n)
+	}
+	if err == nil {
+		return results
+	}
+	results = make([]R, n)
+	for i := range results {
+		results[i] = failed(err)
+	}
+	return results
+}
+
+func failedResult(err *providers.Error) providers.Result { return providers.Result{Err: err} }
+
+func failedWrite(err *providers.Error) providers.WriteResult { return providers.WriteResult{Err: err} }
+
+func failedDiagnostic(err *providers.Error) providers.Diagnostic {
+	return providers.Diagnostic{Severity: providers.SeverityError, Summary: err.Message, Detail: err.Trace}
+}
+
+func failedPlan(err *providers.Error) providers.PlanResponse {
+	return providers.PlanResponse{Diagnostics: []providers.Diagnostic{failedDiagnostic(err)}}
+}
+
+// plain makes any error one that can travel. An ended context has the kind
+// that its caller says.
+func plain(err error, ended providers.Kind) *providers.Error {
+	var e *providers.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		if _, direct := err.(*providers.Error); direct {
+			return e
+		}
+		whole := *e
+		whole.Op, whole.Message, whole.Trace = "", err.Error(), ""
+		return &whole
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return providers.Errorf(ended, "%v", err)
+	default:
+		return providers.Errorf(providers.Internal, "%v", err)
+	}
+}
+
+func badRequest(err error) error { return status.Error(codes.InvalidArgument, err.Error()) }
+
+func (s *server) Schema(ctx context.Context, _ *proto.SchemaRequest) (*proto.SchemaResponse, error) {
+	answer := &proto.SchemaResponse{}
+	crash := guard(func() {
+		declared, err := s.provider.Schema(ctx)
+		if err == nil {
+			answer.Schema, err = json.Marshal(declared)
+		}
+		answer.Err = wire{}.err(plain(err, providers.Transient))
+	})
+	if crash != nil {
+		answer.Err = wire{}.err(crash)
+	}
+	return answer, nil
+}
+
+func (s *server) Validate(stream grpc.BidiStreamingServer[proto.ValidateRequest, proto.ValidateResponse]) error {
+	var r reader
+	var objects []providers.Object
+	if err := receive(stream, func(m *proto.ValidateRequest) { objects = append(objects, r.objects(m.Objects)...) }); err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	var diagnostics []providers.Diagnostic
+	if crash := guard(func() { diagnostics = s.provider.Validate(stream.Context(), objects) }); crash != nil {
+		diagnostics = []providers.Diagnostic{failedDiagnostic(crash)}
+	}
+	for some := range parts(diagnostics, sizeOfDiagnostic) {
+		if err := stream.Send(&proto.ValidateResponse{Diagnostics: convertAt(some, wire{}.diagnostic)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) Configure(stream grpc.BidiStreamingServer[proto.ConfigureRequest, proto.ResultsResponse]) error {
+	var r reader
+	var config providers.Config
+	err := receive(stream, func(m *proto.ConfigureRequest) {
+		config.Instances = append(config.Instances, r.objects(m.Instances)...)
+		if m.Dir != "" || m.Tool != "" || m.ReadOnly || len(m.Endpoints) > 0 {
+			config.Dir, config.Tool, config.ReadOnly = m.Dir, m.Tool, m.ReadOnly
+			for addr, e := range m.Endpoints {
+				if config.Endpoints == nil {
+					config.Endpoints = make(map[addrs.Instance]providers.Endpoint)
+				}
+				config.Endpoints[r.addr(addr)] = r.endpoint(e)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	return s.results(stream, len(config.Instances), func() []providers.Result { return s.provider.Configure(stream.Context(), config) })
+}
+
+func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.ResultsResponse]) error {
+	var r reader
+	var req providers.ReadRequest
+	err := receive(stream, func(m *proto.ReadRequest) {
+		req.Objects = append(req.Objects, r.objects(m.Objects)...)
+		req.Refs = r.refs(m.Refs, req.Refs)
+	})
+	if err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	return s.results(stream, len(req.Objects), func() []providers.Result { return s.provider.Read(stream.Context(), req) })
+}
+
+func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto.ResultsResponse]) error {
+	var r reader
+	var req providers.ApplyRequest
+	err := receive(stream, func(m *proto.ApplyRequest) {
+		req.Items = append(req.Items, convert(m.Items, r.applyItem)...)
+		req.Refs = r.refs(m.Refs, req.Refs)
+	})
+	if err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	return s.results(stream, len(req.Items), func() []providers.Result { return s.provider.Apply(stream.Context(), req) })
+}
+
+func (s *server) results(stream interface {
+	Send(*proto.ResultsResponse) error
+}, n int, f func() []providers.Result) error {
+	for some := range parts(guarded(n, f, failedResult), sizeOfResult) {
+		if err := stream.Send(&proto.ResultsResponse{Results: convertAt(some, wire{}.result)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) Plan(stream grpc.BidiStreamingServer[proto.PlanRequest, proto.PlanResponse]) error {
+	var r reader
+	var req providers.PlanRequest
+	err := receive(stream, func(m *proto.PlanRequest) {
+		req.Items = append(req.Items, convert(m.Items, r.planItem)...)
+		req.Refs = r.refs(m.Refs, req.Refs)
+	})
+	if err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	responses := guarded(len(req.Items), func() []providers.PlanResponse { return s.provider.Plan(stream.Context(), req) }, failedPlan)
+	for some := range parts(responses, sizeOfPlanned) {
+		if err := stream.Send(&proto.PlanResponse{Items: convertAt(some, wire{}.planned)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[proto.ListResponse]) error {
+	var r reader
+	req := providers.ListRequest{Type: m.Type, Instance: r.addr(m.Instance), Refs: r.refs(m.Refs, nil)}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	var (
+		failure error // of the provider
+		broken  error // of the stream
+		waiting []*proto.Object
+		size    int
+	)
+	send := func(answer *proto.ListResponse) bool {
+		broken = stream.Send(answer)
+		waiting, size = nil, 0
+		return broken == nil
+	}
+	crash := guard(func() {
+		for o, err := range s.provider.List(stream.Context(), req) {
+			if failure = err; err != nil {
+				return
+			}
+			waiting = append(waiting, wire{}.object(&o))
+			if size += sizeOfObject(&o); size > partSize/4 && !send(&proto.ListResponse{Objects: waiting}) {
+				return
+			}
+		}
+	})
+	if broken != nil {
+		return broken
+	}
+	last := plain(failure, providers.Transient)
+	if crash != nil {
+		last = crash
+	}
+	send(&proto.ListResponse{Objects: waiting, Err: wire{}.err(last)})
+	return broken
+}
+
+func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto.SyncsResponse]) error {
+	var r reader
+	var changes []providers.Change
+	if err := receive(stream, func(m *proto.SyncsRequest) { changes = append(changes, convert(m.Changes, r.change)...) }); err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	var bodies [][]byte
+	var failure error
+	crash := guard(func() {
+		var syncs []providers.Sync
+		if syncs, failure = s.provider.Syncs(stream.Context(), changes); failure == nil {
+			bodies, failure = marshalAll(syncs)
+		}
+	})
+	if crash != nil {
+		failure = crash
+	}
+	if failure != nil {
+		return stream.Send(&proto.SyncsResponse{Err: wire{}.err(plain(failure, providers.Transient))})
+	}
+	for some := range parts(bodies, sizeOfBytes) {
+		if err := stream.Send(&proto.SyncsResponse{Syncs: some}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingServer[proto.RecordsResponse]) error {
+	var r reader
+	req := r.recordsRequest(m)
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	var failure, broken error // of the provider; of the stream
+	crash := guard(func() {
+		for b, err := range s.provider.Records(stream.Context(), req) {
+			if failure = err; err != nil {
+				return
+			}
+			if broken = sendBatch(stream, &b); broken != nil {
+				return
+			}
+		}
+	})
+	switch {
+	case broken != nil:
+		return broken
+	case crash != nil:
+		failure = crash
+	}
+	if failure == nil {
+		return nil
+	}
+	return stream.Send(&proto.RecordsResponse{Err: wire{}.err(plain(failure, providers.Transient))})
+}
+
+// sendBatch sends a batch in parts; what is said of the batch comes with the
+// last.
+func sendBatch(stream grpc.ServerStreamingServer[proto.RecordsResponse], b *providers.Batch) error {
+	sent := 0
+	for some := range parts(b.Records, sizeOfRecord) {
+		answer := &proto.RecordsResponse{Records: convertAt(some, wire{}.record)}
+		if sent += len(some); sent == len(b.Records) {
+			answer.End, answer.Horizon, answer.Calls = b.End, wire{}.time(b.Horizon), int64(b.Calls)
+		}
+		if err := stream.Send(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) Write(stream grpc.BidiStreamingServer[proto.WriteRequest, proto.WriteResponse]) error {
+	var r reader
+	var req providers.WriteRequest
+	err := receive(stream, func(m *proto.WriteRequest) {
+		if m.Sync != nil && r.err == nil {
+			r.err = json.Unmarshal(m.Sync, &req.Sync)
+			req.Run = m.Run
+		}
+		req.Writes = append(req.Writes, convert(m.Writes, r.write)...)
+	})
+	if err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	results := guarded(len(req.Writes), func() []providers.WriteResult { return s.provider.Write(stream.Context(), req) }, failedWrite)
+	for some := range parts(results, sizeOfWriteResult) {
+		if err := stream.Send(&proto.WriteResponse{Results: convertAt(some, wire{}.writeResult)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) Finish(ctx context.Context, m *proto.FinishRequest) (*proto.FinishResponse, error) {
+	var run providers.Run
+	if err := json.Unmarshal(m.Run, &run); err != nil {
+		return nil, badRequest(fmt.Errorf("reading a run: %w", err))
+	}
+	var failure error
+	if crash := guard(func() { failure = s.provider.Finish(ctx, run) }); crash != nil {
+		failure = crash
+	}
+	return &proto.FinishResponse{Err: wire{}.err(plain(failure, providers.Ambiguous))}, nil
+}
+
+func marshalAll[E any](list []E) ([][]byte, error) {
+	out := make([][]byte, len(list))
+	for n := range list {
+		var err error
+		if out[n], err = json.Marshal(&list[n]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
