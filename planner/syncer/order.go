@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -241,7 +242,7 @@ func (j *job) escalate() {
 // tableOf returns what the target of a table holds: after its change list, or
 // after its run, or as it is.
 func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, error) {
-	if by.table != nil && !writing {
+	if by.table != nil && !writing && by.Decision.Mode == Full {
 		return by.table, nil
 	}
 	t, err := s.held(ctx, by.Sync.Target)
@@ -250,6 +251,13 @@ func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, er
 	}
 	if by.table != nil {
 		t.gone = by.table.gone
+	}
+	if by.table != nil && !writing { // an incremental run looks at some
+		for key := range t.gone {
+			delete(t.keys, key)
+		}
+		maps.Copy(t.keys, by.table.keys)
+		return t, nil
 	}
 	switch last := by.Memory.Last; {
 	case by.ran && by.status == Clean:

@@ -287,7 +287,12 @@ func (p *pass) fetch(ctx context.Context, variant string, keys []frames) error {
 	in := newIntake(p.scratch, p.parts, false)
 	err := keyBatches(keys, p.parts, keysARequest, func(members []providers.Member) error {
 		req.Keys = members
-		return p.s.records(ctx, req, &p.read, in.add)
+		return p.s.records(ctx, req, &p.read, func(r *providers.Record) error {
+			if variant != "" && len(r.Variants) == 0 {
+				r.Variants = req.Variants // missing in this variant is not missing in all
+			}
+			return in.add(r)
+		})
 	})
 	if err != nil {
 		return err
