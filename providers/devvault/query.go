@@ -2,6 +2,7 @@ package devvault
 
 import (
 	"container/list"
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
@@ -49,15 +50,29 @@ type total struct {
 	rows  int
 }
 
-// keep remembers a prepared statement. There are few texts; if there are many all the same, all are let go.
-func (s *queryState) keep(text string, stmt *sql.Stmt) {
+// statement returns the prepared statement for a text; nil when it is not to be prepared because there are too many.
+func (s *queryState) statement(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	stmt, full := s.statements[text], len(s.statements) >= maxStatements
+	s.mu.Unlock()
+	if stmt != nil || full {
+		return stmt, nil
+	}
+	stmt, err := db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, fmt.Errorf("prepare query %s: %w", text, err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.statements == nil || len(s.statements) >= maxStatements {
-		// Those in use end with the garbage collector: closing them here would end a reading under way.
+	if first := s.statements[text]; first != nil {
+		stmt.Close()
+		return first, nil
+	}
+	if s.statements == nil {
 		s.statements = map[string]*sql.Stmt{}
 	}
 	s.statements[text] = stmt
+	return stmt, nil
 }
 
 // oldPaging is for versions in which paging is by LIMIT and OFFSET.

@@ -474,19 +474,18 @@ func (s *queryState) count(c *call, f fragment) (n int, err error) {
 	return n, err
 }
 
-// query runs a statement, prepared once for its text.
+// query runs a statement.
 func (s *queryState) query(ctx context.Context, db *sql.DB, f fragment) (*sql.Rows, error) {
-	s.mu.Lock()
-	stmt := s.statements[f.sql]
-	s.mu.Unlock()
-	if stmt == nil {
-		var err error
-		if stmt, err = db.PrepareContext(ctx, f.sql); err != nil {
-			return nil, fmt.Errorf("prepare query %s: %w", f.sql, err)
-		}
-		s.keep(f.sql, stmt)
+	stmt, err := s.statement(ctx, db, f.sql)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := stmt.QueryContext(ctx, f.args...)
+	var rows *sql.Rows
+	if stmt == nil {
+		rows, err = db.QueryContext(ctx, f.sql, f.args...)
+	} else {
+		rows, err = stmt.QueryContext(ctx, f.args...)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run query %s: %w", f.sql, err)
 	}
