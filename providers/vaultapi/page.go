@@ -257,30 +257,41 @@ func (s *scanner) nested(keep bool) error {
 		done := false
 		i := 0
 		for i < len(chunk) && !done {
-			b := chunk[i]
-			i++
-			switch {
-			case escaped:
+			if escaped {
 				escaped = false
-			case inString:
-				switch b {
-				case '\\':
+				i++
+				continue
+			}
+			if inString {
+				// Most of a row is the inside of strings: look for their ends only.
+				end := bytes.IndexByte(chunk[i:], '"')
+				part := chunk[i:]
+				if end >= 0 {
+					part = part[:end]
+				}
+				if escape := bytes.IndexByte(part, '\\'); escape >= 0 {
+					i += escape + 1
 					escaped = true
-				case '"':
+					continue
+				}
+				i += len(part)
+				if end >= 0 {
+					i++
 					inString = false
 					done = depth == 0
 				}
-			default:
-				switch b {
-				case '"':
-					inString = true
-				case '{', '[':
-					depth++
-				case '}', ']':
-					depth--
-					done = depth == 0
-				}
+				continue
 			}
+			switch chunk[i] {
+			case '"':
+				inString = true
+			case '{', '[':
+				depth++
+			case '}', ']':
+				depth--
+				done = depth == 0
+			}
+			i++
 		}
 		s.pos += i
 		if err := s.take(keep, chunk[:i]); err != nil || done {
