@@ -47,8 +47,11 @@ func (s *Store) lock(ctx context.Context, operation string) (_ *lock, err error)
 		return nil, err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.Unlock())
+		if err == nil {
+			return
+		}
+		if also := l.Unlock(); also != nil {
+			err = errors.Join(err, also)
 		}
 	}()
 	if err := s.makeDirs(); err != nil {
