@@ -1,0 +1,847 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// Variants of the clm stream (CLM-1, RULE-4): the latest steady-state version
+// of a document, or its latest.
+const (
+	variantSteady = "steady"
+	variantLatest = "latest"
+)
+
+// Standings of the clm stream: where a document stands in its content vault.
+const (
+	standApproved    = "approved"    // publishable; of the latest variant: whatever its state
+	standUnpublished = "unpublished" // Publish for CRM (CLM) is No; of a presentation also blank
+	standObsolete    = "obsolete"
+	standDeleted     = "deleted"
+	standExpired     = "expired"    // past its CRM end date
+	standUnapproved  = "unapproved" // had a steady version, has none now, and is not obsolete
+	standDraft       = "draft"      // never had one
+	standRetyped     = "retyped"    // is not of this part any more
+	standMissing     = "missing"    // neither there nor among the deleted
+)
+
+// sourceFields are the stream's own fields: what its base rules read (CLM-5).
+// What else is mapped is asked for in RecordsRequest.Fields.
+var sourceFields = []string{
+	"name__v", "title__v", "description__v", "language__v",
+	"crm_media_type__v", "crm_start_date__v", "crm_end_date__v", "crm_training__v", "crm_hidden__v",
+	"global_id__sys", "global_version_id__sys",
+}
+
+// sourceOwn is what the stream reads for itself, beside the fields.
+const sourceOwn = "id, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, " +
+	"major_version_number__v, minor_version_number__v, clm_content__v, is_shared_resource__v, country__v, product__v"
+
+// nodesOf asks for the nodes of the binder version that a row is.
+const nodesOf = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v FROM binder_nodes__sysr)"
+
+// clmSource reads the stream "clm" of one content vault.
+type clmSource struct {
+	*caller
+	req      providers.RecordsRequest
+	steady   bool // which variants are wanted
+	latest   bool
+	columns  []column
+	today    string // by the vault's clock, UTC
+	horizon  time.Time
+	country  map[string]string // id → name
+	product  map[string]string
+	kinds    map[string]map[string]bool // lifecycle → obsolete states
+	deleted  map[string]bool            // ids, once they were asked for
+	asksGone bool
+}
+
+func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	s := &clmSource{caller: v.caller(), req: req, kinds: map[string]map[string]bool{}}
+	s.steady = slices.Contains(req.Variants, variantSteady) || len(req.Variants) == 0
+	s.latest = slices.Contains(req.Variants, variantLatest)
+	stopped := false
+	emit := func(b providers.Batch) bool {
+		b.Calls = s.took()
+		if !stopped && !yield(b, nil) {
+			stopped = true
+		}
+		return !stopped
+	}
+	err := s.read(ctx, emit)
+	switch {
+	case stopped:
+	case err != nil:
+		yield(providers.Batch{}, contractError("read CLM content", err))
+	default:
+		yield(providers.Batch{End: true, Horizon: s.horizon, Calls: s.took()}, nil)
+	}
+}
+
+func (s *clmSource) read(ctx context.Context, emit func(providers.Batch) bool) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	if s.req.Since.IsZero() && len(s.req.Keys) == 0 {
+		if more, err := s.full(ctx, typeSlide, emit); err != nil || !more {
+			return err
+		}
+		_, err := s.full(ctx, typePresentation, emit)
+		return err
+	}
+	return s.some(ctx, emit)
+}
+
+// prepare learns what all of the read needs to know.
+func (s *clmSource) prepare(ctx context.Context) error {
+	now, err := s.v.now(ctx)
+	if err != nil {
+		return err
+	}
+	s.horizon, s.today = now, now.Format(time.DateOnly)
+	if s.columns, err = s.v.columns(ctx, append(slices.Clone(sourceFields), s.req.Fields...)); err != nil {
+		return err
+	}
+	if s.req.Only {
+		return nil // whose names are known to who asks
+	}
+	if s.country, err = s.recordNames(ctx, objCountry); err != nil {
+		return err
+	}
+	s.product, err = s.recordNames(ctx, "product__v")
+	return err
+}
+
+func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]string, error) {
+	rows, err := s.all(ctx, "SELECT id, name__v FROM "+object)
+	if err != nil {
+		return nil, err
+	}
+	names := make(map[string]string, len(rows))
+	for _, r := range rows {
+		names[r.text("id")] = r.text("name__v")
+	}
+	return names, nil
+}
+
+// statement reads the versions of one kind of the documents of a type: steady,
+// obsolete (both: the newest such version of each document) or latest.
+func (s *clmSource) statement(typ, kind, where string, nodes bool) string {
+	own := []string{sourceOwn}
+	target := "documents"
+	if typ == typePresentation {
+		target = "binders"
+		if nodes {
+			own = append(own, nodesOf)
+		}
+	}
+	q := "SELECT "
+	if kind == variantLatest {
+		q += selectList(s.columns, own...) + " FROM " + target
+	} else {
+		q += "LATESTVERSION " + selectList(s.columns, own...) + " FROM ALLVERSIONS " + target
+	}
+	q += " WHERE TONAME(type__v) = " + vaultapi.Quote(typ)
+	switch kind {
+	case variantSteady:
+		q += " AND status__v = STEADYSTATE()"
+	case standObsolete:
+		q += " AND status__v = OBSOLETESTATE()"
+	}
+	return q + " AND " + where + " ORDER BY id"
+}
+
+// found is what a read found of one document.
+type found struct {
+	id                       int64
+	steady, obsolete, latest row
+}
+
+// full reads all documents of a type in the order of their ids: a merge of one
+// scan for each kind of version.
+func (s *clmSource) full(ctx context.Context, typ string, emit func(providers.Batch) bool) (more bool, err error) {
+	scans := map[string]*scan{}
+	kinds := s.kindsToRead()
+	for _, kind := range kinds {
+		scans[kind] = newScan(s.caller, "id", idOf(s.req.After), func(after string) string {
+			where := "id > " + vaultapi.Quote(after)
+			if s.req.UpTo != "" {
+				where += " AND id <= " + vaultapi.Quote(idOf(s.req.UpTo))
+			}
+			return limited(s.statement(typ, kind, where, kind != standObsolete))
+		})
+	}
+	for {
+		page := make([]found, 0, pageRows)
+		for len(page) < pageRows {
+			next := found{id: -1}
+			for _, kind := range kinds {
+				r, err := scans[kind].peek(ctx)
+				if err != nil {
+					return false, err
+				}
+				if r == nil {
+					continue
+				}
+				if id := r.int("id"); next.id < 0 || id < next.id {
+					next = found{id: id}
+				}
+				if r.int("id") == next.id {
+					next.put(kind, r)
+				}
+			}
+			if next.id < 0 {
+				break
+			}
+			for _, kind := range kinds {
+				if next.get(kind) != nil {
+					scans[kind].take()
+				}
+			}
+			page = append(page, next)
+		}
+		if len(page) == 0 {
+			return true, nil
+		}
+		records, err := s.records(ctx, typ, page)
+		if err != nil {
+			return false, err
+		}
+		if !emit(providers.Batch{Records: records}) {
+			return false, nil
+		}
+	}
+}
+
+func (s *clmSource) kindsToRead() []string {
+	var kinds []string
+	if s.steady {
+		kinds = append(kinds, variantSteady, standObsolete)
+	}
+	if s.latest {
+		kinds = append(kinds, variantLatest)
+	}
+	return kinds
+}
+
+func (f *found) put(kind string, r row) {
+	switch kind {
+	case variantSteady:
+		f.steady = r
+	case standObsolete:
+		f.obsolete = r
+	default:
+		f.latest = r
+	}
+}
+
+func (f *found) get(kind string) row {
+	switch kind {
+	case variantSteady:
+		return f.steady
+	case standObsolete:
+		return f.obsolete
+	}
+	return f.latest
+}
+
+// records turns what was found into records, in the order of ids, with the
+// members that they name.
+func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]providers.Record, error) {
+	var shared map[int64][]string // of slides: the shared resources they use
+	if typ == typeSlide {
+		var err error
+		if shared, err = s.sharedOf(ctx, page); err != nil {
+			return nil, err
+		}
+	}
+	var rows []row
+	for _, f := range page {
+		for _, r := range []row{f.steady, f.latest} {
+			if r != nil {
+				rows = append(rows, r)
+			}
+		}
+	}
+	err := s.neutralReferences(ctx, s.columns, rows, func(r row) (string, string) { return r.text("global_id__sys"), r.text("external_id__v") })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]providers.Record, 0, len(page))
+	for _, f := range page {
+		steady := f.steady
+		if f.obsolete != nil && (steady == nil || versionOf(f.obsolete).compare(versionOf(steady)) > 0) {
+			steady = f.obsolete
+		}
+		var add []providers.Record
+		if s.steady && steady != nil {
+			standing := standObsolete
+			if f.obsolete == nil || versionOf(f.obsolete).compare(versionOf(steady)) < 0 {
+				standing = s.standing(typ, steady)
+			}
+			r, err := s.record(ctx, typ, steady, standing, shared[f.id])
+			if err != nil {
+				return nil, err
+			}
+			r.Variants = []string{variantSteady}
+			add = append(add, r)
+		}
+		if s.latest && f.latest != nil {
+			same := steady != nil && versionOf(steady) == versionOf(f.latest) && s.steady
+			if same {
+				add[0].Variants = append(add[0].Variants, variantLatest)
+			} else {
+				standing, err := s.latestStanding(ctx, typ, f.latest)
+				if err != nil {
+					return nil, err
+				}
+				r, err := s.record(ctx, typ, f.latest, standing, shared[f.id])
+				if err != nil {
+					return nil, err
+				}
+				r.Variants = []string{variantLatest}
+				add = append(add, r)
+			}
+		}
+		out = append(out, add...)
+	}
+	return out, nil
+}
+
+// record builds one record from one version.
+func (s *clmSource) record(ctx context.Context, typ string, r row, standing string, shared []string) (providers.Record, error) {
+	fields, err := fieldsOf(s.columns, r)
+	if err != nil {
+		return providers.Record{}, err
+	}
+	rec := providers.Record{
+		Part: partOf(typ, r), Key: keyOf(r.text("id")), Title: r.text("name__v"), Standing: standing, Fields: fields,
+	}
+	switch rec.Part {
+	case partPresentation:
+		rec.Routes = slices.Sorted(slices.Values(r.names("country__v")))
+		rec.Groups = s.groups(r)
+		nodes, err := s.allNodes(ctx, r)
+		if err != nil {
+			return rec, err
+		}
+		rec.Members, rec.Problem = membersOf(nodes)
+	case partSlide:
+		for _, id := range shared {
+			rec.Members = append(rec.Members, providers.Member{Part: partShared, Key: keyOf(id)})
+		}
+	}
+	return rec, nil
+}
+
+// partOf is CLM-3.
+func partOf(typ string, r row) string {
+	if typ == typePresentation {
+		return partPresentation
+	}
+	if shared, _ := r.flag("is_shared_resource__v"); shared {
+		return partShared
+	}
+	return partSlide
+}
+
+// standing is where a steady version stands (CLM-1, CLM-7).
+func (s *clmSource) standing(typ string, r row) string { return clmStanding(typ, r, s.today) }
+
+// clmStanding judges a version by its fields. Members go wherever a
+// presentation needs them, so that for them only an explicit No counts
+// (CTRY-5); a presentation is published by an explicit Yes.
+func clmStanding(typ string, r row, today string) string {
+	publish, set := r.flag("clm_content__v")
+	if !publish && (set || typ == typePresentation) {
+		return standUnpublished
+	}
+	if end := r.text("crm_end_date__v"); end != "" && end < today {
+		return standExpired
+	}
+	return standApproved
+}
+
+func (s *clmSource) latestStanding(ctx context.Context, typ string, r row) (string, error) {
+	lifecycle := r.text("lifecycle_name")
+	if s.kinds[lifecycle] == nil {
+		s.calls.Add(1)
+		l, err := s.v.lifecycle(ctx, lifecycle)
+		if err != nil {
+			return "", err
+		}
+		s.kinds[lifecycle] = map[string]bool{}
+		for _, state := range l.StatesOf("obsolete") {
+			s.kinds[lifecycle][state] = true
+		}
+	}
+	if s.kinds[lifecycle][r.text("status_name")] {
+		return standObsolete, nil
+	}
+	return s.standing(typ, r), nil
+}
+
+func (s *clmSource) groups(r row) map[string]string {
+	groups := map[string]string{}
+	for name, from := range map[string]struct {
+		field string
+		names map[string]string
+	}{"country": {"country__v", s.country}, "product": {"product__v", s.product}} {
+		var list []string
+		for _, id := range r.names(from.field) {
+			if n := from.names[id]; n != "" {
+				list = append(list, n)
+			}
+		}
+		if slices.Sort(list); len(list) > 0 {
+			groups[name] = strings.Join(list, ", ")
+		}
+	}
+	return groups
+}
+
+// node is a node of a binder version.
+type node struct {
+	ID      vaultapi.ID   `json:"id"`
+	Content vaultapi.ID   `json:"content_id__sys"`
+	Order   vaultapi.Int  `json:"order__sys"`
+	Type    string        `json:"type__sys"`
+	Section vaultapi.ID   `json:"parent_section_id__sys"`
+	Shared  vaultapi.Bool `json:"document__sysr.is_shared_resource__v"`
+	Mark    string        `json:"document__sysr.external_id__v"` // target only
+}
+
+// inOrder flattens sections: nodes as a reader of the binder meets them.
+func inOrder(nodes []node) []node {
+	below := map[string][]node{}
+	for _, n := range nodes {
+		parent := string(n.Section)
+		if parent == "rootNode" {
+			parent = ""
+		}
+		below[parent] = append(below[parent], n)
+	}
+	var out []node
+	seen := map[string]bool{}
+	var walk func(parent string)
+	walk = func(parent string) {
+		if seen[parent] {
+			return
+		}
+		seen[parent] = true
+		list := below[parent]
+		slices.SortStableFunc(list, func(a, b node) int { return int(a.Order - b.Order) })
+		for _, n := range list {
+			if n.Type == "section" {
+				walk(string(n.ID))
+				continue
+			}
+			out = append(out, n)
+		}
+	}
+	walk("")
+	return out
+}
+
+// membersOf are the slides of a presentation, in order; problem is why they
+// cannot be taken as they are.
+func membersOf(nodes []node) (members []providers.Member, problem string) {
+	for _, n := range inOrder(nodes) {
+		part := partSlide
+		switch {
+		case n.Type == "binder":
+			problem = "it holds another binder, which is not CLM content"
+			continue
+		case n.Content == "":
+			problem = "one of its slides is not there any more"
+			continue
+		case bool(n.Shared):
+			part = partShared
+		}
+		members = append(members, providers.Member{Part: part, Key: keyOf(string(n.Content))})
+	}
+	return members, problem
+}
+
+// sharedOf asks which shared resources the slides of a page use.
+func (s *clmSource) sharedOf(ctx context.Context, page []found) (map[int64][]string, error) {
+	ids := make([]string, len(page))
+	for i, f := range page {
+		ids[i] = fmt.Sprint(f.id)
+	}
+	return s.related(ctx, "source_doc_id__v", "target_doc_id__v", ids)
+}
+
+// related follows the relationship to shared resources from one end, by whose
+// ids it answers the ids of the other, sorted.
+func (c *caller) related(ctx context.Context, from, to string, ids []string) (map[int64][]string, error) {
+	out := map[int64][]string{}
+	err := c.lists(ctx, ids, idList, func(list string) string {
+		return "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = " +
+			vaultapi.Quote(relationShared) + " AND " + from + " CONTAINS " + list
+	}, func(r row) error {
+		out[r.int(from)] = append(out[r.int(from)], r.text(to))
+		return nil
+	})
+	for id, list := range out {
+		slices.SortFunc(list, func(a, b string) int { return strings.Compare(keyOf(a), keyOf(b)) })
+		out[id] = slices.Compact(list)
+	}
+	return out, err
+}
+
+// some reads what changed since a time, and by key, with what must be seen
+// with it: the containers of a changed member, and the members of each
+// container that is read. What grows with the number of changes is a list of
+// ids.
+func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) error {
+	wanted := ids{} // by document
+	asked := map[providers.Member]bool{}
+	var slides, presentations ids
+	for _, m := range s.req.Keys {
+		asked[m] = true
+		if m.Part == partPresentation {
+			presentations.add(idOf(m.Key))
+		} else {
+			slides.add(idOf(m.Key))
+		}
+	}
+	if s.req.Only {
+		return s.byKey(ctx, presentations.sorted(), slides.sorted(), asked, emit)
+	}
+	var gone ids
+	if !s.req.Since.IsZero() {
+		if err := s.changed(ctx, &slides, &presentations); err != nil {
+			return err
+		}
+		for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
+			if err != nil {
+				return err
+			}
+			if d.Type == "document__sys" && d.ID != "" {
+				gone.add(string(d.ID))
+			}
+		}
+		s.calls.Add(1)
+	}
+	// Slides that use a changed shared resource, then presentations that hold
+	// one of the slides.
+	users, err := s.related(ctx, "target_doc_id__v", "source_doc_id__v", slides.sorted())
+	if err != nil {
+		return err
+	}
+	for _, list := range users {
+		slides.add(list...)
+	}
+	if err := s.holders(ctx, slides.sorted(), &presentations); err != nil {
+		return err
+	}
+	wanted.add(slides.sorted()...)
+	err = s.chunks(ctx, typePresentation, presentations.sorted(), asked, func(records []providers.Record) error {
+		for _, r := range records {
+			for _, m := range r.Members {
+				wanted.add(idOf(m.Key))
+			}
+		}
+		return send(emit, records)
+	})
+	if err != nil {
+		return ignoreStop(err)
+	}
+	used, err := s.related(ctx, "source_doc_id__v", "target_doc_id__v", wanted.sorted())
+	if err != nil {
+		return err
+	}
+	for _, list := range used {
+		wanted.add(list...)
+	}
+	err = s.chunks(ctx, typeSlide, wanted.sorted(), asked, func(records []providers.Record) error { return send(emit, records) })
+	if err != nil {
+		return ignoreStop(err)
+	}
+	// A deleted document has no type any more: it is told of in each part, and
+	// means something where the target holds it.
+	var deleted []providers.Record
+	for _, part := range []string{partShared, partSlide, partPresentation} {
+		for _, id := range gone.sorted() {
+			if !wanted.has(id) && !presentations.has(id) {
+				deleted = append(deleted, providers.Record{Part: part, Key: keyOf(id), Standing: standDeleted, Variants: s.variants()})
+			}
+		}
+	}
+	return ignoreStop(send(emit, deleted))
+}
+
+// changed lists the documents that have a version modified since the horizon,
+// whatever its state: no eligibility is in the filter (CLM-7).
+func (s *clmSource) changed(ctx context.Context, slides, presentations *ids) error {
+	changes := newScan(s.caller, "id", "0", func(after string) string {
+		return limited("SELECT id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS " +
+			vaultapi.QuoteList(typePresentation, typeSlide) + " AND version_modified_date__v >= " + vaultapi.QuoteTime(s.req.Since) +
+			" AND id > " + vaultapi.Quote(after) + " ORDER BY id")
+	})
+	for {
+		r, err := changes.peek(ctx)
+		if err != nil || r == nil {
+			return err
+		}
+		if r.text("type_name") == typePresentation {
+			presentations.add(r.text("id"))
+		} else {
+			slides.add(r.text("id"))
+		}
+		changes.take()
+	}
+}
+
+// holders adds the presentations that have one of the slides as a node, in any
+// version that a wanted variant could be: more than needed does no harm.
+func (s *clmSource) holders(ctx context.Context, slides []string, presentations *ids) error {
+	collect := func(r row) error { presentations.add(r.text("id")); return nil }
+	join := func(list string) string {
+		return " AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS " + list + ")"
+	}
+	if s.steady {
+		err := s.lists(ctx, slides, idList, func(list string) string {
+			return "SELECT id FROM ALLVERSIONS binders WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + " AND status__v = STEADYSTATE()" + join(list)
+		}, collect)
+		if err != nil {
+			return err
+		}
+	}
+	if s.latest {
+		return s.lists(ctx, slides, idList, func(list string) string {
+			return "SELECT id FROM binders WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + join(list)
+		}, collect)
+	}
+	return nil
+}
+
+func (s *clmSource) byKey(ctx context.Context, presentations, slides []string, asked map[providers.Member]bool, emit func(providers.Batch) bool) error {
+	only := func(records []providers.Record) error {
+		kept := records[:0]
+		for _, r := range records {
+			if asked[providers.Member{Part: r.Part, Key: r.Key}] {
+				kept = append(kept, r)
+			}
+		}
+		return send(emit, kept)
+	}
+	if err := s.chunks(ctx, typeSlide, slides, asked, only); err != nil {
+		return ignoreStop(err)
+	}
+	return ignoreStop(s.chunks(ctx, typePresentation, presentations, asked, only))
+}
+
+// chunks reads documents by id, in order, and says of each that was asked for
+// by key where it stands, also when it is not there.
+func (s *clmSource) chunks(ctx context.Context, typ string, list []string, asked map[providers.Member]bool, each func([]providers.Record) error) error {
+	for part := range slices.Chunk(list, idList) {
+		where := "id CONTAINS " + vaultapi.QuoteList(part...)
+		byID := map[int64]*found{}
+		for _, kind := range s.kindsToRead() {
+			rows, err := s.all(ctx, s.statement(typ, kind, where, kind != standObsolete))
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				f := byID[r.int("id")]
+				if f == nil {
+					f = &found{id: r.int("id")}
+					byID[f.id] = f
+				}
+				f.put(kind, r)
+			}
+		}
+		page := make([]found, 0, len(byID))
+		for _, id := range slices.Sorted(maps.Keys(byID)) {
+			page = append(page, *byID[id])
+		}
+		records, err := s.records(ctx, typ, page)
+		if err != nil {
+			return err
+		}
+		rest, err := s.others(ctx, typ, part, records, asked)
+		if err != nil {
+			return err
+		}
+		records = append(records, rest...)
+		slices.SortStableFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+		if err := each(records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// others answers for the documents of a list that have no version of a wanted
+// kind: drafts, those that left the steady state, those that are of another
+// type now, were deleted, or are just not there.
+func (s *clmSource) others(ctx context.Context, typ string, list []string, records []providers.Record, asked map[providers.Member]bool) ([]providers.Record, error) {
+	// What was answered: by variant, and by part.
+	type answered struct{ key, variant string }
+	have := map[answered]bool{}
+	parts := map[string]map[string]bool{}
+	for _, r := range records {
+		for _, v := range r.Variants {
+			have[answered{r.Key, v}] = true
+		}
+		if parts[r.Key] == nil {
+			parts[r.Key] = map[string]bool{}
+		}
+		parts[r.Key][r.Part] = true
+	}
+	var open []string
+	for _, id := range list {
+		for _, v := range s.variants() {
+			if !have[answered{keyOf(id), v}] {
+				open = append(open, id)
+				break
+			}
+		}
+	}
+	var out []providers.Record
+	there := map[string]row{}
+	err := s.lists(ctx, open, idList, func(list string) string {
+		return "SELECT " + sourceOwn + ", name__v FROM documents WHERE id CONTAINS " + list
+	}, func(r row) error { there[r.text("id")] = r; return nil })
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range open {
+		key := keyOf(id)
+		var missing []string // variants without an answer
+		for _, v := range s.variants() {
+			if !have[answered{key, v}] {
+				missing = append(missing, v)
+			}
+		}
+		r, ok := there[id]
+		if ok && r.text("type_name") == typ {
+			standing := standDraft
+			if r.int("major_version_number__v") > 0 {
+				standing = standUnapproved
+			}
+			rec := providers.Record{Part: partOf(typ, r), Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing}
+			if rec.Part == partPresentation {
+				rec.Routes, rec.Groups = slices.Sorted(slices.Values(r.names("country__v"))), s.groups(r)
+			}
+			out = append(out, rec)
+			if parts[key] == nil {
+				parts[key] = map[string]bool{}
+			}
+			parts[key][rec.Part] = true
+			continue
+		}
+		standing := standMissing
+		if ok {
+			standing = standRetyped
+		} else {
+			deleted, err := s.wasDeleted(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if deleted {
+				standing = standDeleted
+			}
+		}
+		for _, part := range partsOfType(typ) {
+			if asked[providers.Member{Part: part, Key: key}] || len(s.req.Keys) == 0 && standing == standMissing {
+				out = append(out, providers.Record{Part: part, Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing})
+			}
+		}
+	}
+	// Asked for as one part, and found to be the other.
+	for _, id := range list {
+		key := keyOf(id)
+		for _, part := range partsOfType(typ) {
+			if asked[providers.Member{Part: part, Key: key}] && parts[key] != nil && !parts[key][part] {
+				out = append(out, providers.Record{Part: part, Key: key, Standing: standRetyped, Variants: s.variants()})
+			}
+		}
+	}
+	return out, nil
+}
+
+func partsOfType(typ string) []string {
+	if typ == typePresentation {
+		return []string{partPresentation}
+	}
+	return []string{partShared, partSlide}
+}
+
+func (s *clmSource) variants() []string {
+	var list []string
+	if s.steady {
+		list = append(list, variantSteady)
+	}
+	if s.latest {
+		list = append(list, variantLatest)
+	}
+	return list
+}
+
+// deletionsKept is how far back the vault's list of deletions goes.
+const deletionsKept = 30 * 24 * time.Hour
+
+func (s *clmSource) wasDeleted(ctx context.Context, id string) (bool, error) {
+	if !s.asksGone {
+		s.asksGone, s.deleted = true, map[string]bool{}
+		s.calls.Add(1)
+		for d, err := range s.v.reader.DeletedDocuments(ctx, s.horizon.Add(-deletionsKept+time.Hour), s.horizon.Add(time.Second)) {
+			if err != nil {
+				return false, err
+			}
+			if d.Type == "document__sys" {
+				s.deleted[string(d.ID)] = true
+			}
+		}
+	}
+	return s.deleted[id], nil
+}
+
+// ids is a set of document ids.
+type ids struct{ set map[string]bool }
+
+func (s *ids) add(list ...string) {
+	if s.set == nil {
+		s.set = map[string]bool{}
+	}
+	for _, id := range list {
+		s.set[id] = true
+	}
+}
+
+func (s *ids) has(id string) bool { return s.set[id] }
+
+// sorted lists the ids as numbers sort.
+func (s *ids) sorted() []string {
+	return slices.SortedFunc(maps.Keys(s.set), func(a, b string) int { return strings.Compare(keyOf(a), keyOf(b)) })
+}
+
+// errStopped is what send answers when nobody wants more.
+var errStopped = fmt.Errorf("stopped")
+
+func send(emit func(providers.Batch) bool, records []providers.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	if !emit(providers.Batch{Records: records}) {
+		return errStopped
+	}
+	return nil
+}
+
+func ignoreStop(err error) error {
+	if err == errStopped {
+		return nil
+	}
+	return err
+}

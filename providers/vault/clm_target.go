@@ -1,0 +1,489 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// targetFields are what the base rules fill (CLM-5).
+var targetFields = []string{
+	"name__v", "title__v", "description__v", "language__v",
+	"crm_media_type__v", "crm_start_date__v", "crm_end_date__v", "crm_training__v", "crm_hidden__v",
+	"link__sys", "version_link__sys",
+}
+
+const targetOwn = "id, external_id__v, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, " +
+	"major_version_number__v, minor_version_number__v, crosslink__v, source_vault_id__v"
+
+const markedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v FROM binder_nodes__sysr)"
+
+// clmTarget is what one point made in one CRM vault: the stream "clm_content".
+type clmTarget struct {
+	*caller
+	scope   scope
+	columns []column
+	refs    map[string]refMap // by target field
+}
+
+func (v *vault) clmTarget(ctx context.Context, end providers.End) (*clmTarget, error) {
+	s, err := scopeOf(end)
+	if err != nil {
+		return nil, err
+	}
+	t := &clmTarget{caller: v.caller(), scope: s, refs: map[string]refMap{}}
+	for _, r := range s.Refs {
+		t.refs[r.Field] = r
+	}
+	t.columns, err = v.columns(ctx, append(slices.Clone(targetFields), s.Fields...))
+	return t, err
+}
+
+func (p *Provider) clmTargetRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	t, err := v.clmTarget(ctx, req.End)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read published content", err))
+		return
+	}
+	stopped := false
+	emit := func(b providers.Batch) bool {
+		b.Calls = t.took()
+		if !stopped && !yield(b, nil) {
+			stopped = true
+		}
+		return !stopped
+	}
+	switch {
+	case req.Holders:
+		err = t.holders(ctx, req.Keys, emit)
+	case len(req.Keys) > 0:
+		err = t.byKey(ctx, req.Keys, req.Only, emit)
+	default:
+		err = t.all(ctx, req, emit)
+	}
+	switch {
+	case stopped:
+	case err != nil && err != errStopped:
+		yield(providers.Batch{}, contractError("read published content", err))
+	default:
+		yield(providers.Batch{End: true, Calls: t.took()}, nil)
+	}
+}
+
+// statement reads documents of ours: of the two member types, or binders.
+func (t *clmTarget) statement(binders bool, where string) string {
+	target, own, types := "documents", []string{targetOwn}, []string{targetSlide, targetShared}
+	if binders {
+		target, own, types = "binders", append(own, markedNodes), []string{targetPresentation}
+	}
+	return "SELECT " + selectList(t.columns, own...) + " FROM " + target + " WHERE TONAME(type__v) CONTAINS " + vaultapi.QuoteList(types...) + " AND " + where
+}
+
+func (t *clmTarget) prefix() string { return markPrefix(t.scope.Point, t.scope.Source) }
+
+// all reads everything of ours in the order of the marks, which is that of
+// the keys.
+func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
+	for _, binders := range []bool{false, true} {
+		upTo := t.prefix() + cmp.Or(req.UpTo, "~")
+		s := newScan(t.caller, "external_id__v", t.prefix()+req.After, func(after string) string {
+			return limited(t.statement(binders, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v <= "+vaultapi.Quote(upTo)) + " ORDER BY external_id__v")
+		})
+		for {
+			var page []row
+			for len(page) < pageRows {
+				r, err := s.peek(ctx)
+				if err != nil {
+					return err
+				}
+				if r == nil {
+					break
+				}
+				page = append(page, r)
+				s.take()
+			}
+			if len(page) == 0 {
+				break
+			}
+			records, err := t.records(ctx, page)
+			if err != nil {
+				return err
+			}
+			if err := send(emit, records); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// byKey reads the items of keys and, unless only they are wanted, the members
+// that they name.
+func (t *clmTarget) byKey(ctx context.Context, keys []providers.Member, only bool, emit func(providers.Batch) bool) error {
+	asked := map[providers.Member]bool{}
+	var members, containers []string
+	for _, m := range keys {
+		if asked[m] {
+			continue
+		}
+		asked[m] = true
+		if m.Part == partPresentation {
+			containers = append(containers, m.Key)
+		} else {
+			members = append(members, m.Key)
+		}
+	}
+	wanted := map[providers.Member]bool{}
+	read := func(binders bool, keys []string) error {
+		slices.Sort(keys)
+		return t.marked(ctx, binders, slices.Compact(keys), func(records []providers.Record) error {
+			kept := records[:0]
+			for _, r := range records {
+				if !only || asked[providers.Member{Part: r.Part, Key: r.Key}] {
+					kept = append(kept, r)
+				}
+				for _, m := range r.Members {
+					if !asked[m] && !only {
+						wanted[m] = true
+					}
+				}
+			}
+			return send(emit, kept)
+		})
+	}
+	if err := read(true, containers); err != nil {
+		return err
+	}
+	for m := range wanted {
+		members = append(members, m.Key)
+	}
+	clear(wanted)
+	if err := read(false, members); err != nil || only {
+		return err
+	}
+	var shared []string
+	for m := range wanted {
+		shared = append(shared, m.Key)
+	}
+	return read(false, shared)
+}
+
+// marked reads items by key, in chunks.
+func (t *clmTarget) marked(ctx context.Context, binders bool, keys []string, each func([]providers.Record) error) error {
+	for part := range slices.Chunk(keys, markList) {
+		marks := make([]string, len(part))
+		for n, key := range part {
+			marks[n] = mark(t.scope.Point, t.scope.Source, key)
+		}
+		rows, err := t.caller.all(ctx, t.statement(binders, "external_id__v CONTAINS "+vaultapi.QuoteList(marks...)))
+		if err != nil {
+			return err
+		}
+		slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.text("external_id__v"), b.text("external_id__v")) })
+		records, err := t.records(ctx, rows)
+		if err != nil {
+			return err
+		}
+		if err := each(records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holders reads the published containers that name any of the keys.
+func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit func(providers.Batch) bool) error {
+	var slides, shared []string
+	for _, m := range keys {
+		switch m.Part {
+		case partSlide:
+			slides = append(slides, m.Key)
+		case partShared:
+			shared = append(shared, m.Key)
+		}
+	}
+	published := func(records []providers.Record) error {
+		kept := records[:0]
+		for _, r := range records {
+			if r.Standing == providers.Published {
+				kept = append(kept, r)
+			}
+		}
+		return send(emit, kept)
+	}
+	members, err := t.documents(ctx, append(slices.Clone(slides), shared...))
+	if err != nil {
+		return err
+	}
+	// Presentations that hold a slide, or a shared resource as a slide.
+	var documents []string
+	for _, d := range members {
+		documents = append(documents, string(d.version.ID))
+	}
+	slices.Sort(documents)
+	seen := map[string]bool{}
+	for part := range slices.Chunk(documents, idList) {
+		rows, err := t.caller.all(ctx, t.statement(true, "external_id__v > "+vaultapi.Quote(t.prefix())+" AND external_id__v < "+vaultapi.Quote(t.prefix()+"~")+
+			" AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS "+vaultapi.QuoteList(part...)+")"))
+		if err != nil {
+			return err
+		}
+		rows = slices.DeleteFunc(rows, func(r row) bool { was := seen[r.text("id")]; seen[r.text("id")] = true; return was })
+		records, err := t.records(ctx, rows)
+		if err == nil {
+			err = published(records)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// Slides that use a shared resource.
+	var targets []string
+	for _, key := range shared {
+		if d := members[key]; d != nil && d.part == partShared {
+			targets = append(targets, string(d.version.ID))
+		}
+	}
+	users, err := t.related(ctx, "target_doc_id__v", "source_doc_id__v", targets)
+	if err != nil {
+		return err
+	}
+	var sources ids
+	for _, list := range users {
+		sources.add(list...)
+	}
+	for part := range slices.Chunk(sources.sorted(), idList) {
+		rows, err := t.caller.all(ctx, t.statement(false, "id CONTAINS "+vaultapi.QuoteList(part...)))
+		if err != nil {
+			return err
+		}
+		records, err := t.records(ctx, rows)
+		if err == nil {
+			err = published(records)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// records turns rows into records of ours, in their order. What is not ours
+// although it looks like it is left out (CLM-11).
+func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record, error) {
+	var slides []string
+	for _, r := range rows {
+		if r.text("type_name") == targetSlide {
+			slides = append(slides, r.text("id"))
+		}
+	}
+	uses, err := t.related(ctx, "source_doc_id__v", "target_doc_id__v", slides)
+	if err != nil {
+		return nil, err
+	}
+	var shared ids
+	for _, list := range uses {
+		shared.add(list...)
+	}
+	keys, err := t.keys(ctx, shared.sorted())
+	if err != nil {
+		return nil, err
+	}
+	if err := t.neutralReferences(ctx, t.columns, rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") }); err != nil {
+		return nil, err
+	}
+	out := make([]providers.Record, 0, len(rows))
+	for _, r := range rows {
+		if !t.owns(r) {
+			continue
+		}
+		key, _ := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source)
+		rec := providers.Record{Part: partOfTarget[r.text("type_name")], Key: key, ID: r.text("id"), Title: r.text("name__v")}
+		if rec.Standing, err = t.standing(ctx, r); err != nil {
+			return nil, err
+		}
+		if rec.Fields, err = fieldsOf(t.columns, r); err != nil {
+			return nil, err
+		}
+		switch rec.Part {
+		case partPresentation:
+			nodes, err := t.allNodes(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range inOrder(nodes) {
+				if key, ours := keyOfMark(n.Mark, t.scope.Point, t.scope.Source); ours {
+					part := partSlide
+					if n.Shared {
+						part = partShared
+					}
+					rec.Members = append(rec.Members, providers.Member{Part: part, Key: key})
+				}
+			}
+		case partSlide:
+			for _, id := range uses[r.int("id")] {
+				if key := keys[id]; key != "" {
+					rec.Members = append(rec.Members, providers.Member{Part: partShared, Key: key})
+				}
+			}
+			slices.SortFunc(rec.Members, func(a, b providers.Member) int { return strings.Compare(a.Key, b.Key) })
+		}
+		out = append(out, rec)
+	}
+	return out, nil
+}
+
+// owns is CLM-11: the mark, the type, and of a CrossLink also its source.
+func (t *clmTarget) owns(r row) bool {
+	if _, ours := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source); !ours {
+		return false
+	}
+	switch partOfTarget[r.text("type_name")] {
+	case "":
+		return false
+	case partPresentation:
+		return true
+	}
+	link, _ := r.flag("crosslink__v")
+	return link && r.int("source_vault_id__v") == t.scope.Source
+}
+
+// standing is what the state of a document's latest version means: steady is
+// published, obsolete withdrawn, and what is neither was cut short.
+func (t *clmTarget) standing(ctx context.Context, r row) (string, error) {
+	l, err := t.v.lifecycle(ctx, r.text("lifecycle_name"))
+	if err != nil {
+		return "", err
+	}
+	switch state := r.text("status_name"); {
+	case slices.Contains(l.StatesOf("steady"), state):
+		return providers.Published, nil
+	case slices.Contains(l.StatesOf("obsolete"), state):
+		return providers.Withdrawn, nil
+	}
+	return providers.Unfinished, nil
+}
+
+// keys finds the keys of documents of ours by their ids.
+func (t *clmTarget) keys(ctx context.Context, list []string) (map[string]string, error) {
+	out := map[string]string{}
+	err := t.lists(ctx, list, idList, func(list string) string {
+		return "SELECT id, external_id__v FROM documents WHERE id CONTAINS " + list
+	}, func(r row) error {
+		if key, ours := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source); ours {
+			out[r.text("id")] = key
+		}
+		return nil
+	})
+	return out, err
+}
+
+// targetDoc is a document of ours as a write needs to know it.
+type targetDoc struct {
+	key, part        string
+	version          vaultapi.Version
+	lifecycle, state string
+	owned            bool
+	nodes            []node
+}
+
+// documents finds what is there of ours, by key.
+func (t *clmTarget) documents(ctx context.Context, keys []string) (map[string]*targetDoc, error) {
+	return t.find(ctx, "documents", keys, targetOwn)
+}
+
+// binders finds presentations of ours, with their nodes.
+func (t *clmTarget) binders(ctx context.Context, keys []string) (map[string]*targetDoc, error) {
+	return t.find(ctx, "binders", keys, targetOwn+", "+markedNodes)
+}
+
+func (t *clmTarget) find(ctx context.Context, target string, keys []string, columns string) (map[string]*targetDoc, error) {
+	out := map[string]*targetDoc{}
+	marks := make([]string, len(keys))
+	for n, key := range keys {
+		marks[n] = mark(t.scope.Point, t.scope.Source, key)
+	}
+	slices.Sort(marks)
+	err := t.lists(ctx, slices.Compact(marks), markList, func(list string) string {
+		return "SELECT " + columns + " FROM " + target + " WHERE external_id__v CONTAINS " + list
+	}, func(r row) error {
+		d := &targetDoc{
+			part:      partOfTarget[r.text("type_name")],
+			version:   vaultapi.Version{ID: vaultapi.ID(r.text("id")), Major: int(r.int("major_version_number__v")), Minor: int(r.int("minor_version_number__v"))},
+			lifecycle: r.text("lifecycle_name"), state: r.text("status_name"), owned: t.owns(r),
+		}
+		d.key, _ = keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source)
+		if target == "binders" {
+			nodes, err := t.allNodes(ctx, r)
+			if err != nil {
+				return err
+			}
+			d.nodes = inOrder(nodes)
+		}
+		out[d.key] = d
+		return nil
+	})
+	return out, err
+}
+
+// allNodes returns all nodes of the binder version that a row is. The answer
+// to a sub-select holds only the first of them; the rest is asked for where
+// the version is the latest, whose nodes can be listed.
+func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
+	var sub vaultapi.Sub[node]
+	if raw := r["binder_nodes__sysr"]; !blank(raw) {
+		if err := json.Unmarshal(raw, &sub); err != nil {
+			return nil, fmt.Errorf("read the nodes of binder %s: %w", r.text("id"), err)
+		}
+	}
+	if sub.Complete() {
+		return sub.Data, nil
+	}
+	q := "SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v" +
+		" FROM binder_node__sys WHERE parent_binder_id__sys = " + vaultapi.Quote(r.text("id"))
+	rows, err := c.all(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) != sub.Details.Total {
+		return nil, providers.Errorf(providers.Invalid, "binder %s has %d nodes in version %d.%d, of which the vault lists only %d", r.text("id"), sub.Details.Total,
+			r.int("major_version_number__v"), r.int("minor_version_number__v"), len(sub.Data))
+	}
+	nodes := make([]node, len(rows))
+	for n, x := range rows {
+		raw, err := json.Marshal(x)
+		if err == nil {
+			err = json.Unmarshal(raw, &nodes[n])
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nodes, nil
+}
+
+// published counts what a point has published, by part.
+func (v *vault) published(ctx context.Context, point string, source int64) (map[string]int, error) {
+	counts := map[string]int{}
+	c := v.caller()
+	prefix := markPrefix(point, source)
+	for part, typ := range targetOfPart {
+		target := "documents"
+		if part == partPresentation {
+			target = "binders"
+		}
+		page, err := c.page(ctx, "SELECT id FROM "+target+" WHERE TONAME(type__v) = "+vaultapi.Quote(typ)+" AND status__v = STEADYSTATE() AND external_id__v > "+
+			vaultapi.Quote(prefix)+" AND external_id__v < "+vaultapi.Quote(prefix+"~")+" PAGESIZE 1")
+		if err != nil {
+			return nil, err
+		}
+		counts[part] = page.Details.Total
+	}
+	return counts, nil
+}

@@ -1,0 +1,697 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// singleCalls is how many calls that have no batch are in flight at once; the
+// client paces them.
+const singleCalls = 32
+
+// clmWriter makes one batch of writes so: all of one part and verb. What was
+// made by a run that was cut short is found by its mark and completed.
+type clmWriter struct {
+	*clmTarget
+	client *vaultapi.Client
+	part   string
+	latest bool // the variant: bind to the latest version, not to the latest steady one
+	items  []*clmItem
+}
+
+// clmItem is one write on its way.
+type clmItem struct {
+	write   *providers.Write
+	fields  vaultapi.Fields // to be set: all of a new item, else those that differ
+	doc     *targetDoc      // nil until it exists
+	made    bool            // by this batch
+	members []vaultapi.ID   // what it names, in the order of write.Members
+	changed bool
+	err     error
+}
+
+func (i *clmItem) fail(err error) {
+	if i.err == nil {
+		i.err = err
+	}
+}
+
+func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRequest) []providers.WriteResult {
+	t, err := v.clmTarget(ctx, req.Sync.Target)
+	if err != nil {
+		return failAll(len(req.Writes), contractError("write CLM content", err))
+	}
+	if len(req.Writes) == 0 {
+		return nil
+	}
+	w := &clmWriter{clmTarget: t, client: v.client, part: req.Writes[0].Part, latest: req.Sync.Variant == variantLatest}
+	for n := range req.Writes {
+		i := &clmItem{write: &req.Writes[n]}
+		if i.write.Part != w.part || i.write.Verb != req.Writes[0].Verb {
+			i.fail(providers.Errorf(providers.Internal, "a batch of writes has one part and one verb"))
+		}
+		w.items = append(w.items, i)
+	}
+	if req.Writes[0].Verb == providers.WriteWithdraw {
+		err = w.withdraw(ctx)
+	} else {
+		err = w.publish(ctx)
+	}
+	results := make([]providers.WriteResult, len(w.items))
+	for n, i := range w.items {
+		i.fail(err)
+		if i.doc != nil {
+			results[n].ID = string(i.doc.version.ID)
+		}
+		if i.err != nil {
+			results[n].Err = contractError(fmt.Sprintf("%s %s %s", i.write.Verb, i.write.Part, i.write.Title), i.err)
+			continue
+		}
+		results[n].Same = !i.changed
+	}
+	return results
+}
+
+// open are the items that have not failed.
+func (w *clmWriter) open() []*clmItem {
+	return slices.DeleteFunc(slices.Clone(w.items), func(i *clmItem) bool { return i.err != nil })
+}
+
+func (w *clmWriter) binders() bool { return w.part == partPresentation }
+
+func (w *clmWriter) family() vaultapi.Family {
+	if w.binders() {
+		return vaultapi.Binders
+	}
+	return vaultapi.Documents
+}
+
+// look finds what is there of the items. It is an error of an item when what
+// carries its mark is something else (CLM-11).
+func (w *clmWriter) look(ctx context.Context, items []*clmItem) error {
+	keys := make([]string, len(items))
+	for n, i := range items {
+		keys[n] = i.write.Key
+	}
+	find := w.documents
+	if w.binders() {
+		find = w.clmTarget.binders
+	}
+	docs, err := find(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		d := docs[i.write.Key]
+		if d != nil && (!d.owned || d.part != w.part) {
+			i.fail(providers.Errorf(providers.Exists, "document %s of the CRM vault carries this item's mark and is not ours to change (CLM-11)", d.version.ID))
+			continue
+		}
+		i.doc = d
+	}
+	return nil
+}
+
+// withdraw moves items to the obsolete state, never further (CLM-13). What is
+// not there is withdrawn.
+func (w *clmWriter) withdraw(ctx context.Context) error {
+	if err := w.look(ctx, w.open()); err != nil {
+		return err
+	}
+	return w.settle(ctx, "obsolete")
+}
+
+// publish creates what is not there, brings fields and members up to date,
+// and moves everything to the steady state, last: until then a presentation is
+// seen as it was, or not at all.
+func (w *clmWriter) publish(ctx context.Context) error {
+	if err := w.values(ctx); err != nil {
+		return err
+	}
+	if err := w.look(ctx, w.open()); err != nil {
+		return err
+	}
+	if err := w.memberIDs(ctx); err != nil {
+		return err
+	}
+	if err := w.create(ctx); err != nil {
+		return err
+	}
+	if w.binders() {
+		if err := w.draft(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.update(ctx); err != nil {
+		return err
+	}
+	if w.binders() {
+		w.nodes(ctx)
+	} else if w.part == partSlide {
+		if err := w.relate(ctx); err != nil {
+			return err
+		}
+	}
+	return w.settle(ctx, "steady")
+}
+
+// values reads the fields of the writes, and resolves references.
+func (w *clmWriter) values(ctx context.Context) error {
+	parsed := make([]map[string]json.RawMessage, len(w.items))
+	wanted := map[string][]reference{}
+	for n, i := range w.items {
+		if len(i.write.Fields) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(i.write.Fields, &parsed[n]); err != nil {
+			i.fail(fmt.Errorf("read the fields: %w", err))
+			continue
+		}
+		for name, m := range w.refs {
+			var list []reference
+			if raw := parsed[n][name]; len(raw) > 0 && json.Unmarshal(raw, &list) == nil {
+				wanted[m.Object] = append(wanted[m.Object], list...)
+			}
+		}
+	}
+	x := &resolver{caller: w.caller}
+	for object, list := range wanted {
+		if err := x.learn(ctx, object, list); err != nil {
+			return err
+		}
+	}
+	for n, i := range w.items {
+		i.fields = vaultapi.Fields{}
+		for name, raw := range parsed[n] {
+			if m, ok := w.refs[name]; ok {
+				var list []reference
+				if err := json.Unmarshal(raw, &list); err != nil {
+					i.fail(fmt.Errorf("read the reference %s: %w", name, err))
+					continue
+				}
+				ids, err := x.resolve(m, list)
+				if err != nil {
+					i.fail(err)
+					continue
+				}
+				i.fields[name] = ids
+				continue
+			}
+			value, err := fieldValue(raw)
+			if err != nil {
+				i.fail(fmt.Errorf("read the field %s: %w", name, err))
+				continue
+			}
+			i.fields[name] = value
+		}
+	}
+	return nil
+}
+
+// fieldValue turns canonical JSON into what the client writes.
+func fieldValue(raw json.RawMessage) (any, error) {
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// memberIDs finds the documents that members are in the CRM vault, in batches.
+// A member that is not there fails its container.
+func (w *clmWriter) memberIDs(ctx context.Context) error {
+	if w.part == partShared {
+		return nil
+	}
+	var keys []string
+	for _, i := range w.open() {
+		for _, m := range i.write.Members {
+			keys = append(keys, m.Key)
+		}
+	}
+	docs, err := w.documents(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, i := range w.open() {
+		for _, m := range i.write.Members {
+			d := docs[m.Key]
+			if d == nil || d.part != m.Part || !d.owned {
+				i.fail(providers.Errorf(providers.NotFound, "%s %s, which it names, is not in the CRM vault", strings.ReplaceAll(m.Part, "_", " "), idOf(m.Key)))
+				break
+			}
+			i.members = append(i.members, d.version.ID)
+		}
+	}
+	return nil
+}
+
+// create makes what is not there: CrossLinks and binders have no batch, so
+// many calls are in flight.
+func (w *clmWriter) create(ctx context.Context) error {
+	typ, err := w.v.documentType(ctx, targetOfPart[w.part])
+	if err != nil {
+		return err
+	}
+	if len(typ.Lifecycles) == 0 {
+		return providers.Errorf(providers.Invalid, "the document type %s of the CRM vault has no lifecycle", typ.Name)
+	}
+	var missing []*clmItem
+	for _, i := range w.open() {
+		if i.doc == nil {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	w.parallel(ctx, missing, func(ctx context.Context, i *clmItem) error {
+		fields := vaultapi.Fields{"type__v": typ.Name, "lifecycle__v": typ.Lifecycles[0].Name, "external_id__v": mark(w.scope.Point, w.scope.Source, i.write.Key)}
+		for name, v := range i.fields {
+			fields[name] = v
+		}
+		i.made, i.changed = true, true
+		if w.binders() {
+			_, err := w.client.CreateBinder(ctx, fields)
+			return err
+		}
+		rule := vaultapi.LatestSteady
+		if w.latest {
+			rule = vaultapi.Latest
+		}
+		_, err := w.client.CreateCrossLink(ctx, vaultapi.CrossLink{
+			SourceVault: w.scope.Source, SourceDocument: vaultapi.ID(idOf(i.write.Key)), Rule: rule, Fields: fields,
+		})
+		return err
+	})
+	// An answer that was lost is settled by looking: what carries the mark was made.
+	for _, i := range missing {
+		if errors.Is(i.err, vaultapi.Ambiguous) {
+			i.err = nil
+		}
+	}
+	open := slices.DeleteFunc(missing, func(i *clmItem) bool { return i.err != nil })
+	if err := w.look(ctx, open); err != nil {
+		return err
+	}
+	for _, i := range open {
+		if i.doc == nil {
+			i.fail(&providers.Error{Kind: providers.Ambiguous, Message: "it was not found after it was made"})
+		}
+	}
+	return nil
+}
+
+// parallel runs a call for each item, many at once.
+func (w *clmWriter) parallel(ctx context.Context, items []*clmItem, call func(context.Context, *clmItem) error) {
+	var g errgroup.Group
+	g.SetLimit(singleCalls)
+	for _, i := range items {
+		g.Go(func() error {
+			if err := call(ctx, i); err != nil {
+				i.fail(err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// draft starts a new version of presentations whose slides change, so that
+// the published one stays whole until the new one is. A version that is not
+// published is changed as it is.
+func (w *clmWriter) draft(ctx context.Context) error {
+	var items []*clmItem
+	for _, i := range w.open() {
+		if i.made || !i.write.Reorder && i.write.Verb != providers.WriteCreate {
+			continue
+		}
+		l, err := w.v.lifecycle(ctx, i.doc.lifecycle)
+		if err != nil {
+			return err
+		}
+		if slices.Contains(l.StatesOf("steady"), i.doc.state) && len(nodeChanges(w.ours(i.doc.nodes), i.members)) > 0 {
+			items = append(items, i)
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
+		i.changed = true
+		_, err := w.client.NewDraft(ctx, vaultapi.Binders, i.doc.version.ID, nil)
+		return err
+	})
+	return w.look(ctx, slices.DeleteFunc(items, func(i *clmItem) bool { return i.err != nil }))
+}
+
+// update sets the fields that differ, in batches.
+func (w *clmWriter) update(ctx context.Context) error {
+	var rows []vaultapi.Fields
+	var of []*clmItem
+	for _, i := range w.open() {
+		if i.made {
+			continue
+		}
+		row := vaultapi.Fields{"id": i.doc.version.ID}
+		if i.write.Verb == providers.WriteCreate { // made by an earlier run: which fields differ is not known
+			for name, v := range i.fields {
+				row[name] = v
+			}
+		}
+		for _, name := range i.write.Changed {
+			row[name] = i.fields[name] // absent: cleared
+		}
+		if len(row) > 1 {
+			rows, of = append(rows, row), append(of, i)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	for n, r := range w.client.UpdateDocuments(ctx, rows) {
+		switch {
+		case r.Err != nil:
+			of[n].fail(r.Err)
+		case !r.Unchanged:
+			of[n].changed = true
+		}
+	}
+	return nil
+}
+
+// relate brings the relationships of slides to shared resources up to date.
+// Those to what is not ours stay.
+func (w *clmWriter) relate(ctx context.Context) error {
+	var items []*clmItem
+	var sources []string
+	for _, i := range w.open() {
+		if i.write.Reorder || i.write.Verb == providers.WriteCreate && len(i.members) > 0 {
+			items = append(items, i)
+			sources = append(sources, string(i.doc.version.ID))
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	type edge struct{ source, target string }
+	existing := map[edge]vaultapi.ID{}
+	var targets ids
+	err := w.lists(ctx, sources, idList, func(list string) string {
+		return "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = " + vaultapi.Quote(relationShared) + " AND source_doc_id__v CONTAINS " + list
+	}, func(r row) error {
+		existing[edge{r.text("source_doc_id__v"), r.text("target_doc_id__v")}] = vaultapi.ID(r.text("id"))
+		targets.add(r.text("target_doc_id__v"))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	ours, err := w.keys(ctx, targets.sorted())
+	if err != nil {
+		return err
+	}
+	var add []vaultapi.Relationship
+	var remove []vaultapi.ID
+	var addOf, removeOf []*clmItem
+	for _, i := range items {
+		wanted := map[string]bool{}
+		source := string(i.doc.version.ID)
+		for _, id := range i.members {
+			wanted[string(id)] = true
+			if existing[edge{source, string(id)}] == "" {
+				add, addOf = append(add, vaultapi.Relationship{Source: i.doc.version.ID, Target: id, Type: relationShared}), append(addOf, i)
+			}
+		}
+		for e, id := range existing {
+			if e.source == source && !wanted[e.target] && ours[e.target] != "" {
+				remove, removeOf = append(remove, id), append(removeOf, i)
+			}
+		}
+	}
+	for n, r := range w.client.CreateRelationships(ctx, add) {
+		addOf[n].changed = true
+		if r.Err != nil {
+			addOf[n].fail(r.Err)
+		}
+	}
+	for n, r := range w.client.DeleteRelationships(ctx, remove) {
+		removeOf[n].changed = true
+		if r.Err != nil {
+			removeOf[n].fail(r.Err)
+		}
+	}
+	return nil
+}
+
+// ours are the nodes that hold something of ours; others are not touched.
+func (t *clmTarget) ours(nodes []node) []node {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool {
+		_, ours := keyOfMark(n.Mark, t.scope.Point, t.scope.Source)
+		return !ours
+	})
+}
+
+// nodes brings the slides of presentations up to date: presentations side by
+// side, the nodes of one in their order.
+func (w *clmWriter) nodes(ctx context.Context) {
+	var items []*clmItem
+	for _, i := range w.open() {
+		if i.write.Reorder || i.write.Verb == providers.WriteCreate {
+			items = append(items, i)
+		}
+	}
+	rule := vaultapi.SteadyNode
+	if w.latest {
+		rule = vaultapi.CurrentNode
+	}
+	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
+		binder := i.doc.version.ID
+		for _, c := range nodeChanges(w.ours(i.doc.nodes), i.members) {
+			i.changed = true
+			var err error
+			switch {
+			case c.remove != "":
+				err = w.client.RemoveNode(ctx, binder, c.remove)
+			case c.move != "":
+				_, err = w.client.MoveNode(ctx, binder, c.move, "", &c.order)
+			default:
+				_, err = w.client.AddNode(ctx, binder, vaultapi.NewNode{Document: c.add, Order: c.at(), Rule: rule})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if len(items) > 0 {
+		w.checkNodes(ctx, items)
+	}
+}
+
+// checkNodes makes sure that the order was kept, which Vault is known to
+// ignore at times: what is out of order is then taken out and put at the end,
+// one after the other.
+func (w *clmWriter) checkNodes(ctx context.Context, items []*clmItem) {
+	items = slices.DeleteFunc(items, func(i *clmItem) bool { return i.err != nil || !i.changed })
+	if len(items) == 0 {
+		return
+	}
+	if err := w.look(ctx, items); err != nil {
+		for _, i := range items {
+			i.fail(err)
+		}
+		return
+	}
+	rule := vaultapi.SteadyNode
+	if w.latest {
+		rule = vaultapi.CurrentNode
+	}
+	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
+		if i.doc == nil {
+			return providers.Errorf(providers.Ambiguous, "it was not found after it was made")
+		}
+		there := w.ours(i.doc.nodes)
+		same := 0
+		for same < len(there) && same < len(i.members) && there[same].Content == i.members[same] {
+			same++
+		}
+		for _, n := range there[same:] {
+			if err := w.client.RemoveNode(ctx, i.doc.version.ID, string(n.ID)); err != nil {
+				return err
+			}
+		}
+		for _, id := range i.members[same:] {
+			if _, err := w.client.AddNode(ctx, i.doc.version.ID, vaultapi.NewNode{Document: id, Rule: rule}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// nodeChange is one call that brings the nodes of a binder nearer to what they
+// shall be: one of remove, move and add is set.
+type nodeChange struct {
+	remove, move string
+	add          vaultapi.ID
+	order        int // from 1; of add 0: at the end
+}
+
+func (c nodeChange) at() *int {
+	if c.order == 0 {
+		return nil
+	}
+	return &c.order
+}
+
+// nodeChanges says how the nodes there are become the documents that shall be,
+// in order: what is not wanted goes first, then each place is filled from the
+// front, by a node that is there or by a new one.
+func nodeChanges(there []node, shall []vaultapi.ID) []nodeChange {
+	wanted := map[vaultapi.ID]int{}
+	for _, id := range shall {
+		wanted[id]++
+	}
+	var changes []nodeChange
+	var now []node
+	for _, n := range there {
+		if wanted[n.Content] == 0 {
+			changes = append(changes, nodeChange{remove: string(n.ID)})
+			continue
+		}
+		wanted[n.Content]--
+		now = append(now, n)
+	}
+	for at, id := range shall {
+		if at < len(now) && now[at].Content == id {
+			continue
+		}
+		later := -1
+		for k := at; k < len(now); k++ {
+			if now[k].Content == id {
+				later = k
+				break
+			}
+		}
+		switch {
+		case later >= 0:
+			changes = append(changes, nodeChange{move: string(now[later].ID), order: at + 1})
+			n := now[later]
+			now = slices.Insert(slices.Delete(now, later, later+1), at, n)
+		case at == len(now):
+			changes = append(changes, nodeChange{add: id})
+			now = append(now, node{Content: id})
+		default:
+			changes = append(changes, nodeChange{add: id, order: at + 1})
+			now = slices.Insert(now, at, node{Content: id})
+		}
+	}
+	return changes
+}
+
+// settle moves items to a state of a kind, by the user actions that the
+// lifecycle has for it, in batches: one for each action and state. Vault says
+// nothing of those that it passes over, so the states are read afterwards.
+func (w *clmWriter) settle(ctx context.Context, kind string) error {
+	const steps = 3 // of the longest way that is looked for
+	pending := w.open()
+	for step := 0; ; step++ {
+		if step > 0 {
+			if err := w.look(ctx, pending); err != nil {
+				return err
+			}
+		}
+		type group struct{ lifecycle, state, action string }
+		groups := map[group][]*clmItem{}
+		for _, i := range pending {
+			switch {
+			case i.err != nil:
+				continue
+			case i.doc == nil && kind == "obsolete":
+				continue
+			case i.doc == nil:
+				i.fail(providers.Errorf(providers.NotFound, "it is not there any more"))
+				continue
+			}
+			l, err := w.v.lifecycle(ctx, i.doc.lifecycle)
+			if err != nil {
+				return err
+			}
+			if slices.Contains(l.StatesOf(kind), i.doc.state) {
+				continue
+			}
+			action, err := wayTo(l, i.doc.state, kind)
+			if err == nil && step == steps {
+				err = providers.Errorf(providers.Invalid, "the action %s left it in the state %s", action, i.doc.state)
+			}
+			if err != nil {
+				i.fail(err)
+				continue
+			}
+			g := group{i.doc.lifecycle, i.doc.state, action}
+			groups[g] = append(groups[g], i)
+		}
+		if len(groups) == 0 {
+			return nil
+		}
+		pending = nil
+		for g, list := range groups {
+			versions := make([]vaultapi.Version, len(list))
+			for n, i := range list {
+				versions[n] = i.doc.version
+				i.changed = true
+			}
+			for n, r := range w.client.ExecuteLifecycleActions(ctx, w.family(), g.action, g.lifecycle, g.state, versions) {
+				if r.Err != nil && !errors.Is(r.Err, vaultapi.Ambiguous) {
+					list[n].fail(r.Err)
+				}
+			}
+			pending = append(pending, list...)
+		}
+	}
+}
+
+// wayTo is the first user action on the shortest way from a state to one of a
+// kind (CLM-13: found from metadata).
+func wayTo(l *vaultapi.Lifecycle, state, kind string) (string, error) {
+	goal := l.StatesOf(kind)
+	type place struct{ state, first string }
+	seen := map[string]bool{state: true}
+	for queue := []place{{state: state}}; len(queue) > 0; queue = queue[1:] {
+		s, ok := l.State(queue[0].state)
+		if !ok {
+			continue
+		}
+		actions, err := s.Actions()
+		if err != nil {
+			return "", err
+		}
+		for _, a := range actions {
+			if a.State == "" || seen[a.State] {
+				continue
+			}
+			seen[a.State] = true
+			first := queue[0].first
+			if first == "" {
+				first = a.Name
+			}
+			if slices.Contains(goal, a.State) {
+				return first, nil
+			}
+			queue = append(queue, place{a.State, first})
+		}
+	}
+	return "", providers.Errorf(providers.Invalid, "no user action of the lifecycle %s leads from %s to a state of the kind %s", l.Name, state, kind)
+}

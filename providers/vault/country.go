@@ -1,0 +1,315 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// Standings of countries.
+const standPresent = "present"
+
+// countryRecord is a country__v record of a content vault.
+type countryRecord struct {
+	ID, Name string
+	Values   []string // country_cda__v
+}
+
+// countries reads all countries of a vault, in the order of their ids.
+func (v *vault) countries(ctx context.Context) ([]countryRecord, error) {
+	rows, err := v.caller().all(ctx, "SELECT id, name__v, country_cda__v FROM "+objCountry+" ORDER BY id")
+	if err != nil {
+		return nil, contractError("read countries of "+v.addr.String(), err)
+	}
+	list := make([]countryRecord, len(rows))
+	for n, r := range rows {
+		list[n] = countryRecord{ID: r.text("id"), Name: r.text("name__v"), Values: slices.Sorted(slices.Values(r.names("country_cda__v")))}
+	}
+	slices.SortFunc(list, func(a, b countryRecord) int { return strings.Compare(a.ID, b.ID) })
+	return list, nil
+}
+
+// countryRecords reads the stream "country". There are some hundreds of
+// countries: whatever is asked for, all are read.
+func (p *Provider) countryRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	now, err := v.now(ctx)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read countries", err))
+		return
+	}
+	list, err := v.countries(ctx)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read countries", err))
+		return
+	}
+	asked := map[string]bool{}
+	for _, m := range req.Keys {
+		asked[m.Key] = true
+	}
+	only := len(asked) > 0 && (req.Only || req.Since.IsZero())
+	var records []providers.Record
+	for _, c := range list {
+		if only && !asked[c.ID] || c.ID <= req.After || req.UpTo != "" && c.ID > req.UpTo {
+			continue
+		}
+		fields, err := schema.AppendCanonical(nil, map[string]any{"name__v": c.Name}, nil)
+		if err != nil {
+			yield(providers.Batch{}, contractError("read countries", err))
+			return
+		}
+		records = append(records, providers.Record{Part: partCountry, Key: c.ID, Title: c.Name, Standing: standPresent, Routes: c.Values, Fields: fields})
+		delete(asked, c.ID)
+	}
+	calls := 1
+	if len(asked) > 0 {
+		deleted := map[string]bool{}
+		calls++
+		for d, err := range v.reader.DeletedRecords(ctx, objCountry, now.Add(-deletionsKept+1), now) {
+			if err != nil {
+				yield(providers.Batch{}, contractError("read deleted countries", err))
+				return
+			}
+			deleted[string(d.ID)] = true
+		}
+		for id := range asked {
+			standing := standMissing
+			if deleted[id] {
+				standing = standDeleted
+			}
+			records = append(records, providers.Record{Part: partCountry, Key: id, Standing: standing})
+		}
+		slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+	}
+	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: calls}, nil)
+}
+
+// scope is what narrows the streams of targets, in one JSON object.
+type scope struct {
+	Point  string   `json:"point,omitempty"`  // API name of the point: whose mark (CLM-11)
+	Source int64    `json:"source,omitempty"` // clm_content: the content vault's id
+	CRM    int64    `json:"crm,omitempty"`    // connection_country: the CRM vault's id
+	Fields []string `json:"fields,omitempty"` // clm_content: target fields that the rules fill
+	Refs   []refMap `json:"refs,omitempty"`   // clm_content: target fields that hold references (RULE-2)
+}
+
+// refMap says what a target field refers to, and what becomes of a reference
+// that has no match in the CRM vault.
+type refMap struct {
+	Field  string `json:"field"`
+	Object string `json:"object"`
+	Blank  bool   `json:"blank,omitempty"`
+}
+
+func scopeOf(end providers.End) (scope, error) {
+	var s scope
+	if len(end.Scope) == 0 {
+		return s, nil
+	}
+	if err := json.Unmarshal(end.Scope, &s); err != nil {
+		return s, providers.Errorf(providers.Internal, "the scope of stream %s cannot be read: %v", end.Stream, err)
+	}
+	return s, nil
+}
+
+func (s scope) raw() json.RawMessage {
+	raw, err := json.Marshal(s)
+	if err == nil {
+		raw, err = schema.Canonical(raw, nil)
+	}
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return raw
+}
+
+// connectionCountry is a Connection Country record.
+type connectionCountry struct {
+	ID, Country, Name string
+}
+
+// connectionCountries reads the records of one CRM vault.
+func (v *vault) connectionCountries(ctx context.Context, crm int64) ([]connectionCountry, error) {
+	o, err := v.connectionCountry(ctx)
+	if err != nil {
+		return nil, contractError("find the object of Connection Country records", err)
+	}
+	rows, err := v.caller().all(ctx, "SELECT id, name__v, country__v FROM "+o.Name+" WHERE vault_crm_id__v = "+vaultapi.Quote(fmt.Sprint(crm)))
+	if err != nil {
+		return nil, contractError("read Connection Country records of "+v.addr.String(), err)
+	}
+	list := make([]connectionCountry, len(rows))
+	for n, r := range rows {
+		list[n] = connectionCountry{ID: r.text("id"), Country: r.one("country__v"), Name: r.text("name__v")}
+	}
+	slices.SortFunc(list, func(a, b connectionCountry) int {
+		if c := strings.Compare(a.Country, b.Country); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return list, nil
+}
+
+func (p *Provider) connectionCountryRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	s, err := scopeOf(req.End)
+	if err != nil {
+		yield(providers.Batch{}, err)
+		return
+	}
+	list, err := v.connectionCountries(ctx, s.CRM)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read Connection Country records", err))
+		return
+	}
+	asked := map[string]bool{}
+	for _, m := range req.Keys {
+		asked[m.Key] = true
+	}
+	var records []providers.Record
+	for n, c := range list {
+		if len(asked) > 0 && !asked[c.Country] || req.Holders || c.Country == "" || n > 0 && list[n-1].Country == c.Country {
+			continue
+		}
+		fields, err := schema.AppendCanonical(nil, map[string]any{"name__v": c.Name}, nil)
+		if err != nil {
+			yield(providers.Batch{}, contractError("read Connection Country records", err))
+			return
+		}
+		records = append(records, providers.Record{Part: partCountry, Key: c.Country, ID: c.ID, Title: c.Name, Standing: providers.Published, Fields: fields})
+	}
+	yield(providers.Batch{Records: records, End: true, Calls: 1}, nil)
+}
+
+// countryMark is the external id of a Connection Country record that accord
+// makes: making it again finds it.
+func countryMark(crm int64, country string) string {
+	return fmt.Sprintf("accord:country:%d:%s", crm, country)
+}
+
+func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req providers.WriteRequest) []providers.WriteResult {
+	results := make([]providers.WriteResult, len(req.Writes))
+	s, err := scopeOf(req.Sync.Target)
+	if err != nil {
+		return failAll(len(results), contractError("write Connection Country records", err))
+	}
+	o, err := v.connectionCountry(ctx)
+	if err != nil {
+		return failAll(len(results), contractError("find the object of Connection Country records", err))
+	}
+	existing, err := v.connectionCountries(ctx, s.CRM)
+	if err != nil {
+		return failAll(len(results), contractError("read Connection Country records", err))
+	}
+	byCountry := map[string][]connectionCountry{}
+	for _, c := range existing {
+		byCountry[c.Country] = append(byCountry[c.Country], c)
+	}
+	var rows []vaultapi.Fields
+	var gone []vaultapi.ID
+	var rowOf, goneOf []int
+	for n, w := range req.Writes {
+		there := byCountry[w.Key]
+		if w.Verb == providers.WriteWithdraw { // CTRY-3: all that there are for it
+			for _, c := range there {
+				gone, goneOf = append(gone, vaultapi.ID(c.ID)), append(goneOf, n)
+			}
+			results[n] = providers.WriteResult{ID: w.ID, Same: len(there) == 0}
+			continue
+		}
+		var fields struct {
+			Name string `json:"name__v"`
+		}
+		if err := json.Unmarshal(w.Fields, &fields); err != nil {
+			results[n].Err = contractError("read the fields of "+w.Title, err)
+			continue
+		}
+		if len(there) > 0 {
+			results[n] = providers.WriteResult{ID: there[0].ID, Same: there[0].Name == fields.Name}
+			if !results[n].Same {
+				rows, rowOf = append(rows, vaultapi.Fields{"id": there[0].ID, "name__v": fields.Name}), append(rowOf, n)
+			}
+			continue
+		}
+		rows, rowOf = append(rows, vaultapi.Fields{
+			"name__v": fields.Name, "country__v": w.Key, "vault_crm_id__v": fmt.Sprint(s.CRM), "external_id__v": countryMark(s.CRM, w.Key),
+		}), append(rowOf, n)
+	}
+	settle := func(list []vaultapi.Result, of []int) {
+		for n, r := range list {
+			at := of[n]
+			if r.Err != nil && vaultapi.KindOf(r.Err) != vaultapi.NotFound {
+				results[at].Err = contractError("write the Connection Country record of "+req.Writes[at].Title, r.Err)
+			} else if r.ID != "" {
+				results[at].ID = string(r.ID)
+			}
+		}
+	}
+	var creates, updates []vaultapi.Fields
+	var createOf, updateOf []int
+	for n, row := range rows {
+		if row["id"] == nil {
+			creates, createOf = append(creates, row), append(createOf, rowOf[n])
+		} else {
+			updates, updateOf = append(updates, row), append(updateOf, rowOf[n])
+		}
+	}
+	if len(creates) > 0 {
+		settle(v.client.UpsertRecords(ctx, o.Name, "external_id__v", creates), createOf)
+	}
+	if len(updates) > 0 {
+		settle(v.client.UpdateRecords(ctx, o.Name, updates), updateOf)
+	}
+	if len(gone) > 0 {
+		settle(v.client.DeleteRecords(ctx, o.Name, gone), goneOf)
+	}
+	return results
+}
+
+// verifyCountries is CTRY-12: for every filter value that a country holds
+// there is a Connection Country record. A value that no country holds can have
+// none, and was warned of when planned (CTRY-9).
+func (p *Provider) verifyCountries(ctx context.Context, content *vault, crm int64, values []string) error {
+	countries, err := content.countries(ctx)
+	if err != nil {
+		return err
+	}
+	records, err := content.connectionCountries(ctx, crm)
+	if err != nil {
+		return err
+	}
+	if missing := missingCountries(countries, records, values); len(missing) > 0 {
+		return providers.Errorf(providers.Invalid, "CTRY-12: the Connection Country records of vault %d do not cover its filter: none for %s", crm, shortened(missing))
+	}
+	return nil
+}
+
+// missingCountries are the filter values that a country holds, and no
+// Connection Country record stands for.
+func missingCountries(countries []countryRecord, records []connectionCountry, values []string) []string {
+	connected := map[string]bool{}
+	for _, r := range records {
+		connected[r.Country] = true
+	}
+	held, covered := map[string]bool{}, map[string]bool{}
+	for _, c := range countries {
+		for _, v := range c.Values {
+			held[v] = true
+			if connected[c.ID] {
+				covered[v] = true
+			}
+		}
+	}
+	var missing []string
+	for _, v := range values {
+		if held[v] && !covered[v] {
+			missing = append(missing, v)
+		}
+	}
+	return missing
+}

@@ -1,0 +1,322 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/resource"
+	"accord/providers/vaultapi"
+)
+
+// instanceBody is the block `vault`.
+type instanceBody struct {
+	Kind               string   `json:"kind" schema:"required" oneof:"promomats medcomms crm align" doc:"What kind of vault it is; checked against what the vault says of itself."`
+	Environment        string   `json:"environment" schema:"required" oneof:"production sandbox" doc:"Checked against what the vault says of itself. What cannot be proven counts as production when written to, and as sandbox when read from (CONN-3)."`
+	URL                string   `json:"url" schema:"required" doc:"https://HOST; or dev://NAME, a vault of the embedded development server."`
+	ID                 *int64   `json:"id" doc:"The vault's id; required for https://. Nothing is sent to a vault with another one."`
+	BurstShare         string   `json:"burst_share" default:"80%" doc:"How much of the vault's call limit accord uses, at most."`
+	CredentialsFile    *string  `json:"credentials_file" doc:"A file with user and password, as JSON or on two lines, instead of environment variables."`
+	CredentialsCommand []string `json:"credentials_command" doc:"A command that prints user and password, as JSON or on two lines, instead of environment variables."`
+
+	VaultID    int64  `json:"vault_id" schema:"readonly" doc:"The vault's id, as it says itself."`
+	DomainName string `json:"domain" schema:"readonly" doc:"The domain it belongs to, where the user may see it."`
+	DNS        string `json:"dns" schema:"readonly" doc:"The host it was reached at."`
+}
+
+const (
+	loginTime = 60 * time.Second
+	closeTime = 5 * time.Second
+)
+
+// validateInstances checks what can be known of vaults without calling them.
+func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
+	variables := map[string]addrs.Instance{}
+	for _, i := range items {
+		if !i.IsUnknown("/url") {
+			if problem := checkURL(i.Want.URL); problem != "" {
+				i.Refuse("", "/url", problem, "Write https:// and the host of the vault, or dev:// and a name for a development vault.")
+			}
+			if strings.HasPrefix(i.Want.URL, "https://") && i.Want.ID == nil && !i.IsUnknown("/id") {
+				i.Refuse("", "/id", "The id of the vault is missing", "It is the guard against writing to another vault than you mean. Admin > Settings > General Settings shows it.")
+			}
+		}
+		if _, err := parseShare(i.Want.BurstShare); err != nil && !i.IsUnknown("/burst_share") {
+			i.Refuse("", "/burst_share", err.Error(), `Write a share between 1% and 100%, such as "80%".`)
+		}
+		if i.Want.CredentialsFile != nil && len(i.Want.CredentialsCommand) > 0 {
+			i.Refuse("", "/credentials_command", "Both credentials_file and credentials_command are set", "Keep one of them.")
+		}
+		name := variableName(i.Addr)
+		if other, taken := variables[name]; taken {
+			i.Refuse("", "", fmt.Sprintf("%s and %s would take their credentials from the same variable", other, i.Addr),
+				fmt.Sprintf("Both names become %s_USER. Rename one of them.", name))
+		}
+		variables[name] = i.Addr
+	}
+}
+
+func checkURL(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		return fmt.Sprintf("%q is not the address of a vault", text)
+	case u.Scheme == "dev" || u.Scheme == "https":
+		return ""
+	case u.Scheme == "http" && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1"):
+		return ""
+	}
+	return fmt.Sprintf("%q is not the address of a vault", text)
+}
+
+// variableName is the beginning of the names of the variables that a vault's
+// credentials come from: ACCORD_VAULT_CRM_US.
+func variableName(addr addrs.Instance) string {
+	name := "ACCORD_VAULT_" + addr.Name
+	if addr.Keyed {
+		name += "_" + addr.Key
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+			return r
+		}
+		return '_'
+	}, name)
+}
+
+// parseShare reads "80%".
+func parseShare(text string) (float64, error) {
+	n, ok := strings.CutSuffix(strings.TrimSpace(text), "%")
+	share, err := strconv.ParseFloat(strings.TrimSpace(n), 64)
+	if !ok || err != nil || share < 1 || share > 100 {
+		return 0, fmt.Errorf("%q is not a share", text)
+	}
+	return share / 100, nil
+}
+
+// connect logs in to one vault and checks that it is the one that is meant,
+// and of the kind and environment that is declared.
+func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.Item[instanceBody]) {
+	v, body, err := dial(ctx, env.Config, i.Addr, *i.Want)
+	if err != nil {
+		e := contractError("connect "+i.Addr.String(), err)
+		e.Addr = i.Addr
+		i.Fail(e)
+		return
+	}
+	p.mu.Lock()
+	p.vaults[i.Addr] = v
+	p.mu.Unlock()
+	if v.environment == unproven {
+		i.Warn("CONN-3", "/environment", fmt.Sprintf("%s does not say whether it is a production vault", i.Addr),
+			"The user accord logs in as may not see the domain. The vault counts as production when written to, and as sandbox when read from.")
+	}
+	i.Found(fmt.Sprint(v.id), body)
+}
+
+func dial(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (*vault, instanceBody, error) {
+	v := &vault{addr: addr, kind: body.Kind}
+	base, wanted := body.URL, int64(0)
+	if body.ID != nil {
+		wanted = *body.ID
+	}
+	endpoint, embedded := config.Endpoints[addr]
+	if embedded {
+		v.dev = true
+		base = endpoint.URL
+		if wanted == 0 {
+			wanted = endpoint.ID
+		}
+	} else if strings.HasPrefix(base, "dev://") {
+		return nil, body, providers.Errorf(providers.Access, "%s is a vault of the development server, which is not running", base)
+	}
+	share, err := parseShare(body.BurstShare)
+	if err != nil {
+		return nil, body, providers.Errorf(providers.Invalid, "burst_share: %v", err)
+	}
+	cfg := vaultapi.Config{
+		BaseURL:    base,
+		ClientID:   clientID(config.Tool),
+		Expect:     vaultapi.Expect{VaultID: wanted},
+		ReadOnly:   config.ReadOnly,
+		BurstShare: share,
+		Transport:  &v.clock,
+		Credentials: func(ctx context.Context) (string, vaultapi.Secret, error) {
+			return credentials(ctx, config, addr, body)
+		},
+	}
+	if embedded {
+		// What the cap protects is a vault that others use too.
+		cfg.Queries = 16
+	}
+	login, cancel := context.WithTimeout(ctx, loginTime)
+	defer cancel()
+	if config.ReadOnly {
+		v.reader, err = vaultapi.OpenReader(login, cfg)
+	} else {
+		v.client, err = vaultapi.Open(login, cfg)
+		if err == nil {
+			v.reader = v.client.Reader
+		}
+	}
+	if err != nil {
+		return nil, body, err
+	}
+	v.id = v.reader.VaultID()
+	if u, err := url.Parse(v.reader.BaseURL()); err == nil {
+		v.dns = u.Host
+	}
+	if err := v.prove(ctx, body); err != nil {
+		_ = v.reader.Close(context.WithoutCancel(ctx))
+		return nil, body, err
+	}
+	body.VaultID, body.DomainName, body.DNS = v.id, v.domain, v.dns
+	return v, body, nil
+}
+
+// prove holds what is declared against what the vault says of itself.
+func (v *vault) prove(ctx context.Context, body instanceBody) error {
+	v.environment = unproven
+	domain, err := v.reader.Domain(ctx)
+	switch kind := vaultapi.KindOf(err); {
+	case kind == vaultapi.Permission, kind == vaultapi.Invalid, kind == vaultapi.NotFound:
+		return nil // only domain admins may look
+	case err != nil:
+		return err
+	}
+	v.domain = domain.Name
+	at := slices.IndexFunc(domain.Vaults, func(d vaultapi.DomainVault) bool { return int64(d.ID) == v.id })
+	if at < 0 {
+		return nil
+	}
+	said := domain.Vaults[at]
+	if kind := kindOfApplications(said.Applications); kind != "" && kind != body.Kind {
+		return &providers.Error{Kind: providers.Access, Path: "/kind",
+			Message: fmt.Sprintf("%s is declared as a %s vault, but vault %d is a %s vault", v.addr, body.Kind, v.id, kind),
+			Advice:  "Correct kind, or url and id. Nothing was written to any vault."}
+	}
+	switch said.Type {
+	case "":
+		return nil
+	case production, sandbox:
+		v.environment = said.Type
+	default:
+		v.environment = sandbox // every other type that is known is for testing
+	}
+	if v.environment != body.Environment {
+		return &providers.Error{Kind: providers.Access, Path: "/environment",
+			Message: fmt.Sprintf("%s is declared as %s, but vault %d says that it is %s", v.addr, body.Environment, v.id, v.environment),
+			Advice:  "Correct environment, or url and id. Nothing was written to any vault."}
+	}
+	return nil
+}
+
+func kindOfApplications(list []vaultapi.Labelled) string {
+	for _, known := range applications {
+		for _, a := range list {
+			if a.Name == known.name {
+				return known.kind
+			}
+		}
+	}
+	return ""
+}
+
+func clientID(tool string) string {
+	id := strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		}
+		return '-'
+	}, tool)
+	if id == "" {
+		return "accord"
+	}
+	return id[:min(len(id), 100)]
+}
+
+// credentials finds user and password: variables first, then file or command,
+// then what the development server left.
+func credentials(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (string, vaultapi.Secret, error) {
+	name := variableName(addr)
+	pairs := []string{name}
+	if config.ReadOnly {
+		pairs = []string{name + "_READ", name}
+	}
+	for _, prefix := range pairs {
+		user, password := os.Getenv(prefix+"_USER"), os.Getenv(prefix+"_PASSWORD")
+		switch {
+		case user != "" && password != "":
+			return user, vaultapi.NewSecret(password), nil
+		case user != "" || password != "":
+			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("of %s_USER and %s_PASSWORD only one is set", prefix, prefix), "Set both.")
+		}
+	}
+	switch {
+	case body.CredentialsFile != nil:
+		path := *body.CredentialsFile
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(config.Dir, path)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("credentials_file cannot be read: %v", err), "")
+		}
+		return parseCredentials(addr, "credentials_file "+*body.CredentialsFile, text)
+	case len(body.CredentialsCommand) > 0:
+		cmd := exec.CommandContext(ctx, body.CredentialsCommand[0], body.CredentialsCommand[1:]...)
+		cmd.Dir = config.Dir
+		text, err := cmd.Output()
+		if err != nil {
+			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("credentials_command %s failed: %v", body.CredentialsCommand[0], err), "")
+		}
+		return parseCredentials(addr, "the output of credentials_command", text)
+	}
+	if e, ok := config.Endpoints[addr]; ok && e.PasswordFile != "" {
+		text, err := os.ReadFile(e.PasswordFile)
+		if err != nil {
+			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("the development server's password cannot be read: %v", err), "")
+		}
+		var file struct {
+			Password string `json:"password"`
+		}
+		if json.Unmarshal(text, &file) != nil {
+			file.Password = strings.TrimSpace(string(text))
+		}
+		return e.User, vaultapi.NewSecret(file.Password), nil
+	}
+	return "", vaultapi.Secret{}, access(addr, "there are no credentials", fmt.Sprintf("Set %s_USER and %s_PASSWORD, or credentials_file or credentials_command in the block.", name, name))
+}
+
+// parseCredentials reads {"user": "…", "password": "…"}, or a user and a
+// password on a line each.
+func parseCredentials(addr addrs.Instance, from string, text []byte) (string, vaultapi.Secret, error) {
+	var pair struct{ User, Password string }
+	if json.Unmarshal(text, &pair) != nil {
+		user, rest, _ := strings.Cut(string(text), "\n")
+		password, _, _ := strings.Cut(rest, "\n")
+		pair.User, pair.Password = strings.TrimRight(user, "\r"), strings.TrimRight(password, "\r")
+	}
+	if pair.User == "" || pair.Password == "" {
+		return "", vaultapi.Secret{}, access(addr, from+" does not hold a user and a password", `Write {"user": "…", "password": "…"}, or the two on a line each.`)
+	}
+	return pair.User, vaultapi.NewSecret(pair.Password), nil
+}
+
+func access(addr addrs.Instance, message, advice string) *providers.Error {
+	return &providers.Error{Kind: providers.Access, Op: "find credentials of " + addr.String(), Addr: addr, Message: message, Advice: advice}
+}

@@ -1,0 +1,410 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/resource"
+	"accord/providers/vaultapi"
+)
+
+// integrationBody is the block `integration`.
+type integrationBody struct {
+	Connection addrs.Instance `json:"connection" schema:"required,replace" refers:"connection" doc:"The connection it belongs to."`
+	Type       string         `json:"type" schema:"required,replace" oneof:"clm country records content_metrics approved_email document_transfer" doc:"Which integration of the connection; on medical_crm only clm and country (CONN-5)."`
+	Status     string         `json:"status" schema:"required" oneof:"active inactive" doc:"Both the integration and its point must be active for a run to happen (INT-3)."`
+	Engine     *string        `json:"engine" schema:"computed,local" oneof:"platform accord" doc:"As on integration_point: with accord on a real vault, the platform's own integration stays inactive, and the status lives in the state (INT-7)."`
+
+	Title          string `json:"title" schema:"readonly" doc:"The label in the vault."`
+	PlatformStatus string `json:"platform_status" schema:"readonly" doc:"The status of the vault's own record."`
+}
+
+func (p *Provider) integrationType() resource.Resource {
+	return resource.Type[integrationBody]{
+		Name:     "integration",
+		Doc:      "A standard integration of a connection. It is there from the start and inactive; it can be neither made nor deleted, only activated and deactivated (INT-4).",
+		Identity: []string{"connection", "type"},
+		Removal:  schema.Deactivate,
+		Validate: validateIntegrations,
+		Read:     p.readIntegrations,
+		Plan:     p.planIntegrations,
+		Create:   p.writeIntegrations,
+		Update:   p.writeIntegrations,
+		Remove:   p.writeIntegrations,
+	}
+}
+
+func validateIntegrations(env *resource.Env, items []*resource.Item[integrationBody]) {
+	type key struct {
+		connection addrs.Instance
+		typ        string
+	}
+	seen := map[key]addrs.Instance{}
+	for _, i := range items {
+		connection, _, err := resource.Ref[connectionBody](env, i.Want.Connection)
+		if err == nil {
+			if names := connectionByType(connection.Type); names != nil && !slices.Contains(names.Types, i.Want.Type) && !i.IsUnknown("/type") {
+				i.Refuse("CONN-5", "/type", fmt.Sprintf("A %s connection has no %s integration", names.Type, i.Want.Type),
+					"It has "+strings.Join(names.Types, " and ")+".")
+			}
+		}
+		k := key{i.Want.Connection, i.Want.Type}
+		if other, double := seen[k]; double {
+			i.Refuse("", "/type", fmt.Sprintf("%s and %s are the same integration", other, i.Addr), "Take one of them out.")
+		}
+		seen[k] = i.Addr
+	}
+}
+
+// statusRecord is an integration or an integration point in a CRM vault.
+type statusRecord struct {
+	ID, Name, API string
+	Active        bool
+	row           row
+}
+
+func (r *statusRecord) word() string {
+	if r.Active {
+		return active
+	}
+	return inactive
+}
+
+// integrationRecords and pointRecords read all of a CRM vault in one query.
+func (v *vault) integrationRecords(ctx context.Context) ([]statusRecord, error) {
+	return v.statusRecords(ctx, objIntegration, "integration_api_name__sys")
+}
+
+func (v *vault) pointRecords(ctx context.Context) ([]statusRecord, error) {
+	lrt, lsrt, err := v.timeFields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.statusRecords(ctx, objPoint, "integration_point_api_name__sys", lrt, lsrt)
+}
+
+func (v *vault) statusRecords(ctx context.Context, object, api string, more ...string) ([]statusRecord, error) {
+	columns := strings.Join(append([]string{"id", "name__v", "status__v", api}, more...), ", ")
+	rows, err := v.caller().all(ctx, "SELECT "+columns+" FROM "+object)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]statusRecord, len(rows))
+	for n, r := range rows {
+		list[n] = statusRecord{ID: r.text("id"), Name: r.text("name__v"), API: r.text(api), Active: r.one("status__v") == "active__v", row: r}
+	}
+	return list, nil
+}
+
+// findRecord finds a record by its API name, else by its label, which is the
+// only name that the platform publishes.
+func findRecord(list []statusRecord, api, label string) *statusRecord {
+	for n := range list {
+		if list[n].API == api {
+			return &list[n]
+		}
+	}
+	for n := range list {
+		if list[n].Name == label {
+			return &list[n]
+		}
+	}
+	return nil
+}
+
+// cached makes a reader of one thing per vault ask each vault once.
+func cached[T any](ask func(*vault) (T, error)) func(*vault) (T, error) {
+	kept := map[*vault]T{}
+	return func(v *vault) (T, error) {
+		if t, ok := kept[v]; ok {
+			return t, nil
+		}
+		t, err := ask(v)
+		if err == nil {
+			kept[v] = t
+		}
+		return t, err
+	}
+}
+
+// findIntegration finds the record of an integration block.
+func (p *Provider) findIntegration(env *resource.Env, body *integrationBody, records func(*vault) ([]statusRecord, error)) (*link, *statusRecord, error) {
+	l, err := p.link(env, body.Connection)
+	if err != nil {
+		return nil, nil, err
+	}
+	names := integrationByType(body.Type)
+	if names == nil {
+		return nil, nil, providers.Errorf(providers.Invalid, "there is no integration type %q", body.Type)
+	}
+	list, err := records(l.crm)
+	if err != nil {
+		return nil, nil, contractError("read integrations of "+l.crm.addr.String(), err)
+	}
+	return l, findRecord(list, l.names.apiName(names.Stem), l.names.label(names.Label)), nil
+}
+
+func (p *Provider) readIntegrations(ctx context.Context, env *resource.Env, items []*resource.Item[integrationBody]) {
+	records := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
+	for _, i := range items {
+		l, r, err := p.findIntegration(env, i.Want, records)
+		switch {
+		case err != nil:
+			i.Fail(err)
+		case r == nil:
+			i.Missing()
+		default:
+			i.Found(r.ID, integrationNow(l, i.Want, r))
+		}
+	}
+}
+
+func integrationNow(l *link, want *integrationBody, r *statusRecord) integrationBody {
+	now := *want
+	now.Status, now.PlatformStatus, now.Title = r.word(), r.word(), r.Name
+	if !inVault(l, engineOf(l, want.Engine)) {
+		now.Status = want.Status // what counts is in the state (INT-7)
+	}
+	return now
+}
+
+// engineOf is the engine of a point or integration: as written, else by where
+// the vault is (INT-7).
+func engineOf(l *link, written *string) string {
+	switch {
+	case written != nil && *written != "":
+		return *written
+	case l.crm.dev:
+		return providers.EngineAccord
+	}
+	return providers.EnginePlatform
+}
+
+// inVault reports whether a status is that of the vault's own record. With
+// engine accord on a real vault it is not: the platform's stays inactive.
+func inVault(l *link, engine string) bool { return engine == providers.EnginePlatform || l.crm.dev }
+
+func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
+	around := p.neighbours(env)
+	removed := map[addrs.Instance][]*resource.Change[integrationBody]{}
+	for _, c := range changes {
+		if c.Desired == nil && c.Recorded != nil {
+			removed[c.Recorded.Connection] = append(removed[c.Recorded.Connection], c)
+		}
+	}
+	for _, c := range changes {
+		if c.Desired == nil {
+			if c.Removal == schema.Deactivate && c.Live != nil && c.Live.Status == active {
+				c.Consequence("deactivate %s; what it published stays as it is", c.Live.Title)
+			}
+			// CTRY-12, the other way round.
+			if c.Recorded != nil && c.Recorded.Type == "country" {
+				for _, other := range removed[c.Recorded.Connection] {
+					if other.Recorded.Type == "clm" {
+						c.AfterStep(providers.Ref{Addr: other.Addr})
+					}
+				}
+			}
+			continue
+		}
+		l, err := p.link(env, c.Desired.Connection)
+		if err != nil {
+			c.Fail(err)
+			continue
+		}
+		engine := engineOf(l, c.Planned.Engine)
+		c.Set("engine", engine)
+		if inVault(l, engine) {
+			c.Set("platform_status", c.Desired.Status)
+		}
+		if c.Live == nil {
+			c.Refuse("INT-4", "/type", fmt.Sprintf("%s has no %q", c.Desired.Connection, l.names.label(integrationByType(c.Desired.Type).Label)),
+				"The standard integrations come with the connection and cannot be made. Ask the vendor to enable it in "+l.crm.addr.String()+".")
+			continue
+		}
+		if !inVault(l, engine) && c.Live.PlatformStatus == active {
+			c.Diagnose(bothEngines(c.Live.Title, l.crm))
+		}
+		// CTRY-12: country comes first, down to its records.
+		if c.Desired.Type == "clm" || c.Desired.Type == "approved_email" {
+			for _, point := range around.at(c.Desired.Connection).countryPoints {
+				c.AfterStep(providers.Ref{Addr: point})
+				c.AfterStep(providers.Ref{Addr: point, Sync: true})
+			}
+		}
+		if c.Desired.Type == "country" {
+			for _, filter := range around.at(c.Desired.Connection).filters {
+				c.AfterStep(providers.Ref{Addr: filter})
+			}
+		}
+	}
+}
+
+func bothEngines(title string, crm *vault) providers.Diagnostic {
+	return refused(providers.Diagnostic{
+		Code: "INT-7", Path: "/engine",
+		Summary: fmt.Sprintf("The platform's own engine runs %q in %s", title, crm.addr),
+		Detail:  `With engine = "accord" the platform's own integration and point must be inactive: both at once would write the same content. Deactivate them in the vault, or write engine = "platform".`,
+	})
+}
+
+func (p *Provider) writeIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
+	records := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
+	w := statusWriter{object: objIntegration}
+	for _, c := range changes {
+		body := c.Planned
+		if c.Action == providers.Remove {
+			if body = c.Live; body == nil {
+				body = c.Recorded
+			}
+		}
+		l, r, err := p.findIntegration(env, body, records)
+		switch {
+		case err != nil:
+			c.Fail(err)
+			continue
+		case r == nil && c.Action == providers.Remove:
+			c.Gone()
+			continue
+		case r == nil:
+			c.Fail(providers.Errorf(providers.NotFound, "the integration is not there any more"))
+			continue
+		}
+		now := *body
+		now.Title = r.Name
+		if c.Action == providers.Remove {
+			now.Status = inactive
+		}
+		done := func(platform string) {
+			now.PlatformStatus = platform
+			if c.Action == providers.Remove {
+				c.Gone()
+			} else {
+				c.Done(r.ID, now)
+			}
+		}
+		if !inVault(l, engineOf(l, body.Engine)) {
+			done(r.word())
+			continue
+		}
+		w.add(l.crm, r, now.Status, nil, func() { done(now.Status) }, func(err error) { c.Fail(err) })
+	}
+	w.write(ctx)
+}
+
+// statusWriter gathers changes of statuses, and writes them in one batch for
+// each vault. What is so already is not written.
+type statusWriter struct {
+	object string
+	rows   map[*vault][]vaultapi.Fields
+	then   map[*vault][]func(error)
+}
+
+func (w *statusWriter) add(v *vault, r *statusRecord, status string, more vaultapi.Fields, done func(), fail func(error)) {
+	row := vaultapi.Fields{"id": r.ID}
+	if r.word() != status {
+		row["status__v"] = statusName(status)
+	}
+	for name, value := range more {
+		row[name] = value
+	}
+	if len(row) == 1 {
+		done()
+		return
+	}
+	if w.rows == nil {
+		w.rows, w.then = map[*vault][]vaultapi.Fields{}, map[*vault][]func(error){}
+	}
+	w.rows[v] = append(w.rows[v], row)
+	w.then[v] = append(w.then[v], func(err error) {
+		if err != nil {
+			fail(contractError("write "+r.Name, err))
+			return
+		}
+		done()
+	})
+}
+
+func (w *statusWriter) write(ctx context.Context) {
+	for v, rows := range w.rows {
+		for n, result := range v.client.UpdateRecords(ctx, w.object, rows) {
+			w.then[v][n](result.Err)
+		}
+	}
+}
+
+// neighbourhood is what stands on one connection, beside what refers to what.
+type neighbourhood struct {
+	filters       []addrs.Instance // country filters, feature clm
+	countryActive bool             // the Country Integration and its point will be active
+	countryPoints []addrs.Instance // points of it, where that is so
+	queryRules    []addrs.Instance
+	points        []addrs.Instance
+}
+
+// neighbours indexes all objects of a request by their connection.
+func (p *Provider) neighbours(env *resource.Env) neighbourIndex {
+	index := neighbourIndex{}
+	type pointAt struct {
+		addr       addrs.Instance
+		connection addrs.Instance
+		body       *pointBody
+		parent     *integrationBody
+	}
+	var countryPoints []pointAt
+	for addr := range env.Refs {
+		switch env.Refs[addr].Type {
+		case "country_filter":
+			if b, _, err := resource.Ref[countryFilterBody](env, addr); err == nil && b.Feature == "clm" {
+				at := index.at(b.Connection)
+				at.filters = append(at.filters, addr)
+			}
+		case "query_rule":
+			if b, _, err := resource.Ref[queryRuleBody](env, addr); err == nil {
+				at := index.at(b.Connection)
+				at.queryRules = append(at.queryRules, addr)
+			}
+		case "integration_point":
+			b, _, err := resource.Ref[pointBody](env, addr)
+			if err != nil {
+				continue
+			}
+			parent, _, err := resource.Ref[integrationBody](env, b.Integration)
+			if err != nil {
+				continue
+			}
+			at := index.at(parent.Connection)
+			at.points = append(at.points, addr)
+			if b.Name == "clm_country" {
+				countryPoints = append(countryPoints, pointAt{addr, parent.Connection, b, parent})
+			}
+		}
+	}
+	for _, c := range countryPoints {
+		if c.body.Status == active && c.parent.Status == active {
+			at := index.at(c.connection)
+			at.countryActive = true
+			at.countryPoints = append(at.countryPoints, c.addr)
+		}
+	}
+	for _, at := range index {
+		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.queryRules, &at.points} {
+			slices.SortFunc(*list, addrs.Instance.Compare)
+		}
+	}
+	return index
+}
+
+type neighbourIndex map[addrs.Instance]*neighbourhood
+
+func (x neighbourIndex) at(connection addrs.Instance) *neighbourhood {
+	if x[connection] == nil {
+		x[connection] = &neighbourhood{}
+	}
+	return x[connection]
+}

@@ -1,0 +1,281 @@
+package vault
+
+import (
+	"fmt"
+	"strings"
+
+	"accord/providers"
+)
+
+// The names of the platform are data. Public sources disagree about some and
+// lack others, so each that is not certain stands in a table of this file, and
+// is looked for in the vault's metadata by name, then by label, before it is
+// used. No other file spells one out.
+
+// Kinds of vaults.
+const (
+	kindPromoMats = "promomats"
+	kindMedComms  = "medcomms"
+	kindCRM       = "crm"
+	kindAlign     = "align"
+)
+
+// Environments. What cannot be proven is unproven, and judged by CONN-3.
+const (
+	production = "production"
+	sandbox    = "sandbox"
+	unproven   = "unproven"
+)
+
+// Statuses of configuration records.
+const (
+	active   = "active"
+	inactive = "inactive"
+)
+
+// applications names the kind of vault that an application of its domain entry
+// shows: the first that is there counts.
+var applications = []struct{ name, kind string }{
+	{"pm_promomats__v", kindPromoMats},
+	{"pm_medcomms__v", kindMedComms},
+	{"medcomms__v", kindMedComms},
+	{"vault_crm__v", kindCRM},
+	{"crm__v", kindCRM},
+	{"align__v", kindAlign},
+}
+
+// connectionNames is one of the two standard connections (CONN-1).
+type connectionNames struct {
+	Type        string // promomats_crm, medical_crm: the word of the language
+	Title       string // "PromoMats-CRM", the prefix of all labels below it
+	APIName     string // connection__sys.api_name__sys, the same on both sides of the standard one
+	ContentKind string // which kind of content vault it ties
+	Rule        string // the Integrationrule of the CLM point (RULE-1)
+	Types       []string
+}
+
+var connections = []connectionNames{
+	{"promomats_crm", "PromoMats-CRM", "promomats_crm__v", kindPromoMats, "promomats_crm_clm_presentation_iir__v",
+		[]string{"clm", "country", "records", "content_metrics", "approved_email", "document_transfer"}},
+	{"medical_crm", "Medical-CRM", "medical_crm__v", kindMedComms, "medical_crm_clm_presentation_iir__v",
+		[]string{"clm", "country"}}, // CONN-5: the seeds give it these two and nothing else
+}
+
+func connectionByType(typ string) *connectionNames {
+	for i := range connections {
+		if connections[i].Type == typ {
+			return &connections[i]
+		}
+	}
+	return nil
+}
+
+// integrationNames is an integration type of the language and what it is in a
+// vault: found by API name, else by label.
+type integrationNames struct {
+	Type  string
+	Stem  string // of the API name: {connection}_{stem}__v; ours, no source has it
+	Label string // after "PromoMats-CRM: "
+	Flow  string // CONN-3: "content" the data goes to the content vault, "crm" to the CRM vault, "both"
+}
+
+var integrations = []integrationNames{
+	{"clm", "clm", "CLM Integration", "crm"},
+	{"country", "country", "Country Integration", "content"},
+	{"records", "records", "Records Integration", "both"},
+	{"content_metrics", "content_metrics", "CLM Content Metrics", "content"},
+	{"approved_email", "approved_email", "Approved Email", "crm"},
+	{"document_transfer", "document_transfer", "Document Transfer", "crm"},
+}
+
+func integrationByType(typ string) *integrationNames {
+	for i := range integrations {
+		if integrations[i].Type == typ {
+			return &integrations[i]
+		}
+	}
+	return nil
+}
+
+// pointNames is an integration point of the language.
+type pointNames struct {
+	Name        string // of the language
+	Integration string // the integration type it belongs to
+	Stem        string // of the API name; ours
+	Label       string // after "PromoMats-CRM: "
+}
+
+var points = []pointNames{
+	{"clm_presentation", "clm", "clm_presentation", "CLM Presentation Integration Point"}, // INT-1
+	{"clm_country", "country", "clm_country", "CLM Country"},                              // INT-2
+	{"records", "records", "records", "Records"},
+	{"content_metrics", "content_metrics", "content_metrics", "CLM Content Metrics"},
+	{"approved_email", "approved_email", "approved_email", "Approved Email"},
+	{"document_transfer", "document_transfer", "document_transfer", "Document Transfer"},
+}
+
+func pointByName(name string) *pointNames {
+	for i := range points {
+		if points[i].Name == name {
+			return &points[i]
+		}
+	}
+	return nil
+}
+
+// apiName is {connection stem}_{stem}__v: promomats_crm_clm_presentation__v.
+func (c *connectionNames) apiName(stem string) string { return c.Type + "_" + stem + "__v" }
+
+// label is "PromoMats-CRM: CLM Integration".
+func (c *connectionNames) label(rest string) string { return c.Title + ": " + rest }
+
+// Objects and fields of the machinery.
+const (
+	objConnection  = "connection__sys"
+	objIntegration = "integration__sys"
+	objPoint       = "integration_point__sys"
+	objSettings    = "connection_settings__v"
+	objCountry     = "country__v"
+
+	fieldLRT  = "last_run_time__sys" // found by the label below
+	fieldLSRT = "last_successful_run_time__sys"
+	labelLRT  = "Last Run Time"
+	labelLSRT = "Last Successful Run Time"
+
+	objConnectionCountry      = "crm_connection_country__v" // found by the label below
+	labelConnectionCountry    = "CRM Connection Country"
+	labelConnectionCountryAlt = "Connection Country"
+
+	picklistCountry = "country_cda__v"
+)
+
+// objectAliases are pairs of names that sources give to one object.
+var objectAliases = [][2]string{
+	{"user_exception_message__v", "exception_message__sys"},
+	{"user_exception_item__v", "exception_item__sys"},
+}
+
+// features that route by country (CTRY-1): the object type of
+// connection_settings__v that holds the filter, and the record's name.
+var features = []struct{ Name, ObjectType, Record, Title string }{
+	{"clm", "clm_integration_settings__v", "Global CLM Integration Settings", "CLM"},
+	{"approved_email", "approved_email_integration_settings__v", "Global Approved Email Integration Settings", "Approved Email"},
+}
+
+func featureObjectType(name string) string {
+	for _, f := range features {
+		if f.Name == name {
+			return f.ObjectType
+		}
+	}
+	return ""
+}
+
+// Document types of CLM content (CLM-3), fixed.
+const (
+	typePresentation = "multichannel_presentation__v" // source
+	typeSlide        = "multichannel_slide__v"
+
+	targetPresentation = "presentation__v"
+	targetSlide        = "slide__v"
+	targetShared       = "shared_resource__v"
+
+	relationShared = "related_shared_resource__v"
+)
+
+// Parts of the CLM streams, in the order in which they are written.
+const (
+	partShared       = "shared_resource"
+	partSlide        = "slide"
+	partPresentation = "presentation"
+	partCountry      = "country"
+)
+
+// partOfTarget and its inverse: the document type of a part in the CRM vault.
+var partOfTarget = map[string]string{targetPresentation: partPresentation, targetSlide: partSlide, targetShared: partShared}
+var targetOfPart = map[string]string{partPresentation: targetPresentation, partSlide: targetSlide, partShared: targetShared}
+
+// mark is what accord writes into external_id__v of what it makes in a CRM
+// vault (CLM-11): whose it is, and of which source document. Marks of one
+// point and source sort as the keys do.
+func mark(point string, source int64, key string) string { return markPrefix(point, source) + key }
+
+func markPrefix(point string, source int64) string {
+	return fmt.Sprintf("accord:%s:%d:", point, source)
+}
+
+// keyOfMark is the inverse of mark.
+func keyOfMark(text, point string, source int64) (key string, ok bool) {
+	key, ok = strings.CutPrefix(text, markPrefix(point, source))
+	return key, ok && len(key) == keyWidth
+}
+
+const keyWidth = 12
+
+// keyOf is the key of a document: its id at a fixed width, so that keys sort
+// as ids do.
+func keyOf(id string) string {
+	if len(id) >= keyWidth {
+		return id
+	}
+	return strings.Repeat("0", keyWidth-len(id)) + id
+}
+
+// idOf is the inverse of keyOf.
+func idOf(key string) string {
+	id := strings.TrimLeft(key, "0")
+	if id == "" {
+		return "0"
+	}
+	return id
+}
+
+// statusWord turns active__v into the word of the language, and back.
+func statusWord(name string) string {
+	if name == "active__v" {
+		return active
+	}
+	return inactive
+}
+
+func statusName(word string) string { return word + "__v" }
+
+// suggest returns ", did you mean x?" for the known word nearest to a wrong
+// one, else "".
+func suggest(word string, known []string) string {
+	best, distance := "", len(word)/3+2
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+// refused is a diagnostic of a protection (exit 5).
+func refused(d providers.Diagnostic) providers.Diagnostic {
+	d.Severity, d.Refused = providers.SeverityError, true
+	return d
+}

@@ -1,0 +1,420 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/resource"
+	"accord/providers/vaultapi"
+)
+
+// pointBody is the block `integration_point`.
+type pointBody struct {
+	Integration     addrs.Instance `json:"integration" schema:"required,replace" refers:"integration" doc:"The integration it belongs to."`
+	Name            string         `json:"name" schema:"required,replace" doc:"Which point: clm_presentation, clm_country, records, content_metrics, approved_email, document_transfer."`
+	Status          string         `json:"status" schema:"required" oneof:"active inactive" doc:"An active point under an active integration asks for syncs (INT-3)."`
+	Engine          *string        `json:"engine" schema:"computed,local" oneof:"platform accord" doc:"Who moves the content: the vault's own engine, or accord's. Left out: platform; on the development server accord (INT-7)."`
+	FullSyncTrigger *string        `json:"full_sync_trigger" schema:"local" doc:"A change from one text to another asks for one full sync; setting it first, or removing it, asks for nothing (INT-6)."`
+	OnUnapproved    string         `json:"on_unapproved" schema:"local" default:"keep" oneof:"keep withdraw" doc:"What happens to content that left the steady state without becoming obsolete (CLM-1)."`
+
+	Title                 string    `json:"title" schema:"readonly" doc:"The label in the vault."`
+	PlatformStatus        string    `json:"platform_status" schema:"readonly" doc:"The status of the vault's own record."`
+	LastRunTime           time.Time `json:"last_run_time" schema:"volatile" doc:"When it ran last (CLM-8)."`
+	LastSuccessfulRunTime time.Time `json:"last_successful_run_time" schema:"volatile" doc:"When it ran last without errors (CLM-8)."`
+}
+
+func (p *Provider) pointType() resource.Resource {
+	return resource.Type[pointBody]{
+		Name:     "integration_point",
+		Doc:      "A standard integration point: what is active here is what syncs. It can be neither made nor deleted, only activated and deactivated (INT-4).",
+		Identity: []string{"integration", "name"},
+		Removal:  schema.Deactivate,
+		Validate: validatePoints,
+		Read:     p.readPoints,
+		Plan:     p.planPoints,
+		Create:   p.writePoints,
+		Update:   p.writePoints,
+		Remove:   p.writePoints,
+	}
+}
+
+func validatePoints(env *resource.Env, items []*resource.Item[pointBody]) {
+	type key struct {
+		integration addrs.Instance
+		name        string
+	}
+	seen := map[key]addrs.Instance{}
+	for _, i := range items {
+		if i.IsUnknown("/name") {
+			continue
+		}
+		names := pointByName(i.Want.Name)
+		parent, _, err := resource.Ref[integrationBody](env, i.Want.Integration)
+		switch {
+		case names == nil:
+			var known []string
+			for _, n := range points {
+				if err != nil || n.Integration == parent.Type {
+					known = append(known, n.Name)
+				}
+			}
+			i.Refuse("INT-1", "/name", fmt.Sprintf("There is no integration point %q%s", i.Want.Name, suggest(i.Want.Name, known)), fmt.Sprintf("Known here: %v.", known))
+		case err == nil && parent.Type != "" && parent.Type != names.Integration:
+			i.Refuse("INT-1", "/name", fmt.Sprintf("%s is a point of the %s integration, and %s is %s", names.Name, names.Integration, i.Want.Integration, parent.Type), "")
+		case err == nil && i.Want.Status == active && parent.Status == inactive:
+			i.Warn("INT-3", "/status", fmt.Sprintf("The point is active, but %s is inactive: it will not run", i.Want.Integration), "Both must be active for a run to happen.")
+		}
+		k := key{i.Want.Integration, i.Want.Name}
+		if other, double := seen[k]; double {
+			i.Refuse("", "/name", fmt.Sprintf("%s and %s are the same point", other, i.Addr), "Take one of them out.")
+		}
+		seen[k] = i.Addr
+	}
+}
+
+// pointLink is a point with all that stands above it.
+type pointLink struct {
+	*link
+	parent *integrationBody
+	names  *pointNames
+}
+
+func (l *pointLink) api() string { return l.link.names.apiName(l.names.Stem) }
+
+func (p *Provider) pointLink(env *resource.Env, body *pointBody) (*pointLink, error) {
+	parent, _, err := resource.Ref[integrationBody](env, body.Integration)
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.link(env, parent.Connection)
+	if err != nil {
+		return nil, err
+	}
+	names := pointByName(body.Name)
+	if names == nil {
+		return nil, providers.Errorf(providers.Invalid, "there is no integration point %q", body.Name)
+	}
+	return &pointLink{link: l, parent: parent, names: names}, nil
+}
+
+func (p *Provider) findPoint(env *resource.Env, body *pointBody, records func(*vault) ([]statusRecord, error)) (*pointLink, *statusRecord, error) {
+	l, err := p.pointLink(env, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := records(l.crm)
+	if err != nil {
+		return nil, nil, contractError("read integration points of "+l.crm.addr.String(), err)
+	}
+	return l, findRecord(list, l.api(), l.link.names.label(l.names.Label)), nil
+}
+
+func (p *Provider) readPoints(ctx context.Context, env *resource.Env, items []*resource.Item[pointBody]) {
+	records := cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
+	for _, i := range items {
+		l, r, err := p.findPoint(env, i.Want, records)
+		switch {
+		case err != nil:
+			i.Fail(err)
+		case r == nil:
+			i.Missing()
+		default:
+			now, err := pointNow(ctx, l, i.Want, r)
+			if err != nil {
+				i.Fail(err)
+				continue
+			}
+			i.Found(r.ID, now)
+		}
+	}
+}
+
+func pointNow(ctx context.Context, l *pointLink, want *pointBody, r *statusRecord) (pointBody, error) {
+	now := *want
+	now.Status, now.PlatformStatus, now.Title = r.word(), r.word(), r.Name
+	if !inVault(l.link, engineOf(l.link, want.Engine)) {
+		now.Status = want.Status // what counts is in the state (INT-7)
+	}
+	lrt, lsrt, err := l.crm.timeFields(ctx)
+	if err != nil {
+		return now, contractError("find the run times of "+r.Name, err)
+	}
+	now.LastRunTime, now.LastSuccessfulRunTime = r.row.time(lrt), r.row.time(lsrt)
+	return now, nil
+}
+
+func (r row) time(name string) time.Time {
+	t, err := vaultapi.ParseTime(r.text(name))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {
+	around := p.neighbours(env)
+	removed := map[addrs.Instance][]*resource.Change[pointBody]{} // by connection
+	connectionOf := func(b *pointBody) addrs.Instance {
+		parent, _, err := resource.Ref[integrationBody](env, b.Integration)
+		if err != nil {
+			return addrs.Instance{}
+		}
+		return parent.Connection
+	}
+	for _, c := range changes {
+		if c.Desired == nil && c.Recorded != nil {
+			at := connectionOf(c.Recorded)
+			removed[at] = append(removed[at], c)
+		}
+	}
+	for _, c := range changes {
+		if c.Desired == nil {
+			p.planPointRemoval(ctx, env, c)
+			// CTRY-12, the other way round.
+			if c.Recorded != nil && c.Recorded.Name == "clm_country" {
+				for _, other := range removed[connectionOf(c.Recorded)] {
+					if other.Recorded.Name == "clm_presentation" {
+						c.AfterStep(providers.Ref{Addr: other.Addr})
+					}
+				}
+			}
+			continue
+		}
+		l, err := p.pointLink(env, c.Desired)
+		if err != nil {
+			c.Fail(err)
+			continue
+		}
+		engine := engineOf(l.link, c.Planned.Engine)
+		c.Set("engine", engine)
+		if inVault(l.link, engine) {
+			c.Set("platform_status", c.Desired.Status)
+		}
+		if c.Live == nil {
+			c.Refuse("INT-4", "/name", fmt.Sprintf("%s has no point %q", l.crm.addr, l.link.names.label(l.names.Label)),
+				"The standard points come with the connection and cannot be made.")
+			continue
+		}
+		p.judgePoint(ctx, l, c, engine, around.at(l.addr))
+	}
+}
+
+// judgePoint says what follows from a point's planned status.
+func (p *Provider) judgePoint(ctx context.Context, l *pointLink, c *resource.Change[pointBody], engine string, around *neighbourhood) {
+	title := c.Live.Title
+	if c.Desired.Status == inactive {
+		if c.Live.Status == active {
+			p.consequenceOfDeactivation(ctx, l, c, "deactivate")
+		}
+		return
+	}
+	direction := integrationByType(l.names.Integration).Flow
+	if vaults := l.forbidden(direction); vaults != "" {
+		c.Diagnose(refused(providers.Diagnostic{
+			Code: "CONN-3", Path: "/status", Summary: fmt.Sprintf("%s would move data %s", title, vaults),
+			Detail: "A sandbox never populates a production vault, and an environment that is not proven counts as the worse of the two. Leave this point inactive.",
+		}))
+		return
+	}
+	if !inVault(l.link, engine) && c.Live.PlatformStatus == active {
+		c.Diagnose(bothEngines(title, l.crm))
+	}
+	if l.parent.Status == inactive {
+		c.Consequence("%s is active, but does not run: %s is inactive (INT-3)", title, c.Desired.Integration)
+	} else if c.Live.Status == inactive {
+		c.Consequence("activating %s causes a full sync (INT-5)", title)
+	}
+	if c.Desired.Name != "clm_presentation" && c.Desired.Name != "approved_email" {
+		return
+	}
+	for _, point := range around.countryPoints {
+		c.AfterStep(providers.Ref{Addr: point})
+		c.AfterStep(providers.Ref{Addr: point, Sync: true})
+	}
+	if engine == providers.EnginePlatform && l.unfiltered() {
+		c.Warn("CTRY-6", "/engine", fmt.Sprintf("%s runs unfiltered", title),
+			fmt.Sprintf("%s may not write Connection Country records into %s (CONN-3), so the platform's engine sends it all content. engine = \"accord\" routes from the filter in memory.", l.crm.addr, l.content.addr))
+	}
+}
+
+func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {
+	if c.Removal != schema.Deactivate || c.Live == nil || c.Live.Status != active {
+		return
+	}
+	if l, err := p.pointLink(env, c.Live); err == nil {
+		p.consequenceOfDeactivation(ctx, l, c, "deactivate")
+	}
+}
+
+// consequenceOfDeactivation is INT-4: runs stop, content stays, and how much.
+func (p *Provider) consequenceOfDeactivation(ctx context.Context, l *pointLink, c *resource.Change[pointBody], word string) {
+	if l.names.Name != "clm_presentation" {
+		c.Consequence("%s %s: its runs stop", word, c.Live.Title)
+		return
+	}
+	counts, err := l.crm.published(ctx, l.api(), l.content.id)
+	if err != nil {
+		c.Consequence("%s %s: its runs stop, and what it published stays as it is", word, c.Live.Title)
+		return
+	}
+	c.Consequence("%s %s: its runs stop; %d presentations, %d slides and %d shared resources that it published stay as they are",
+		word, c.Live.Title, counts[partPresentation], counts[partSlide], counts[partShared])
+}
+
+func (p *Provider) writePoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {
+	records := cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
+	w := statusWriter{object: objPoint}
+	for _, c := range changes {
+		body := c.Planned
+		if c.Action == providers.Remove {
+			if body = c.Live; body == nil {
+				body = c.Recorded
+			}
+		}
+		l, r, err := p.findPoint(env, body, records)
+		switch {
+		case err != nil:
+			c.Fail(err)
+			continue
+		case r == nil && c.Action == providers.Remove:
+			c.Gone()
+			continue
+		case r == nil:
+			c.Fail(providers.Errorf(providers.NotFound, "the integration point is not there any more"))
+			continue
+		}
+		now, err := pointNow(ctx, l, body, r)
+		if err != nil {
+			c.Fail(err)
+			continue
+		}
+		now.Status = body.Status
+		if c.Action == providers.Remove {
+			now.Status = inactive
+		}
+		if now.Status == active {
+			if vaults := l.forbidden(integrationByType(l.names.Integration).Flow); vaults != "" {
+				c.Fail(providers.Errorf(providers.Refused, "CONN-3: %s would move data %s", r.Name, vaults))
+				continue
+			}
+		}
+		done := func(platform string) {
+			now.PlatformStatus = platform
+			if c.Action == providers.Remove {
+				c.Gone()
+			} else {
+				c.Done(r.ID, now)
+			}
+		}
+		if !inVault(l.link, engineOf(l.link, body.Engine)) {
+			done(r.word())
+			continue
+		}
+		w.add(l.crm, r, now.Status, nil, func() { done(now.Status) }, func(err error) { c.Fail(err) })
+	}
+	w.write(ctx)
+}
+
+// guard is what is checked before every batch of writes: CONN-3, and, on a
+// real vault, that the platform's own engine is not at work (INT-7).
+func (p *Provider) guard(ctx context.Context, sync providers.Sync) error {
+	source, err := p.vault(sync.Source.Instance)
+	if err != nil {
+		return err
+	}
+	target, err := p.vault(sync.Target.Instance)
+	if err != nil {
+		return err
+	}
+	scope, err := scopeOf(sync.Target)
+	if err != nil {
+		return err
+	}
+	from := source
+	if scope.CRM != 0 { // countries: what is written about a CRM vault comes from it
+		if from = p.vaultByID(scope.CRM); from == nil {
+			return providers.Errorf(providers.Access, "vault %d is not connected", scope.CRM)
+		}
+	}
+	if !mayFlow(from, target) {
+		return providers.Errorf(providers.Refused, "CONN-3: %s (%s) never populates %s (%s)", from.addr, from.environment, target.addr, target.environment)
+	}
+	crm := target
+	if scope.CRM != 0 {
+		crm = from
+	}
+	if crm.dev {
+		return nil
+	}
+	points, err := crm.pointRecords(ctx)
+	if err != nil {
+		return err
+	}
+	if r := findRecord(points, scope.Point, sync.Title); r != nil && r.Active {
+		return providers.Errorf(providers.Refused, "INT-7: the platform's own engine runs %q in %s", r.Name, crm.addr)
+	}
+	return nil
+}
+
+func (p *Provider) vaultByID(id int64) *vault {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for _, v := range p.vaults {
+		if v.id == id {
+			return v
+		}
+	}
+	return nil
+}
+
+// Finish writes Last Run Time and, after a clean run, Last Successful Run Time
+// on the point's record (CLM-8). A country run is first held against the
+// records that it should have left (CTRY-12).
+func (p *Provider) Finish(ctx context.Context, run providers.Run) error {
+	scope, err := scopeOf(run.Sync.Target)
+	if err != nil {
+		return err
+	}
+	crm, err := p.vault(run.Sync.Target.Instance)
+	if err != nil {
+		return err
+	}
+	var verified error
+	if scope.CRM != 0 {
+		content := crm
+		if crm = p.vaultByID(scope.CRM); crm == nil {
+			return providers.Errorf(providers.Access, "vault %d is not connected", scope.CRM)
+		}
+		verified = p.verifyCountries(ctx, content, scope.CRM, run.Sync.Route.Values)
+	}
+	points, err := crm.pointRecords(ctx)
+	if err != nil {
+		return contractError("read integration points of "+crm.addr.String(), err)
+	}
+	r := findRecord(points, scope.Point, run.Sync.Title)
+	if r == nil {
+		return providers.Errorf(providers.NotFound, "the integration point %s is not there any more", run.Sync.Title)
+	}
+	lrt, lsrt, err := crm.timeFields(ctx)
+	if err != nil {
+		return contractError("find the run times", err)
+	}
+	row := vaultapi.Fields{"id": r.ID}
+	started := vaultapi.FormatTime(run.Started)
+	if !r.row.time(lrt).Equal(run.Started.Truncate(time.Millisecond)) {
+		row[lrt] = started
+	}
+	if run.Clean && verified == nil && !r.row.time(lsrt).Equal(run.Started.Truncate(time.Millisecond)) {
+		row[lsrt] = started
+	}
+	if len(row) > 1 {
+		if err := vaultapi.FirstError(crm.client.UpdateRecords(ctx, objPoint, []vaultapi.Fields{row})); err != nil {
+			return contractError("write the run times of "+run.Sync.Title, err)
+		}
+	}
+	return verified
+}

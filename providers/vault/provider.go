@@ -1,0 +1,206 @@
+// Package vault is the provider of Veeva Vault: connections between content
+// vaults and CRM vaults, permission sets, integrations and their points, field
+// and query rules, country filters, and the streams of CLM content and of
+// countries between the vaults.
+//
+// It refuses to know how planning, state and syncs work, how HTTP does (package
+// vaultapi), and what is configured where (its requests say so). What the
+// platform calls things is data, in names.go.
+//
+// Start with New, which lists the resource types, one file each; instance.go
+// connects vaults; sync.go turns integration points into syncs; clm_source.go,
+// clm_target.go and country.go are the streams.
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/resource"
+	"accord/providers/vaultapi"
+)
+
+// Version of the provider.
+const Version = "0.1.0"
+
+// Provider holds the connected vaults.
+type Provider struct {
+	mu     sync.RWMutex
+	vaults map[addrs.Instance]*vault
+}
+
+// New returns a provider that is not connected yet.
+func New() providers.Provider {
+	p := &Provider{vaults: map[addrs.Instance]*vault{}}
+	return resource.New(resource.Provider{
+		Name:    "vault",
+		Version: Version,
+		Instances: []resource.Connectable{
+			resource.Instance[instanceBody]{
+				Name:     "vault",
+				Doc:      "A Veeva Vault that accord logs in to: a content vault (PromoMats, MedComms), a CRM vault or an Align vault. Nothing of it is managed by this block.",
+				Validate: validateInstances,
+				Connect:  resource.Each(16, p.connect),
+			},
+		},
+		Resources: []resource.Resource{
+			p.connectionType(), p.permissionSetType(), p.countryFilterType(), p.integrationType(), p.pointType(), p.queryRuleType(), p.fieldRuleType(),
+		},
+		Validate: validateAll,
+		Streams:  streams,
+		Syncer:   p,
+		Close:    p.close,
+	})
+}
+
+var streams = []schema.Stream{
+	{
+		Name: streamCLM, Instance: "vault", Ordered: true,
+		Doc: "CLM content of a content vault: presentations with their slides, and the shared resources that slides use.",
+		Parts: []schema.Part{
+			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
+		},
+	},
+	{
+		Name: streamCLMContent, Instance: "vault", Ordered: true, Write: true,
+		Doc: "What the CLM integration made in a CRM vault: slides and shared resources as CrossLinks, presentations as binders (CLM-4, CLM-11).",
+		Parts: []schema.Part{
+			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
+		},
+	},
+	{
+		Name: streamCountry, Instance: "vault", Ordered: true,
+		Doc:   "The countries of a content vault; what routes them are the values of their Country CDA field.",
+		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
+	},
+	{
+		Name: streamConnectionCountry, Instance: "vault", Write: true,
+		Doc:   "Connection Country records of a content vault for one CRM vault: the countries that are routed there (CTRY-2).",
+		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
+	},
+}
+
+// Streams.
+const (
+	streamCLM               = "clm"
+	streamCLMContent        = "clm_content"
+	streamCountry           = "country"
+	streamConnectionCountry = "connection_country"
+)
+
+// vault returns the connected vault of an address.
+func (p *Provider) vault(addr addrs.Instance) (*vault, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if v := p.vaults[addr]; v != nil {
+		return v, nil
+	}
+	return nil, providers.Errorf(providers.Access, "%s is not connected", addr)
+}
+
+// Records reads one of the streams.
+func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	return func(yield func(providers.Batch, error) bool) {
+		v, err := p.vault(req.End.Instance)
+		if err != nil {
+			yield(providers.Batch{}, contractError("read "+req.End.Stream, err))
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // a page that is being read ahead
+		switch req.End.Stream {
+		case streamCLM:
+			p.clmRecords(ctx, v, req, yield)
+		case streamCLMContent:
+			p.clmTargetRecords(ctx, v, req, yield)
+		case streamCountry:
+			p.countryRecords(ctx, v, req, yield)
+		case streamConnectionCountry:
+			p.connectionCountryRecords(ctx, v, req, yield)
+		}
+	}
+}
+
+// Write writes to one of the target streams.
+func (p *Provider) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
+	v, err := p.vault(req.Sync.Target.Instance)
+	if err == nil {
+		err = p.guard(ctx, req.Sync)
+	}
+	if err != nil {
+		return failAll(len(req.Writes), contractError("write to "+req.Sync.Target.Stream, err))
+	}
+	if req.Sync.Target.Stream == streamConnectionCountry {
+		return p.writeConnectionCountries(ctx, v, req)
+	}
+	return p.writeCLM(ctx, v, req)
+}
+
+func failAll(n int, err *providers.Error) []providers.WriteResult {
+	results := make([]providers.WriteResult, n)
+	for i := range results {
+		e := *err
+		results[i].Err = &e
+	}
+	return results
+}
+
+func (p *Provider) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for addr, v := range p.vaults {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		if err := v.reader.Close(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("end the session of %s: %w", addr, err))
+		}
+		cancel()
+	}
+	clear(p.vaults)
+	return errors.Join(errs...)
+}
+
+// contractError brings an error of the API into the contract's words.
+func contractError(op string, err error) *providers.Error {
+	var ours *providers.Error
+	if errors.As(err, &ours) {
+		return ours
+	}
+	out := &providers.Error{Kind: providers.Internal, Op: op, Message: err.Error()}
+	var api *vaultapi.Error
+	switch {
+	case errors.As(err, &api):
+		out.Kind, out.Trace = kindOf(api.Kind), api.ExecutionID
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		out.Kind = providers.Transient
+	}
+	return out
+}
+
+func kindOf(k vaultapi.Kind) providers.Kind {
+	switch k {
+	case vaultapi.Invalid:
+		return providers.Invalid
+	case vaultapi.NotFound:
+		return providers.NotFound
+	case vaultapi.Exists:
+		return providers.Exists
+	case vaultapi.Permission:
+		return providers.Permission
+	case vaultapi.Throttled:
+		return providers.Throttled
+	case vaultapi.Transient:
+		return providers.Transient
+	case vaultapi.Ambiguous:
+		return providers.Ambiguous
+	case vaultapi.Auth, vaultapi.WrongVault:
+		return providers.Access
+	}
+	return providers.Internal
+}

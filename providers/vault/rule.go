@@ -1,0 +1,138 @@
+package vault
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+
+	"accord/providers/vaultapi"
+)
+
+// integrationRule is an Integrationrule as the vault describes it: the rules
+// of one CLM point (RULE-1).
+type integrationRule struct {
+	Name         string        `json:"name"`
+	QueryRules   []queryObject `json:"Queryobjectrule"`
+	FieldRules   []fieldObject `json:"Fieldrule"`
+	byPairOfRule map[[2]string]*fieldObject
+}
+
+// queryObject is a Queryobjectrule.
+type queryObject struct {
+	Name   string        `json:"name"`
+	Label  string        `json:"label"`
+	Active vaultapi.Bool `json:"active"`
+	Filter string        `json:"filter_clause"`
+}
+
+// fieldObject is a Fieldrule.
+type fieldObject struct {
+	Name          string        `json:"name"`
+	Label         string        `json:"label"`
+	Active        vaultapi.Bool `json:"active"`
+	QueryField    string        `json:"query_field"`
+	TargetField   string        `json:"target_docfield"` // Docfield.product__c
+	Default       string        `json:"field_default"`
+	LookupType    string        `json:"reference_lookup_type"`
+	Lookup        string        `json:"reference_lookup"`
+	QueryObject   string        `json:"query_object"`
+	QueryFieldTyp string        `json:"query_field_type"`
+}
+
+// integrationRule reads the rules of a connection, in one call.
+func (v *vault) integrationRule(ctx context.Context, name string) (*integrationRule, error) {
+	var r integrationRule
+	if err := v.reader.Configuration(ctx, "Integrationrule."+name, &r); err != nil {
+		return nil, contractError("read the integration rule "+name, err)
+	}
+	r.byPairOfRule = map[[2]string]*fieldObject{}
+	for n := range r.FieldRules {
+		f := &r.FieldRules[n]
+		f.TargetField = strings.TrimPrefix(f.TargetField, "Docfield.")
+		r.byPairOfRule[[2]string{f.QueryField, f.TargetField}] = f
+	}
+	return &r, nil
+}
+
+// rulesCache reads the rules of each connection once.
+func rulesCache(ctx context.Context) func(*link) (*integrationRule, error) {
+	type key struct {
+		v    *vault
+		rule string
+	}
+	kept := map[key]*integrationRule{}
+	return func(l *link) (*integrationRule, error) {
+		k := key{l.crm, l.names.Rule}
+		if r := kept[k]; r != nil {
+			return r, nil
+		}
+		r, err := l.crm.integrationRule(ctx, l.names.Rule)
+		if err == nil {
+			kept[k] = r
+		}
+		return r, err
+	}
+}
+
+// approvedOnlyRule is the name of the rule that lets only steady-state content
+// through, as far as names are known.
+const approvedOnlyRule = "approved_only__v"
+
+// approvedOnly finds the query object rule of RULE-4: by name, else the one
+// whose filter is the steady state.
+func (r *integrationRule) approvedOnly() *queryObject {
+	for n := range r.QueryRules {
+		if r.QueryRules[n].Name == approvedOnlyRule {
+			return &r.QueryRules[n]
+		}
+	}
+	for n := range r.QueryRules {
+		if strings.Contains(strings.ToUpper(r.QueryRules[n].Filter), "STEADYSTATE()") {
+			return &r.QueryRules[n]
+		}
+	}
+	return nil
+}
+
+// fieldRuleName is the name of the Fieldrule that accord makes for a pair of
+// fields.
+func fieldRuleName(source, target string) string {
+	short := func(s string) string { return strings.ReplaceAll(s, "__", "_") }
+	name := "accord_" + short(source) + "_to_" + short(target)
+	const most = 40
+	if len(name) > most-3 {
+		h := fnv.New32a()
+		h.Write([]byte(name))
+		name = fmt.Sprintf("%s_%08x", strings.TrimRight(name[:most-3-9], "_"), h.Sum32())
+	}
+	return name + "__c"
+}
+
+// queryFieldTypes are the platform's names for the types of source fields.
+var queryFieldTypes = map[string]string{
+	"String": "document_text__sys", "LongText": "document_text__sys", "Number": "document_number__sys", "Boolean": "document_boolean__sys",
+	"Date": "document_date__sys", "DateTime": "document_datetime__sys", "Picklist": "document_picklist__sys",
+	"ObjectReference": "document_object_reference__sys", "URL": "document_url__sys",
+}
+
+// fits is RULE-3: whether values of one type of field can be written into
+// another; why not, else.
+func fits(source, target vaultapi.DocumentField) string {
+	ok := map[string][]string{ // values go over as they are
+		"String": {"String", "LongText"}, "LongText": {"LongText"}, "URL": {"URL", "String", "LongText"},
+		"Number": {"Number"}, "Boolean": {"Boolean"}, "Date": {"Date"}, "DateTime": {"DateTime"},
+		"Picklist": {"Picklist"}, "ObjectReference": {"ObjectReference"},
+	}
+	targets, known := ok[source.Type]
+	switch {
+	case !known:
+		return fmt.Sprintf("a field of type %s cannot be mapped", source.Type)
+	case !slices.Contains(targets, target.Type):
+		return fmt.Sprintf("a %s does not fit a %s", source.Type, target.Type)
+	case bool(source.Repeating) && !bool(target.Repeating):
+		return "several values do not fit a field that takes one"
+	}
+	return ""
+}

@@ -1,0 +1,409 @@
+package vault
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/providers"
+	"accord/providers/resource"
+)
+
+// fullAfter is CLM-6: a last success that is this old makes a run full.
+const fullAfter = 15 * 24 * time.Hour
+
+// Syncs turns integration points into syncs (INT-1, INT-2), from the objects
+// as they will be. The vaults are asked only for their clocks, and for filters
+// and rules that no block manages.
+func (p *Provider) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
+	s := newSyncMaker(p, changes)
+	var syncs []providers.Sync
+	for _, c := range changes {
+		if objectType(c) != "integration_point" || c.After == nil {
+			continue
+		}
+		sync, err := s.sync(ctx, c)
+		if err != nil {
+			e := *contractError("make the sync of "+c.Addr.String(), err)
+			if e.Addr.IsZero() {
+				e.Addr = c.Addr
+			}
+			return nil, &e
+		}
+		if sync != nil {
+			syncs = append(syncs, *sync)
+		}
+	}
+	return syncs, nil
+}
+
+func objectType(c providers.Change) string {
+	for _, o := range []*providers.Object{c.After, c.Before, c.Live} {
+		if o != nil {
+			return o.Type
+		}
+	}
+	return ""
+}
+
+// syncMaker holds what the syncs of one request share.
+type syncMaker struct {
+	p             *Provider
+	after, before *resource.Env
+	live          map[addrs.Instance]*providers.Object
+	around        neighbourIndex
+	types         map[string][]addrs.Instance // field_rule → addresses, as they will be
+	settings      func(*vault) ([]settingsRecord, error)
+	rules         func(*link) (*integrationRule, error)
+	now           func(*vault) (time.Time, error)
+}
+
+func newSyncMaker(p *Provider, changes []providers.Change) *syncMaker {
+	s := &syncMaker{p: p, after: &resource.Env{Refs: providers.Refs{}}, before: &resource.Env{Refs: providers.Refs{}},
+		live: map[addrs.Instance]*providers.Object{}, types: map[string][]addrs.Instance{}}
+	for _, c := range changes {
+		if c.After != nil {
+			s.after.Refs[c.Addr] = *c.After
+			s.types[c.After.Type] = append(s.types[c.After.Type], c.Addr)
+		}
+		if c.Before != nil {
+			s.before.Refs[c.Addr] = *c.Before
+		}
+		s.live[c.Addr] = c.Live
+	}
+	for _, list := range s.types {
+		slices.SortFunc(list, addrs.Instance.Compare)
+	}
+	s.around = p.neighbours(s.after)
+	return s
+}
+
+// sync makes one; nil for points that accord does not run yet.
+func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sync, error) {
+	point, _, err := resource.Ref[pointBody](s.after, c.Addr)
+	if err != nil {
+		return nil, err
+	}
+	if point.Name != "clm_presentation" && point.Name != "clm_country" {
+		return nil, nil
+	}
+	parent, _, err := resource.Ref[integrationBody](s.after, point.Integration)
+	if err != nil { // taken out of the configuration, with the point left
+		if parent, _, err = resource.Ref[integrationBody](s.before, point.Integration); err != nil {
+			return nil, err
+		}
+		gone := *parent
+		gone.Status = inactive
+		parent = &gone
+	}
+	connection, _, err := resource.Ref[connectionBody](s.after, parent.Connection)
+	if err != nil {
+		if connection, _, err = resource.Ref[connectionBody](s.before, parent.Connection); err != nil {
+			return nil, err
+		}
+	}
+	l, err := s.p.linkOf(parent.Connection, connection)
+	if err != nil {
+		return nil, err
+	}
+	names := pointByName(point.Name)
+	if s.settings == nil {
+		s.settings = cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
+		s.rules = rulesCache(ctx)
+		s.now = cached(func(v *vault) (time.Time, error) { return v.askNow(ctx) })
+	}
+	sync := &providers.Sync{
+		Addr: c.Addr, Title: l.names.label(names.Label), Engine: engineOf(l, point.Engine),
+		Active: point.Status == active && parent.Status == active, Was: s.was(c.Addr),
+		Policy: providers.Policy{FullAfter: fullAfter, DelayedInputs: []string{inputFilter}},
+		Inputs: map[string]string{},
+	}
+	if point.FullSyncTrigger != nil {
+		sync.Trigger = *point.FullSyncTrigger
+	}
+	switch {
+	case point.Status == inactive:
+		sync.Idle = "the point is inactive"
+	case parent.Status == inactive:
+		sync.Idle = fmt.Sprintf("the integration %s is inactive (INT-3)", point.Integration)
+	}
+	if o := s.live[c.Addr]; o != nil {
+		var now pointBody
+		if err := o.Decode(&now); err != nil {
+			return nil, err
+		}
+		sync.LRT, sync.LSRT = now.LastRunTime, now.LastSuccessfulRunTime
+	}
+	if sync.Now, err = s.now(l.crm); err != nil {
+		return nil, contractError("read the clock of "+l.crm.addr.String(), err)
+	}
+	filter, err := s.filter(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	if filter.crm != "" && filter.crm != strconv.FormatInt(l.crm.id, 10) {
+		sync.Active, sync.Idle = false, "CTRY-13: "+otherVault(filter.crm, l.crm).Summary
+	}
+	if point.Name == "clm_country" {
+		s.country(l, sync, filter, names)
+	} else if err := s.clm(ctx, l, sync, point, filter, names); err != nil {
+		return nil, err
+	}
+	if flow := integrationByType(names.Integration).Flow; sync.Active && l.forbidden(flow) != "" {
+		sync.Active, sync.Idle = false, "CONN-3: it would move data "+l.forbidden(flow)
+	}
+	sync.Needs = s.needs(l, point)
+	return sync, nil
+}
+
+// was reports whether a point was active, with its integration.
+func (s *syncMaker) was(addr addrs.Instance) bool {
+	point, _, err := resource.Ref[pointBody](s.before, addr)
+	if err != nil || point.Status != active {
+		return false
+	}
+	parent, _, err := resource.Ref[integrationBody](s.before, point.Integration)
+	return err == nil && parent.Status == active
+}
+
+// Inputs.
+const (
+	inputFilter     = "filter"
+	inputRules      = "rules"
+	inputQueryRule  = "query_rule"
+	inputUnapproved = "on_unapproved"
+)
+
+// filterState is the filter of a connection: of its block as it will be, else of
+// the vault.
+type filterState struct {
+	values []string
+	crm    string // vault_crm_id__v as read
+}
+
+func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
+	for _, addr := range s.around.at(l.addr).filters {
+		b, _, err := resource.Ref[countryFilterBody](s.after, addr)
+		if err != nil {
+			return filterState{}, err
+		}
+		f := filterState{values: b.Values}
+		if o := s.live[addr]; o != nil {
+			var now countryFilterBody
+			if err := o.Decode(&now); err != nil {
+				return f, err
+			}
+			f.crm = now.VaultCRMID
+		}
+		if f.values == nil {
+			names, err := l.crm.countryNames(ctx)
+			if err != nil {
+				return f, err
+			}
+			f.values, _ = names.expand(b)
+		}
+		return f, nil
+	}
+	list, err := s.settings(l.crm)
+	if err != nil {
+		return filterState{}, contractError("read connection settings of "+l.crm.addr.String(), err)
+	}
+	r, err := settingsOf(list, "clm")
+	if err != nil || r == nil {
+		return filterState{}, err
+	}
+	return filterState{values: r.Values, crm: r.CRM}, nil
+}
+
+// country is the Country Integration (CTRY-2): countries of the content vault
+// whose field holds a value of the filter, as Connection Country records there.
+func (s *syncMaker) country(l *link, sync *providers.Sync, filter filterState, names *pointNames) {
+	sync.Source = providers.End{Instance: l.content.addr, Stream: streamCountry}
+	sync.Target = providers.End{Instance: l.content.addr, Stream: streamConnectionCountry,
+		Scope: scope{Point: l.names.apiName(names.Stem), CRM: l.crm.id}.raw()}
+	sync.Rules = []providers.Rule{{From: "name__v", To: "name__v"}}
+	sync.Route = providers.Route{Values: filter.values}
+	sync.Standings = map[string]providers.Meaning{standPresent: providers.Publish, standDeleted: providers.Withdraw}
+	sync.Inputs[inputFilter] = digest(filter.values)
+	if len(filter.values) == 0 && sync.Active {
+		// CTRY-11: never read as "no country": nothing is taken away for it.
+		sync.Active, sync.Idle = false, "the country filter is empty"
+	}
+}
+
+// clm is the CLM Integration, document model.
+func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, point *pointBody, filter filterState, names *pointNames) error {
+	rules, targets, refs, err := s.fieldRules(ctx, l)
+	if err != nil {
+		return err
+	}
+	for _, r := range rules {
+		if r.From != "" {
+			sync.Fields = append(sync.Fields, r.From)
+		}
+	}
+	slices.Sort(sync.Fields)
+	sync.Fields = slices.Compact(sync.Fields)
+	sync.Rules = append(baseRules(), rules...)
+	sync.Source = providers.End{Instance: l.content.addr, Stream: streamCLM}
+	sync.Target = providers.End{Instance: l.crm.addr, Stream: streamCLMContent,
+		Scope: scope{Point: l.names.apiName(names.Stem), Source: l.content.id, Fields: targets, Refs: refs}.raw()}
+
+	approvedOnly, err := s.approvedOnly(l)
+	if err != nil {
+		return err
+	}
+	sync.Variant = variantSteady
+	if !approvedOnly {
+		sync.Variant = variantLatest
+	}
+	sync.Standings = clmMeanings(point.OnUnapproved, sync.Variant)
+	sync.Inputs[inputQueryRule] = sync.Variant
+	nameless := slices.Clone(rules)
+	for n := range nameless {
+		nameless[n].Addr = addrs.Instance{} // another name of the block is no other rule
+	}
+	sync.Inputs[inputRules] = digest(nameless)
+	sync.Inputs[inputUnapproved] = point.OnUnapproved
+
+	around := s.around.at(l.addr)
+	switch {
+	case l.unfiltered() && len(filter.values) > 0: // CONN-3: from the filter, in memory
+		sync.Route.Lookup = &providers.Lookup{End: providers.End{Instance: l.content.addr, Stream: streamCountry}, Values: filter.values}
+		sync.Inputs[inputFilter] = digest(filter.values)
+	case !l.unfiltered() && len(around.countryPoints) > 0: // CTRY-5
+		table := around.countryPoints[0]
+		sync.Route.Table = &table
+		sync.After = []addrs.Instance{table}
+		sync.Inputs[inputFilter] = digest(filter.values)
+	default: // CTRY-6
+		sync.Route.All = true
+	}
+	return nil
+}
+
+// clmMeanings is CLM-1. Content past its CRM end date is not published anew
+// (CLM-7: not valid), and what is there of it stays: no rule says that it is
+// withdrawn, and absence never removes. It is reported as expired.
+func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
+	m := map[string]providers.Meaning{
+		standApproved:    providers.Publish,
+		standUnpublished: providers.Withdraw,
+		standObsolete:    providers.Withdraw,
+		standDeleted:     providers.Withdraw,
+		standExpired:     providers.Keep,
+	}
+	if variant == variantSteady {
+		m[standUnapproved] = providers.Keep
+		if onUnapproved == "withdraw" {
+			m[standUnapproved] = providers.Withdraw
+		}
+	}
+	return m
+}
+
+// baseRules are the fields that every item has (CLM-5), whatever field rules
+// add.
+func baseRules() []providers.Rule {
+	rules := []providers.Rule{{From: "global_version_id__sys", To: "version_link__sys"}, {From: "global_id__sys", To: "link__sys"}}
+	for _, f := range targetFields {
+		if f != "link__sys" && f != "version_link__sys" {
+			rules = append(rules, providers.Rule{From: f, To: f})
+		}
+	}
+	return rules
+}
+
+// fieldRules are the rules of a connection as the engine applies them, the
+// target fields they fill, and how references among those are resolved.
+func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.Rule, targets []string, refs []refMap, err error) {
+	for _, addr := range s.types["field_rule"] {
+		b, _, err := resource.Ref[fieldRuleBody](s.after, addr)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if b.Connection != l.addr {
+			continue
+		}
+		fields, err := l.crm.documentFields(ctx)
+		if err != nil {
+			return nil, nil, nil, contractError("read the document fields of "+l.crm.addr.String(), err)
+		}
+		target, err := fields.Field(b.Target)
+		if err != nil {
+			return nil, nil, nil, &providers.Error{Kind: providers.Invalid, Addr: addr, Path: "/target", Message: fmt.Sprintf("RULE-3: %s has no document field %s", l.crm.addr, b.Target)}
+		}
+		rule, err := b.rule(addr, target)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		rules = append(rules, rule)
+		if !slices.Contains(targets, b.Target) {
+			targets = append(targets, b.Target)
+			if rule.Reference != nil {
+				refs = append(refs, refMap{Field: b.Target, Object: rule.Reference.Object, Blank: rule.Reference.NoMatch == "blank"})
+			}
+		}
+	}
+	slices.Sort(targets)
+	return rules, targets, refs, nil
+}
+
+// approvedOnly is RULE-4: of the block as it will be; of the vault, where no
+// block manages the rule.
+func (s *syncMaker) approvedOnly(l *link) (bool, error) {
+	for _, addr := range s.around.at(l.addr).queryRules {
+		b, _, err := resource.Ref[queryRuleBody](s.after, addr)
+		return err == nil && b.Status == active, err
+	}
+	if l.crm.environment != sandbox {
+		return true, nil
+	}
+	for addr := range s.before.Refs { // taken out of the configuration: it becomes active
+		if b, _, err := resource.Ref[queryRuleBody](s.before, addr); s.before.Refs[addr].Type == "query_rule" && err == nil && b.Connection == l.addr {
+			return true, nil
+		}
+	}
+	r, err := s.rules(l)
+	if err != nil {
+		return false, err
+	}
+	q := r.approvedOnly()
+	return q == nil || bool(q.Active), nil
+}
+
+// needs are the objects that must be as planned before a sync runs.
+func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
+	around := s.around.at(l.addr)
+	needs := append([]addrs.Instance{l.addr, point.Integration}, around.filters...)
+	if point.Name == "clm_presentation" {
+		needs = append(append(needs, around.queryRules...), around.countryPoints...)
+		for _, addr := range s.types["field_rule"] {
+			if b, _, err := resource.Ref[fieldRuleBody](s.after, addr); err == nil && b.Connection == l.addr {
+				needs = append(needs, addr)
+			}
+		}
+	}
+	slices.SortFunc(needs, addrs.Instance.Compare)
+	return slices.Compact(needs)
+}
+
+// digest is the identity of a value that a run follows from.
+func digest(v any) string {
+	raw, err := json.Marshal(v)
+	if err == nil {
+		raw, err = schema.Canonical(raw, nil)
+	}
+	if err != nil {
+		panic(err) // values of this package
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}

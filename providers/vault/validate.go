@@ -1,0 +1,71 @@
+package vault
+
+import (
+	"fmt"
+	"slices"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/resource"
+)
+
+// validateAll is the advice that looks across types and needs no vault
+// (CTRY-9).
+func validateAll(env *resource.Env, objects []providers.Object) []providers.Diagnostic {
+	filtered := map[addrs.Instance]bool{}           // by connection
+	serves := map[addrs.Instance][]addrs.Instance{} // content vault → connections
+	routed := map[addrs.Instance]bool{}             // connections with a country integration that is active
+	filterOf := map[addrs.Instance]addrs.Instance{}
+	for _, o := range objects {
+		switch o.Type {
+		case "country_filter":
+			if b, _, err := resource.Ref[countryFilterBody](env, o.Addr); err == nil && b.Feature == "clm" {
+				filtered[b.Connection] = true
+				filterOf[b.Connection] = o.Addr
+			}
+		case "connection":
+			if b, _, err := resource.Ref[connectionBody](env, o.Addr); err == nil {
+				serves[b.Content] = append(serves[b.Content], o.Addr)
+			}
+		case "integration":
+			if b, _, err := resource.Ref[integrationBody](env, o.Addr); err == nil && b.Type == "country" && b.Status == active {
+				routed[b.Connection] = true
+			}
+		}
+	}
+	var out []providers.Diagnostic
+	warn := func(addr addrs.Instance, summary, detail string) {
+		out = append(out, providers.Diagnostic{Severity: providers.SeverityWarning, Code: "CTRY-9", Addr: addr, Summary: summary, Detail: detail})
+	}
+	for content, list := range serves {
+		if len(list) < 2 {
+			continue
+		}
+		for _, c := range list {
+			if !filtered[c] {
+				warn(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(list)),
+					"It receives all content. Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each.")
+			}
+		}
+	}
+	for connection, filter := range filterOf {
+		if !routed[connection] && crmMayWrite(env, connection) {
+			warn(filter, "The filter has no effect", fmt.Sprintf("%s has no active integration of type country.", connection))
+		}
+	}
+	slices.SortFunc(out, func(a, b providers.Diagnostic) int { return a.Addr.Compare(b.Addr) })
+	return out
+}
+
+// crmMayWrite reports whether, as far as is declared, a connection's CRM vault
+// may write into its content vault (CONN-3): where it may not, accord's own
+// engine keeps to the filter without a Country Integration.
+func crmMayWrite(env *resource.Env, connection addrs.Instance) bool {
+	b, _, err := resource.Ref[connectionBody](env, connection)
+	if err != nil {
+		return true
+	}
+	content, _, errContent := resource.Ref[instanceBody](env, b.Content)
+	crm, _, errCRM := resource.Ref[instanceBody](env, b.CRM)
+	return errContent != nil || errCRM != nil || crm.Environment == production || content.Environment == sandbox
+}

@@ -1,0 +1,228 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// vault is one connected vault: its one client, and what was learned about it.
+type vault struct {
+	addr        addrs.Instance
+	kind        string
+	environment string // production, sandbox, unproven
+	domain      string // "" where the user may not see it
+	dns         string
+	id          int64
+	dev         bool // of the embedded development server
+
+	reader *vaultapi.Reader
+	client *vaultapi.Client // nil when only reading
+	clock  vaultClock
+
+	objects    memo[*vaultapi.Object]
+	fields     memo[vaultapi.DocumentFields]
+	types      memo[*vaultapi.DocumentType]
+	lifecycles memo[*vaultapi.Lifecycle]
+	values     memo[[]vaultapi.Labelled]
+}
+
+// memo keeps answers about a vault's shape, which does not change while a
+// command runs. An error is not kept.
+type memo[T any] struct {
+	mu   sync.Mutex
+	kept map[string]T
+}
+
+func (m *memo[T]) get(key string, ask func() (T, error)) (T, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v, ok := m.kept[key]; ok {
+		return v, nil
+	}
+	v, err := ask()
+	if err != nil {
+		return v, err
+	}
+	if m.kept == nil {
+		m.kept = map[string]T{}
+	}
+	m.kept[key] = v
+	return v, nil
+}
+
+// object reads an object's definition by its name, or by another name that
+// sources give it.
+func (v *vault) object(ctx context.Context, name string) (*vaultapi.Object, error) {
+	return v.objects.get(name, func() (*vaultapi.Object, error) {
+		o, err := v.reader.Object(ctx, name)
+		if !errors.Is(err, vaultapi.NotFound) {
+			return o, err
+		}
+		for _, pair := range objectAliases {
+			for i, n := range pair {
+				if n == name {
+					return v.reader.Object(ctx, pair[1-i])
+				}
+			}
+		}
+		return nil, err
+	})
+}
+
+// connectionCountry is the object of Connection Country records, whose name no
+// source has: ours, else whatever is labelled so.
+func (v *vault) connectionCountry(ctx context.Context) (*vaultapi.Object, error) {
+	return v.objects.get("label:"+labelConnectionCountry, func() (*vaultapi.Object, error) {
+		o, err := v.reader.Object(ctx, objConnectionCountry)
+		for _, label := range []string{labelConnectionCountry, labelConnectionCountryAlt} {
+			if !errors.Is(err, vaultapi.NotFound) {
+				break
+			}
+			o, err = v.reader.ObjectByLabel(ctx, label)
+		}
+		return o, err
+	})
+}
+
+// timeFields are the API names of Last Run Time and Last Successful Run Time,
+// found by label.
+func (v *vault) timeFields(ctx context.Context) (lrt, lsrt string, err error) {
+	o, err := v.object(ctx, objPoint)
+	if err != nil {
+		return "", "", err
+	}
+	names := make([]string, 2)
+	for i, want := range []struct{ name, label string }{{fieldLRT, labelLRT}, {fieldLSRT, labelLSRT}} {
+		f, err := o.Field(want.name)
+		if err != nil {
+			f, err = o.FieldByLabel(want.label)
+		}
+		if err != nil {
+			return "", "", err
+		}
+		names[i] = f.Name
+	}
+	return names[0], names[1], nil
+}
+
+func (v *vault) documentFields(ctx context.Context) (vaultapi.DocumentFields, error) {
+	return v.fields.get("", func() (vaultapi.DocumentFields, error) { return v.reader.DocumentFields(ctx) })
+}
+
+// columns looks up fields of documents. One that does not exist is an error:
+// the plan has checked them (RULE-3).
+func (v *vault) columns(ctx context.Context, names []string) ([]column, error) {
+	known, err := v.documentFields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []column
+	for _, n := range names {
+		if slices.ContainsFunc(list, func(c column) bool { return c.field == n }) {
+			continue
+		}
+		f, err := known.Field(n)
+		if err != nil {
+			return nil, providers.Errorf(providers.Invalid, "vault %d has no document field %s", v.id, n)
+		}
+		list = append(list, column{field: n, typ: f.Type, object: f.ObjectType})
+	}
+	return list, nil
+}
+
+func (v *vault) lifecycle(ctx context.Context, name string) (*vaultapi.Lifecycle, error) {
+	return v.lifecycles.get(name, func() (*vaultapi.Lifecycle, error) { return v.reader.Lifecycle(ctx, name) })
+}
+
+func (v *vault) documentType(ctx context.Context, name string) (*vaultapi.DocumentType, error) {
+	return v.types.get(name, func() (*vaultapi.DocumentType, error) { return v.reader.DocumentType(ctx, name) })
+}
+
+func (v *vault) picklist(ctx context.Context, name string) ([]vaultapi.Labelled, error) {
+	return v.values.get(name, func() ([]vaultapi.Labelled, error) { return v.reader.PicklistValues(ctx, name) })
+}
+
+// now is the vault's clock, never ahead of it: what happened before the call
+// is before now. It asks the vault only when the last answer is old.
+func (v *vault) now(ctx context.Context) (time.Time, error) {
+	if t, ok := v.clock.read(); ok {
+		return t, nil
+	}
+	return v.askNow(ctx)
+}
+
+// askNow is now, but asks in any case: a development server's clock may have
+// been set.
+func (v *vault) askNow(ctx context.Context) (time.Time, error) {
+	if _, err := v.reader.Me(ctx); err != nil {
+		return time.Time{}, err
+	}
+	if t, ok := v.clock.read(); ok {
+		return t, nil
+	}
+	return time.Time{}, providers.Errorf(providers.Internal, "vault %d does not say what time it is", v.id)
+}
+
+// vaultClock is an HTTP transport that learns a vault's time from the Date of
+// its answers.
+type vaultClock struct {
+	once      sync.Once
+	transport *http.Transport
+
+	mu       sync.Mutex
+	date     time.Time // as last said: whole seconds, cut off
+	received time.Time
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c *vaultClock) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.once.Do(func() {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
+		// Shorter than servers keep idle connections: a write that meets one
+		// just closed by the other side is ambiguous.
+		t.IdleConnTimeout = 30 * time.Second
+		t.ReadBufferSize, t.WriteBufferSize = 64<<10, 64<<10
+		ip := net.ParseIP(r.URL.Hostname())
+		t.DisableCompression = r.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+		c.transport = t
+	})
+	resp, err := c.transport.RoundTrip(r)
+	if err == nil {
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.mu.Lock()
+			c.date, c.received = date.UTC(), time.Now()
+			c.mu.Unlock()
+		}
+	}
+	return resp, err
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (c *vaultClock) CloseIdleConnections() {
+	if c.transport != nil {
+		c.transport.CloseIdleConnections()
+	}
+}
+
+// fresh is how old an answer's date may be for the time to be told by it.
+const fresh = time.Minute
+
+func (c *vaultClock) read() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since := time.Since(c.received)
+	if c.received.IsZero() || since > fresh {
+		return time.Time{}, false
+	}
+	return c.date.Add(since).Truncate(time.Millisecond), true
+}
