@@ -2,6 +2,7 @@ package devvault
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"accord/providers/devvault/vql"
 )
 
 // queried is a server with one content vault that tests put rows into and query over HTTP.
@@ -775,4 +779,59 @@ func TestOtherTargets(t *testing.T) {
 	q.want("SELECT id, username__sys, status__v FROM user__sys", `{"id":"10001","username__sys":"admin@pm.dev","status__v":["active__v"]}`)
 	q.ids("SELECT label__v FROM vault_component__v WHERE component_type__v = 'Doclifecycle' AND component_name__v LIKE 'promo%'", "PromoMats Lifecycle")
 	q.ids("SELECT document_id FROM renditions")
+}
+
+// TestScanObject: the fields that a query selects are found in a stored object as encoding/json finds them.
+func TestScanObject(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.OneOf(rapid.Just[any](true), rapid.Just[any](json.Number("-1.5e3")), rapid.Map(rapid.String(), func(s string) any { return s }),
+			rapid.Map(rapid.SliceOfN(rapid.String(), 0, 3), func(s []string) any { return s }))
+		object := map[string]any{}
+		for _, name := range rapid.SliceOfDistinct(rapid.SampledFrom([]string{"a__v", "b__v", "c__sys", "d__c"}), rapid.ID[string]).Draw(t, "names") {
+			object[name] = value.Draw(t, "value")
+		}
+		text, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := make([]string, 2)
+		scanObject(string(text), map[string]int{"b__v": 0, "d__c": 1}, found)
+		for i, name := range []string{"b__v", "d__c"} {
+			want := ""
+			if v, there := object[name]; there {
+				b, err := json.Marshal(v)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = string(b)
+			}
+			if found[i] != want {
+				t.Fatalf("%s of %s is %q, want %q", name, text, found[i], want)
+			}
+		}
+	})
+}
+
+// TestLikeIsTheSameInSQL: LIKE is computed in SQL for values, and here for labels.
+func TestLikeIsTheSameInSQL(t *testing.T) {
+	t.Parallel()
+	q := newQueried(t)
+	piece := rapid.StringMatching(`[ab*?\[\]é]{0,3}`)
+	rapid.Check(t, func(t *rapid.T) {
+		pattern := vql.Pattern(rapid.SliceOfN(piece, 1, 3).Draw(t, "pattern"))
+		s := rapid.StringMatching(`[ab*?\[\]é]{0,6}`).Draw(t, "text")
+		col := &column{field: &field{Name: "x"}, table: &table{}, sql: "s"}
+		c, err := col.whereLike(predicate{pattern: pattern})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bool
+		if _, err := one(context.Background(), q.s.store.read, []any{&got}, "SELECT "+c.sql+" FROM (SELECT ? AS s)", append(c.args, s)...); err != nil {
+			t.Fatal(err)
+		}
+		if want := likes(s, pattern); got != want {
+			t.Fatalf("%q LIKE %s is %t in SQL, %t here", s, pattern, got, want)
+		}
+	})
 }
