@@ -136,7 +136,7 @@ type Value struct {
 // does.
 func (o *Output) Value(known map[addrs.Instance]Object) (Value, hcl.Diagnostics) {
 	ev := o.evaluation(known)
-	v, diags := o.output.value.Expr.Value(ev.scope())
+	v, diags := valueOf(o.output.value.Expr, ev.scope())
 	diags = append(ev.diags, diags...)
 	if diags.HasErrors() {
 		return Value{Unknown: true, Sensitive: o.Sensitive}, Arrange(diags)

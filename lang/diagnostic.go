@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -44,6 +45,50 @@ func subject(d *hcl.Diagnostic) hcl.Range {
 		return hcl.Range{}
 	}
 	return *d.Subject
+}
+
+// valueOf evaluates an expression. What a function says of sensitive arguments
+// is left out: it may quote them.
+func valueOf(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := expr.Value(ctx)
+	for _, d := range diags {
+		extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)
+		if !ok || extra.FunctionCallError() == nil || d.Expression == nil {
+			continue
+		}
+		given := []hclsyntax.Expression{}
+		switch x := d.Expression.(type) {
+		case *hclsyntax.FunctionCallExpr:
+			given = x.Args
+		case hclsyntax.Expression: // the argument
+			given = append(given, x)
+		}
+		for _, arg := range given {
+			if v, diags := arg.Value(d.EvalContext); diags.HasErrors() || isSensitive(v) {
+				d.Detail = fmt.Sprintf("The function %q failed. Why is not shown, as it was given something sensitive.", extra.CalledFunctionName())
+			}
+		}
+	}
+	return v, diags
+}
+
+// isSensitive reports whether anything in v is.
+func isSensitive(v cty.Value) bool {
+	if !v.ContainsMarked() {
+		return false
+	}
+	_, marks := v.UnmarkDeep()
+	_, ok := marks[sensitive]
+	return ok
+}
+
+// consequence marks a diagnostic that may follow from a file that could not be
+// read: the name it misses may stand there.
+type consequence struct{}
+
+// withoutConsequences are diags but for those.
+func withoutConsequences(diags hcl.Diagnostics) hcl.Diagnostics {
+	return slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return d.Extra == consequence{} })
 }
 
 // Facts are the values in scope that the expression of a diagnostic mentions,

@@ -74,6 +74,9 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	e.evaluateOutputs()
 	e.checkCircles()
 	e.warnLater()
+	if c.broken {
+		e.diags = withoutConsequences(e.diags)
+	}
 	return e.desired, Arrange(e.diags)
 }
 
@@ -311,7 +314,7 @@ func (e *evaluator) collection(d *decl) (map[string]cty.Value, bool) {
 		e.report(diags...)
 		return nil, false
 	}
-	v, diags := expr.Value(e.root)
+	v, diags := valueOf(expr, e.root)
 	e.report(diags...)
 	if diags.HasErrors() {
 		return nil, false
@@ -418,7 +421,7 @@ func (e *evaluator) warnStatus(d *decl) {
 // decide evaluates a bool that must be known now; ok is false where it is not,
 // and diags say why.
 func decide(a *hcl.Attribute, ctx *hcl.EvalContext) (on, ok bool, diags hcl.Diagnostics) {
-	v, diags := a.Expr.Value(ctx)
+	v, diags := valueOf(a.Expr, ctx)
 	if diags.HasErrors() {
 		return false, false, diags
 	}

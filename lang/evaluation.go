@@ -206,7 +206,7 @@ func (ev *evaluation) attribute(a *attribute, path addrs.Path) any {
 		return addr.String()
 	}
 	ctx := ev.scope()
-	v, diags := a.expr.Value(ctx)
+	v, diags := valueOf(a.expr, ctx)
 	ev.report(diags...)
 	if diags.HasErrors() {
 		return nil
@@ -242,7 +242,7 @@ func (ev *evaluation) attribute(a *attribute, path addrs.Path) any {
 	case a.NonEmpty != "" && isEmpty(value):
 		problem(nil, "Empty "+a.Name, a.NonEmpty)
 	case len(a.OneOf) > 0:
-		ev.checkChoice(a, value, ctx)
+		ev.checkChoice(a, value, isSensitive(v), ctx)
 	}
 	return value
 }
@@ -265,10 +265,14 @@ func isEmpty(v any) bool {
 
 // checkChoice holds a string, or each string of a collection, against the
 // strings that are allowed.
-func (ev *evaluation) checkChoice(a *attribute, value any, ctx *hcl.EvalContext) {
+func (ev *evaluation) checkChoice(a *attribute, value any, secret bool, ctx *hcl.EvalContext) {
 	check := func(v any, at []string) {
 		s, ok := v.(string)
 		if !ok || slices.Contains(a.OneOf, s) {
+			return
+		}
+		if secret {
+			ev.report(problemAt(a.expr, a.rng, ctx, a.expr.Range(), "Unknown word", fmt.Sprintf("%s is one of %s, and this sensitive value is not.", a.Name, enumerate(a.OneOf))))
 			return
 		}
 		var element any

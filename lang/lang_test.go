@@ -112,6 +112,9 @@ func TestScripts(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := runArchive(t, archive)
+			if strings.HasSuffix(name, "/sensitive.txtar") && strings.Contains(got, "canary") {
+				t.Errorf("a sensitive value is shown:\n%s", got)
+			}
 			if *update {
 				archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want" })
 				archive.Files = append(archive.Files, txtar.File{Name: "want", Data: []byte(got)})

@@ -84,7 +84,7 @@ func (w *localWalk) visit(name string) {
 	}
 	ctx := w.root.NewChild()
 	ctx.Variables = map[string]cty.Value{"local": cty.ObjectVal(needed)}
-	v, more := l.expr.Value(ctx)
+	v, more := valueOf(l.expr, ctx)
 	w.report(more...)
 	if more.HasErrors() {
 		v = cty.DynamicVal

@@ -181,12 +181,16 @@ func checkCalls(calls []*hclsyntax.FunctionCallExpr, table map[string]function.F
 func (e *evaluator) checkMentions(found []mention, s sight) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	problem := func(at hcl.Range, summary, format string, args ...any) {
-		diags = append(diags, &hcl.Diagnostic{
+		d := &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  summary,
 			Detail:   fmt.Sprintf(format, args...),
 			Subject:  at.Ptr(),
-		})
+		}
+		if summary == "Unknown variable" || summary == "Unknown local value" {
+			d.Extra = consequence{}
+		}
+		diags = append(diags, d)
 	}
 	for _, m := range found {
 		switch m.root {
@@ -245,9 +249,6 @@ func (e *evaluator) checkBlock(m *mention, s sight) hcl.Diagnostics {
 	}
 	d := e.decls[m.block()]
 	if d == nil {
-		if e.config.broken {
-			return nil
-		}
 		var names []string
 		for b := range e.decls {
 			if b.Type == m.root {
@@ -255,7 +256,9 @@ func (e *evaluator) checkBlock(m *mention, s sight) hcl.Diagnostics {
 			}
 		}
 		slices.Sort(names)
-		return problem(m.nameRange, "Unknown reference", "There is no %s %q.%s", m.root, m.name, didYouMean(m.name, names))
+		diags := problem(m.nameRange, "Unknown reference", "There is no %s %q.%s", m.root, m.name, didYouMean(m.name, names))
+		diags[0].Extra = consequence{}
+		return diags
 	}
 	if !d.settled {
 		return nil
@@ -291,7 +294,7 @@ func (d *decl) keyHint() string {
 // keyOf evaluates the key of a mention; ok is false where it cannot be used,
 // and diags say why.
 func (m *mention) keyOf(ctx *hcl.EvalContext) (key string, ok bool, diags hcl.Diagnostics) {
-	v, diags := m.key.Value(ctx)
+	v, diags := valueOf(m.key, ctx)
 	if diags.HasErrors() {
 		return "", false, diags
 	}
@@ -456,7 +459,7 @@ func (r *reference) resolve(e *evaluator, ctx *hcl.EvalContext) (addr addrs.Inst
 	case r.null:
 		return addr, false, nil
 	case r.condition != nil:
-		v, diags := r.condition.Value(ctx)
+		v, diags := valueOf(r.condition, ctx)
 		if diags.HasErrors() {
 			return addr, false, diags
 		}
@@ -477,9 +480,5 @@ func (r *reference) resolve(e *evaluator, ctx *hcl.EvalContext) (addr addrs.Inst
 			return r.whenNot.resolve(e, ctx)
 		}
 	}
-	d := e.decls[r.to.block()]
-	if d == nil { // its file could not be read
-		return addr, false, nil
-	}
-	return r.to.instance(d, ctx)
+	return r.to.instance(e.decls[r.to.block()], ctx)
 }

@@ -181,13 +181,26 @@ func (c *Config) fromText(v *variable, text, source string) (given, hcl.Diagnost
 	}
 	name := "<" + source + ">"
 	expr, diags := hclsyntax.ParseExpression([]byte(text), name, hcl.InitialPos)
-	if !v.sensitive {
+	switch {
+	case diags.HasErrors() && v.sensitive:
+		diags = hcl.Diagnostics{v.unusable(source)}
+	case !v.sensitive:
 		c.keepFile(name, &hcl.File{Bytes: []byte(text)})
 	}
 	if diags.HasErrors() {
 		return given{expr: hcl.StaticExpr(cty.DynamicVal, v.rng), source: source}, diags
 	}
 	return given{expr: expr, source: source}, diags
+}
+
+// unusable reports a sensitive value without showing anything of it.
+func (v *variable) unusable(source string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Unusable value",
+		Detail:   fmt.Sprintf("The variable %q is declared as %s; %s is not a value of that. It is sensitive, so it is not shown.", v.name, typeText(v.ty), source),
+		Subject:  v.rng.Ptr(),
+	}
 }
 
 func (c *Config) readVarFile(name string) (hcl.Attributes, hcl.Diagnostics) {
@@ -220,7 +233,9 @@ func (v *variable) value(g given, isGiven bool) (cty.Value, hcl.Diagnostics) {
 	case isGiven && g.expr == nil:
 		val = cty.StringVal(g.text)
 	case isGiven:
-		val, diags = g.expr.Value(nil)
+		if val, diags = g.expr.Value(nil); diags.HasErrors() && v.sensitive {
+			diags = hcl.Diagnostics{v.unusable(source)}
+		}
 		if !v.sensitive || !strings.HasPrefix(g.expr.Range().Filename, "<") {
 			at = g.expr.Range()
 		}
@@ -314,7 +329,7 @@ func (e *evaluator) validateVariables() {
 
 // check evaluates the condition; nil where it holds or is not known.
 func (r *rule) check(ctx *hcl.EvalContext, summary string) hcl.Diagnostics {
-	val, diags := r.condition.Value(ctx)
+	val, diags := valueOf(r.condition, ctx)
 	if diags.HasErrors() {
 		return diags
 	}
@@ -334,9 +349,9 @@ func (r *rule) check(ctx *hcl.EvalContext, summary string) hcl.Diagnostics {
 		return diags
 	}
 	text := "The condition does not hold."
-	message, more := r.message.Value(ctx)
+	message, more := valueOf(r.message, ctx)
 	diags = append(diags, more...)
-	if message.HasMark(sensitive) {
+	if isSensitive(message) {
 		text = "The condition does not hold; its message is sensitive."
 	} else if message, _ = message.UnmarkDeep(); message.Type() == cty.String && message.IsKnown() && !message.IsNull() {
 		text = message.AsString()

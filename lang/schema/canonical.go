@@ -183,7 +183,7 @@ func elementType(t cty.Type, n int) cty.Type {
 func appendString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf-1 {
-			b, _ := json.Marshal(s) // a string always has a form
+			b, _ := json.Marshal(strings.ToValidUTF8(s, "\ufffd")) // a string always has a form
 			return append(dst, b...)
 		}
 	}
