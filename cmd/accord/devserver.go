@@ -19,6 +19,7 @@ import (
 	"accord/lang"
 	"accord/lang/addrs"
 	"accord/providers"
+	"accord/providers/devvault/sample"
 )
 
 // devServer is the development server of a folder as its clients see it.
@@ -230,9 +231,9 @@ type devPair struct {
 	content, crm addrs.Instance
 }
 
-// load fills vaults that have not been filled from the library folder:
-// NAME.jsonl, or all *.jsonl files of the folder NAME, in order. Content vaults
-// come first, since what the others hold may point at them.
+// load fills vaults that have not been filled from the library folder with
+// NAME.sample.json (what to generate), then NAME.jsonl. Content vaults come
+// first, since what the others hold may point at them.
 func (d *devServer) load(ctx context.Context, vaults []devVault, library string) error {
 	if library == "" {
 		return nil
@@ -251,19 +252,9 @@ func (d *devServer) load(ctx context.Context, vaults []devVault, library string)
 		if _, err := os.Stat(done); err == nil {
 			continue
 		}
-		files, err := libraryFiles(filepath.Join(d.dir, library), v.Name)
-		if err != nil {
-			return err
-		}
-		for _, name := range files {
-			f, err := os.Open(name)
-			if err != nil {
+		for _, suffix := range []string{".sample.json", ".jsonl"} {
+			if err := d.loadFile(ctx, v.Name, filepath.Join(d.dir, library, v.Name+suffix)); err != nil {
 				return err
-			}
-			err = d.control(ctx, http.MethodPost, "load/"+v.Name, f, nil)
-			f.Close()
-			if err != nil {
-				return fmt.Errorf("load %s into %s: %w", name, v.Name, err)
 			}
 		}
 		if err := os.WriteFile(done, nil, 0o600); err != nil {
@@ -273,22 +264,29 @@ func (d *devServer) load(ctx context.Context, vaults []devVault, library string)
 	return nil
 }
 
-func libraryFiles(folder, vault string) ([]string, error) {
-	one := filepath.Join(folder, vault+".jsonl")
-	if _, err := os.Stat(one); err == nil {
-		return []string{one}, nil
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	entries, err := os.ReadDir(filepath.Join(folder, vault))
+// loadFile loads one file, if there is one.
+func (d *devServer) loadFile(ctx context.Context, vault, name string) error {
+	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return nil
+	} else if err != nil {
+		return err
 	}
-	var files []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".jsonl") {
-			files = append(files, filepath.Join(folder, vault, e.Name()))
+	defer f.Close()
+	var library io.Reader = f
+	if strings.HasSuffix(name, ".sample.json") {
+		params, err := sample.Decode(f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
+		r, w := io.Pipe()
+		defer r.Close()
+		go func() { w.CloseWithError(sample.Write(w, params)) }()
+		library = r
 	}
-	return files, err
+	path := "load/" + vault + "?name=" + url.QueryEscape(filepath.Base(name))
+	if err := d.control(ctx, http.MethodPost, path, library, nil); err != nil {
+		return fmt.Errorf("load %s into %s: %w", name, vault, err)
+	}
+	return nil
 }

@@ -36,7 +36,7 @@ func (c *cli) startBuiltin(ctx context.Context, name string) (providers.Provider
 	if err != nil {
 		return nil, err
 	}
-	p, err := plugin.Open(ctx, plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Logger: c.logger()})
+	p, err := plugin.Open(ctx, plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Log: c.logger()})
 	if err != nil {
 		return nil, fmt.Errorf("start provider %s: %w", name, err)
 	}

@@ -43,6 +43,14 @@ vault "promomats" {
   url         = "dev://promomats"
 }
 
+# Nothing here is declared about MedComms. CRM A has a CrossLink of it, which is
+# not ours, and stays as it is.
+vault "medcomms" {
+  kind        = "medcomms"
+  environment = "production"
+  url         = "dev://medcomms"
+}
+
 vault "crm" {
   for_each    = var.crm
   kind        = "crm"
