@@ -168,7 +168,7 @@ func (p *Plugin) Close() error {
 		kill := time.AfterFunc(patience, func() { _ = p.process.Kill(context.Background()) })
 		defer kill.Stop()
 		p.client.Kill()
-		if p.process.cmd != nil {
+		if p.process.stdin != nil {
 			_ = p.process.stdin.Close()
 		}
 	})

@@ -15,7 +15,7 @@ const (
 	// partSize is how much of a batch one message holds, more or less.
 	partSize = 1 << 20
 	// messageSize is the largest message: one object or record, at worst.
-	messageSize = 64 << 20
+	messageSize = 16 << 20
 	// windowSize is how much of a stream may be under way, unread.
 	windowSize = 4 << 20
 )

@@ -22,6 +22,10 @@ type process struct {
 	stderr  io.ReadCloser
 	words   lastWords
 
+	mu      sync.Mutex // start and kill
+	started bool
+	killed  bool
+
 	done   chan struct{} // closed when it has ended, and all it said is heard
 	once   sync.Once
 	status string // how it ended; after done
@@ -45,10 +49,16 @@ func (p *process) prepare(environment []string) (err error) {
 }
 
 func (p *process) Start(context.Context) error {
-	err := p.cmd.Start()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := context.Canceled
+	if !p.killed {
+		err = p.cmd.Start()
+	}
 	if err != nil {
 		p.ended("it could not be started: " + err.Error())
 	}
+	p.started = err == nil
 	return err
 }
 
@@ -66,8 +76,12 @@ func (p *process) ended(status string) {
 	})
 }
 
+// Kill ends it, or keeps it from being started.
 func (p *process) Kill(context.Context) error {
-	if p.cmd == nil || p.cmd.Process == nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killed = true
+	if !p.started {
 		return nil
 	}
 	err := p.cmd.Process.Kill()
@@ -83,7 +97,9 @@ func (p *process) Name() string                    { return p.command.Path }
 func (p *process) Diagnose(context.Context) string { return "" }
 
 func (p *process) ID() string {
-	if p.cmd == nil || p.cmd.Process == nil {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.started {
 		return ""
 	}
 	return strconv.Itoa(p.cmd.Process.Pid)

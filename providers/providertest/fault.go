@@ -13,7 +13,7 @@ import (
 //
 // For records, each batch is an occasion: Skip batches arrive before it.
 type Fault struct {
-	Method string `json:"method"`          // of the contract: "configure", "read", "plan", "apply", "list", "records", "write", "finish", "syncs"
+	Method string `json:"method"`          // of the contract: "configure", "read", "apply", "list", "records", "write", "finish", "syncs"
 	Match  string `json:"match,omitempty"` // the name of an object, or a key; "" is any. Of records: the stream
 	Skip   int    `json:"skip,omitempty"`
 	Times  int    `json:"times,omitempty"`
@@ -23,6 +23,8 @@ type Fault struct {
 	Half  bool           `json:"half,omitempty"`  // with Kind and Done, write: only half is done, the item is unfinished
 	Panic bool           `json:"panic,omitempty"` // panic
 	Exit  bool           `json:"exit,omitempty"`  // end the process, as if killed; with Done after it is done
+
+	Hang bool `json:"hang,omitempty"` // wait until the call is cancelled
 
 	Short     bool `json:"short,omitempty"`     // records: stop without End
 	Backwards bool `json:"backwards,omitempty"` // records: repeat the first batch
@@ -44,7 +46,7 @@ func (m *Memory) ClearFaults() { m.locked(func() { m.Faults = nil }) }
 
 // fault returns what goes wrong on an occasion, nil if nothing does.
 func (m *Memory) fault(method, match string) *Fault {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	for n, f := range m.Faults {
 		if f.Method != method || f.Match != "" && f.Match != match {
@@ -79,6 +81,10 @@ func (f *Fault) strike(ctx context.Context, done bool) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if f.Hang && !done {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	if f.Done != done {
 		return nil

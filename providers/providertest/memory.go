@@ -24,7 +24,8 @@ import (
 // which another feed routes.
 type Memory struct {
 	mu    sync.Mutex
-	path  string // "" keeps nothing
+	path  string      // "" keeps nothing
+	kept  os.FileInfo // the file as last read or written
 	calls []Call
 
 	BatchSize int // records a batch; 100 when zero; set before use
@@ -88,27 +89,45 @@ func NewMemory() *Memory {
 }
 
 // OpenMemory returns the Memory kept in a file, or a new one that will be kept
-// there, after each change, so that another process can go on with it.
+// there. Several processes may have it open: each sees what the others did, as
+// long as no two of them change something at the same moment.
 func OpenMemory(path string) (*Memory, error) {
 	m := NewMemory()
 	m.path = path
-	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		return m, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &m.data)
-	}
-	if err != nil {
+	if err := m.load(); err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("opening memory: %w", err)
-	}
-	for _, s := range m.Systems {
-		s.memory = m
 	}
 	return m, nil
 }
 
-// save keeps the data. The caller holds the lock.
+// load reads the file where another process has changed it. Systems stay the
+// ones that they were.
+func (m *Memory) load() error {
+	info, err := os.Stat(m.path)
+	if err != nil || m.kept != nil && os.SameFile(m.kept, info) && m.kept.ModTime().Equal(info.ModTime()) {
+		return err // each change is a new file
+	}
+	b, err := os.ReadFile(m.path)
+	if err != nil {
+		return err
+	}
+	was := m.Systems
+	m.data = data{}
+	if err := json.Unmarshal(b, &m.data); err != nil {
+		return err
+	}
+	for name, s := range m.Systems {
+		if old := was[name]; old != nil {
+			*old = *s
+			m.Systems[name] = old
+		}
+		m.Systems[name].memory = m
+	}
+	m.kept = info
+	return nil
+}
+
+// save keeps the data.
 func (m *Memory) save() {
 	if m.path == "" {
 		return
@@ -118,6 +137,9 @@ func (m *Memory) save() {
 		err = os.WriteFile(m.path+".new", b, 0o600)
 	}
 	if err == nil {
+		m.kept, err = os.Stat(m.path + ".new")
+	}
+	if err == nil {
 		err = os.Rename(m.path+".new", m.path)
 	}
 	if err != nil {
@@ -125,9 +147,20 @@ func (m *Memory) save() {
 	}
 }
 
+// lock is for reading and changing the data; the caller unlocks.
+func (m *Memory) lock() {
+	m.mu.Lock()
+	if m.path == "" {
+		return
+	}
+	if err := m.load(); err != nil && !os.IsNotExist(err) {
+		panic(fmt.Sprintf("reading memory: %v", err))
+	}
+}
+
 // locked runs f on the data, and keeps it.
 func (m *Memory) locked(f func()) {
-	m.mu.Lock()
+	m.lock()
 	defer m.mu.Unlock()
 	defer m.save()
 	f()
@@ -167,10 +200,14 @@ func (m *Memory) Count(method string) (n int) {
 func (m *Memory) Changes() int { return m.Count("apply") + m.Count("write") + m.Count("finish") }
 
 // System returns the system of that name, made where it is new.
-func (m *Memory) System(name string) *System {
-	m.mu.Lock()
+func (m *Memory) System(name string) (s *System) {
+	m.lock()
 	defer m.mu.Unlock()
-	return m.system(name)
+	if s = m.Systems[name]; s == nil {
+		s = m.system(name)
+		m.save()
+	}
+	return s
 }
 
 func (m *Memory) system(name string) *System {
@@ -230,7 +267,7 @@ func (s *System) PutForeign(stream string, records ...providers.Record) {
 // Held returns the target items of a feed ("" for what is not ours), by part
 // and key.
 func (s *System) Held(feed string) []Copy {
-	s.memory.mu.Lock()
+	s.memory.lock()
 	defer s.memory.mu.Unlock()
 	var held []Copy
 	for _, c := range s.Copies {

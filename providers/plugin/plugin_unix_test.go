@@ -1,0 +1,68 @@
+//go:build unix
+
+package plugin
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+func kill(t *testing.T, p *Plugin) {
+	t.Helper()
+	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func init() {
+	if path := os.Getenv(envAlive); path != "" && os.Getenv(envMode) == "memory" {
+		if _, err := os.OpenFile(path, os.O_WRONLY, 0); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// A plugin whose host is killed ends too: the last writer of a named pipe, held
+// open by the plugin, goes away.
+func TestHostIsKilled(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "alive")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := command(t, "host", envAlive+"="+pipe, envMemory+"="+filepath.Join(t.TempDir(), "memory.json"))
+	host := exec.Command(c.Path)
+	host.Env = append(os.Environ(), c.Env...)
+	host.Stderr = os.Stderr
+	stdin, err := host.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	alive, err := os.Open(pipe) // until the plugin opens it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "open\n" {
+		t.Fatalf("the host says %q, %v", line, err)
+	}
+	if err := host.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = host.Wait()
+	if _, err := io.Copy(io.Discard, alive); err != nil { // until nobody holds it
+		t.Fatal(err)
+	}
+}
