@@ -323,6 +323,9 @@ func (m *making) changes(context.Context) {
 		}
 		c.Edits, c.Same = plan.Diff(before, after, unknown, sensitive)
 		for i := range c.Edits {
+			if a := o.typ.Body.Attribute(c.Edits[i].Path.Root()); a != nil {
+				c.Edits[i].Computed = a.ReadOnly
+			}
 			c.Edits[i].Forces = slices.ContainsFunc(o.response.Replace, func(p addrs.Path) bool { return c.Edits[i].Path.Within(p) || p.Within(c.Edits[i].Path) })
 		}
 		m.plan.Changes = append(m.plan.Changes, c)

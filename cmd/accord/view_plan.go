@@ -36,6 +36,7 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 	v := planView{w: c.stdout, plan: p, verbose: verbose}
 	if !concise {
 		v.reads()
+		v.newly()
 		v.drift()
 		v.changes()
 		v.content()
@@ -63,6 +64,28 @@ func (v *planView) reads() {
 	}
 	v.line("%s", faint(fmt.Sprintf("%s in %s.", text, round(r.Took))))
 }
+
+// newly names the countries that a vault receives for the first time (CTRY-8).
+// It stands at the top, since that is what a reviewer must not miss.
+func (v *planView) newly() {
+	first := true
+	for _, c := range v.plan.Content {
+		for _, n := range c.Impact.Newly {
+			if n.Key == "" || c.Impact.First || !content(c) {
+				continue
+			}
+			if first {
+				v.line("")
+				first = false
+			}
+			v.line("  %s %s newly receives %s: %s", yellow("!"), bold(c.Vault.String()), bold(clean(n.Title)), signed(n.Counts))
+		}
+	}
+}
+
+// content reports whether a sync moves content, with members and containers,
+// and not only a table that others are routed by.
+func content(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
 
 func (v *planView) drift() {
 	if len(v.plan.Drift) == 0 {
@@ -172,6 +195,9 @@ func word(c plan.Change) string {
 
 func (v *planView) edits(edits []plan.Edit, indent string) {
 	width := 0
+	if !v.verbose {
+		edits = slices.DeleteFunc(slices.Clone(edits), func(e plan.Edit) bool { return e.Computed })
+	}
 	for _, e := range edits {
 		width = max(width, len(e.Path.String()))
 	}
@@ -259,31 +285,46 @@ func (v *planView) content() {
 	}
 	v.heading("Content")
 	for _, c := range v.plan.Content {
-		for _, n := range c.Impact.Newly {
-			if n.Key != "" && len(routed(c.Impact)) > 0 && !c.Impact.First {
-				v.line("  %s %s newly receives %s", yellow("!"), c.Vault, bold(clean(n.Title)))
-			}
+		v.line("  %s%s", bold(c.Vault.String()), faint("   "+c.Addr.String()+", "+c.Title))
+		if c.Impact.Unaffected() && !v.verbose {
+			v.line("    unaffected (proved): %s stay as they are", count(c.Impact.Total.Unchanged, "item"))
+		} else {
+			v.table(c.Impact)
 		}
-	}
-	t := tabwriter.NewWriter(v.w, 2, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "\tadded\tupdated\twithdrawn\tunchanged\tkept\tfailing\t\n")
-	for _, c := range v.plan.Content {
-		i := c.Impact
-		for n, p := range i.Parts {
-			name := p.Title
-			if n == 0 {
-				fmt.Fprintf(t, "%s\t\t\t\t\t\t\t\n", padded(fmt.Sprintf("  %s, %s", c.Vault, c.Title)))
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", padded("    "+name), number(p.Published()), number(p.Updated), number(p.Withdrawn), number(p.Unchanged), number(p.Kept), number(p.Exceptions))
-		}
-	}
-	t.Flush()
-	for _, c := range v.plan.Content {
 		v.details(c)
 	}
 }
 
-func routed(i syncer.Impact) []syncer.RouteImpact { return i.Routes }
+// table counts what becomes of the items, containers first.
+func (v *planView) table(i syncer.Impact) {
+	columns := []struct {
+		title string
+		count func(syncer.Counts) int
+	}{
+		{"added", syncer.Counts.Published},
+		{"updated", func(c syncer.Counts) int { return c.Updated }},
+		{"withdrawn", func(c syncer.Counts) int { return c.Withdrawn }},
+		{"unchanged", func(c syncer.Counts) int { return c.Unchanged }},
+		{"kept", func(c syncer.Counts) int { return c.Kept }},
+		{"failing", func(c syncer.Counts) int { return c.Exceptions }},
+	}
+	row := fmt.Sprintf("    %-18s", "")
+	for n, col := range columns {
+		if n < 4 || col.count(i.Total) > 0 {
+			row += fmt.Sprintf("%11s", col.title)
+		}
+	}
+	v.line("%s", faint(row))
+	for _, p := range slices.Backward(i.Parts) {
+		row := fmt.Sprintf("    %-18s", p.Title)
+		for n, col := range columns {
+			if n < 4 || col.count(i.Total) > 0 {
+				row += fmt.Sprintf("%11s", number(col.count(p.Counts)))
+			}
+		}
+		v.line("%s", row)
+	}
+}
 
 // details adds what the totals hide: countries, names, and what is not done.
 func (v *planView) details(c plan.Content) {
@@ -321,6 +362,10 @@ func (v *planView) details(c plan.Content) {
 		}
 		lines = append(lines, label+": "+strings.Join(titles, "; ")+more)
 	}
+	if v.verbose {
+		names(syncer.Added, "added")
+		names(syncer.Updated, "updated")
+	}
 	names(syncer.Withdrawn, "withdrawn")
 	names(syncer.Exception, "cannot be published")
 	names(syncer.Kept, "kept as they are")
@@ -333,10 +378,6 @@ func (v *planView) details(c plan.Content) {
 	if i.Withheld != "" {
 		lines = append(lines, "nothing is withdrawn: "+clean(i.Withheld))
 	}
-	if len(lines) == 0 {
-		return
-	}
-	v.line("  %s", faint(c.Vault.String()+", "+c.Title))
 	for _, l := range lines {
 		v.line("    %s", wrap(l, "      "))
 	}
@@ -480,9 +521,6 @@ func number(n int) string {
 	}
 	return s
 }
-
-// padded keeps a first column left-aligned in a right-aligned table.
-func padded(s string) string { return s + strings.Repeat(" ", max(0, 44-len([]rune(s)))) }
 
 func round(d time.Duration) time.Duration {
 	switch {

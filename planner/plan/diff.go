@@ -17,6 +17,7 @@ type Edit struct {
 	Unknown   bool            `json:"unknown,omitempty"`
 	Sensitive bool            `json:"sensitive,omitempty"` // Before and After are then nil
 	Forces    bool            `json:"forces_replacement,omitempty"`
+	Computed  bool            `json:"computed,omitempty"` // the provider's own, not the configuration's
 }
 
 // Diff lists the places where two canonical bodies differ, outermost place

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ACCORD_LONG") != "" {
 		flag.Set("rapid.checks", "10000")
 	} else {
-		flag.Set("rapid.checks", "200")
+		flag.Set("rapid.checks", "120")
 		if flag.Lookup("rapid.seed").Value.String() == "0" {
 			flag.Set("rapid.seed", "2")
 		}
@@ -110,7 +110,7 @@ func (o *oracle) decide(parts []string, routed string) {
 			switch o.fate(m, part == routed, needed[m]) {
 			case "publish":
 				r := o.source[m]
-				now = copied{providers.Published, o.mapped(r), r.Members}
+				now = copied{providers.Published, o.mapped(r, before.Fields), r.Members}
 				was = true
 			case "withdraw":
 				if now.Standing = providers.Withdrawn; routed == "country" {
@@ -129,11 +129,14 @@ func (o *oracle) decide(parts []string, routed string) {
 	}
 }
 
-func (o *oracle) mapped(r providers.Record) string {
-	var source map[string]json.RawMessage
+// mapped returns the fields of a target item: what no rule fills stays.
+func (o *oracle) mapped(r providers.Record, before json.RawMessage) string {
+	source, target := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	json.Unmarshal(r.Fields, &source)
-	target := map[string]json.RawMessage{"title": source["name"]}
+	json.Unmarshal(before, &target)
+	target["title"] = source["name"]
 	for to, from := range o.fields {
+		delete(target, to)
 		if v, ok := source[from]; ok {
 			target[to] = v
 		}
@@ -364,7 +367,7 @@ func simulate(t *rapid.T, dir string, faults bool) {
 	d := draw{t}
 	crms := []string{"a", "b"}
 	w := newWorld(t, dir, crms...)
-	w.budget = rapid.SampledFrom([]int{1 << 20, 1 << 20, 1 << 20, 64}).Draw(t, "budget")
+	w.budget = rapid.SampledFrom([]int{1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 1 << 20, 64}).Draw(t, "budget")
 	w.m.BatchSize = rapid.SampledFrom([]int{100, 3}).Draw(t, "batch size")
 	w.m.Pass(time.Hour)
 	for _, c := range countries {

@@ -27,6 +27,7 @@ type Params struct {
 	Products        []string  `json:"products,omitempty"`
 	AsOf            time.Time `json:"as_of,omitzero"` // the library's present; 2026-11-01 when zero
 	Fields          bool      `json:"fields"`         // with the custom fields audience__c and therapy_area__c
+	DraftSlides     int       `json:"draft_slides"`   // one slide in so many is still a draft, so that its presentation cannot go; 0: none
 }
 
 // Country is a country__v record and its share of the presentations.
@@ -268,7 +269,7 @@ func (g *generator) presentation(n, from, to int) {
 		})
 		state := "approved__v"
 		number := "1.0"
-		if g.random.IntN(400) == 0 { // a slide that was forgotten: its presentation cannot go
+		if g.DraftSlides > 0 && g.random.IntN(g.DraftSlides) == 0 {
 			state, number = "draft__v", "0.1"
 		}
 		g.line(document{
