@@ -51,6 +51,11 @@ func (p *Provider) clmTargetRecords(ctx context.Context, v *vault, req providers
 		yield(providers.Batch{}, contractError("read published content", err))
 		return
 	}
+	now, err := v.now(ctx)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read published content", err))
+		return
+	}
 	stopped := false
 	emit := func(b providers.Batch) bool {
 		b.Calls = t.took()
@@ -72,7 +77,7 @@ func (p *Provider) clmTargetRecords(ctx context.Context, v *vault, req providers
 	case err != nil && err != errStopped:
 		yield(providers.Batch{}, contractError("read published content", err))
 	default:
-		yield(providers.Batch{End: true, Calls: t.took()}, nil)
+		yield(providers.Batch{End: true, Horizon: now, Calls: t.took()}, nil)
 	}
 }
 

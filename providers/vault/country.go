@@ -162,6 +162,11 @@ func (p *Provider) connectionCountryRecords(ctx context.Context, v *vault, req p
 		yield(providers.Batch{}, err)
 		return
 	}
+	now, err := v.now(ctx)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read Connection Country records", err))
+		return
+	}
 	list, err := v.connectionCountries(ctx, s.CRM)
 	if err != nil {
 		yield(providers.Batch{}, contractError("read Connection Country records", err))
@@ -173,7 +178,10 @@ func (p *Provider) connectionCountryRecords(ctx context.Context, v *vault, req p
 	}
 	var records []providers.Record
 	for n, c := range list {
-		if len(asked) > 0 && !asked[c.Country] || req.Holders || c.Country == "" || n > 0 && list[n-1].Country == c.Country {
+		switch {
+		case len(asked) > 0 && !asked[c.Country], req.Holders, c.Country <= req.After, req.UpTo != "" && c.Country > req.UpTo:
+			continue
+		case n > 0 && list[n-1].Country == c.Country: // a double: the first stands for both
 			continue
 		}
 		fields, err := schema.AppendCanonical(nil, map[string]any{"name__v": c.Name}, nil)
@@ -183,7 +191,7 @@ func (p *Provider) connectionCountryRecords(ctx context.Context, v *vault, req p
 		}
 		records = append(records, providers.Record{Part: partCountry, Key: c.Country, ID: c.ID, Title: c.Name, Standing: providers.Published, Fields: fields})
 	}
-	yield(providers.Batch{Records: records, End: true, Calls: 1}, nil)
+	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: 1}, nil)
 }
 
 // countryMark is the external id of a Connection Country record that accord

@@ -80,7 +80,7 @@ var streams = []schema.Stream{
 		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
 	},
 	{
-		Name: streamConnectionCountry, Instance: "vault", Write: true,
+		Name: streamConnectionCountry, Instance: "vault", Ordered: true, Write: true,
 		Doc:   "Connection Country records of a content vault for one CRM vault: the countries that are routed there (CTRY-2).",
 		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
 	},

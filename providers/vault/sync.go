@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"accord/lang/addrs"
-	"accord/lang/schema"
 	"accord/providers"
 	"accord/providers/resource"
 )
@@ -397,10 +396,7 @@ func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
 
 // digest is the identity of a value that a run follows from.
 func digest(v any) string {
-	raw, err := json.Marshal(v)
-	if err == nil {
-		raw, err = schema.Canonical(raw, nil)
-	}
+	raw, err := json.Marshal(v) // maps in the order of their keys
 	if err != nil {
 		panic(err) // values of this package
 	}

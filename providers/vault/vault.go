@@ -151,8 +151,8 @@ func (v *vault) picklist(ctx context.Context, name string) ([]vaultapi.Labelled,
 	return v.values.get(name, func() ([]vaultapi.Labelled, error) { return v.reader.PicklistValues(ctx, name) })
 }
 
-// now is the vault's clock, never ahead of it: what happened before the call
-// is before now. It asks the vault only when the last answer is old.
+// now is the vault's clock as it last said, so never ahead of it. It asks the
+// vault only when that is a while ago.
 func (v *vault) now(ctx context.Context) (time.Time, error) {
 	if t, ok := v.clock.read(); ok {
 		return t, nil
@@ -220,9 +220,5 @@ const fresh = time.Minute
 func (c *vaultClock) read() (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	since := time.Since(c.received)
-	if c.received.IsZero() || since > fresh {
-		return time.Time{}, false
-	}
-	return c.date.Add(since).Truncate(time.Millisecond), true
+	return c.date, !c.received.IsZero() && time.Since(c.received) < fresh
 }
