@@ -134,7 +134,6 @@ type doctype struct {
 	Name, Label string
 	Lifecycles  []string
 	Relations   []string
-	Binder      bool // its documents are made as binders
 	Source      string
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +27,7 @@ type Fault struct {
 	Seed    uint64   `json:"seed,omitempty"`
 	Skip    int      `json:"skip,omitempty"`
 	Count   int      `json:"count,omitempty"`
-	DelayMS int      `json:"delay_ms,omitempty"` // of delay
+	DelayMS int      `json:"delay_ms,omitempty"` // of delay and throttle
 	Status  int      `json:"status,omitempty"`   // of http and http_after; 503 when zero
 	Type    string   `json:"type,omitempty"`     // of failure, failure_after and row_failure; OPERATION_NOT_ALLOWED when empty
 	Message string   `json:"message,omitempty"`
@@ -44,6 +43,7 @@ type Fault struct {
 // Kinds of faults. Those that end in _after do the call first, so that it is done but reported as failed.
 const (
 	faultDelay        = "delay"
+	faultThrottle     = "throttle"      // a delay that is announced in the header of throttled answers
 	faultHTTP         = "http"          // an HTML page of a proxy with Status; nothing is done
 	faultHTTPAfter    = "http_after"    // the same, but all is done
 	faultCut          = "cut"           // the connection ends without an answer; nothing is done
@@ -56,7 +56,7 @@ const (
 	faultDowntime     = "downtime"      // the header of an announced maintenance; the call goes on
 )
 
-var faultKinds = []string{faultDelay, faultHTTP, faultHTTPAfter, faultCut, faultCutAfter, faultFailure, faultFailureAfter,
+var faultKinds = []string{faultDelay, faultThrottle, faultHTTP, faultHTTPAfter, faultCut, faultCutAfter, faultFailure, faultFailureAfter,
 	faultException, faultExpired, faultRows, faultDowntime, "ok"}
 
 // fault is a Fault that a call has met.
@@ -85,9 +85,6 @@ func (s *Server) AddFault(f Fault) (int, error) {
 		if !known {
 			return 0, fmt.Errorf("there is no kind of fault %q; there are %s", k, strings.Join(faultKinds, ", "))
 		}
-	}
-	if _, err := path.Match(f.Route, ""); err != nil {
-		return 0, fmt.Errorf("route of fault: %w", err)
 	}
 	l := &s.faults
 	l.mu.Lock()
@@ -214,6 +211,8 @@ func (s *Server) withFault(c *call, w http.ResponseWriter, do func() (reply, err
 	}
 	switch kind {
 	case faultDelay:
+		c.sleep(time.Duration(c.fault.DelayMS) * time.Millisecond)
+	case faultThrottle:
 		c.delay(time.Duration(c.fault.DelayMS) * time.Millisecond)
 	case faultCut:
 		panic(http.ErrAbortHandler)

@@ -80,9 +80,14 @@ func (l *limits) login(c *call, user, dns string) error {
 	return nil
 }
 
-// delay holds the call up and says so in a header. It ends early when the caller goes away.
+// delay holds the call up and says so in a header.
 func (c *call) delay(d time.Duration) error {
 	setHeader(c.header, "X-VaultAPI-ResponseDelay", strconv.FormatInt(d.Milliseconds(), 10))
+	return c.sleep(d)
+}
+
+// sleep holds the call up. It ends early when the caller goes away.
+func (c *call) sleep(d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -37,10 +37,12 @@ var countries = sync.OnceValue(func() *picklist {
 		for b := 'A'; b <= 'Z'; b++ {
 			code := string(a) + string(b)
 			region, err := language.ParseRegion(code)
-			if err != nil || !region.IsCountry() || region.String() != code {
+			if err != nil || !region.IsCountry() || region.String() != code || region.Canonicalize() != region || region.M49() == 0 {
 				continue
 			}
-			list = append(list, entry{strings.ToLower(code) + "__v", english.Name(region), true})
+			if name := english.Name(region); name != "" { // those that have ceased to be have none
+				list = append(list, entry{strings.ToLower(code) + "__v", name, true})
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })

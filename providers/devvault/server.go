@@ -252,6 +252,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	c.v = s.vault(first)
 	setHeader(c.header, "X-VaultAPI-ExecutionId", fmt.Sprintf("%016x%016x", s.started, s.calls.Add(1)))
+	setHeader(c.header, "Date", c.now.UTC().Format(http.TimeFormat)) // the vault's clock, which may be set, not the machine's
 	if ref := r.Header.Get("X-VaultAPI-ReferenceId"); ref != "" {
 		setHeader(c.header, "X-VaultAPI-ReferenceId", ref)
 	}
@@ -274,7 +275,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !found.bare {
 		c.version = params[0]
 	}
-	if c.v == nil && found.effect != logins {
+	if c.v == nil && !found.open {
 		c.write(w, reply{}, fail("MALFORMED_URL", "The resource [/%s] does not exist", path))
 		return
 	}
@@ -284,8 +285,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		setHeader(c.header, "X-VaultAPI-VaultId", strconv.FormatInt(c.v.id, 10))
 	}
 	s.counts.add(name, found)
+	unread := c.readBody()
 	c.fault = s.faults.meet(name, r.Method, found.pattern)
-	s.withFault(c, w, func() (reply, error) { return s.answer(c) })
+	s.withFault(c, w, func() (reply, error) {
+		if unread != nil {
+			return reply{}, unread
+		}
+		return s.answer(c)
+	})
 }
 
 // answer does what the call asks for.
@@ -297,9 +304,6 @@ func (s *Server) answer(c *call) (reply, error) {
 		if err := s.limits.pace(c); err != nil {
 			return reply{}, err
 		}
-	}
-	if err := c.readBody(); err != nil {
-		return reply{}, err
 	}
 	return c.route.handle(c)
 }

@@ -385,7 +385,6 @@ func contentDoctypes(kind string) []*doctype {
 		return &doctype{Name: name, Label: label, Lifecycles: lifecycles, Source: "standard"}
 	}
 	presentation := typ("multichannel_presentation__v", "Multichannel Presentation")
-	presentation.Binder = true
 	slide := typ("multichannel_slide__v", "Multichannel Slide")
 	slide.Relations = []string{"related_shared_resource__v"}
 	return []*doctype{presentation, slide, typ("promotional_piece__v", "Promotional Piece"), typ("material__v", "Material"),
@@ -397,7 +396,6 @@ func crmDoctypes() []*doctype {
 		return &doctype{Name: name, Label: label, Lifecycles: []string{"crm_content__v"}, Source: "standard"}
 	}
 	presentation := typ("presentation__v", "Presentation")
-	presentation.Binder = true
 	slide := typ("slide__v", "Slide")
 	slide.Relations = []string{"related_shared_resource__v"}
 	fax := typ("fax_template__c", "Fax Template")

@@ -152,7 +152,7 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	if s, ok := t.w.stmts[query]; ok {
 		return s, nil
 	}
-	s, err := t.w.conn.PrepareContext(context.Background(), query)
+	s, err := t.w.conn.PrepareContext(bg, query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", query, err)
 	}
@@ -170,20 +170,21 @@ func (t *tx) execResult(query string, args ...any) (sql.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := s.ExecContext(context.Background(), args...)
+	res, err := s.ExecContext(bg, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", query, err)
 	}
 	return res, nil
 }
 
-// QueryContext makes tx a querier. Read the rows to the end before the next statement.
-func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+// QueryContext makes tx a querier. Read the rows to the end before the next statement. It runs to its end whatever becomes of the caller:
+// to interrupt it would take back the writes of others.
+func (t *tx) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
 	s, err := t.stmt(query)
 	if err != nil {
 		return nil, err
 	}
-	return s.QueryContext(ctx, args...)
+	return s.QueryContext(bg, args...)
 }
 
 // bg is the context of statements that run to their end whatever becomes of the caller.
