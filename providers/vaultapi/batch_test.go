@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,7 +114,7 @@ func TestSplit(t *testing.T) {
 		for i, n := range sizes {
 			rows[i] = make([]byte, n)
 		}
-		at, before := 0, 1<<30
+		at, before, beforeRows := 0, 0, 0
 		for from, to := range split(rows, maxRows, maxBytes) {
 			if from != at || to <= from || to-from > maxRows {
 				t.Fatalf("chunk %d:%d after %d", from, to, at)
@@ -125,24 +126,15 @@ func TestSplit(t *testing.T) {
 			if bytes > maxBytes {
 				t.Fatalf("chunk %d:%d has %d bytes", from, to, bytes)
 			}
-			if before != 1<<30 && before+len(rows[from])+1 <= maxBytes && from-lastFrom(rows, split(rows, maxRows, maxBytes), from) < maxRows {
+			if from > 0 && beforeRows < maxRows && before+len(rows[from])+1 <= maxBytes {
 				t.Fatalf("row %d would have gone into the chunk before", from)
 			}
-			at, before = to, bytes
+			at, before, beforeRows = to, bytes, to-from
 		}
 		if at != len(rows) {
 			t.Fatalf("%d of %d rows", at, len(rows))
 		}
 	})
-}
-
-func lastFrom(_ [][]byte, chunks func(func(int, int) bool), at int) int {
-	for from, to := range chunks {
-		if to == at {
-			return from
-		}
-	}
-	return -1
 }
 
 func TestBatchesAreSplitByBytes(t *testing.T) {
@@ -167,6 +159,30 @@ func TestBatchesAreSplitByBytes(t *testing.T) {
 			wantKind(t, r.Err, Invalid)
 		} else if r.Err != nil || r.ID != ID(fmt.Sprintf("V-%d", i)) {
 			t.Errorf("row %d: %+v", i, r)
+		}
+	}
+}
+
+// A body is never larger than the cap, brackets and commas included (and at
+// most one byte is given away).
+func TestBytesAreCountedExactly(t *testing.T) {
+	t.Parallel()
+	var sizes []int64
+	st := &store{}
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		sizes = append(sizes, r.ContentLength)
+		st.ServeHTTP(w, r)
+	}).open(t)
+	row := Fields{"name__v": strings.Repeat("x", 99-len(`{"name__v":""}`))} // 99 bytes, 100 with its comma
+	rows := slices.Repeat([]Fields{row}, 20)
+	for limit, want := range map[int][]int64{1000: {901, 901, 201}, 1001: {901, 901, 201}, 1002: {1001, 1001}} {
+		sizes = nil
+		c.c.caps.recordBytes = limit
+		if err := FirstError(c.CreateRecords(t.Context(), "x__c", rows)); err != nil {
+			t.Error(err)
+		}
+		if diff := cmp.Diff(want, sizes); diff != "" {
+			t.Errorf("cap %d:\n%s", limit, diff)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -194,43 +195,47 @@ func TestReloginOnce(t *testing.T) {
 	}
 }
 
-// Who waits for somebody else's login is not called off with it.
+// Who waits for somebody else's login is not called off with it, but logs in
+// itself; any other outcome is shared.
 func TestLoginOfCanceledCaller(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, `{"responseStatus":"SUCCESS","objects":[]}`) })
-	c := s.open(t)
-	arrived, goOn := make(chan bool, 2), make(chan bool)
-	s.login = func(w http.ResponseWriter, r *http.Request) bool {
-		arrived <- true
-		if s.loginCount() == 2 {
-			select {
-			case <-goOn:
-			case <-r.Context().Done():
+	for outcome, want := range map[error]string{context.Canceled: "canary-session-1", errors.New("no network"): ""} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{Server: &httptest.Server{URL: "http://127.0.0.1"}, prefix: "/crm-us", sessions: map[string]bool{}}
+			cfg := s.config()
+			cfg.Transport = inMemory{s}
+			c, err := newConn(cfg)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		return false
+			other := &login{done: make(chan struct{})}
+			c.session.flight = other
+			got := make(chan Secret, 1)
+			go func() {
+				id, _ := c.session.get(t.Context(), Secret{})
+				got <- id
+			}()
+			synctest.Wait() // until it waits for the other one
+
+			c.session.mu.Lock()
+			c.session.flight = nil
+			other.err = &Error{Op: "log in", Kind: Transient, Cause: outcome}
+			c.session.mu.Unlock()
+			close(other.done)
+			if id := <-got; id.Reveal() != want {
+				t.Errorf("after %v: session %q, want %q", outcome, id.Reveal(), want)
+			}
+		})
 	}
-	s.expire()
-	ctx, cancel := context.WithCancel(t.Context())
-	canceled := make(chan error)
-	go func() {
-		_, err := c.Objects(ctx)
-		canceled <- err
-	}()
-	<-arrived
-	other := make(chan error)
-	go func() {
-		_, err := c.Objects(t.Context())
-		other <- err
-	}()
-	cancel()
-	if err := <-canceled; !errors.Is(err, context.Canceled) {
-		t.Errorf("the canceled call: %v", err)
-	}
-	close(goOn)
-	if err := <-other; err != nil {
-		t.Errorf("the other call: %v", err)
-	}
+}
+
+// inMemory answers without a network.
+type inMemory struct{ http.Handler }
+
+func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	m.ServeHTTP(w, r)
+	return w.Result(), nil
 }
 
 func TestUnreachable(t *testing.T) {

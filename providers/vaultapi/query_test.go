@@ -157,6 +157,26 @@ func TestQueryGoesOnAfterACut(t *testing.T) {
 	}
 }
 
+// A row that arrived damaged was not given, and comes when the page is asked
+// for again.
+func TestQueryGoesOnAfterADamagedRow(t *testing.T) {
+	t.Parallel()
+	l := &library{rows: 8, page: 10}
+	l.trouble = func(w http.ResponseWriter, page string, n int) bool {
+		if n == 1 {
+			answer(w, strings.Replace(page, `{"id":5}`, `{"id" 5}`, 1))
+		}
+		return n == 1
+	}
+	got, err := ids(t, serve(t, l.ServeHTTP).open(t), "SELECT id FROM documents")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(upTo(8), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // The vault changed before the page was asked for again: better no row than a
 // wrong one.
 func TestQueryEndsWhenRowsMoved(t *testing.T) {
