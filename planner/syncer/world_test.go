@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"accord/lang/addrs"
-	"accord/lang/schema"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/providers/providertest"
@@ -170,14 +169,8 @@ func (w *world) tasks(req syncer.Request) []syncer.Task {
 func (w *world) syncer() *syncer.Syncer {
 	w.t.Helper()
 	s, err := syncer.New(syncer.Options{
-		Provider: func(a addrs.Instance) (providers.Provider, *schema.Provider) {
-			sch, err := w.p.Schema(context.Background())
-			if err != nil {
-				w.t.Fatalf("schema: %v", err)
-			}
-			return w.p, sch
-		},
-		Journal: w.journal, WorkDir: w.dir, Limits: w.limits, Now: w.now, InFlight: 1, SortBudget: w.budget,
+		Provider: w.provider,
+		Journal:  w.journal, WorkDir: w.dir, Limits: w.limits, Now: w.now, InFlight: 1, SortBudget: w.budget,
 		Events: func(e syncer.Event) { w.events = append(w.events, e) },
 	})
 	if err != nil {

@@ -1,0 +1,329 @@
+package syncer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/providers/providertest"
+	"accord/state/local"
+)
+
+// CTRY-7: a run whose filter was edited under an active point waits for the
+// delay, and says so.
+func TestWaitsForTheDelay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	tasks := w.tasks(syncer.Request{Full: true})
+	tasks[0].Decision.EarliestStart = w.now().Add(5 * time.Minute)
+	var slept time.Duration
+	var waiting []syncer.Waiting
+	s, err := syncer.New(syncer.Options{
+		Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: w.now,
+		Sleep: func(_ context.Context, d time.Duration) error {
+			slept += d
+			w.m.Pass(d)
+			return nil
+		},
+		Events: func(e syncer.Event) {
+			if e, ok := e.(syncer.Waiting); ok {
+				waiting = append(waiting, e)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	o := s.Run(context.Background(), tasks)[0]
+	if o.Status != syncer.Clean || slept != 5*time.Minute || len(waiting) != 1 || o.Started.Before(tasks[0].Decision.EarliestStart) {
+		t.Errorf("%s, %v, slept %s, started %s, %+v", o.Status, o.Err, slept, o.Started, waiting)
+	}
+}
+
+// After a death the next run waits until the dead one's last calls cannot land
+// any more, before it looks what is there.
+func TestWaitsForCallsOfTheDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.p.left = 4
+	w.run(w.tasks(syncer.Request{}))
+	w.mend()
+	w.m.Pass(20 * time.Second)
+	var slept time.Duration
+	s, err := syncer.New(syncer.Options{
+		Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: w.now, Settle: time.Minute,
+		Sleep: func(_ context.Context, d time.Duration) error { slept += d; return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	o := s.Run(context.Background(), w.tasks(syncer.Request{}))[0]
+	if o.Status != syncer.Clean || slept != 40*time.Second {
+		t.Errorf("%s, %v, slept %s", o.Status, o.Err, slept)
+	}
+}
+
+// A run whose reason another run has met meanwhile is skipped, and reported.
+func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	tasks := w.tasks(syncer.Request{})
+	w.m.Pass(time.Minute)
+	w.mustRun(syncer.Request{})
+	w.m.ResetCalls()
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Skipped || o.Err != nil || len(w.m.Calls()) != 0 {
+		t.Errorf("%s, %v, %v", o.Status, o.Err, w.m.Calls())
+	}
+	w.mustRun(syncer.Request{Full: true}) // the lease is free
+}
+
+// A target that lets nobody in ends the run at once; one document's failure
+// does not (ERR-3).
+func TestGivesUpWhereNobodyIsLetIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.m.Fault(providertest.Fault{Method: "write", Kind: providers.Access})
+	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Failed || providers.KindOf(o.Err) != providers.Access || w.m.Count("write") != 1 || w.m.Count("finish") != 0 {
+		t.Errorf("%s, %v, %d writes", o.Status, o.Err, w.m.Count("write"))
+	}
+}
+
+// A member stays as long as a container holds it that could not be written.
+func TestMemberOfFailedContainerStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b1", "One", []string{"us"}, "p2"))
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b1", Kind: providers.Invalid, Times: 1})
+	w.m.ResetCalls()
+	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Faulty || o.Failed != 2 || o.Done.Written() != 0 {
+		t.Errorf("%s, %+v, %v", o.Status, o.Done, o.Failures)
+	}
+	for _, c := range w.m.Calls() {
+		if c.Verb == "withdraw" {
+			t.Errorf("it was tried: %s", c)
+		}
+	}
+	w.m.Pass(time.Hour)
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done.Updated != 1 || o.Done.Withdrawn != 1 {
+		t.Errorf("%+v", o.Done)
+	}
+}
+
+// CLM-13: what was withdrawn and comes back is the same item as before.
+func TestRestoresTheSameItem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	ids := func() (ids []string) {
+		for _, c := range w.m.System("a").Held(feedName(booksFeed("a"))) {
+			ids = append(ids, c.ID+" "+c.Standing)
+		}
+		return ids
+	}
+	before := ids()
+	w.m.Pass(time.Hour)
+	w.north().Put(standing(providertest.Book("b3", "Three", []string{"gl"}, "p4"), providertest.StandingUnpublished))
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done != (syncer.Counts{Withdrawn: 2}) {
+		t.Errorf("%+v", o.Done)
+	}
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b3", "Three", []string{"gl"}, "p4"))
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done != (syncer.Counts{Restored: 2}) {
+		t.Errorf("%+v", o.Done)
+	}
+	if diff := cmp.Diff(before, ids()); diff != "" {
+		t.Errorf("(-before +after)\n%s", diff)
+	}
+}
+
+// CLM-1: what left the steady state without becoming obsolete is kept and
+// reported; a setting makes it withdraw.
+func TestUnapproved(t *testing.T) {
+	t.Parallel()
+	for meaning, want := range map[string]syncer.Counts{"keep": {Kept: 1, Unchanged: 1}, "withdraw": {Withdrawn: 2}} {
+		w := newWorld(t, t.TempDir(), "a")
+		w.feed(booksFeed("a"), map[string]any{"on_unapproved": meaning})
+		w.north().Put(providertest.Book("b1", "One", nil, "p1"), providertest.Page("p1", "First"))
+		w.mustRun(syncer.Request{})
+		w.m.Pass(time.Hour)
+		w.north().Put(standing(providertest.Book("b1", "One", nil, "p1"), providertest.StandingUnapproved))
+		o := w.mustRun(syncer.Request{})[booksFeed("a")]
+		if diff := cmp.Diff(want, o.Impact.Total); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", meaning, diff)
+		}
+		if items := o.Impact.Names[syncer.Kept]; meaning == "keep" && (len(items) != 1 || items[0].Reason != "unapproved") {
+			t.Errorf("reported: %+v", items)
+		}
+	}
+}
+
+// CONN-3: without a table the routes are looked up in the source.
+func TestRoutesByLookup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.feed(booksFeed("a"), map[string]any{"lookup": []string{"us"}})
+	w.mustRun(syncer.Request{})
+	if got := published(w, "a"); got != "b1 b3 p1 p2 p4 x1 x2" {
+		t.Errorf("content %q", got)
+	}
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Country("ca", "Canada", "ca", "us"))
+	o := w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Mode != syncer.Full || !o.Decision.Has(syncer.RouteTableChanged) {
+		t.Errorf("%+v", o.Decision)
+	}
+	if got := published(w, "a"); got != "b1 b2 b3 p1 p2 p3 p4 x1 x2" {
+		t.Errorf("content %q", got)
+	}
+}
+
+// CLM-9: an incremental run asks for what changed, and reads neither the
+// source nor the target as a whole.
+func TestIncrementalReadsLittle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.m.Pass(time.Hour)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Page("p3", "Third, again"))
+	w.m.ResetCalls()
+	o := w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Mode != syncer.Incremental || o.Done != (syncer.Counts{Updated: 1}) || o.Impact.Exact {
+		t.Errorf("%+v, %+v", o.Decision, o.Done)
+	}
+	if o.Impact.Owned != 12 {
+		t.Errorf("it knows %d owned items from the run before, want 12", o.Impact.Owned)
+	}
+	var calls []string
+	for _, c := range w.m.Calls() {
+		if c.Method != "read" && c.Method != "syncs" {
+			calls = append(calls, c.String())
+		}
+	}
+	want := []string{
+		"records books since",
+		"records copies keys b2", "records copies keys p2,p3", "records copies keys x1,x2",
+		"write copies update page p3", "finish copies",
+	}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		t.Errorf("calls (-want +got)\n%s", diff)
+	}
+}
+
+// A run that is cut short between a member and its container, which then
+// vanishes, leaves nothing behind, though an incremental run would not see it.
+func TestNothingIsLeftOfAVanishedContainer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p9"), providertest.Page("p9", "Ninth"))
+	w.p.left = 1 // the page, not the book
+	w.run(w.tasks(syncer.Request{}))
+	w.mend()
+	if got := published(w, "a"); !strings.Contains(got, "p9") || strings.Contains(got, "b9") {
+		t.Fatalf("it was not cut short as it should: %s", got)
+	}
+	w.north().Delete("book", "b9")
+	w.m.Pass(time.Hour)
+	o := w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Mode != syncer.Incremental || strings.Contains(published(w, "a"), "p9") {
+		t.Errorf("%+v, %s", o.Decision, published(w, "a"))
+	}
+}
+
+// An edge of a large library: more changes than a batch holds, with several
+// batches in flight, on the journal that people use.
+func TestManyBatchesOnTheLocalJournal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	var records []providers.Record
+	for i := range 1200 {
+		page := fmt.Sprintf("p%04d", i)
+		records = append(records, providertest.Book(fmt.Sprintf("b%04d", i), "Book", nil, page), providertest.Page(page, "Page"))
+	}
+	w.north().Put(records...)
+	store, err := local.Open(t.TempDir()+"/accord.state.json", local.Options{Tool: "test", Who: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	journal, err := store.Journal(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := syncer.New(syncer.Options{Provider: w.provider, Journal: journal, WorkDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a := booksFeed("a")
+	task := func() []syncer.Task {
+		memory, err := journal.Memory(context.Background(), a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sync := w.syncs()[0]
+		return []syncer.Task{{Sync: sync, Memory: memory, Decision: syncer.Decide(sync, memory, syncer.Request{}, time.Now())}}
+	}
+	w.m.SetNow(time.Now())
+	w.m.Fault(providertest.Fault{Method: "write", Match: "p0700", Kind: providers.Invalid, Times: 1})
+	o := s.Run(context.Background(), task())[0]
+	if o.Status != syncer.Faulty || o.Done.Added != 2398 || o.Failed != 2 || o.NewFailures != 2 {
+		t.Fatalf("%s, %v, %+v, %d failed, %d new", o.Status, o.Err, o.Done, o.Failed, o.NewFailures)
+	}
+	verbs := map[string]int{}
+	for _, c := range w.m.Calls() {
+		if c.Method == "write" {
+			verbs[c.Part+" "+c.Verb]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"page create": 3, "book create": 3}, verbs); diff != "" {
+		t.Errorf("batches (-want +got)\n%s", diff)
+	}
+	o = s.Run(context.Background(), task())[0]
+	if o.Decision.HeldBack == "" || o.Status != syncer.Clean || o.Done.Added != 2 || o.Impact.Owned != 2398 {
+		t.Errorf("%+v, %s, %v, %+v, owned %d", o.Decision, o.Status, o.Err, o.Done, o.Impact.Owned)
+	}
+	runs, err := journal.Runs(context.Background(), a, 5)
+	if err != nil || len(runs) != 2 || runs[1].Counts["added"] != 2398 || runs[0].Counts["owned"] != 2400 {
+		t.Errorf("%+v, %v", runs, err)
+	}
+	if d := task()[0].Decision; d.Mode != syncer.Incremental || slices.Contains(d.Reasons, syncer.Retry) {
+		t.Errorf("%+v", d)
+	}
+}
+
+func (w *world) provider(addrs.Instance) (providers.Provider, *schema.Provider) {
+	sch, err := w.p.Schema(context.Background())
+	if err != nil {
+		w.t.Fatalf("schema: %v", err)
+	}
+	return w.p, sch
+}
