@@ -326,7 +326,7 @@ func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *re
 	for _, b := range c.Desired.Bundles {
 		c.Consequence("bundle %s: %s", b, shortGrants(newGrants(bundleByName(b).Grants...)))
 	}
-	if len(change.Add) > 0 {
+	if len(change.Add) > 0 && (c.Live != nil || len(c.Desired.Bundles) == 0) {
 		c.Consequence("grants %s", shortGrants(change.Add))
 	}
 	if len(change.Revoke) > 0 {
@@ -467,8 +467,8 @@ func (p *Provider) writePermissionSet(ctx context.Context, _ *resource.Env, c *r
 	} else {
 		before = set.String()
 	}
-	change := changeGrants(grantsOf(body, name), set.grants(), recordedGrants(c.Recorded), body.Exact != nil && *body.Exact)
-	if err := set.change(change.Add, change.Revoke); err != nil {
+	add, revoke := plannedGrants(c)
+	if err := set.change(add, revoke); err != nil {
 		c.Fail(providers.Errorf(providers.Invalid, "permission set %s: %v", body.Name, err))
 		return
 	}
@@ -484,6 +484,21 @@ func (p *Provider) writePermissionSet(ctx context.Context, _ *resource.Env, c *r
 	now := project(body, set.grants(), name)
 	now.Label = &label
 	c.Done(body.Name, now)
+}
+
+// plannedGrants is the difference that the plan showed.
+func plannedGrants(c *resource.Change[permissionSetBody]) (add, revoke grants) {
+	add, revoke = parseGrants(c.Planned.Grants), grants{}
+	if c.Live == nil {
+		return add, revoke
+	}
+	for g := range parseGrants(c.Live.Grants) {
+		if !add[g] {
+			revoke[g] = true
+		}
+		delete(add, g)
+	}
+	return add, revoke
 }
 
 func (p *Provider) removePermissionSet(ctx context.Context, v *vault, c *resource.Change[permissionSetBody], body *permissionSetBody, set *permissionText) {
