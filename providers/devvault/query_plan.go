@@ -17,6 +17,7 @@ type plan struct {
 	way    *way       // the way taken into versions, if it is not by key
 	from   fragment   // all that follows FROM
 	where  []fragment // conditions without the bound
+	rest   vql.Expr   // WHERE without the bound
 	bound  *bound     // the top condition `f > x` that callers page by, kept apart from where
 	order  []fragment
 	paged  string // the unique field in whose ascending order rows come: id, external_id__v; empty when it is another order
@@ -109,6 +110,7 @@ func (p *plan) conditions(s *vql.Select) ([]way, error) {
 		ways = c.ways
 		where = rest
 	}
+	p.rest = where
 	if where != nil {
 		c, err := p.t.condition(where)
 		if err != nil {
@@ -308,8 +310,8 @@ func (p *plan) newest(s *vql.Select) (fragment, error) {
 	w := p.q.documents(p.q.alias(), s.Target.Text == "binders")
 	w.rowid = "+" + w.key // there are few versions of a document, and many keys in a list
 	all := append([]fragment{sqlf(fmt.Sprintf("%s.key > %s.key AND %[1]s.key <= (%[2]s.key | %d)", w.alias, p.t.alias, maxSeq))}, w.scope...)
-	if s.Where != nil {
-		c, err := w.condition(s.Where)
+	if p.rest != nil { // a bound by id holds for all versions of a document or none
+		c, err := w.condition(p.rest)
 		if err != nil {
 			return fragment{}, err
 		}

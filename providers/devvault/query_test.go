@@ -646,6 +646,31 @@ func TestTotalFollowsTheBound(t *testing.T) {
 	}
 }
 
+// TestTotalIsCountedOnce: pages by `id > last` of one query share what was counted for the first.
+func TestTotalIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	q := newQueried(t)
+	for i := range int64(20) {
+		q.versions(versionRow{doc: i + 1, binder: true, external: fmt.Sprint("m", i+10)})
+	}
+	for _, query := range []string{"SELECT id FROM documents WHERE id > %d PAGESIZE 3", "SELECT id FROM binders WHERE status__v = 'Approved' AND id > %d ORDER BY id PAGESIZE 3",
+		"SELECT LATESTVERSION id FROM ALLVERSIONS documents WHERE type__v = 'Multichannel Slide' AND status__v = STEADYSTATE() AND id > %d ORDER BY id PAGESIZE 3",
+		"SELECT external_id__v FROM documents WHERE external_id__v LIKE 'm%%' AND external_id__v > 'm%d' ORDER BY external_id__v PAGESIZE 3"} {
+		q.s.queries.totals = nil
+		for i := 12; i < 27; i += 3 {
+			q.ask(fmt.Sprintf(query, i))
+		}
+		counted := map[string]bool{}
+		for key := range q.s.queries.totals {
+			rest, _, _ := strings.Cut(key, "\x00")
+			counted[rest] = true
+		}
+		if len(counted) != 1 {
+			t.Errorf("%s: counted as %d queries, want 1", query, len(counted))
+		}
+	}
+}
+
 // TestTotalOfAllVersions: a page may end in the middle of a document; the next one, by `id > last`, leaves its other versions out.
 func TestTotalOfAllVersions(t *testing.T) {
 	t.Parallel()
