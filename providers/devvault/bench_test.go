@@ -40,7 +40,7 @@ func benchServer(b *testing.B, slides int) (url, session string) {
 	return h.URL, ses.id
 }
 
-func post(b *testing.B, client *http.Client, url, session, media, body string) {
+func post(b *testing.B, client *http.Client, url, session, media, body string) string {
 	req, err := http.NewRequest("POST", url, strings.NewReader(body))
 	if err != nil {
 		b.Fatal(err)
@@ -52,11 +52,14 @@ func post(b *testing.B, client *http.Client, url, session, media, body string) {
 		b.Fatal(err)
 	}
 	defer res.Body.Close()
+	out, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.Fatal(err)
+	}
 	if got := res.Header.Get("X-VaultAPI-Status"); got != "SUCCESS" {
-		out, _ := io.ReadAll(res.Body)
 		b.Fatalf("%s: %s", got, out)
 	}
-	io.Copy(io.Discard, res.Body)
+	return string(out)
 }
 
 // BenchmarkCrossLinks creates CrossLinks with single calls, many in flight. Client and server share the machine.
@@ -103,4 +106,31 @@ func BenchmarkPages(b *testing.B) {
 		rows += 1000
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkBinders makes binders of five nodes with single calls, 16 in flight: seven calls a binder.
+func BenchmarkBinders(b *testing.B) {
+	const flight = 16
+	url, session := benchServer(b, 1000)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: flight}}
+	defer client.CloseIdleConnections()
+	url += "/promo/api/v26.2/objects/binders"
+	const form = "application/x-www-form-urlencoded"
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range flight {
+		wg.Go(func() {
+			for next.Add(1) <= int64(b.N) {
+				out := post(b, client, url, session, form, "name__v=B&type__v=multichannel_presentation__v&lifecycle__v=promo_mats_lifecycle__v")
+				_, id, _ := strings.Cut(out, `"id":`)
+				id = strings.TrimSuffix(id, "}")
+				for n := range 5 {
+					post(b, client, url+"/"+id+"/documents", session, form, fmt.Sprintf("document_id__v=%d&binding_rule__v=steady-state&order__v=%d", n+1, n+1))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)*6/b.Elapsed().Seconds(), "calls/s")
 }

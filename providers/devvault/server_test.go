@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +18,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
+	if dir := os.Getenv("DEVVAULT_SERVE"); dir != "" {
+		fmt.Fprintln(os.Stderr, serveForKill(dir))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
 }
 
 // bench is a server with the vaults a test asks for, and a client that logs in by itself.
