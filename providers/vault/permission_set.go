@@ -314,6 +314,14 @@ func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *re
 		}))
 		return
 	}
+	// What is left out is not asked for any more: nothing of it stays planned.
+	for attribute, gone := range map[string]bool{
+		"bundles": c.Desired.Bundles == nil, "vault_actions": c.Desired.VaultActions == nil, "object": c.Desired.Object == nil, "exact": c.Desired.Exact == nil,
+	} {
+		if gone {
+			c.Set(attribute, nil)
+		}
+	}
 	change := changeGrants(grantsOf(c.Desired, name), live, recordedGrants(c.Recorded), exact)
 	c.Set("granted", resource.Set[string](change.Made.strings()))
 	c.Set("grants", resource.Set[string](change.after(live).strings()))
