@@ -318,9 +318,14 @@ func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *re
 	for attribute, gone := range map[string]bool{
 		"bundles": c.Desired.Bundles == nil, "vault_actions": c.Desired.VaultActions == nil, "object": c.Desired.Object == nil, "exact": c.Desired.Exact == nil,
 	} {
-		if gone {
+		if gone && !c.IsUnknown(addrs.Path("").Child(attribute)) {
 			c.Set(attribute, nil)
 		}
+	}
+	if c.IsUnknown("/bundles") || c.IsUnknown("/vault_actions") || c.IsUnknown("/object") {
+		c.MarkUnknown("grants")
+		c.MarkUnknown("granted")
+		return
 	}
 	change := changeGrants(grantsOf(c.Desired, name), live, recordedGrants(c.Recorded), exact)
 	c.Set("granted", resource.Set[string](change.Made.strings()))
@@ -476,6 +481,10 @@ func (p *Provider) writePermissionSet(ctx context.Context, _ *resource.Env, c *r
 		before = set.String()
 	}
 	add, revoke := plannedGrants(c)
+	if c.Planned.Grants == nil { // what is asked for was not known when planned
+		change := changeGrants(grantsOf(body, name), set.grants(), recordedGrants(c.Recorded), body.Exact != nil && *body.Exact)
+		add, revoke = change.Add, change.Revoke
+	}
 	if err := set.change(add, revoke); err != nil {
 		c.Fail(providers.Errorf(providers.Invalid, "permission set %s: %v", body.Name, err))
 		return
