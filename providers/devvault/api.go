@@ -60,6 +60,8 @@ func apiRoutes() []*route {
 		remove("objects/picklists/{picklist}/{value}", handleDropPicklistValue),
 
 		bare(post("mdl/execute", handleExecute)),
+		bare(post("mdl/execute_async", handleExecuteAsync)),
+		bare(get("mdl/execute_async/{id}/results", handleExecuteResults)),
 		bare(get("mdl/components/{component}", handleComponentText)),
 		get("configuration/{component}", handleConfiguration),
 		get("metadata/components", handleComponentTypes),

@@ -9,6 +9,41 @@ import (
 	"accord/providers/devvault/mdl"
 )
 
+// handleExecuteAsync answers POST /api/mdl/execute_async: the script is run at once, and a job tells how it went.
+func handleExecuteAsync(c *call) (reply, error) {
+	r, err := handleExecute(c)
+	if err != nil {
+		return reply{}, err
+	}
+	status := r.status
+	if status == "" {
+		status = "SUCCESS"
+	}
+	var id int64
+	err = c.s.store.update(func(t *tx) (err error) {
+		c.now = c.s.clock.now()
+		id, err = c.startJob(t, "MDL", appendJSON(nil, append(body{"responseStatus", status}, r.body...)))
+		return err
+	})
+	if err != nil {
+		return reply{}, err
+	}
+	return ok("job_id", id, "url", fmt.Sprintf("/api/%s/services/jobs/%d", versions[len(versions)-1], id))
+}
+
+// handleExecuteResults answers GET /api/mdl/execute_async/{id}/results.
+func handleExecuteResults(c *call) (reply, error) {
+	id, err := c.number("id")
+	if err != nil {
+		return reply{}, err
+	}
+	result, err := c.jobResult(id)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{content: result, media: "application/json;charset=UTF-8"}, nil
+}
+
 // statementError is what is wrong with one MDL statement.
 type statementError struct{ code, message string }
 

@@ -9,7 +9,7 @@ import (
 type jobPoll struct{ slot, id int64 }
 
 // startJob records a job that is done at once; its result is what the artifacts link answers.
-func (c *call) startJob(t *tx, title string, result raw) (int64, error) {
+func (c *call) startJob(t *tx, title string, result []byte) (int64, error) {
 	now := c.now.UnixMilli()
 	res, err := t.execResult(`INSERT INTO jobs (slot, title, status, user, created, finished, result) VALUES (?, ?, 'SUCCESS', ?, ?, ?, ?)`,
 		c.v.slot, title, c.user.ID, now, now, string(result))
@@ -54,13 +54,18 @@ func handleJobArtifacts(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	var result []byte
-	found, err := one(c.ctx(), c.s.store.read, []any{&result}, `SELECT result FROM jobs WHERE slot = ? AND id = ?`, c.v.slot, id)
+	result, err := c.jobResult(id)
 	if err != nil {
 		return reply{}, err
 	}
-	if !found {
-		return reply{}, fail("INVALID_DATA", "The job [%d] does not exist", id)
-	}
 	return ok("data", raw(result))
+}
+
+func (c *call) jobResult(id int64) ([]byte, error) {
+	var result []byte
+	found, err := one(c.ctx(), c.s.store.read, []any{&result}, `SELECT result FROM jobs WHERE slot = ? AND id = ?`, c.v.slot, id)
+	if err == nil && !found {
+		err = fail("INVALID_DATA", "The job [%d] does not exist", id)
+	}
+	return result, err
 }

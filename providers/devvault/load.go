@@ -67,7 +67,7 @@ type loader struct {
 const loadChunk = 2000
 
 // Load reads a content library into a vault. What is there already is left as it is, so that loading again does nothing; the same file
-// under the same name is not even read again. An error names the line; what came before it stays.
+// under the same name is not even read again. An error names the line; what was written some way before it stays.
 func (s *Server) Load(vault, name string, library io.Reader) (Loaded, error) {
 	v := s.vault(vault)
 	if v == nil {
@@ -97,7 +97,6 @@ func (s *Server) Load(vault, name string, library io.Reader) (Loaded, error) {
 	scan.Buffer(nil, 16<<20)
 	line, more := 0, true
 	for more {
-		var failed error
 		err := s.store.update(func(t *tx) error {
 			c.now = s.clock.now()
 			l.cat = v.catalog()
@@ -115,23 +114,18 @@ func (s *Server) Load(vault, name string, library io.Reader) (Loaded, error) {
 				d.UseNumber()
 				d.DisallowUnknownFields()
 				if err := d.Decode(&x); err != nil {
-					failed = err
-					return nil
+					return err
 				}
 				if x.MDL != "" {
 					l.pending = x.MDL
 					return nil
 				}
-				if err := t.row(func() error { return l.line(t, &x) }); err != nil {
-					failed = err
-					return nil
+				if err := l.line(t, &x); err != nil {
+					return err
 				}
 			}
 			return nil
 		})
-		if err == nil {
-			err = failed
-		}
 		if err == nil && l.pending != "" {
 			err = l.execute()
 		}

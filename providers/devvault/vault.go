@@ -26,7 +26,6 @@ type vault struct {
 	// Only writes touch these.
 	lastDoc    int64
 	lastRecord map[int64]int64 // by extent
-	lastNode   int64
 }
 
 // VaultSpec describes a vault, for AddVault.
