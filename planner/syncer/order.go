@@ -71,34 +71,23 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 		return jobs, err
 	}
 	for _, level := range levels {
-		if err := each(ctx, level, func(ctx context.Context, j *job) {
-			j.err = s.route(ctx, j, byAddr, writing)
-		}); err != nil {
-			return jobs, err
-		}
+		each(level, func(j *job) { j.err = s.route(ctx, j, byAddr, writing) })
 		ready := slices.DeleteFunc(slices.Clone(level), func(j *job) bool {
 			return j.err != nil || j.Decision.Mode == None
 		})
-		groups := groups(ready)
-		if err := each(ctx, groups, func(ctx context.Context, g []*job) {
-			s.pass(ctx, g, writing)
-		}); err != nil {
-			return jobs, err
-		}
+		each(groups(ready), func(g []*job) { s.pass(ctx, g, writing) })
 	}
 	return jobs, nil
 }
 
-// each calls f for all of list, a few at once, and waits. It stops early only
-// when ctx ends.
-func each[T any](ctx context.Context, list []T, f func(context.Context, T)) error {
+// each calls f for all of list, a few at once, and waits.
+func each[T any](list []T, f func(T)) {
 	var g errgroup.Group
 	g.SetLimit(concurrency)
 	for _, element := range list {
-		g.Go(func() error { f(ctx, element); return nil })
+		g.Go(func() error { f(element); return nil })
 	}
 	g.Wait()
-	return nil
 }
 
 // levels puts jobs into rows: each after those that it routes by or follows.

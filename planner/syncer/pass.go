@@ -28,9 +28,13 @@ type pass struct {
 // pass takes a group of jobs from the read to the record. What went wrong is
 // said in each job.
 func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
+	finish := func(j *job) {
+		if writing {
+			j.finish(ctx)
+		}
+	}
 	if writing {
-		each(ctx, jobs, func(ctx context.Context, j *job) { j.err = s.begin(ctx, j) })
-		defer each(ctx, jobs, func(ctx context.Context, j *job) { j.finish(ctx) })
+		each(jobs, func(j *job) { j.err = s.begin(ctx, j) })
 	}
 	p := &pass{
 		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode == Full,
@@ -39,24 +43,28 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 	for _, j := range jobs {
 		if j.err == nil && !j.skipped {
 			p.jobs = append(p.jobs, j)
+		} else {
+			finish(j)
 		}
 	}
 	if len(p.jobs) == 0 {
 		return
 	}
-	if err := p.prepare(ctx); err != nil {
-		for _, j := range p.jobs {
-			if j.err == nil {
-				j.err = err
-			}
+	err := p.prepare(ctx)
+	each(p.jobs, func(j *job) {
+		if j.err == nil {
+			j.err = err
 		}
-		return
-	}
-	each(ctx, p.jobs, func(ctx context.Context, j *job) {
 		if j.err == nil {
 			j.err = j.through(ctx, p, writing)
 		}
+		finish(j)
 	})
+	p.clear()
+}
+
+// clear removes what no target needs any more.
+func (p *pass) clear() {
 	for _, f := range p.library {
 		f.remove()
 	}
@@ -84,7 +92,7 @@ func (p *pass) prepare(ctx context.Context) error {
 	go func() {
 		defer close(targets)
 		if p.full {
-			each(ctx, p.jobs, func(ctx context.Context, j *job) { j.err = j.readTarget(ctx, p) })
+			each(p.jobs, func(j *job) { j.err = j.readTarget(ctx, p) })
 		}
 	}()
 	err = p.readSource(ctx)

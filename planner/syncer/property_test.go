@@ -18,16 +18,22 @@ import (
 	"accord/providers/providertest"
 )
 
-// The sample is the same each time, but for the long proof.
+// The sample is the same each time, but for the long proof and where flags say
+// otherwise.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if os.Getenv("ACCORD_LONG") != "" {
-		flag.Set("rapid.checks", "10000")
-	} else {
-		flag.Set("rapid.checks", "120")
-		if flag.Lookup("rapid.seed").Value.String() == "0" {
-			flag.Set("rapid.seed", "2")
+	given := make(map[string]bool)
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	set := func(name, value string) {
+		if !given[name] {
+			flag.Set(name, value)
 		}
+	}
+	if os.Getenv("ACCORD_LONG") != "" {
+		set("rapid.checks", "10000")
+	} else {
+		set("rapid.checks", "120")
+		set("rapid.seed", "2")
 	}
 	os.Exit(m.Run())
 }
@@ -64,11 +70,6 @@ func (o *oracle) meaning(m providers.Member) providers.Meaning {
 func (o *oracle) publishable(m providers.Member) bool {
 	r := o.source[m]
 	return o.meaning(m) == providers.Publish && r.Problem == "" && !slices.ContainsFunc(r.Members, func(m providers.Member) bool { return !o.publishable(m) })
-}
-
-func (o *oracle) there(m providers.Member) bool {
-	c, ok := o.before[m]
-	return ok && c.Standing != providers.Withdrawn
 }
 
 // fate decides one item; needed is for those that are not routed.

@@ -65,10 +65,9 @@ func remembered(input string) (values map[string]bool, all, known bool) {
 // table is what the target of a route table holds: its keys with their titles,
 // and the titles of those that it loses.
 type table struct {
-	keys    map[string]string
-	gone    map[string]string
-	faults  string // why it may lack some: nothing is withdrawn for it
-	blocked string // why it cannot be used at all
+	keys   map[string]string
+	gone   map[string]string
+	faults string // why it may lack some: nothing is withdrawn for it
 }
 
 // lookup reads a route table that is kept nowhere (CONN-3).

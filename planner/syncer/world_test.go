@@ -35,7 +35,6 @@ type world struct {
 	events  []syncer.Event
 	dir     string
 	budget  int
-	s       *syncer.Syncer
 }
 
 // mortal is a provider whose process can be killed at a write.
