@@ -190,8 +190,7 @@ func TestLargeBatch(t *testing.T) {
 	}
 }
 
-// A reader that stops keeps nothing running, and one that is slow bounds what
-// is under way.
+// A reader that stops leaves the plugin fit for the next call.
 func TestStreamStops(t *testing.T) {
 	p := start(t, "bench")
 	for b, err := range p.Records(t.Context(), providers.RecordsRequest{Since: time.UnixMilli(10_000_000)}) {

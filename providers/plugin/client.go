@@ -72,7 +72,7 @@ func Open(ctx context.Context, c Command) (*Plugin, error) {
 	p := &Plugin{process: newProcess(c)}
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  handshake(ProtocolVersion),
-		Plugins:          goplugin.PluginSet{name: &end{}},
+		Plugins:          goplugin.PluginSet{service: &end{}},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         runtime.GOOS == "windows", // no unix socket there, but a port that anyone may dial
 		Logger:           c.logger(),
@@ -100,7 +100,7 @@ func (p *Plugin) start() error {
 	if err != nil {
 		return err
 	}
-	raw, err := protocol.Dispense(name)
+	raw, err := protocol.Dispense(service)
 	if err != nil {
 		return err
 	}

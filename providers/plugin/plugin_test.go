@@ -70,7 +70,7 @@ func command(t testing.TB, mode string, environment ...string) Command {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Command{Name: mode, Path: exe, Env: append(environment, envMode+"="+mode)}
+	return Command{Name: mode, Path: exe, Env: append(environment, envMode+"="+mode, "GORACE=atexit_sleep_ms=0")}
 }
 
 func start(t testing.TB, mode string, environment ...string) *Plugin {

@@ -52,7 +52,7 @@ func serve(p providers.Provider, version uint) error {
 	}
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig: handshake(version),
-		Plugins:         goplugin.PluginSet{name: &end{provider: p}},
+		Plugins:         goplugin.PluginSet{service: &end{provider: p}},
 		Logger:          hclog.NewNullLogger(),
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(options,
@@ -70,7 +70,8 @@ func endWithHost() {
 	os.Exit(1)
 }
 
-const name = "provider"
+// service is the one thing a plugin serves.
+const service = "provider"
 
 // end is go-plugin's view of both ends.
 type end struct {

@@ -147,7 +147,7 @@ func (f *field) defaultValue(text string, t cty.Type) json.RawMessage {
 
 func (f *field) nested() schema.Nested {
 	n := schema.Nested{Name: f.name, Doc: f.Tag.Get("doc"), Label: f.Tag.Get("label"), Required: f.flags["required"]}
-	element := f.Type
+	var element reflect.Type
 	switch f.Type.Kind() {
 	case reflect.Map:
 		if n.Label == "" || f.Type.Key().Kind() != reflect.String {
