@@ -125,11 +125,7 @@ func (c *conn) send(ctx context.Context, k call, read func(*http.Response) error
 			return e
 		case relogin:
 			stale = used
-		case outwait:
-			// Look again once a minute: maintenance may end early.
-			pause := min(e.down, time.Minute)
-			c.pace.pause(pause)
-			c.observe(Waiting{Op: k.op, Reason: Downtime, For: e.down, Err: e})
+		case outwait: // the pace holds it back
 		case again:
 			tries++
 			if !c.budget.spend() {
@@ -198,9 +194,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	var t ticket
 	if !k.login { // Vault counts logins in a window of their own
 		t, err = c.pace.enter(ctx, func(why Reason, d time.Duration) {
-			if why != Downtime || attempt == 1 { // else send said it already
-				c.observe(Waiting{Op: k.op, Reason: why, For: d})
-			}
+			c.observe(Waiting{Op: k.op, Reason: why, For: d})
 		})
 		if err != nil {
 			_ = body.Close()
@@ -248,6 +242,11 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 			h = resp.Header
 		}
 		c.pace.leave(t, h)
+		if resp != nil {
+			if d := downtime(resp); d > 0 {
+				c.pace.pause(d)
+			}
+		}
 	}
 	if err != nil {
 		return used, k.cut(ctx, err, connected.Load() || !neverSent(err))

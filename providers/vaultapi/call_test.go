@@ -239,6 +239,25 @@ func TestDowntime(t *testing.T) {
 	}
 }
 
+// Maintenance announced beside an answer: the answer counts, the next call waits.
+func TestDowntimeAnnounced(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-VaultAPI-DowntimeExpectedDurationMinutes", "30")
+		answer(w, `{"responseStatus":"SUCCESS","objects":[]}`)
+	})
+	var seen events
+	c := s.open(t, func(cfg *Config) { cfg.Observe = seen.observe })
+	for range 2 {
+		if _, err := c.Objects(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := seen.waits(Downtime); len(w) != 1 || w[0].For != 30*time.Minute {
+		t.Errorf("told %v", w)
+	}
+}
+
 func TestDowntimeWithoutEnd(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

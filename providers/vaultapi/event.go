@@ -21,7 +21,7 @@ type Waiting struct {
 	Op     string
 	Reason Reason
 	For    time.Duration // at most; 0 when nobody knows
-	Err    error         // what is to be retried, for Backoff and Downtime
+	Err    error         // what is to be retried, for Backoff
 }
 
 // LoggedIn says that there is a new session.

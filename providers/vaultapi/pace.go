@@ -33,7 +33,8 @@ type pacer struct {
 	end       time.Time // when this window is over at the latest
 	next      time.Time // no call goes out earlier
 	flying    int       // calls sent and not answered
-	down      time.Time // maintenance until
+	down      time.Time // maintenance: nobody calls until then
+	announced time.Time // when it is over, as Vault said
 	changed   chan struct{}
 }
 
@@ -60,10 +61,14 @@ func (p *pacer) enter(ctx context.Context, waiting func(Reason, time.Duration)) 
 			return t, nil
 		}
 		changed := p.changed
+		var until time.Duration
+		if why == Downtime {
+			until = p.announced.Sub(p.clock.Now())
+		}
 		p.mu.Unlock()
 
 		if why != told {
-			waiting(why, wait)
+			waiting(why, max(wait, until))
 			told = why
 		}
 		var timer <-chan time.Time // nil: only another call's answer helps
@@ -137,13 +142,15 @@ func (p *pacer) leave(t ticket, h http.Header) {
 	p.changed = make(chan struct{})
 }
 
-// pause holds back all calls for d.
+// pause holds back all calls, because Vault announced a maintenance of d. A
+// few go out once a minute to see: it may end early.
 func (p *pacer) pause(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until := p.clock.Now().Add(d); until.After(p.down) {
-		p.down = until
-	}
+	now := p.clock.Now()
+	p.down, p.announced = now.Add(min(d, time.Minute)), now.Add(d)
+	p.limit, p.silent = 0, false
+	p.epoch++
 }
 
 func burst(h http.Header) (limit, remaining int, ok bool) {
