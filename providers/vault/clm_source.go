@@ -99,24 +99,25 @@ func (s *clmSource) read(ctx context.Context, emit func(providers.Batch) bool) e
 	return s.some(ctx, emit)
 }
 
-// prepare learns what all of the read needs to know.
-func (s *clmSource) prepare(ctx context.Context) error {
-	now, err := s.v.now(ctx)
-	if err != nil {
-		return err
-	}
-	s.horizon, s.today = now, now.Format(time.DateOnly)
+// prepare learns what all of the read needs to know. The clock is read last,
+// from answers that were given before the read itself begins.
+func (s *clmSource) prepare(ctx context.Context) (err error) {
 	if s.columns, err = s.v.columns(ctx, append(slices.Clone(sourceFields), s.req.Fields...)); err != nil {
 		return err
 	}
-	if s.req.Only {
-		return nil // whose names are known to who asks
+	if !s.req.Only { // names of records that are asked for by key are known to who asks
+		if s.country, err = s.recordNames(ctx, objCountry); err != nil {
+			return err
+		}
+		if s.product, err = s.recordNames(ctx, "product__v"); err != nil {
+			return err
+		}
 	}
-	if s.country, err = s.recordNames(ctx, objCountry); err != nil {
+	if s.horizon, err = s.v.now(ctx); err != nil {
 		return err
 	}
-	s.product, err = s.recordNames(ctx, "product__v")
-	return err
+	s.today = s.horizon.Format(time.DateOnly)
+	return nil
 }
 
 func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]string, error) {

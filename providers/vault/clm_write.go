@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,10 +32,11 @@ type clmWriter struct {
 // clmItem is one write on its way.
 type clmItem struct {
 	write   *providers.Write
-	fields  vaultapi.Fields // to be set: all of a new item, else those that differ
+	fields  vaultapi.Fields // as they shall be
 	doc     *targetDoc      // nil until it exists
 	made    bool            // by this batch
 	members []vaultapi.ID   // what it names, in the order of write.Members
+	differs []string        // fields, of what should be created and is there
 	changed bool
 	err     error
 }
@@ -358,6 +360,9 @@ func (w *clmWriter) draft(ctx context.Context) error {
 
 // update sets the fields that differ, in batches.
 func (w *clmWriter) update(ctx context.Context) error {
+	if err := w.compare(ctx); err != nil {
+		return err
+	}
 	var rows []vaultapi.Fields
 	var of []*clmItem
 	for _, i := range w.open() {
@@ -365,12 +370,7 @@ func (w *clmWriter) update(ctx context.Context) error {
 			continue
 		}
 		row := vaultapi.Fields{"id": i.doc.version.ID}
-		if i.write.Verb == providers.WriteCreate { // made by an earlier run: which fields differ is not known
-			for name, v := range i.fields {
-				row[name] = v
-			}
-		}
-		for _, name := range i.write.Changed {
+		for _, name := range append(i.differs, i.write.Changed...) {
 			row[name] = i.fields[name] // absent: cleared
 		}
 		if len(row) > 1 {
@@ -389,6 +389,35 @@ func (w *clmWriter) update(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// compare finds which fields differ of what should be created and is there,
+// made by an earlier run.
+func (w *clmWriter) compare(ctx context.Context) error {
+	there := map[string]*clmItem{}
+	for _, i := range w.open() {
+		if !i.made && i.write.Verb == providers.WriteCreate {
+			there[i.write.Key] = i
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	return w.marked(ctx, w.binders(), slices.Sorted(maps.Keys(there)), func(records []providers.Record) error {
+		for _, r := range records {
+			i := there[r.Key]
+			var has, shall map[string]json.RawMessage
+			if err := errors.Join(json.Unmarshal(r.Fields, &has), json.Unmarshal(i.write.Fields, &shall)); err != nil {
+				return fmt.Errorf("compare the fields of %s: %w", r.Title, err)
+			}
+			for name, v := range shall {
+				if string(has[name]) != string(v) {
+					i.differs = append(i.differs, name)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // relate brings the relationships of slides to shared resources up to date.
