@@ -162,6 +162,9 @@ func split(body any) (map[string]any, error) {
 	case []byte:
 		raw = b
 	}
+	if m, ok := splitCanonical(raw); ok {
+		return m, nil
+	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, fmt.Errorf("reading a body: %w", err)
@@ -171,6 +174,71 @@ func split(body any) (map[string]any, error) {
 		m[name] = v
 	}
 	return m, nil
+}
+
+// splitCanonical is split for what it can tell to be canonical without reading
+// the values: several times faster, and most of what planning costs.
+func splitCanonical(raw []byte) (map[string]any, bool) {
+	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' {
+		return nil, false
+	}
+	m := make(map[string]any, 16)
+	if len(raw) == 2 {
+		return m, true
+	}
+	for at := 1; ; {
+		key := at + 1
+		for at = key; at < len(raw) && raw[at] != '"'; at++ {
+			if raw[at] == '\\' {
+				return nil, false
+			}
+		}
+		if raw[key-1] != '"' || at+2 >= len(raw) || raw[at+1] != ':' {
+			return nil, false
+		}
+		value := at + 2
+		end, ok := valueEnd(raw, value)
+		if !ok {
+			return nil, false
+		}
+		m[string(raw[key:at])] = json.RawMessage(raw[value:end:end])
+		if end == len(raw)-1 {
+			return m, true
+		}
+		if raw[end] != ',' {
+			return nil, false
+		}
+		at = end + 1
+	}
+}
+
+// valueEnd finds where a value ends: at the comma or brace behind it.
+func valueEnd(raw []byte, at int) (int, bool) {
+	depth := 0
+	for ; at < len(raw); at++ {
+		switch raw[at] {
+		case '"':
+			for at++; at < len(raw) && raw[at] != '"'; at++ {
+				if raw[at] == '\\' {
+					at++
+				}
+			}
+		case '{', '[':
+			depth++
+		case ',':
+			if depth == 0 {
+				return at, true
+			}
+		case '}', ']':
+			if depth == 0 {
+				return at, true
+			}
+			depth--
+		case ' ', '\n', '\t', '\r':
+			return 0, false
+		}
+	}
+	return 0, false
 }
 
 // anyWithin reports whether a path lies at or below a place, or above it.

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -586,3 +587,34 @@ func TestAsErrorKeepsTheKind(t *testing.T) {
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
 
 var typeOfBox = typeOf[box]()
+
+func FuzzSplitCanonical(f *testing.F) {
+	for _, s := range []string{`{}`, `{"a":1}`, `{"a":{"b":[1,"}\\"]"]},"c":""}`, `{"a\"b":1}`, `{"a":null,"b":[{},[]]}`, `{"a":1,}`, `{"a" : 1}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		canonical, err := schema.Canonical(in, nil)
+		if err != nil || canonical[0] != '{' {
+			splitCanonical(in) // must not panic
+			return
+		}
+		var want map[string]json.RawMessage
+		if err := json.Unmarshal(canonical, &want); err != nil {
+			t.Fatal(err)
+		}
+		got, ok := splitCanonical(canonical)
+		if !ok {
+			if got, err = split(canonical); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d members, want %d", canonical, len(got), len(want))
+		}
+		for name, v := range want {
+			if g, _ := got[name].(json.RawMessage); string(g) != string(v) {
+				t.Fatalf("%s: %q is %s, want %s", canonical, name, g, v)
+			}
+		}
+	})
+}
