@@ -266,6 +266,16 @@ func (m *making) judge(o *object) {
 			o.record = true
 		}
 	}
+	if o.recorded != nil && o.recorded.Protect != o.desired.Protect {
+		word := "is lifted"
+		if o.desired.Protect {
+			word = "begins"
+		}
+		o.response.Consequences = append(o.response.Consequences, "its protection "+word)
+		if o.action == providers.NoAction {
+			o.action, o.record = providers.Update, true
+		}
+	}
 	if o.action == providers.NoAction && (o.recovered || m.entryDiffers(o)) {
 		o.record = true
 	}
@@ -377,10 +387,10 @@ func (m *making) protect(o *object) {
 		word = "replace"
 	}
 	detail := fmt.Sprintf("This plan would %s it. Its protection is kept in the state, also when its block is gone.", word)
-	if o.desired != nil {
-		detail += " Set protect = false in its lifecycle block and apply that first."
+	if o.desired != nil || m.req.Destroy && m.req.Desired.Find(o.addr) != nil {
+		detail += " Take protect out of its lifecycle block and apply that first."
 	} else {
-		detail += fmt.Sprintf(" Lift it by name: put the block back with protect = false and apply, or write removed { from = %s, unprotect = true }.", o.addr)
+		detail += " Put the block back without protect, and apply that first."
 	}
 	m.refuse(providers.Diagnostic{Severity: providers.SeverityError, Code: "PROTECTED", Addr: o.addr, Summary: fmt.Sprintf("%s is protected", o.addr), Detail: detail, Refused: true})
 }

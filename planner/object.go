@@ -61,8 +61,8 @@ func (o *object) entry(result *providers.Object) *state.Object {
 		e.DependsOn = o.desired.DependsOn
 		e.Protect = o.desired.Protect
 	}
-	if o.recorded != nil && o.recorded.Protect {
-		e.Protect = true // protection is lifted by name, never by leaving it out
+	if o.desired == nil && o.recorded != nil {
+		e.Protect = o.recorded.Protect // taking the block out does not lift it
 	}
 	return e
 }

@@ -35,9 +35,6 @@ func (m *making) order(context.Context) {
 		if o.desired != nil {
 			s.DependsOn, s.Protect = o.desired.DependsOn, o.desired.Protect
 		}
-		if o.recorded != nil && o.recorded.Protect && o.desired != nil {
-			s.Protect = true
-		}
 		steps[o.addr] = s
 	}
 	after := func(s *plan.Step, refs ...providers.Ref) {

@@ -361,6 +361,11 @@ func TestProtectIsRememberedWithoutItsBlock(t *testing.T) {
 	if p, _ := w.tryPlan(protected, true); len(p.Refusals) != 1 {
 		t.Errorf("destroying it should be refused: %v", p.Refusals)
 	}
+	// Lifting it is a change that a reviewer sees.
+	w.want(w.plan(oneBox), "update box.a")
+	w.clean(w.apply(oneBox))
+	w.nothing(oneBox)
+	w.clean(w.apply(""))
 }
 
 func TestIgnoreChanges(t *testing.T) {

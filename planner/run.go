@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"accord/lang/addrs"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -55,13 +56,23 @@ func (a *applying) runTogether(ctx context.Context, refs []providers.Ref) map[pr
 	if err != nil {
 		return failed(err)
 	}
+	tables := map[addrs.Instance]bool{}
+	for _, t := range tasks {
+		if slices.Contains(refs, providers.Ref{Addr: t.Sync.Addr, Sync: true}) && t.Sync.Route.Table != nil {
+			tables[*t.Sync.Route.Table] = true
+		}
+	}
 	var run []syncer.Task
 	for _, t := range tasks {
 		ref := providers.Ref{Addr: t.Sync.Addr, Sync: true}
 		step := a.steps[ref]
 		if !slices.Contains(refs, ref) {
-			t.Decision = syncer.Decision{At: t.Decision.At}
-			run = append(run, t)
+			// Others have steps of their own, later or before; here they are
+			// at most what is routed by.
+			if tables[t.Sync.Addr] {
+				t.Decision = syncer.Decision{At: t.Decision.At}
+				run = append(run, t)
+			}
 			continue
 		}
 		if !sameSync(step.Sync, &t.Sync) {
@@ -71,8 +82,6 @@ func (a *applying) runTogether(ctx context.Context, refs []providers.Ref) map[pr
 		}
 		if !t.Decision.Step {
 			outcomes[ref] = syncer.Outcome{Addr: ref.Addr, Status: syncer.Skipped, Decision: t.Decision}
-			t.Decision = syncer.Decision{At: t.Decision.At}
-			run = append(run, t)
 			continue
 		}
 		t.Promise = step.Promise

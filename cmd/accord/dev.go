@@ -80,9 +80,20 @@ func (c *cli) runDev(ctx context.Context, o devOptions) error {
 		return err
 	}
 	lock := flock.New(filepath.Join(folder, "dev.lock"))
-	if held, err := lock.TryLock(); err != nil {
+	patience := 2 * lingering // for an embedded server that nobody uses any more
+	if o.embedded {
+		patience = 0
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	held, err := lock.TryLock()
+	if !held && err == nil && patience > 0 {
+		held, err = lock.TryLockContext(waiting, 50*time.Millisecond)
+	}
+	cancel()
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("lock the folder of the development server: %w", err)
-	} else if !held {
+	}
+	if !held {
 		if o.embedded {
 			return nil // another one was faster; its client finds it
 		}

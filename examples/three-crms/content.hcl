@@ -12,10 +12,6 @@ integration_point "clm_presentation" {
   integration = integration.clm[each.key]
   name        = "clm_presentation"
   status      = "active"
-
-  lifecycle {
-    protect = true
-  }
 }
 
 query_rule "approved_only" {
