@@ -74,9 +74,22 @@ func (s *Server) principal(u *user, v *vault) *principal {
 // action reports whether the user has a vault action.
 func (p *principal) action(name string) bool { return p.admin || p.grants.actions[name] }
 
+// managed are the objects that nobody changes without a vault action (PERM-1). The action alone is enough for them.
+var managed = map[string]string{
+	"connection__sys":        "manage_connections__v",
+	"integration__sys":       "manage_integrations__v",
+	"integration_point__sys": "manage_integrations__v",
+}
+
 // can reports whether the user may read, create, edit or delete records of an object.
 func (p *principal) can(object, verb string) bool {
-	return p.admin || p.grants.objects[object].may(verb)
+	if p.admin {
+		return true
+	}
+	if action := managed[object]; action != "" && (verb != "read" || p.action(action)) {
+		return p.action(action)
+	}
+	return p.grants.objects[object].may(verb)
 }
 
 // canType is can for the records of one object type.

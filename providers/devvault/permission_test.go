@@ -73,3 +73,42 @@ func TestAPIAccessIsNeeded(t *testing.T) {
 	id := b.limited("crm", `RECREATE Permissionset limited__c (label('Limited'), active(true), Objectpermission keyword__v(read(true)));`)
 	want(t, "the login succeeds, the call fails", b.as(id, "GET", "crm", "objects/users/me", nil).errorType(), "INSUFFICIENT_ACCESS")
 }
+
+// PERM-1: connections and integrations are changed by who has the vault actions for them, and by nobody else.
+func TestPERM1ManageActions(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "crm:crm")
+	objects := []string{"connection__sys", "integration__sys", "integration_point__sys"}
+	try := func(grants string) (seen string) {
+		t.Helper()
+		id := b.limited("crm", `RECREATE Permissionset limited__c (label('Limited'), active(true), Vaultaction api_access__v(granted(true))`+grants+`);`)
+		for _, o := range objects {
+			record := b.all("crm", o, "id")[0]["id"].(string)
+			read := b.as(id, "GET", "crm", "vobjects/"+o+"/"+record, nil).errorType()
+			edit := b.as(id, "PUT", "crm", "vobjects/"+o, []map[string]any{{"id": record, "description__sys": fmt.Sprint(len(grants))}}).errorType()
+			seen += fmt.Sprintf("%t %t, ", read == "", edit == "")
+		}
+		return seen
+	}
+	want(t, "none", try(``), "false false, false false, false false, ")
+	want(t, "connections", try(`, Vaultaction manage_connections__v(granted(true))`), "true true, false false, false false, ")
+	want(t, "integrations", try(`, Vaultaction manage_integrations__v(granted(true))`), "false false, true true, true true, ")
+	want(t, "rights on the object only", try(`, Objectpermission connection__sys(read(true), edit(true))`), "true false, false false, false false, ")
+}
+
+// PERM-2: what the CLM Integration reads, and no more.
+func TestPERM2Reads(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "crm:crm")
+	id := b.limited("crm", `RECREATE Permissionset limited__c (label('Limited'), active(true), Vaultaction api_access__v(granted(true)),
+		Objectpermission keyword__v(read(true)), Fieldpermission keyword__v.name__v(read(true)), Objectpermission exception_item__sys(read(true)));`)
+	record := b.record("crm", "keyword__v", map[string]any{"name__v": "K", "external_id__v": "k"})
+	data := b.as(id, "GET", "crm", "vobjects/keyword__v/"+record, nil).get("data").(map[string]any)
+	want(t, "fields", fmt.Sprint(data), "map[name__v:K]")
+	want(t, "website", b.as(id, "GET", "crm", "vobjects/website__v", nil).errorType(), "INSUFFICIENT_ACCESS")
+	want(t, "the object under its other name", b.as(id, "GET", "crm", "vobjects/user_exception_item__v", nil).status(), "SUCCESS")
+	want(t, "by query", b.as(id, "POST", "crm", "query", form("q", "SELECT id FROM website__v")).status(), "FAILURE")
+	want(t, "read only", b.as(id, "POST", "crm", "vobjects/keyword__v", []map[string]any{{"name__v": "x"}}).errorType(), "INSUFFICIENT_ACCESS")
+	want(t, "list", len(b.as(id, "GET", "crm", "vobjects/keyword__v?fields=name__v", nil).list("data")), 1)
+	want(t, "query", len(b.as(id, "POST", "crm", "query", form("q", "SELECT name__v FROM keyword__v")).list("data")), 1)
+}

@@ -353,7 +353,7 @@ func handleListRecords(c *call) (reply, error) {
 		}
 		row := body{}
 		for _, n := range wanted {
-			if f := o.fields.get(strings.TrimSpace(n)); f != nil {
+			if f := o.fields.get(strings.TrimSpace(n)); f != nil && c.user.canField(o.Name, f.Name, "read") {
 				row = append(row, f.Name, c.v.get(o, r, f))
 			}
 		}

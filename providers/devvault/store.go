@@ -235,7 +235,7 @@ type store struct {
 // openStore opens or creates the database in dir. With lax, a commit may be lost when the machine loses power, never when the process is
 // killed: that is what tests want.
 func openStore(dir string, lax bool) (*store, error) {
-	pragmas := []string{"journal_mode(wal)", "busy_timeout(10000)", "temp_store(memory)", "cache_size(-65536)", "wal_autocheckpoint(4000)"}
+	pragmas := []string{"journal_mode(wal)", "busy_timeout(10000)", "wal_autocheckpoint(4000)"}
 	if lax {
 		pragmas = append(pragmas, "synchronous(off)")
 	} else {
@@ -245,7 +245,7 @@ func openStore(dir string, lax bool) (*store, error) {
 		q := url.Values{"_pragma": append(append([]string{}, pragmas...), more...), "_txlock": {"immediate"}}
 		return sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(dir, "vaults.db"))+"?"+q.Encode())
 	}
-	w, err := open()
+	w, err := open("cache_size(-65536)")
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
