@@ -217,9 +217,11 @@ func (a *applying) fill(planned *providers.Object) (*providers.Object, error) {
 		return planned, nil
 	}
 	a.mu.Lock()
-	known := make(map[addrs.Instance]lang.Object, len(a.objects))
-	for addr, o := range a.objects {
-		known[addr] = lang.Object{Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
+	known := make(map[addrs.Instance]lang.Object, len(r.DependsOn))
+	for _, addr := range r.DependsOn {
+		if o, ok := a.objects[addr]; ok {
+			known[addr] = lang.Object{Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
+		}
 	}
 	a.mu.Unlock()
 	want, diags := r.Resolve(known)

@@ -87,6 +87,11 @@ says beforehand what each change does to the content in the field.
 			} else {
 				color.NoColor = false
 			}
+			// Everything is relative to DIR, files of other flags included.
+			if err := os.Chdir(c.chdir); err != nil {
+				return fmt.Errorf("-chdir=%s: there is no such directory", c.chdir)
+			}
+			c.chdir = "."
 			return nil
 		},
 	}
