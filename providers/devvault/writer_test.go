@@ -88,3 +88,28 @@ func TestWritesOfOneCommitDoNotDisturbEachOther(t *testing.T) {
 	}
 	want(t, "after close", st.update(func(*tx) error { return nil }), errClosed)
 }
+
+// A reader sees what was committed, and does not wait for a write that is under way.
+func TestReadersDoNotWaitForAWriter(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "promo:promomats")
+	id := b.doc("promo", "material__v", "title__v", "before")
+	held, release, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		done <- b.store.update(func(tx *tx) error {
+			err := tx.exec(`UPDATE versions SET fields = json_set(fields, '$.title__v', 'after')`)
+			close(held)
+			<-release
+			return err
+		})
+	}()
+	<-held
+	want(t, "while it writes", b.field("promo", id, "title__v"), any("before"))
+	rows := b.must("POST", "promo", "query", form("q", "SELECT title__v FROM documents")).list("data")
+	want(t, "by query", rows[0]["title__v"], any("before"))
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	want(t, "when it is committed", b.field("promo", id, "title__v"), any("after"))
+}
