@@ -16,7 +16,6 @@ type output struct {
 	name, description string
 	sensitive         bool
 	value             *hcl.Attribute // nil after a problem
-	dependsOn         []hcl.Expression
 	rng               hcl.Range
 
 	mentions []mention

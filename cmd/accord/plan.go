@@ -10,7 +10,6 @@ import (
 
 	"accord/planner"
 	"accord/planner/plan"
-	"accord/planner/syncer"
 	"accord/state"
 )
 
@@ -160,6 +159,3 @@ func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
 	}
 	return nil
 }
-
-// syncRequest is what -full asks for.
-func syncRequest(full bool) syncer.Request { return syncer.Request{Full: full} }
