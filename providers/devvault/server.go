@@ -286,6 +286,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	s.counts.add(name, found)
 	unread := c.readBody()
+	if !found.open {
+		if err := s.limits.pace(c); err != nil { // the caller has gone
+			return
+		}
+	}
 	c.fault = s.faults.meet(name, r.Method, found.pattern)
 	s.withFault(c, w, func() (reply, error) {
 		if unread != nil {
@@ -299,9 +304,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(c *call) (reply, error) {
 	if !c.route.open {
 		if err := s.authenticate(c); err != nil {
-			return reply{}, err
-		}
-		if err := s.limits.pace(c); err != nil {
 			return reply{}, err
 		}
 	}

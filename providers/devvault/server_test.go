@@ -268,6 +268,9 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	} {
 		want(t, name, res.Header.Get(name), value)
 	}
+	res, _ = b.raw("GET", "/promo/api/v26.2/objects/users/me", "", nil, http.Header{"Authorization": {"expired"}})
+	want(t, "limit on a failure", res.Header.Get("X-VaultAPI-BurstLimitRemaining"), "1998")
+	want(t, "status of a failure", res.Header.Get("X-VaultAPI-Status"), "FAILURE")
 	if res.Header.Get("X-VaultAPI-ExecutionId") == "" {
 		t.Error("no X-VaultAPI-ExecutionId")
 	}
