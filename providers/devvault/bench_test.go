@@ -134,3 +134,21 @@ func BenchmarkBinders(b *testing.B) {
 	wg.Wait()
 	b.ReportMetric(float64(b.N)*6/b.Elapsed().Seconds(), "calls/s")
 }
+
+// BenchmarkOpen opens a fresh server with four vaults, as most tests do.
+func BenchmarkOpen(b *testing.B) {
+	for b.Loop() {
+		s, err := Open(Options{Dir: b.TempDir(), Lax: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, v := range []VaultSpec{{Name: "promo", Kind: "promomats"}, {Name: "a", Kind: "crm"}, {Name: "b", Kind: "crm"}, {Name: "c", Kind: "crm"}} {
+			if err := s.AddVault(v); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

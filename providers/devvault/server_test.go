@@ -276,12 +276,6 @@ func TestHeadersOfEveryAnswer(t *testing.T) {
 	}
 }
 
-func TestOpenIsQuick(t *testing.T) {
-	begin := time.Now()
-	newBench(t, "promo:promomats", "a:crm", "b:crm", "c:crm")
-	t.Logf("a fresh server with four vaults: %v", time.Since(begin))
-}
-
 func TestLandsInAnotherVault(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, "promo:promomats", "us:crm", "eu:crm")
