@@ -56,6 +56,8 @@ const (
 	answerTime = 10 * time.Minute
 	queryTime  = 31 * time.Minute // Vault itself ends a query after 30
 	stallTime  = 2 * time.Minute  // between two pieces of one body
+
+	loginWindow = time.Minute // for which Vault counts logins
 )
 
 // path is an endpoint with the API version; segments must be escaped.
@@ -133,6 +135,9 @@ func (c *conn) send(ctx context.Context, k call, read func(*http.Response) error
 				return e
 			}
 			wait := max(waits.NextBackOff(), k.atLeast)
+			if k.login && e.Kind == Throttled {
+				wait = max(wait, loginWindow/2) // three tries outlast it
+			}
 			c.retries.Add(1)
 			c.observe(Waiting{Op: k.op, Reason: Backoff, For: wait, Err: e})
 			if sleep(ctx, c.cfg.Clock, wait) != nil {
@@ -202,6 +207,12 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		}
 	}
 
+	if dead := c.session.death(); dead != nil && !k.login { // it may have died while this call waited
+		_ = body.Close()
+		c.pace.leave(t, nil)
+		return used, noSession(k.op, dead)
+	}
+
 	// Nothing below returns before the outcome is observed.
 	began := c.cfg.Clock.Now()
 	c.calls.Add(1)
@@ -236,10 +247,12 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	late := time.AfterFunc(within, func() { cancel(fmt.Errorf("no answer within %s", within)) })
 	resp, err := c.http.Do(req)
 	late.Stop()
+	var wrong error
 	if !k.login {
 		var h http.Header
 		if resp != nil {
 			h = resp.Header
+			wrong = c.sameVault(k, resp) // before the next call may go out
 		}
 		c.pace.leave(t, h)
 		if resp != nil {
@@ -262,8 +275,8 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	}
 	defer drain(resp.Body)
 
-	if err := c.sameVault(k, resp); err != nil {
-		return used, err
+	if wrong != nil {
+		return used, wrong
 	}
 	// Vault's work is done once the answer begins; and a caller that queries
 	// between two rows must not wait for itself.
@@ -333,7 +346,7 @@ func (c *conn) request(ctx context.Context, k call, session Secret) (*http.Reque
 func (c *conn) sameVault(k call, resp *http.Response) error {
 	said, err := strconv.ParseInt(resp.Header.Get("X-VaultAPI-VaultId"), 10, 64)
 	ours := c.session.vault.Load()
-	if err != nil || k.login || said == ours {
+	if err != nil || said == ours {
 		return nil
 	}
 	e := k.answered(resp, WrongVault)

@@ -245,8 +245,8 @@ func newTransport(base *url.URL) *http.Transport {
 	// Shorter than servers keep idle connections: a write that meets a
 	// connection just closed by the other side is ambiguous.
 	t.IdleConnTimeout = 30 * time.Second
-	t.ReadBufferSize = 64 << 10
-	t.WriteBufferSize = 64 << 10
+	t.ReadBufferSize = 32 << 10
+	t.WriteBufferSize = 32 << 10
 	t.DisableCompression = isLoopback(base.Hostname())
 	return t
 }

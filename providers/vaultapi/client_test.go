@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -100,6 +101,46 @@ func TestAnswerOfWrongVault(t *testing.T) {
 	wantKind(t, err, WrongVault)
 	if n := len(s.seen()); n != 1 {
 		t.Errorf("%d requests, want 1", n)
+	}
+}
+
+// Also a call that was already waiting for its turn is not sent any more.
+func TestNothingIsSentAfterWrongVault(t *testing.T) {
+	t.Parallel()
+	arrived, goOn, waiting := make(chan bool), make(chan string), make(chan bool, 1)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		arrived <- true
+		w.Header().Set("X-VaultAPI-VaultId", <-goOn)
+		answer(w, `{"responseStatus":"SUCCESS","objects":[]}`)
+	})
+	c := s.open(t, func(cfg *Config) {
+		cfg.Observe = func(e Event) {
+			if w, ok := e.(Waiting); ok && w.Reason == Pacing {
+				waiting <- true
+			}
+		}
+	})
+	var first sync.WaitGroup
+	for range probes { // as many as go out while the limit is not known
+		first.Go(func() { _, _ = c.Objects(t.Context()) })
+		<-arrived
+	}
+	last := make(chan error)
+	go func() {
+		_, err := c.Objects(t.Context())
+		last <- err
+	}()
+	<-waiting
+	goOn <- "7002"
+	if err := <-last; KindOf(err) != WrongVault {
+		t.Error(err)
+	}
+	for range probes - 1 {
+		goOn <- fmt.Sprint(testVault)
+	}
+	first.Wait()
+	if n := len(s.seen()); n != probes {
+		t.Errorf("%d requests, want %d", n, probes)
 	}
 }
 
@@ -255,6 +296,25 @@ func TestUnreachable(t *testing.T) {
 	wantKind(t, err, Transient)
 	if n := len(seen.waits(Backoff)); n != 2 {
 		t.Errorf("waited %d times, want 2", n)
+	}
+}
+
+// Too many logins in this minute: the next one is waited for.
+func TestLoginThrottled(t *testing.T) {
+	t.Parallel()
+	clock := &testClock{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+	end := clock.now.Add(time.Minute)
+	s := serve(t, nil)
+	s.login = func(w http.ResponseWriter, r *http.Request) bool {
+		if clock.Now().Before(end) {
+			failure(w, "API_LIMIT_EXCEEDED", "m")
+			return true
+		}
+		return false
+	}
+	s.open(t, func(cfg *Config) { cfg.Clock = clock })
+	if n := s.loginCount(); n != 3 {
+		t.Errorf("%d logins", n)
 	}
 }
 

@@ -84,7 +84,8 @@ func (s *session) kill(err *Error) {
 	}
 }
 
-func (s *session) alive() *Error {
+// death is why nothing may be sent any more; nil while the session lives.
+func (s *session) death() *Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dead
