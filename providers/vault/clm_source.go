@@ -753,10 +753,13 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 				standing = standDeleted
 			}
 		}
-		for _, part := range partsOfType(typ) {
-			if asked[providers.Member{Part: part, Key: key}] || len(s.req.Keys) == 0 && standing == standMissing {
-				out = append(out, providers.Record{Part: part, Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing})
-			}
+		// What was not asked for by its part is told of in each that it can be.
+		parts := slices.DeleteFunc(partsOfType(typ), func(part string) bool { return !asked[providers.Member{Part: part, Key: key}] })
+		if len(parts) == 0 && !s.req.Only {
+			parts = partsOfType(typ)
+		}
+		for _, part := range parts {
+			out = append(out, providers.Record{Part: part, Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing})
 		}
 	}
 	// Asked for as one part, and found to be the other.

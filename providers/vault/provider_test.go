@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -232,7 +231,6 @@ func TestOrderOfSteps(t *testing.T) {
 func TestTakenOut(t *testing.T) {
 	t.Parallel()
 	w := threeCRMs(t)
-	before := w.dump("crm-a", "")
 	c := w.crms(map[string][]string{"a": {"United States"}})
 	c.apply()
 	c.objects = nil
@@ -262,7 +260,6 @@ func TestTakenOut(t *testing.T) {
 	if err != nil || set == nil || len(set.grants()) != 0 {
 		t.Errorf("PERM-4: the set is %v, %v", set, err)
 	}
-	_ = before
 }
 
 func vaultOf(w *world, name string) *vault {
@@ -278,5 +275,3 @@ func vaultOf(w *world, name string) *vault {
 	w.t.Cleanup(func() { _ = v.reader.Close(w.t.Context()) })
 	return v
 }
-
-var _ = time.Second

@@ -44,7 +44,6 @@ func oneCRM(t *testing.T) *world {
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	// All worlds of the suite are alike: ids and addresses are those of the first.
-	var worlds []*world
 	first := oneCRM(t)
 	config := providers.Config{Instances: first.vaults, Tool: "accord/test"}
 	sync := first.crms(map[string][]string{"a": {"United States"}})
@@ -61,8 +60,6 @@ func TestSuite(t *testing.T) {
 		return providers.Write{Verb: providers.WriteCreate, Part: r.Part, Key: r.Key, Title: r.Title, Members: r.Members,
 			Fields: []byte(`{"name__v":"` + r.Title + `"}`)}
 	}
-	withdraw := write("Slide 2")
-	withdraw.Verb, withdraw.Members, withdraw.Fields = providers.WriteWithdraw, nil, nil
 	var us providers.Record
 	for _, r := range first.read(providers.RecordsRequest{End: country.Source}) {
 		if r.Title == "United States" {
@@ -76,7 +73,6 @@ func TestSuite(t *testing.T) {
 			w.tie("promomats", "crm-a")
 			w.countries("promomats")
 			w.load("promomats", library)
-			worlds = append(worlds, w)
 			return func(t *testing.T) providers.Provider { return &located{New(), w} }
 		},
 		Resources: []providertest.Resource{{
@@ -95,7 +91,6 @@ func TestSuite(t *testing.T) {
 			}},
 		},
 	})
-	_ = withdraw
 }
 
 // located is a provider that reaches its world, wherever that is served.

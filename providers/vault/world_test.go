@@ -374,7 +374,7 @@ func errorsOf(problems []providers.Diagnostic) []string {
 	var out []string
 	for _, d := range problems {
 		if d.Severity == providers.SeverityError {
-			out = append(out, fmt.Sprintf("%s %s %s", d.Code, d.Addr, d.Path))
+			out = append(out, fmt.Sprintf("%s %s %s", d.Code, d.Addr, string(d.Path)))
 		}
 	}
 	slices.Sort(out)
