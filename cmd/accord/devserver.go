@@ -188,7 +188,7 @@ type instanceBody struct {
 // left alone.
 func (d *devServer) provide(ctx context.Context, instances []providers.Object, pairs []devPair, dev lang.Dev) (map[addrs.Instance]providers.Endpoint, error) {
 	if dev.Burst > 0 {
-		if err := d.control(ctx, http.MethodPost, "settings", map[string]any{"burst": dev.Burst}, nil); err != nil {
+		if err := d.control(ctx, http.MethodPost, "settings", map[string]any{"burst": dev.Burst, "auth_burst": dev.Burst}, nil); err != nil {
 			return nil, err
 		}
 	}
