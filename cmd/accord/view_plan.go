@@ -71,7 +71,7 @@ func (v *planView) newly() {
 	first := true
 	for _, c := range v.plan.Content {
 		for _, n := range c.Impact.Newly {
-			if n.Key == "" || c.Impact.First || !content(c) {
+			if n.Key == "" || c.Impact.First || !movesContent(c) {
 				continue
 			}
 			if first {
@@ -83,9 +83,9 @@ func (v *planView) newly() {
 	}
 }
 
-// content reports whether a sync moves content, with members and containers,
+// movesContent reports whether a sync moves content, with members and containers,
 // and not only a table that others are routed by.
-func content(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
+func movesContent(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
 
 func (v *planView) drift() {
 	if len(v.plan.Drift) == 0 {
