@@ -125,8 +125,8 @@ func (n *countryNames) expand(body *countryFilterBody) (names []string, unknown 
 }
 
 // spell writes a filter as it is in the words of who asks: each country as
-// written there, else by its name. All of them is all_countries, where that is
-// what was written.
+// written there, else by its label where labels are used there, else by its
+// name. All of them is all_countries, where that is what was written.
 func (n *countryNames) spell(now []string, want *countryFilterBody) (countries resource.Set[string], all *bool) {
 	if want.AllCountries != nil && *want.AllCountries {
 		yes := slices.Equal(now, n.all)
@@ -136,14 +136,20 @@ func (n *countryNames) spell(now []string, want *countryFilterBody) (countries r
 		return now, &yes
 	}
 	written := map[string]string{}
+	labels := false
 	for _, w := range slices.Backward(want.Countries) {
 		if name, ok := n.canonical(w); ok {
 			written[name] = w
+			labels = labels || w == n.label[name]
 		}
 	}
 	countries = make(resource.Set[string], 0, len(now))
 	for _, name := range now {
-		countries = append(countries, cmp.Or(written[name], name))
+		word := name
+		if labels {
+			word = cmp.Or(n.label[name], name)
+		}
+		countries = append(countries, cmp.Or(written[name], word))
 	}
 	// Two words for one country are both there.
 	for _, w := range want.Countries {
