@@ -484,7 +484,7 @@ func (s *clmSource) sharedOf(ctx context.Context, page []found) (map[int64][]str
 // ids it answers the ids of the other, sorted.
 func (c *caller) related(ctx context.Context, from, to string, ids []string) (map[int64][]string, error) {
 	out := map[int64][]string{}
-	err := c.lists(ctx, ids, idList, func(list string) string {
+	err := c.lists(ctx, ids, listed, func(list string) string {
 		return "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = " +
 			vaultapi.Quote(relationShared) + " AND " + from + " CONTAINS " + list
 	}, func(r row) error {
@@ -501,11 +501,10 @@ func (c *caller) related(ctx context.Context, from, to string, ids []string) (ma
 // some reads what changed since a time, and by key, with what must be seen
 // with it: the containers of a changed member, and the members of each
 // container that is read. What grows with the number of changes is a list of
-// ids.
+// ids, eight bytes each.
 func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) error {
-	wanted := ids{} // by document
 	asked := map[providers.Member]bool{}
-	var slides, presentations ids
+	var slides, presentations, gone idList
 	for _, m := range s.req.Keys {
 		asked[m] = true
 		if m.Part == partPresentation {
@@ -515,40 +514,34 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 		}
 	}
 	if s.req.Only {
-		return s.byKey(ctx, presentations.sorted(), slides.sorted(), asked, emit)
+		return s.byKey(ctx, &presentations, &slides, asked, emit)
 	}
-	var gone ids
 	if !s.req.Since.IsZero() {
 		if err := s.changed(ctx, &slides, &presentations); err != nil {
 			return err
 		}
+		s.calls.Add(1)
 		for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
 			if err != nil {
 				return err
 			}
-			if d.Type == "document__sys" && d.ID != "" {
+			if d.Type == "document__sys" {
 				gone.add(string(d.ID))
 			}
 		}
-		s.calls.Add(1)
 	}
 	// Slides that use a changed shared resource, then presentations that hold
 	// one of the slides.
-	users, err := s.related(ctx, "target_doc_id__v", "source_doc_id__v", slides.sorted())
-	if err != nil {
+	if err := s.follow(ctx, &slides, "target_doc_id__v", "source_doc_id__v"); err != nil {
 		return err
 	}
-	for _, list := range users {
-		slides.add(list...)
-	}
-	if err := s.holders(ctx, slides.sorted(), &presentations); err != nil {
+	if err := s.holders(ctx, &slides, &presentations); err != nil {
 		return err
 	}
-	wanted.add(slides.sorted()...)
-	err = s.chunks(ctx, typePresentation, presentations.sorted(), asked, func(records []providers.Record) error {
+	err := s.chunks(ctx, typePresentation, &presentations, asked, func(records []providers.Record) error {
 		for _, r := range records {
 			for _, m := range r.Members {
-				wanted.add(idOf(m.Key))
+				slides.add(idOf(m.Key))
 			}
 		}
 		return send(emit, records)
@@ -556,33 +549,51 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 	if err != nil {
 		return ignoreStop(err)
 	}
-	used, err := s.related(ctx, "source_doc_id__v", "target_doc_id__v", wanted.sorted())
-	if err != nil {
+	if err := s.follow(ctx, &slides, "source_doc_id__v", "target_doc_id__v"); err != nil {
 		return err
 	}
-	for _, list := range used {
-		wanted.add(list...)
-	}
-	err = s.chunks(ctx, typeSlide, wanted.sorted(), asked, func(records []providers.Record) error { return send(emit, records) })
+	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error { return send(emit, records) })
 	if err != nil {
 		return ignoreStop(err)
 	}
 	// A deleted document has no type any more: it is told of in each part, and
 	// means something where the target holds it.
-	var deleted []providers.Record
-	for _, part := range []string{partShared, partSlide, partPresentation} {
-		for _, id := range gone.sorted() {
-			if !wanted.has(id) && !presentations.has(id) {
-				deleted = append(deleted, providers.Record{Part: part, Key: keyOf(id), Standing: standDeleted, Variants: s.variants()})
+	for part := range gone.parts(listed) {
+		var deleted []providers.Record
+		for _, name := range []string{partShared, partSlide, partPresentation} {
+			for _, id := range part {
+				if !slides.has(id) && !presentations.has(id) {
+					deleted = append(deleted, providers.Record{Part: name, Key: keyOf(id), Standing: standDeleted, Variants: s.variants()})
+				}
 			}
 		}
+		if err := send(emit, deleted); err != nil {
+			return ignoreStop(err)
+		}
 	}
-	return ignoreStop(send(emit, deleted))
+	return nil
+}
+
+// follow adds to a list what its documents are related to.
+func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) error {
+	var found idList
+	for part := range list.parts(listed) {
+		related, err := s.related(ctx, from, to, part)
+		if err != nil {
+			return err
+		}
+		for _, ids := range related {
+			found.add(ids...)
+		}
+	}
+	list.ids = append(list.ids, found.ids...)
+	list.sorted = false
+	return nil
 }
 
 // changed lists the documents that have a version modified since the horizon,
 // whatever its state: no eligibility is in the filter (CLM-7).
-func (s *clmSource) changed(ctx context.Context, slides, presentations *ids) error {
+func (s *clmSource) changed(ctx context.Context, slides, presentations *idList) error {
 	changes := newScan(s.caller, "id", "0", func(after string) string {
 		return limited("SELECT id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS " +
 			vaultapi.QuoteList(typePresentation, typeSlide) + " AND version_modified_date__v >= " + vaultapi.QuoteTime(s.req.Since) +
@@ -604,28 +615,30 @@ func (s *clmSource) changed(ctx context.Context, slides, presentations *ids) err
 
 // holders adds the presentations that have one of the slides as a node, in any
 // version that a wanted variant could be: more than needed does no harm.
-func (s *clmSource) holders(ctx context.Context, slides []string, presentations *ids) error {
-	collect := func(r row) error { presentations.add(r.text("id")); return nil }
-	join := func(list string) string {
-		return " AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS " + list + ")"
-	}
-	if s.steady {
-		err := s.lists(ctx, slides, idList, func(list string) string {
-			return "SELECT id FROM ALLVERSIONS binders WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + " AND status__v = STEADYSTATE()" + join(list)
-		}, collect)
-		if err != nil {
-			return err
+func (s *clmSource) holders(ctx context.Context, slides, presentations *idList) error {
+	for part := range slides.parts(listed) {
+		join := " WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + " AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS " + vaultapi.QuoteList(part...) + ")"
+		var queries []string
+		if s.steady {
+			queries = append(queries, "SELECT id FROM ALLVERSIONS binders"+join+" AND status__v = STEADYSTATE()")
 		}
-	}
-	if s.latest {
-		return s.lists(ctx, slides, idList, func(list string) string {
-			return "SELECT id FROM binders WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + join(list)
-		}, collect)
+		if s.latest {
+			queries = append(queries, "SELECT id FROM binders"+join)
+		}
+		for _, q := range queries {
+			rows, err := s.all(ctx, q)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				presentations.add(r.text("id"))
+			}
+		}
 	}
 	return nil
 }
 
-func (s *clmSource) byKey(ctx context.Context, presentations, slides []string, asked map[providers.Member]bool, emit func(providers.Batch) bool) error {
+func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, asked map[providers.Member]bool, emit func(providers.Batch) bool) error {
 	only := func(records []providers.Record) error {
 		kept := records[:0]
 		for _, r := range records {
@@ -643,8 +656,8 @@ func (s *clmSource) byKey(ctx context.Context, presentations, slides []string, a
 
 // chunks reads documents by id, in order, and says of each that was asked for
 // by key where it stands, also when it is not there.
-func (s *clmSource) chunks(ctx context.Context, typ string, list []string, asked map[providers.Member]bool, each func([]providers.Record) error) error {
-	for part := range slices.Chunk(list, idList) {
+func (s *clmSource) chunks(ctx context.Context, typ string, list *idList, asked map[providers.Member]bool, each func([]providers.Record) error) error {
+	for part := range list.parts(listed) {
 		where := "id CONTAINS " + vaultapi.QuoteList(part...)
 		byID := map[int64]*found{}
 		for _, kind := range s.kindsToRead() {
@@ -710,7 +723,7 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 	}
 	var out []providers.Record
 	there := map[string]row{}
-	err := s.lists(ctx, open, idList, func(list string) string {
+	err := s.lists(ctx, open, listed, func(list string) string {
 		return "SELECT " + sourceOwn + ", name__v FROM documents WHERE id CONTAINS " + list
 	}, func(r row) error { there[r.text("id")] = r; return nil })
 	if err != nil {
@@ -809,25 +822,6 @@ func (s *clmSource) wasDeleted(ctx context.Context, id string) (bool, error) {
 		}
 	}
 	return s.deleted[id], nil
-}
-
-// ids is a set of document ids.
-type ids struct{ set map[string]bool }
-
-func (s *ids) add(list ...string) {
-	if s.set == nil {
-		s.set = map[string]bool{}
-	}
-	for _, id := range list {
-		s.set[id] = true
-	}
-}
-
-func (s *ids) has(id string) bool { return s.set[id] }
-
-// sorted lists the ids as numbers sort.
-func (s *ids) sorted() []string {
-	return slices.SortedFunc(maps.Keys(s.set), func(a, b string) int { return strings.Compare(keyOf(a), keyOf(b)) })
 }
 
 // errStopped is what send answers when nobody wants more.

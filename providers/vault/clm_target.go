@@ -233,7 +233,7 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 	}
 	slices.Sort(documents)
 	seen := map[string]bool{}
-	for part := range slices.Chunk(documents, idList) {
+	for part := range slices.Chunk(documents, listed) {
 		rows, err := t.caller.all(ctx, t.statement(true, "external_id__v > "+vaultapi.Quote(t.prefix())+" AND external_id__v < "+vaultapi.Quote(t.prefix()+"~")+
 			" AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS "+vaultapi.QuoteList(part...)+")"))
 		if err != nil {
@@ -263,7 +263,7 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 	for _, list := range users {
 		sources.add(list...)
 	}
-	for part := range slices.Chunk(sources.sorted(), idList) {
+	for part := range slices.Chunk(sources.sorted(), listed) {
 		rows, err := t.caller.all(ctx, t.statement(false, "id CONTAINS "+vaultapi.QuoteList(part...)))
 		if err != nil {
 			return err
@@ -378,7 +378,7 @@ func (t *clmTarget) standing(ctx context.Context, r row) (string, error) {
 // keys finds the keys of documents of ours by their ids.
 func (t *clmTarget) keys(ctx context.Context, list []string) (map[string]string, error) {
 	out := map[string]string{}
-	err := t.lists(ctx, list, idList, func(list string) string {
+	err := t.lists(ctx, list, listed, func(list string) string {
 		return "SELECT id, external_id__v FROM documents WHERE id CONTAINS " + list
 	}, func(r row) error {
 		if key, ours := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source); ours {

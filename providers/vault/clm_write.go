@@ -437,7 +437,7 @@ func (w *clmWriter) relate(ctx context.Context) error {
 	type edge struct{ source, target string }
 	existing := map[edge]vaultapi.ID{}
 	var targets ids
-	err := w.lists(ctx, sources, idList, func(list string) string {
+	err := w.lists(ctx, sources, listed, func(list string) string {
 		return "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = " + vaultapi.Quote(relationShared) + " AND source_doc_id__v CONTAINS " + list
 	}, func(r row) error {
 		existing[edge{r.text("source_doc_id__v"), r.text("target_doc_id__v")}] = vaultapi.ID(r.text("id"))

@@ -28,7 +28,7 @@ func (c *caller) neutralReferences(ctx context.Context, columns []column, rows [
 			used.add(r.names(col.key())...)
 		}
 		known := map[string]json.RawMessage{}
-		err := c.lists(ctx, used.sorted(), idList, func(list string) string {
+		err := c.lists(ctx, used.sorted(), listed, func(list string) string {
 			return "SELECT id, link__sys, global_id__sys, external_id__v FROM " + col.object + " WHERE id CONTAINS " + list
 		}, func(r row) error {
 			known[r.text("id")] = neutralReference(of(r))

@@ -101,7 +101,7 @@ func TestConvergesUnderFaults(t *testing.T) {
 	calm.publish(providers.WriteCreate)
 	want := shorts(calm.target())
 	for _, kind := range []string{"cut_after", "failure_after", "cut", "row_failure", "expired"} {
-		for seed := range uint64(5) {
+		for seed := range uint64(3) {
 			t.Run(fmt.Sprintf("%s %d", kind, seed), func(t *testing.T) {
 				t.Parallel()
 				w := newCLMWorld(t)

@@ -18,7 +18,7 @@ import (
 // one list of a query.
 const (
 	pageRows = vaultapi.PageSize
-	idList   = 1000 // document ids: short
+	listed   = 1000 // document ids: short
 	markList = 700  // marks: a query has at most 50,000 characters
 )
 
