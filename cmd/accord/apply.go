@@ -22,7 +22,7 @@ type applyOptions struct {
 	planOptions
 	autoApprove bool
 	noSync      bool
-	failOn      string
+	failOn      failOn
 }
 
 func (c *cli) applyCommand() *cobra.Command {
@@ -35,12 +35,12 @@ vaults first, then the syncs that follow from it. With a saved plan it does that
 plan, and takes no option that would change it.
 
 What fails stops what depends on it and nothing else. Everything begun is on
-record; after an interruption or a crash, run the same command again.
-
-Exit codes: 0 success, 1 error, 4 finished, records failed that were not failing
-before, 5 refused by a check, a protection or a limit, 6 locked by someone else,
-7 the saved plan is stale, 8 credentials or wrong vault, 9 interrupted.`,
-		Args: cobra.MaximumNArgs(1),
+record; after an interruption or a crash, run the same command again.`,
+		Example: `  accord apply
+  accord apply -auto-approve -json
+  accord plan -out=canada.plan && accord apply canada.plan`,
+		Annotations: exits(exitRecords, exitRefused, exitLocked, exitStale, exitAccess, exitInterrupted),
+		Args:        upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.runApply(cmd.Context(), o)
@@ -61,7 +61,27 @@ before, 5 refused by a check, a protection or a limit, 6 locked by someone else,
 
 func (o *applyOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.autoApprove, "auto-approve", false, "do not ask for yes")
-	cmd.Flags().StringVar(&o.failOn, "fail-on", "new", "exit 4 on records that fail: `new` ones, or any")
+	o.failOn.flag(cmd)
+}
+
+// failOn says which failed records end a command with exit 4: new ones, those
+// that were not failing before, or any.
+type failOn string
+
+func (f *failOn) flag(cmd *cobra.Command) {
+	*f = "new"
+	cmd.Flags().Var(f, "fail-on", "exit 4 on records that fail: `new` ones, or any")
+}
+
+func (f *failOn) String() string { return string(*f) }
+func (f *failOn) Type() string   { return "string" }
+
+func (f *failOn) Set(s string) error {
+	if s != "new" && s != "any" {
+		return errors.New("it is new or any")
+	}
+	*f = failOn(s)
+	return nil
 }
 
 func (c *cli) destroyCommand() *cobra.Command {
@@ -71,11 +91,12 @@ func (c *cli) destroyCommand() *cobra.Command {
 		Short: "Return everything managed to its safe default",
 		Long: `Plans and applies the removal of everything managed: integrations are deactivated,
 rules go back to their safe defaults, grants that accord made are taken back.
-Published content stays as it is, and country filters are forgotten, not emptied.
-
-Exit codes: as apply.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), o) },
+Published content stays as it is, and country filters are forgotten, not emptied.`,
+		Example: `  accord plan -destroy
+  accord destroy`,
+		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), o) },
 	}
 	o.planOptions.flags(cmd)
 	o.flags(cmd)
@@ -123,14 +144,18 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 // ask wants the literal yes.
 func (c *cli) ask(destroy bool) error {
 	if c.json || c.stdin == nil {
-		return fmt.Errorf("this needs approval: give -auto-approve, or apply a saved plan")
+		return misused("Give -auto-approve, or approve a saved plan: accord plan -out=FILE, then accord apply FILE.", "Nobody is asked with -json, so nothing was changed")
 	}
 	what := "Do this?"
 	if destroy {
 		what = "Return everything to its safe defaults?"
 	}
 	fmt.Fprintf(c.stdout, "\n%s Only yes is taken for an answer: ", what)
-	answer, _ := bufio.NewReader(c.stdin).ReadString('\n')
+	answer, err := bufio.NewReader(c.stdin).ReadString('\n')
+	if err != nil && strings.TrimSpace(answer) == "" {
+		fmt.Fprintln(c.stdout)
+		return misused("Give -auto-approve, or approve a saved plan: accord plan -out=FILE, then accord apply FILE.", "Nobody was there to answer, so nothing was changed")
+	}
 	if strings.TrimSpace(answer) != "yes" {
 		fmt.Fprintln(c.stdout, "\nNothing was changed.")
 		return told(exitError)
@@ -222,7 +247,7 @@ func told2(code int) error {
 
 // reportCode picks the exit code: an interruption, then refusals and access,
 // then errors, then failed records.
-func reportCode(r *planner.Report, failOn string) int {
+func reportCode(r *planner.Report, which failOn) int {
 	code := exitOK
 	for _, f := range r.Failed {
 		var items *planner.ItemsFailed
@@ -244,13 +269,13 @@ func reportCode(r *planner.Report, failOn string) int {
 	if code != exitOK {
 		return code
 	}
-	return outcomesCode(r.Outcomes, failOn)
+	return outcomesCode(r.Outcomes, which)
 }
 
 // outcomesCode is exitRecords where records failed that count.
-func outcomesCode(outcomes []syncer.Outcome, failOn string) int {
+func outcomesCode(outcomes []syncer.Outcome, which failOn) int {
 	for _, o := range outcomes {
-		if o.NewFailures > 0 || failOn == "any" && o.Failed > 0 {
+		if o.NewFailures > 0 || which == "any" && o.Failed > 0 {
 			return exitRecords
 		}
 	}

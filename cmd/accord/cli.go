@@ -74,15 +74,17 @@ func (c *cli) root() *cobra.Command {
 		Use:   "accord",
 		Short: "Configuration as code for Veeva Vault content integrations",
 		Long: `accord keeps the integrations between Veeva Vaults as files declare them, and
-says beforehand what each change does to the content in the field.
-
-  accord plan                what would change, in the configuration and in the content
-  accord apply               does exactly that
-  accord sync                runs integration points now, as they were applied`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+says beforehand what each change does to the content in the field.`,
+		Example: `  accord plan      what would change, in the configuration and in the content
+  accord apply     does exactly that
+  accord sync      runs integration points now, as they were applied`,
+		Args:                       unknownCommand,
+		RunE:                       func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
-			if c.noColor || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || c.json || !isTerminal(c.stdout) {
+			if c.noColor || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" || c.json || !isTerminal(c.stdout) || !isTerminal(c.stderr) {
 				color.NoColor = true
 			} else {
 				color.NoColor = false
@@ -104,9 +106,8 @@ says beforehand what each change does to the content in the field.
 	flags.BoolVar(&c.json, "json", false, "machine-readable output: one JSON object a line")
 	flags.BoolVar(&c.debug, "debug", false, "log every call to stderr, bodies redacted")
 	flags.BoolVar(&c.noColor, "no-color", false, "no colour; NO_COLOR does the same")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w\n\nSee: accord %s -help", err, cmd.Name())
-	})
+	root.SetFlagErrorFunc(badFlag)
+	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(
 		c.initCommand(), c.validateCommand(), c.planCommand(), c.applyCommand(), c.destroyCommand(),
 		c.showCommand(), c.outputCommand(), c.syncCommand(), c.devCommand(), c.versionCommand(),

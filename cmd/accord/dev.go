@@ -40,13 +40,14 @@ func (c *cli) devCommand() *cobra.Command {
 their folder, and start one only where none does.
 
 Address and password are in .accord/dev.json. The user of vault NAME is
-admin@NAME.dev.
-
-Exit codes: 0 stopped, 1 error, 6 a server already runs for this folder.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runDev(cmd.Context(), o) },
+admin@NAME.dev.`,
+		Example: `  accord dev
+  accord -chdir=examples/three-crms dev -listen=127.0.0.1:8600`,
+		Annotations: exits(exitLocked),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runDev(cmd.Context(), o) },
 	}
-	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback `ADDR`ess to serve on")
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "serve on the loopback address `ADDR`; port 0: any that is free")
 	cmd.Flags().BoolVar(&o.embedded, "embedded", false, "end when the last client has gone")
 	_ = cmd.Flags().MarkHidden("embedded")
 	return cmd

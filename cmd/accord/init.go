@@ -14,11 +14,11 @@ func (c *cli) initCommand() *cobra.Command {
 		Short: "Prepare a directory",
 		Long: `Checks that the directory can be worked in: its providers are there and its
 state can be opened. With built-in providers alone nothing needs preparing, and
-every command does without it.
-
-Exit codes: 0 ready, 1 not ready.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runInit(cmd.Context()) },
+every command does without it.`,
+		Example:     "  accord init",
+		Annotations: exits(),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runInit(cmd.Context()) },
 	}
 }
 

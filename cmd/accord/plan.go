@@ -37,16 +37,14 @@ func (c *cli) planCommand() *cobra.Command {
 		Short: "Show what would change, in the configuration and in the content",
 		Long: `Compares the files with what was applied and with what is there, and shows what
 would change: the configuration of the vaults, the content of each CRM vault, and
-the syncs that would run, with the reason for each. Nothing is changed.
-
-  accord plan
+the syncs that would run, with the reason for each. Nothing is changed.`,
+		Example: `  accord plan
   accord plan -out=canada.plan && accord apply canada.plan
-
-Exit codes: 0 success, 1 error, 2 there is something to do (only with
--detailed-exitcode), 5 refused by a check, a protection or a limit, 8 credentials
-or wrong vault, 9 interrupted.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), o) },
+  accord plan -allow='publish:integration_point.clm_presentation["a"]=900'
+  accord plan -detailed-exitcode -json`,
+		Annotations: exits(exitChanges, exitRefused, exitAccess, exitInterrupted),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), o) },
 	}
 	o.flags(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -21,10 +22,11 @@ func (c *cli) showCommand() *cobra.Command {
 		Use:   "show [FILE]",
 		Short: "Show the state, or a saved plan",
 		Long: `Shows what the last apply recorded, or with FILE what a saved plan would do. No
-vault is asked.
-
-Exit codes: 0 success, 1 error.`,
-		Args: cobra.MaximumNArgs(1),
+vault is asked.`,
+		Example: `  accord show
+  accord show canada.plan`,
+		Annotations: exits(),
+		Args:        upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return c.runShowPlan(args[0], verbose)
@@ -56,6 +58,7 @@ func (c *cli) runShowState(ctx context.Context) error {
 	}
 	defer done()
 	if c.json {
+		_ = c.line("state", "State "+strconv.FormatUint(st.Serial, 10), map[string]any{"serial": st.Serial, "lineage": st.Lineage})
 		for _, o := range st.Sorted() {
 			if o.Type != planner.SettingsType {
 				_ = c.line("object", o.Addr.String(), map[string]any{"object": redacted(o)})
@@ -77,8 +80,8 @@ func (c *cli) runShowState(ctx context.Context) error {
 		}
 		fmt.Fprintf(c.stdout, "%s%s\n", bold(o.Addr.String()), protected)
 		edits, _ := plan.Diff(nil, redacted(o).Body, nil, nil)
-		v := planView{w: c.stdout}
-		v.edits(edits, "    ")
+		v := c.planView(nil, false)
+		v.edits(edits, "    ", eachKey(nil))
 	}
 	return nil
 }
@@ -118,11 +121,12 @@ func (c *cli) outputCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "output [NAME]",
 		Short: "Print the outputs of the last apply",
-		Long: `Prints the outputs as the last apply recorded them; with NAME the value alone.
-
-Exit codes: 0 success, 1 error.`,
-		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runOutput(cmd.Context(), args) },
+		Long:  `Prints the outputs as the last apply recorded them; with NAME the value alone.`,
+		Example: `  accord output
+  accord output synced`,
+		Annotations: exits(),
+		Args:        upTo(1),
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runOutput(cmd.Context(), args) },
 	}
 }
 
@@ -150,7 +154,10 @@ func (c *cli) runOutput(ctx context.Context, args []string) error {
 				values[name] = o.Value
 			}
 		}
-		return json.NewEncoder(c.stdout).Encode(values)
+		return c.line("outputs", count(len(values), "output"), map[string]any{"outputs": values})
+	}
+	if len(st.Outputs) == 0 {
+		fmt.Fprintln(c.stdout, "There are no outputs.")
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
 		text := clean(string(st.Outputs[name].Value))

@@ -22,7 +22,7 @@ type syncOptions struct {
 	preview bool
 	verbose bool
 	allow   []string
-	failOn  string
+	failOn  failOn
 }
 
 func (c *cli) syncCommand() *cobra.Command {
@@ -32,22 +32,18 @@ func (c *cli) syncCommand() *cobra.Command {
 		Short: "Run integration points now, as they were applied",
 		Long: `Runs what is due: in full where the rules ask for it, else what changed since the
 last run, and what failed then. It runs what was applied, never the files. With
-addresses only these points run; an address without a key means all of its block.
-
-  accord sync
-  accord sync -full 'integration_point.clm_presentation["us"]'
+addresses only these points run; an address without a key means all of its block.`,
+		Example: `  accord sync
   accord sync -preview
-
-Exit codes: 0 success, 1 error, 4 finished, records failed that were not failing
-before (-fail-on=any: any), 5 refused by a limit, 6 a run of the same point is
-under way elsewhere, 8 credentials or wrong vault, 9 interrupted.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runSync(cmd.Context(), args, o) },
+  accord sync -full 'integration_point.clm_presentation["us"]'`,
+		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runSync(cmd.Context(), args, o) },
 	}
 	cmd.Flags().BoolVar(&o.full, "full", false, "read everything, not only what changed")
 	cmd.Flags().BoolVar(&o.preview, "preview", false, "count what would be done, and do nothing")
 	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
-	cmd.Flags().StringVar(&o.failOn, "fail-on", "new", "exit 4 on records that fail: `new` ones, or any")
+	o.failOn.flag(cmd)
 	return cmd
 }
 
@@ -146,7 +142,7 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 	if w.cli.json {
 		w.cli.planLines(p)
 	} else {
-		v := planView{w: w.cli.stdout, plan: p, verbose: o.verbose}
+		v := w.cli.planView(p, o.verbose)
 		v.content()
 		v.syncs()
 	}
@@ -187,6 +183,7 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 		}
 	default:
 		showOutcomes(c.stdout, outcomes)
+		fmt.Fprintf(c.stdout, "\n%s %s.\n", bold("Sync:"), contentText(outcomes))
 	}
 	switch {
 	case ctx.Err() != nil:

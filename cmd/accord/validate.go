@@ -13,11 +13,12 @@ func (c *cli) validateCommand() *cobra.Command {
 		Use:   "validate",
 		Short: "Check everything that can be known without a vault",
 		Long: `Checks the files of the directory: syntax, blocks, attributes, references,
-and the rules that need no vault. All mistakes are reported at once.
-
-Exit codes: 0 valid, 1 not valid.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runValidate(cmd.Context(), in) },
+and the rules that need no vault. All mistakes are reported at once.`,
+		Example: `  accord validate
+  accord validate -var-file=production.vars.hcl`,
+		Annotations: exits(),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runValidate(cmd.Context(), in) },
 	}
 	in.flags(cmd)
 	return cmd

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 
@@ -10,13 +9,15 @@ import (
 
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Long:  "Prints the version of accord.\n\nExit codes: 0.",
-		Args:  cobra.NoArgs,
+		Use:         "version",
+		Short:       "Print the version",
+		Long:        "Prints the version of accord.",
+		Example:     "  accord version",
+		Annotations: exits(),
+		Args:        noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.json {
-				return json.NewEncoder(c.stdout).Encode(map[string]string{"accord": Version, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+				return c.line("version", "accord "+Version, map[string]any{"accord": Version, "ui": uiVersion, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
 			}
 			fmt.Fprintf(c.stdout, "accord %s\n", Version)
 			return nil

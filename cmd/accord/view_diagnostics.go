@@ -41,7 +41,7 @@ func (c *cli) diagnostic(w io.Writer, d *hcl.Diagnostic) {
 	fmt.Fprintf(&b, "%s%s\n", paint(word+": "), bold(clean(d.Summary)))
 	c.snippet(&b, d)
 	if d.Detail != "" {
-		fmt.Fprintf(&b, "\n%s\n", wrapLines(d.Detail))
+		fmt.Fprintf(&b, "\n%s\n", wrapLines(d.Detail, screenWidth(w)-2))
 	}
 	if p, ok := d.Extra.(*planner.Problem); ok && p.Code != "" {
 		fmt.Fprintf(&b, "%s\n", faint("["+p.Code+"]"))
@@ -95,14 +95,14 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 }
 
 // wrapLines wraps each paragraph, and leaves indented lines as they are.
-func wrapLines(s string) string {
+func wrapLines(s string, width int) string {
 	var out []string
 	for _, l := range strings.Split(s, "\n") {
 		if strings.HasPrefix(l, " ") {
-			out = append(out, l)
+			out = append(out, clean(l))
 			continue
 		}
-		out = append(out, wrap(clean(l), ""))
+		out = append(out, wrap(clean(l), "", width))
 	}
 	return strings.Join(out, "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -33,7 +34,7 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 		c.planLines(p)
 		return
 	}
-	v := planView{w: c.stdout, plan: p, verbose: verbose}
+	v := c.planView(p, verbose)
 	if !concise {
 		v.reads()
 		v.newly()
@@ -48,13 +49,21 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 // planView prints a plan for people.
 type planView struct {
 	w       io.Writer
+	width   int
 	plan    *plan.Plan
 	verbose bool
+}
+
+func (c *cli) planView(p *plan.Plan, verbose bool) planView {
+	return planView{w: c.stdout, width: screenWidth(c.stdout), plan: p, verbose: verbose}
 }
 
 func (v *planView) line(format string, args ...any) { fmt.Fprintf(v.w, format+"\n", args...) }
 
 func (v *planView) heading(text string) { v.line("\n%s", bold(text)) }
+
+// text prints a paragraph, its further lines indented like the first.
+func (v *planView) text(indent, s string) { v.line("%s%s", indent, wrap(s, indent, v.width)) }
 
 func (v *planView) reads() {
 	r := v.plan.Reads
@@ -98,7 +107,7 @@ func (v *planView) drift() {
 			continue
 		}
 		v.line("  %s %s", yellow("!"), d.Addr)
-		v.edits(d.Edits, "      ")
+		v.edits(d.Edits, "      ", eachKey(nil))
 	}
 }
 
@@ -123,20 +132,42 @@ func (v *planView) changes() {
 		return
 	}
 	v.heading(fmt.Sprintf("Configuration (%d to change, %d unchanged)", len(v.plan.Changes), v.plan.Unchanged))
-	for _, group := range alike(v.plan.Changes, v.verbose) {
+	if slices.ContainsFunc(v.plan.Changes, func(c plan.Change) bool { return c.Action == providers.Adopt }) {
+		v.line("  %s", faint("(adopt: it is in the vault already, and is taken over)"))
+	}
+	groups := alike(v.plan.Changes, v.verbose)
+	names, words := 0, 0
+	for _, group := range groups {
+		names, words = max(names, len([]rune(address(group)))), max(words, len(word(group[0])))
+	}
+	for _, group := range groups {
 		c := group[0]
-		where := ""
+		at := ""
 		if c.File != "" {
-			where = faint(fmt.Sprintf("   %s:%d", c.File, c.Line))
+			at = fmt.Sprintf("%s:%d", c.File, c.Line)
 		}
-		v.line("  %s %s  %s%s", paint(c.Action, fmt.Sprintf("%3s", symbols[c.Action])), address(group), word(c), where)
-		v.edits(c.Edits, "        ")
+		if names+words+len(at)+10 > v.width {
+			names, words = 0, 0 // too narrow for columns
+		}
+		head := fmt.Sprintf("  %s %-*s  %-*s  %s", paint(c.Action, fmt.Sprintf("%3s", symbols[c.Action])), names, address(group), words, word(c), faint(at))
+		v.line("%s", strings.TrimRight(head, " "))
+		v.edits(c.Edits, "        ", eachKey(group))
 		if c.Same > 0 && c.Action == providers.Update {
 			v.line("        %s", faint(fmt.Sprintf("(%s unchanged)", count(c.Same, "attribute"))))
 		}
 		for _, text := range c.Consequences {
-			v.line("        %s", wrap(clean(text), "        "))
+			v.text("        ", clean(text))
 		}
+	}
+}
+
+// eachKey writes a value of the first of a group as it stands for all.
+func eachKey(group []plan.Change) func(string) string {
+	return func(text string) string {
+		if len(group) < 2 {
+			return text
+		}
+		return strings.ReplaceAll(text, fmt.Sprintf("[%q]", group[0].Addr.Key), "[each.key]")
 	}
 }
 
@@ -172,14 +203,23 @@ func withoutKey(value json.RawMessage, addr addrs.Instance) string {
 }
 
 func address(group []plan.Change) string {
-	if len(group) == 1 {
-		return group[0].Addr.String()
-	}
 	keys := make([]string, len(group))
 	for i, c := range group {
-		keys[i] = fmt.Sprintf("%q", c.Addr.Key)
+		keys[i] = c.Addr.Key
 	}
-	return fmt.Sprintf("%s[%s]", group[0].Addr.Block, strings.Join(keys, ", "))
+	return fleet(group[0].Addr, keys)
+}
+
+// fleet names several instances of one block.
+func fleet(first addrs.Instance, keys []string) string {
+	if len(keys) == 1 {
+		return first.String()
+	}
+	quoted := make([]string, len(keys))
+	for i, k := range keys {
+		quoted[i] = fmt.Sprintf("%q", k)
+	}
+	return fmt.Sprintf("%s[%s]", first.Block, strings.Join(quoted, ", "))
 }
 
 func word(c plan.Change) string {
@@ -187,13 +227,13 @@ func word(c plan.Change) string {
 	case providers.Remove:
 		return string(c.Removal)
 	case providers.Adopt:
-		return "adopt: it exists, and is taken over"
+		return "adopt"
 	default:
 		return string(c.Action)
 	}
 }
 
-func (v *planView) edits(edits []plan.Edit, indent string) {
+func (v *planView) edits(edits []plan.Edit, indent string, each func(string) string) {
 	width := 0
 	if !v.verbose {
 		edits = slices.DeleteFunc(slices.Clone(edits), func(e plan.Edit) bool { return e.Computed })
@@ -206,7 +246,7 @@ func (v *planView) edits(edits []plan.Edit, indent string) {
 		if e.Forces {
 			forces = red("   forces replacement")
 		}
-		v.line("%s%-*s  %s%s", indent, width, e.Path, editText(e), forces)
+		v.line("%s%-*s  %s%s", indent, width, e.Path, each(editText(e)), forces)
 	}
 }
 
@@ -259,7 +299,8 @@ func setText(before, after json.RawMessage) (string, bool) {
 	return strings.Join(parts, "  "), true
 }
 
-// value prints JSON on one line, strings of addresses without their quotes.
+// value prints JSON on one line as a file would say it, addresses without
+// quotes.
 func value(v json.RawMessage) string {
 	var s string
 	if json.Unmarshal(v, &s) == nil {
@@ -276,6 +317,14 @@ func value(v json.RawMessage) string {
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
+	var object map[string]json.RawMessage
+	if json.Unmarshal(v, &object) == nil && object != nil {
+		parts := make([]string, 0, len(object))
+		for _, k := range slices.Sorted(maps.Keys(object)) {
+			parts = append(parts, clean(k)+" = "+value(object[k]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
 	return clean(shorten(string(v), 120))
 }
 
@@ -283,104 +332,119 @@ func (v *planView) content() {
 	if len(v.plan.Content) == 0 {
 		return
 	}
-	v.heading("Content")
+	columns := v.columns()
+	head := fmt.Sprintf("%-22s", "Content")
+	for _, col := range columns {
+		head += fmt.Sprintf("%11s", col.title)
+	}
+	v.line("\n%s", bold(head))
 	for _, c := range v.plan.Content {
-		v.line("  %s%s", bold(c.Vault.String()), faint("   "+c.Addr.String()+", "+c.Title))
+		v.line("  %s  %s", c.Vault, faint(c.Addr.String()))
 		if c.Impact.Unaffected() && !v.verbose {
-			v.line("    unaffected (proved): %s stay as they are", count(c.Impact.Total.Unchanged, "item"))
+			v.line("    unaffected (proved): of what was read, %s as it is", stays(c.Impact.Total.Unchanged))
 		} else {
-			v.table(c.Impact)
+			for _, p := range slices.Backward(c.Impact.Parts) {
+				row := fmt.Sprintf("    %-18s", p.Title)
+				for _, col := range columns {
+					row += fmt.Sprintf("%11s", number(col.count(p.Counts)))
+				}
+				v.line("%s", row)
+			}
 		}
 		v.details(c)
 	}
 }
 
-// table counts what becomes of the items, containers first.
-func (v *planView) table(i syncer.Impact) {
-	columns := []struct {
-		title string
-		count func(syncer.Counts) int
-	}{
+func stays(n int) string {
+	if n == 1 {
+		return "1 item stays"
+	}
+	return number(n) + " items stay"
+}
+
+// column is one thing that may become of an item.
+type column struct {
+	title string
+	count func(syncer.Counts) int
+}
+
+// columns are what is always counted, and of the rest what there is.
+func (v *planView) columns() []column {
+	columns := []column{
 		{"added", syncer.Counts.Published},
 		{"updated", func(c syncer.Counts) int { return c.Updated }},
 		{"withdrawn", func(c syncer.Counts) int { return c.Withdrawn }},
 		{"unchanged", func(c syncer.Counts) int { return c.Unchanged }},
+	}
+	for _, col := range []column{
 		{"kept", func(c syncer.Counts) int { return c.Kept }},
 		{"failing", func(c syncer.Counts) int { return c.Exceptions }},
-	}
-	row := fmt.Sprintf("    %-18s", "")
-	for n, col := range columns {
-		if n < 4 || col.count(i.Total) > 0 {
-			row += fmt.Sprintf("%11s", col.title)
+	} {
+		if slices.ContainsFunc(v.plan.Content, func(c plan.Content) bool { return col.count(c.Impact.Total) > 0 }) {
+			columns = append(columns, col)
 		}
 	}
-	v.line("%s", faint(row))
-	for _, p := range slices.Backward(i.Parts) {
-		row := fmt.Sprintf("    %-18s", p.Title)
-		for n, col := range columns {
-			if n < 4 || col.count(i.Total) > 0 {
-				row += fmt.Sprintf("%11s", number(col.count(p.Counts)))
-			}
-		}
-		v.line("%s", row)
-	}
+	return columns
 }
 
 // details adds what the totals hide: countries, names, and what is not done.
 func (v *planView) details(c plan.Content) {
 	i := c.Impact
-	var byRoute []string
-	for _, r := range i.Routes {
-		if n := r.Written(); n > 0 && r.Key != "" {
-			byRoute = append(byRoute, fmt.Sprintf("%s %s", clean(r.Title), signed(r.Counts)))
-		}
-	}
-	var lines []string
-	if len(byRoute) > 0 {
-		lines = append(lines, "by country: "+strings.Join(byRoute, ", "))
-	}
-	names := func(verb, label string) {
-		items := i.Names[verb]
-		if len(items) == 0 {
-			return
-		}
-		show := 3
-		if v.verbose {
-			show = len(items)
-		}
-		var titles []string
-		for _, it := range items[:min(show, len(items))] {
-			text := clean(it.Title)
-			if it.Reason != "" {
-				text += " (" + clean(it.Reason) + ")"
+	if movesContent(c) {
+		var byRoute []string
+		for _, r := range i.Routes {
+			if r.Written() > 0 && r.Key != "" {
+				byRoute = append(byRoute, clean(r.Title)+" "+signed(r.Counts))
 			}
-			titles = append(titles, text)
 		}
-		more := ""
-		if total := verbTotal(i.Total, verb); total > len(titles) {
-			more = fmt.Sprintf(" … and %d more", total-len(titles))
+		if len(byRoute) > 0 {
+			v.text("    ", "by country: "+strings.Join(byRoute, ", "))
 		}
-		lines = append(lines, label+": "+strings.Join(titles, "; ")+more)
 	}
 	if v.verbose {
-		names(syncer.Added, "added")
-		names(syncer.Updated, "updated")
+		v.names(i, syncer.Added, "added")
+		v.names(i, syncer.Updated, "updated")
 	}
-	names(syncer.Withdrawn, "withdrawn")
-	names(syncer.Exception, "cannot be published")
-	names(syncer.Kept, "kept as they are")
-	if i.Blank > 0 {
-		lines = append(lines, fmt.Sprintf("%s without a country, which go nowhere", count(i.Blank, "item")))
+	v.names(i, syncer.Withdrawn, "withdrawn")
+	v.names(i, syncer.Exception, "cannot be published")
+	v.names(i, syncer.Kept, "kept as they are")
+	switch {
+	case i.Blank == 1:
+		v.text("    ", "1 item has no country, and goes nowhere")
+	case i.Blank > 1:
+		v.text("    ", number(i.Blank)+" items have no country, and go nowhere")
 	}
-	if i.First {
-		lines = append(lines, "the first full sync into an empty vault: max_published does not apply")
+	if i.First && movesContent(c) {
+		v.text("    ", "the first full sync of an empty vault: max_published does not apply")
 	}
 	if i.Withheld != "" {
-		lines = append(lines, "nothing is withdrawn: "+clean(i.Withheld))
+		v.text("    ", "nothing is withdrawn: "+clean(i.Withheld))
 	}
-	for _, l := range lines {
-		v.line("    %s", wrap(l, "      "))
+}
+
+// names lists some of the items that something becomes of, all with -verbose.
+func (v *planView) names(i syncer.Impact, verb, label string) {
+	items := i.Names[verb]
+	if len(items) == 0 {
+		return
 	}
+	show := 3
+	if v.verbose {
+		show = len(items)
+	}
+	var titles []string
+	for _, it := range items[:min(show, len(items))] {
+		text := it.Title
+		if it.Reason != "" {
+			text += " (" + it.Reason + ")"
+		}
+		titles = append(titles, text)
+	}
+	more := ""
+	if total := verbTotal(i.Total, verb); total > len(titles) {
+		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
+	}
+	v.text("    ", label+": "+clean(strings.Join(titles, "; "))+more)
 }
 
 func verbTotal(c syncer.Counts, verb string) int {
@@ -425,9 +489,17 @@ func (v *planView) syncs() {
 	}
 	v.heading("Syncs")
 	t := tabwriter.NewWriter(v.w, 2, 0, 2, ' ', 0)
-	for _, s := range shown {
-		d := s.Decision
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", s.Addr, modeText(d), syncText(d))
+	for len(shown) > 0 {
+		s, keys, rest := shown[0], []string(nil), []plan.SyncLine(nil)
+		for _, other := range shown {
+			if other.Addr.Block == s.Addr.Block && modeText(other.Decision) == modeText(s.Decision) && syncText(other.Decision) == syncText(s.Decision) {
+				keys = append(keys, other.Addr.Key)
+			} else {
+				rest = append(rest, other)
+			}
+		}
+		shown = rest
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", fleet(s.Addr, keys), modeText(s.Decision), syncText(s.Decision))
 	}
 	t.Flush()
 }
@@ -501,7 +573,7 @@ func (v *planView) verdict() {
 	add(c.Remove, "to remove")
 	add(len(p.Drift), "drifted")
 	if c.Full > 0 {
-		parts = append(parts, count(c.Full, "full sync"), fmt.Sprintf("%d in, %d out", c.In, c.Out))
+		parts = append(parts, count(c.Full, "full sync"), fmt.Sprintf("%s in, %s out", number(c.In), number(c.Out)))
 	}
 	if len(parts) == 0 {
 		parts = append(parts, "only what accord remembers changes")
@@ -541,13 +613,13 @@ func shorten(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-// wrap breaks text at 100 columns.
-func wrap(s, indent string) string {
+// wrap breaks text at the screen's width, and at 100 columns on a wider one.
+func wrap(s, indent string, width int) string {
 	var out strings.Builder
 	col := len(indent)
 	for i, word := range strings.Fields(s) {
 		n := len([]rune(word))
-		if i > 0 && col+n+1 > 100 {
+		if i > 0 && col+n+1 > min(width, defaultWidth) {
 			out.WriteString("\n" + indent)
 			col = len(indent)
 		} else if i > 0 {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/planner"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -20,16 +22,18 @@ const heartbeat = 10 * time.Second
 // moves below lines that stay; elsewhere lines alone, one for each start and
 // end and a heartbeat between. With -json they are lines on stdout.
 type progress struct {
-	cli   *cli
-	w     io.Writer
-	live  bool
+	cli  *cli
+	w    io.Writer
+	live bool
+
 	mu    sync.Mutex
-	last  time.Time
+	last  time.Time // of the last line, moving or not
 	shown bool
+	word  map[addrs.Instance]string // what is being done to an object
 }
 
 func (c *cli) progress() *progress {
-	return &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now()}
+	return &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now(), word: map[addrs.Instance]string{}}
 }
 
 // clear takes the moving line away.
@@ -63,7 +67,7 @@ func (p *progress) move(format string, args ...any) {
 	switch {
 	case p.live && now.Sub(p.last) > 80*time.Millisecond:
 		p.wipe()
-		fmt.Fprint(p.w, "  "+shorten(fmt.Sprintf(format, args...), 110))
+		fmt.Fprint(p.w, shorten("  "+fmt.Sprintf(format, args...), min(screenWidth(p.w), 120)-1))
 		p.shown, p.last = true, now
 	case !p.live && now.Sub(p.last) > heartbeat:
 		fmt.Fprintf(p.w, "  "+format+"\n", args...)
@@ -80,14 +84,35 @@ func (p *progress) planner(e planner.Event) {
 	case planner.Reading:
 		p.move("reading %d of type %s", e.Count, e.Type)
 	case planner.StepStarted:
+		p.begin(e)
 		p.move("%s: %s …", e.Ref.Addr, stepWord(e))
 	case planner.StepDone:
-		p.stay("  %s %s", green("✓"), e.Ref.Addr)
+		p.stay("  %s %s: %s", green("✓"), e.Ref.Addr, p.ended(e.Ref.Addr))
 	case planner.StepFailed:
 		p.stay("  %s %s: %s", red("✗"), describeRef(e.Ref), clean(e.Err.Error()))
 	case planner.StepSkipped:
 		p.stay("  %s %s: not done, %s", yellow("–"), describeRef(e.Ref), e.Because)
 	}
+}
+
+func (p *progress) begin(e planner.StepStarted) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.word[e.Ref.Addr] = pastWords[stepWord(e)]
+}
+
+// ended says what was done to an object.
+func (p *progress) ended(addr addrs.Instance) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.word[addr]
+}
+
+// pastWords say of each action that it is done.
+var pastWords = map[string]string{
+	string(providers.Create): "created", string(providers.Update): "changed", string(providers.Replace): "replaced",
+	string(providers.Adopt): "adopted", string(providers.Remove): "removed", string(schema.Forget): "forgotten",
+	string(schema.Delete): "deleted", string(schema.Deactivate): "deactivated", string(schema.Revoke): "revoked", string(schema.Reset): "reset",
 }
 
 func stepWord(e planner.StepStarted) string {
@@ -117,7 +142,12 @@ func (p *progress) syncer(e syncer.Event) {
 	}
 	switch e := e.(type) {
 	case syncer.Started:
-		p.stay("  %s %s: %s run begins", faint("▸"), e.Addr, e.Decision.Mode)
+		begins := fmt.Sprintf("%s %s: %s run begins", faint("▸"), e.Addr, e.Decision.Mode)
+		if p.live {
+			p.move("%s", begins)
+			break
+		}
+		p.stay("  %s", begins)
 	case syncer.Reading:
 		p.move("reading %s of %s: %s records, %d calls", e.Stream, e.Instance, number(e.Records), e.Calls)
 	case syncer.Waiting:
@@ -130,7 +160,7 @@ func (p *progress) syncer(e syncer.Event) {
 		if o.Status != syncer.Clean && o.Status != syncer.Skipped {
 			mark = red("✗")
 		}
-		p.stay("  %s %s: %s, %s", mark, e.Addr, o.Status, round(o.Ended.Sub(o.Started)))
+		p.stay("  %s %s: %s run %s, %s", mark, e.Addr, o.Decision.Mode, o.Status, round(o.Ended.Sub(o.Started)))
 	}
 }
 

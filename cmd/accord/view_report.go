@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"accord/planner"
 	"accord/planner/plan"
@@ -31,22 +30,24 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		for _, o := range r.Outcomes {
 			c.outcomeLine(o)
 		}
-		_ = c.line("apply_complete", "Apply", map[string]any{
-			"done": r.Done, "failed": len(r.Failed), "skipped": len(r.Skipped), "interrupted": r.Interrupted, "took_ms": r.Took.Milliseconds(),
-		})
-		for name, v := range r.Outputs {
+		for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
+			v := r.Outputs[name]
 			val := v.JSON
 			if v.Sensitive {
 				val = nil
 			}
 			_ = c.line("output", name, map[string]any{"name": name, "value": val, "sensitive": v.Sensitive})
 		}
+		_ = c.line("apply_complete", "Apply", map[string]any{
+			"done": r.Done, "failed": len(r.Failed), "skipped": len(r.Skipped), "interrupted": r.Interrupted, "took_ms": r.Took.Milliseconds(),
+		})
 		return
 	}
 	showOutcomes(c.stdout, r.Outcomes)
 	for _, s := range r.Skipped {
 		fmt.Fprintf(c.stdout, "  not done: %s, because %s\n", describeRef(s.Ref), s.Because)
 	}
+	showOutputs(c.stdout, r)
 	verdict := "Apply complete"
 	switch {
 	case r.Interrupted:
@@ -59,9 +60,11 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	fmt.Fprintf(c.stdout, "\n%s", bold(verdict))
 	if !p.Empty() {
 		fmt.Fprintf(c.stdout, ": %s, in %s", doneText(r.Done), round(r.Took))
+		if len(r.Outcomes) > 0 {
+			fmt.Fprintf(c.stdout, "; %s", contentText(r.Outcomes))
+		}
 	}
 	fmt.Fprintln(c.stdout, ".")
-	showOutputs(c.stdout, r)
 }
 
 func describeRef(ref providers.Ref) string {
@@ -96,26 +99,41 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 		return
 	}
 	fmt.Fprintf(w, "\n%s\n", bold("Runs"))
-	t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
-	fmt.Fprint(t, "  \tmode\toutcome\tpublished\tupdated\twithdrawn\tfailed\tcalls\ttime\n")
+	t := table{head: []string{"", "mode", "outcome", "published", "updated", "withdrawn", "failed", "calls", "time"}}
 	for _, o := range outcomes {
 		mode := string(o.Decision.Mode)
 		if mode == "" {
 			mode = "—"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.Addr, mode, o.Status,
-			number(o.Done.Published()), number(o.Done.Updated), number(o.Done.Withdrawn), number(o.Failed), number(o.Calls), round(o.Ended.Sub(o.Started)))
+		t.add(o.Addr.String(), mode, string(o.Status),
+			number(o.Done.Published()), number(o.Done.Updated), number(o.Done.Withdrawn), number(o.Failed), number(o.Calls), round(o.Ended.Sub(o.Started)).String())
 	}
-	t.Flush()
+	t.print(w, "  ", screenWidth(w))
 	for _, o := range outcomes {
 		for i, f := range o.Failures {
 			if i == 5 {
-				fmt.Fprintf(w, "    … and %d more of %s\n", o.Failed-5, o.Addr)
+				fmt.Fprintf(w, "    … and %s more of %s\n", number(o.Failed-5), o.Addr)
 				break
 			}
 			fmt.Fprintf(w, "    %s %s: %s\n", red("failed:"), clean(f.Title), clean(f.Message))
 		}
 	}
+}
+
+// contentText adds up what runs did to the content.
+func contentText(outcomes []syncer.Outcome) string {
+	var published, updated, withdrawn, failed int
+	for _, o := range outcomes {
+		published += o.Done.Published()
+		updated += o.Done.Updated
+		withdrawn += o.Done.Withdrawn
+		failed += o.Failed
+	}
+	text := fmt.Sprintf("%s: %s published, %s updated, %s withdrawn", count(len(outcomes), "run"), number(published), number(updated), number(withdrawn))
+	if failed > 0 {
+		text += fmt.Sprintf(", %s failed", number(failed))
+	}
+	return text
 }
 
 func showOutputs(w io.Writer, r *planner.Report) {

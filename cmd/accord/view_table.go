@@ -1,0 +1,80 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// table is rows under a head, the first column to the left and numbers to the
+// right. Where that is wider than the screen, the first column stands on a
+// line of its own.
+type table struct {
+	head []string
+	rows [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// print writes the table, no wider than the screen where that is possible.
+// Columns whose cells all begin with a digit are numbers.
+func (t *table) print(w io.Writer, indent string, screen int) {
+	all := append([][]string{t.head}, t.rows...)
+	widths := make([]int, len(t.head))
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	total := len(indent) - 2
+	for _, n := range widths {
+		total += n + 2
+	}
+	narrow := total > screen
+	for i, row := range all {
+		var line strings.Builder
+		line.WriteString(indent)
+		for c, cell := range row {
+			pad := strings.Repeat(" ", widths[c]-len([]rune(cell)))
+			switch {
+			case c == 0 && narrow && i == 0:
+				line.WriteString("  ")
+			case c == 0 && narrow:
+				line.WriteString(cell + "\n" + indent + "  ")
+			case t.numeric(c):
+				line.WriteString(pad + cell + "  ")
+			default:
+				line.WriteString(cell + pad + "  ")
+			}
+		}
+		text := strings.TrimRight(line.String(), " ")
+		if i == 0 {
+			text = faint(text)
+		}
+		_, _ = io.WriteString(w, text+"\n")
+	}
+}
+
+func (t *table) numeric(column int) bool {
+	for _, row := range t.rows {
+		if cell := row[column]; cell == "" || cell[0] < '0' || cell[0] > '9' {
+			return false
+		}
+	}
+	return column > 0
+}
+
+// defaultWidth is for output that is no terminal.
+const defaultWidth = 100
+
+// screenWidth is how many columns there are for text.
+func screenWidth(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 20 {
+			return n
+		}
+	}
+	return defaultWidth
+}
