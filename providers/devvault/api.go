@@ -1,7 +1,7 @@
 package devvault
 
-// apiRouter holds every route of the API that is built. What is not here answers MALFORMED_URL.
-func apiRouter() *router { return newRouter(apiRoutes()) }
+// apiRouter holds every route of the API that is built, and those of the reference that are not.
+func apiRouter() *router { return newRouter(withReference(apiRoutes(), false)) }
 
 func apiRoutes() []*route {
 	get := func(pattern string, h func(*call) (reply, error)) *route {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// controlRouter holds the control API: what a person or a test does to the server from outside of any vault. It needs the header
+// controlRoutes are the control API: what a person or a test does to the server from outside of any vault. It needs the header
 // X-Dev-Token with the server's password.
-func controlRouter() *router {
+func controlRoutes() []*route {
 	routes := []*route{
 		{method: "GET", pattern: "vaults", handle: controlVaults},
 		{method: "POST", pattern: "vaults", handle: controlAddVault},
@@ -34,7 +34,7 @@ func controlRouter() *router {
 	for _, r := range routes {
 		r.bare = true
 	}
-	return newRouter(routes)
+	return routes
 }
 
 func (s *Server) serveControl(c *call, w http.ResponseWriter, path string) {

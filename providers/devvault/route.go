@@ -6,13 +6,17 @@ import (
 	"strings"
 )
 
-// route is one method on one path pattern. Patterns are relative to /api/{version}/, or to /api/ where bare is set.
+// route is one method on one path pattern. Patterns are relative to /api/{version}/, or to /api/ where bare is set. One without a handler is
+// known, but not built.
 type route struct {
 	method, pattern string
 	effect          effect
 	handle          func(*call) (reply, error)
 	open            bool // needs no session
 	bare            bool
+	login           bool   // of the login host, not of a vault
+	section         string // of the reference
+	note            string // what is to be said of it in a list of routes
 	params          []string
 }
 
@@ -37,7 +41,7 @@ func newRouter(routes []*route) *router {
 	for _, r := range routes {
 		n := root
 		path := r.pattern
-		if !r.bare {
+		if !r.bare && !r.login {
 			path = "{version}/" + path
 		}
 		for _, s := range strings.Split(path, "/") {
@@ -67,7 +71,7 @@ func (n *router) child(segment string) *router {
 	return n.literal[segment]
 }
 
-// find returns the route for a method and a path, with its parameters. When the path is known, but not with that method, route is nil
+// find returns the route for a method and a path, with its parameters. When the path is known, but not built with that method, route is nil
 // and known is true.
 func (n *router) find(method, path string) (r *route, params []string, known bool) {
 	segments := strings.Split(strings.Trim(path, "/"), "/")
@@ -80,7 +84,9 @@ func (n *router) find(method, path string) (r *route, params []string, known boo
 		known = true
 		for _, x := range found.routes {
 			if x.method == method {
-				r, params = x, slices.Clone(p)
+				if x.handle != nil {
+					r, params = x, slices.Clone(p)
+				}
 				return true
 			}
 		}

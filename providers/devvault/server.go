@@ -65,6 +65,7 @@ type Server struct {
 	settings atomic.Pointer[Settings]
 	router   *router
 	control  *router
+	logins   *router
 
 	mu     sync.RWMutex
 	vaults map[string]*vault // by name
@@ -106,7 +107,8 @@ func Open(o Options) (*Server, error) {
 	s.settings.Store(&settings)
 	s.started = uint64(time.Now().UnixNano())
 	s.router = apiRouter()
-	s.control = controlRouter()
+	s.control = newRouter(controlRoutes())
+	s.logins = newRouter(withReference(loginRoutes(), true))
 	if err := s.load(); err != nil {
 		st.close()
 		return nil, err
@@ -248,6 +250,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := &call{s: s, r: r, now: s.clock.now(), header: http.Header{}}
 	if first == "_dev" {
 		s.serveControl(c, w, rest)
+		return
+	}
+	if first == "auth" {
+		s.serveLogin(c, w, path)
 		return
 	}
 	c.v = s.vault(first)

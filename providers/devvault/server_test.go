@@ -192,10 +192,16 @@ func (b *bench) as(session, method, vault, path string, body any, more ...string
 // do calls the API as the vault's admin.
 func (b *bench) do(method, vault, path string, body any, more ...string) response {
 	b.Helper()
+	return b.as(b.session(vault), method, vault, path, body, more...)
+}
+
+// session is that of the vault's admin.
+func (b *bench) session(vault string) string {
+	b.Helper()
 	if b.ids[vault] == "" {
 		b.ids[vault] = b.login(vault, "admin@"+vault+".dev", "secret")
 	}
-	return b.as(b.ids[vault], method, vault, path, body, more...)
+	return b.ids[vault]
 }
 
 // must is do for a call that has to succeed.
