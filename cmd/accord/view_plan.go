@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/fatih/color"
@@ -488,7 +487,7 @@ func (v *planView) syncs() {
 		return
 	}
 	v.heading("Syncs")
-	t := tabwriter.NewWriter(v.w, 2, 0, 2, ' ', 0)
+	var t table
 	for len(shown) > 0 {
 		s, keys, rest := shown[0], []string(nil), []plan.SyncLine(nil)
 		for _, other := range shown {
@@ -499,9 +498,9 @@ func (v *planView) syncs() {
 			}
 		}
 		shown = rest
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", fleet(s.Addr, keys), modeText(s.Decision), syncText(s.Decision))
+		t.add(fleet(s.Addr, keys), modeText(s.Decision), syncText(s.Decision))
 	}
-	t.Flush()
+	t.print(v.w, "  ", v.width)
 }
 
 // alarming: someone wants it to run, and it does not.
@@ -578,7 +577,7 @@ func (v *planView) verdict() {
 	if len(parts) == 0 {
 		parts = append(parts, "only what accord remembers changes")
 	}
-	v.line("\n%s %s", bold("Plan:"), strings.Join(parts, ", ")+".")
+	v.line("\n%s", wrap(bold("Plan:")+" "+strings.Join(parts, ", ")+".", "", v.width))
 }
 
 // count is a number with its noun.
@@ -613,12 +612,15 @@ func shorten(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
+// unpainted takes out the colours that stand within paragraphs.
+var unpainted = strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "", "\x1b[0;0m", "")
+
 // wrap breaks text at the screen's width, and at 100 columns on a wider one.
 func wrap(s, indent string, width int) string {
 	var out strings.Builder
 	col := len(indent)
 	for i, word := range strings.Fields(s) {
-		n := len([]rune(word))
+		n := len([]rune(unpainted.Replace(word)))
 		if i > 0 && col+n+1 > min(width, defaultWidth) {
 			out.WriteString("\n" + indent)
 			col = len(indent)

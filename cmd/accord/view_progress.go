@@ -153,7 +153,11 @@ func (p *progress) syncer(e syncer.Event) {
 	case syncer.Waiting:
 		p.move("%s: waiting %s (%s)", e.Addr, round(time.Until(e.Until)), e.Why)
 	case syncer.Wrote:
-		p.move("%s  %s %s  %s %s/%s  %d failed", e.Addr, e.Verb, e.Part, bar(e.Done, e.Total), number(e.Done), number(e.Total), e.Failed)
+		failed := ""
+		if e.Failed > 0 {
+			failed = fmt.Sprintf(", %s failed", number(e.Failed))
+		}
+		p.move("%s %s/%s %s %s%s  %s", bar(e.Done, e.Total), number(e.Done), number(e.Total), e.Verb, e.Part, failed, e.Addr)
 	case syncer.Finished:
 		o := e.Outcome
 		mark := green("✓")

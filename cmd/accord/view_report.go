@@ -57,14 +57,14 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	case p.Empty():
 		verdict = "Nothing was changed: no write call was made to any vault"
 	}
-	fmt.Fprintf(c.stdout, "\n%s", bold(verdict))
+	text := bold(verdict)
 	if !p.Empty() {
-		fmt.Fprintf(c.stdout, ": %s, in %s", doneText(r.Done), round(r.Took))
+		text += fmt.Sprintf(": %s, in %s", doneText(r.Done), round(r.Took))
 		if len(r.Outcomes) > 0 {
-			fmt.Fprintf(c.stdout, "; %s", contentText(r.Outcomes))
+			text += "; " + contentText(r.Outcomes)
 		}
 	}
-	fmt.Fprintln(c.stdout, ".")
+	fmt.Fprintf(c.stdout, "\n%s.\n", wrap(text, "", screenWidth(c.stdout)))
 }
 
 func describeRef(ref providers.Ref) string {

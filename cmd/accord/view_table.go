@@ -3,12 +3,13 @@ package main
 import (
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
 )
 
-// table is rows under a head, the first column to the left and numbers to the
+// table is rows, under a head if there is one, the first column to the left and numbers to the
 // right. Where that is wider than the screen, the first column stands on a
 // line of its own.
 type table struct {
@@ -21,8 +22,11 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // print writes the table, no wider than the screen where that is possible.
 // Columns whose cells all begin with a digit are numbers.
 func (t *table) print(w io.Writer, indent string, screen int) {
-	all := append([][]string{t.head}, t.rows...)
-	widths := make([]int, len(t.head))
+	all := t.rows
+	if t.head != nil {
+		all = slices.Concat([][]string{t.head}, t.rows)
+	}
+	widths := make([]int, len(all[0]))
 	for _, row := range all {
 		for i, cell := range row {
 			widths[i] = max(widths[i], len([]rune(cell)))
@@ -34,12 +38,13 @@ func (t *table) print(w io.Writer, indent string, screen int) {
 	}
 	narrow := total > screen
 	for i, row := range all {
+		head := i == 0 && t.head != nil
 		var line strings.Builder
 		line.WriteString(indent)
 		for c, cell := range row {
 			pad := strings.Repeat(" ", widths[c]-len([]rune(cell)))
 			switch {
-			case c == 0 && narrow && i == 0:
+			case c == 0 && narrow && head:
 				line.WriteString("  ")
 			case c == 0 && narrow:
 				line.WriteString(cell + "\n" + indent + "  ")
@@ -50,7 +55,7 @@ func (t *table) print(w io.Writer, indent string, screen int) {
 			}
 		}
 		text := strings.TrimRight(line.String(), " ")
-		if i == 0 {
+		if head {
 			text = faint(text)
 		}
 		_, _ = io.WriteString(w, text+"\n")
