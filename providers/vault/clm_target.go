@@ -3,8 +3,6 @@ package vault
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -435,42 +433,6 @@ func (t *clmTarget) find(ctx context.Context, target string, keys []string, colu
 		return nil
 	})
 	return out, err
-}
-
-// allNodes returns all nodes of the binder version that a row is. The answer
-// to a sub-select holds only the first of them; the rest is asked for where
-// the version is the latest, whose nodes can be listed.
-func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
-	var sub vaultapi.Sub[node]
-	if raw := r["binder_nodes__sysr"]; !blank(raw) {
-		if err := json.Unmarshal(raw, &sub); err != nil {
-			return nil, fmt.Errorf("read the nodes of binder %s: %w", r.text("id"), err)
-		}
-	}
-	if sub.Complete() {
-		return sub.Data, nil
-	}
-	q := "SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v" +
-		" FROM binder_node__sys WHERE parent_binder_id__sys = " + vaultapi.Quote(r.text("id"))
-	rows, err := c.all(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) != sub.Details.Total {
-		return nil, providers.Errorf(providers.Invalid, "binder %s has %d nodes in version %d.%d, of which the vault lists only %d", r.text("id"), sub.Details.Total,
-			r.int("major_version_number__v"), r.int("minor_version_number__v"), len(sub.Data))
-	}
-	nodes := make([]node, len(rows))
-	for n, x := range rows {
-		raw, err := json.Marshal(x)
-		if err == nil {
-			err = json.Unmarshal(raw, &nodes[n])
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return nodes, nil
 }
 
 // published counts what a point has published, by part.

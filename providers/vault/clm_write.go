@@ -570,66 +570,6 @@ func (w *clmWriter) checkNodes(ctx context.Context, items []*clmItem) {
 	})
 }
 
-// nodeChange is one call that brings the nodes of a binder nearer to what they
-// shall be: one of remove, move and add is set.
-type nodeChange struct {
-	remove, move string
-	add          vaultapi.ID
-	order        int // from 1; of add 0: at the end
-}
-
-func (c nodeChange) at() *int {
-	if c.order == 0 {
-		return nil
-	}
-	return &c.order
-}
-
-// nodeChanges says how the nodes there are become the documents that shall be,
-// in order: what is not wanted goes first, then each place is filled from the
-// front, by a node that is there or by a new one.
-func nodeChanges(there []node, shall []vaultapi.ID) []nodeChange {
-	wanted := map[vaultapi.ID]int{}
-	for _, id := range shall {
-		wanted[id]++
-	}
-	var changes []nodeChange
-	var now []node
-	for _, n := range there {
-		if wanted[n.Content] == 0 {
-			changes = append(changes, nodeChange{remove: string(n.ID)})
-			continue
-		}
-		wanted[n.Content]--
-		now = append(now, n)
-	}
-	for at, id := range shall {
-		if at < len(now) && now[at].Content == id {
-			continue
-		}
-		later := -1
-		for k := at; k < len(now); k++ {
-			if now[k].Content == id {
-				later = k
-				break
-			}
-		}
-		switch {
-		case later >= 0:
-			changes = append(changes, nodeChange{move: string(now[later].ID), order: at + 1})
-			n := now[later]
-			now = slices.Insert(slices.Delete(now, later, later+1), at, n)
-		case at == len(now):
-			changes = append(changes, nodeChange{add: id})
-			now = append(now, node{Content: id})
-		default:
-			changes = append(changes, nodeChange{add: id, order: at + 1})
-			now = slices.Insert(now, at, node{Content: id})
-		}
-	}
-	return changes
-}
-
 // settle moves items to a state of a kind, by the user actions that the
 // lifecycle has for it, in batches: one for each action and state. Vault says
 // nothing of those that it passes over, so the states are read afterwards.

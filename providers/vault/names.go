@@ -162,15 +162,6 @@ var features = []struct{ Name, ObjectType, Record, Title string }{
 	{"approved_email", "approved_email_integration_settings__v", "Global Approved Email Integration Settings", "Approved Email"},
 }
 
-func featureObjectType(name string) string {
-	for _, f := range features {
-		if f.Name == name {
-			return f.ObjectType
-		}
-	}
-	return ""
-}
-
 // Document types of CLM content (CLM-3), fixed.
 const (
 	typePresentation = "multichannel_presentation__v" // source

@@ -1,0 +1,338 @@
+package vault
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// some reads what changed since a time, and by key, with what must be seen
+// with it: the containers of a changed member, and the members of each
+// container that is read. What grows with the number of changes is a list of
+// ids, eight bytes each.
+func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) error {
+	asked := map[providers.Member]bool{}
+	var slides, presentations, gone idList
+	for _, m := range s.req.Keys {
+		asked[m] = true
+		if m.Part == partPresentation {
+			presentations.add(idOf(m.Key))
+		} else {
+			slides.add(idOf(m.Key))
+		}
+	}
+	if s.req.Only {
+		return s.byKey(ctx, &presentations, &slides, asked, emit)
+	}
+	if !s.req.Since.IsZero() {
+		if err := s.changed(ctx, &slides, &presentations); err != nil {
+			return err
+		}
+		s.calls.Add(1)
+		for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
+			if err != nil {
+				return err
+			}
+			if d.Type == "document__sys" {
+				gone.add(string(d.ID))
+			}
+		}
+	}
+	// Slides that use a changed shared resource, then presentations that hold
+	// one of the slides.
+	if err := s.follow(ctx, &slides, "target_doc_id__v", "source_doc_id__v"); err != nil {
+		return err
+	}
+	if err := s.holders(ctx, &slides, &presentations); err != nil {
+		return err
+	}
+	err := s.chunks(ctx, typePresentation, &presentations, asked, func(records []providers.Record) error {
+		for _, r := range records {
+			for _, m := range r.Members {
+				slides.add(idOf(m.Key))
+			}
+		}
+		return send(emit, records)
+	})
+	if err != nil {
+		return ignoreStop(err)
+	}
+	if err := s.follow(ctx, &slides, "source_doc_id__v", "target_doc_id__v"); err != nil {
+		return err
+	}
+	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error { return send(emit, records) })
+	if err != nil {
+		return ignoreStop(err)
+	}
+	// A deleted document has no type any more: it is told of in each part, and
+	// means something where the target holds it.
+	for part := range gone.parts(listed) {
+		var deleted []providers.Record
+		for _, name := range []string{partShared, partSlide, partPresentation} {
+			for _, id := range part {
+				if !slides.has(id) && !presentations.has(id) {
+					deleted = append(deleted, providers.Record{Part: name, Key: keyOf(id), Standing: standDeleted, Variants: s.variants()})
+				}
+			}
+		}
+		if err := send(emit, deleted); err != nil {
+			return ignoreStop(err)
+		}
+	}
+	return nil
+}
+
+// follow adds to a list what its documents are related to.
+func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) error {
+	var found idList
+	for part := range list.parts(listed) {
+		related, err := s.related(ctx, from, to, part)
+		if err != nil {
+			return err
+		}
+		for _, ids := range related {
+			found.add(ids...)
+		}
+	}
+	list.ids = append(list.ids, found.ids...)
+	list.sorted = false
+	return nil
+}
+
+// changed lists the documents that have a version modified since the horizon,
+// whatever its state: no eligibility is in the filter (CLM-7).
+func (s *clmSource) changed(ctx context.Context, slides, presentations *idList) error {
+	changes := newScan(s.caller, "id", "0", func(after string) string {
+		return limited("SELECT id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS " +
+			vaultapi.QuoteList(typePresentation, typeSlide) + " AND version_modified_date__v >= " + vaultapi.QuoteTime(s.req.Since) +
+			" AND id > " + vaultapi.Quote(after) + " ORDER BY id")
+	})
+	for {
+		r, err := changes.peek(ctx)
+		if err != nil || r == nil {
+			return err
+		}
+		if r.text("type_name") == typePresentation {
+			presentations.add(r.text("id"))
+		} else {
+			slides.add(r.text("id"))
+		}
+		changes.take()
+	}
+}
+
+// holders adds the presentations that have one of the slides as a node, in any
+// version that a wanted variant could be: more than needed does no harm.
+func (s *clmSource) holders(ctx context.Context, slides, presentations *idList) error {
+	for part := range slides.parts(listed) {
+		join := " WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + " AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS " + vaultapi.QuoteList(part...) + ")"
+		var queries []string
+		if s.steady {
+			queries = append(queries, "SELECT id FROM ALLVERSIONS binders"+join+" AND status__v = STEADYSTATE()")
+		}
+		if s.latest {
+			queries = append(queries, "SELECT id FROM binders"+join)
+		}
+		for _, q := range queries {
+			rows, err := s.all(ctx, q)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				presentations.add(r.text("id"))
+			}
+		}
+	}
+	return nil
+}
+
+func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, asked map[providers.Member]bool, emit func(providers.Batch) bool) error {
+	only := func(records []providers.Record) error {
+		kept := records[:0]
+		for _, r := range records {
+			if asked[providers.Member{Part: r.Part, Key: r.Key}] {
+				kept = append(kept, r)
+			}
+		}
+		return send(emit, kept)
+	}
+	if err := s.chunks(ctx, typeSlide, slides, asked, only); err != nil {
+		return ignoreStop(err)
+	}
+	return ignoreStop(s.chunks(ctx, typePresentation, presentations, asked, only))
+}
+
+// chunks reads documents by id, in order, and says of each that was asked for
+// by key where it stands, also when it is not there.
+func (s *clmSource) chunks(ctx context.Context, typ string, list *idList, asked map[providers.Member]bool, each func([]providers.Record) error) error {
+	for part := range list.parts(listed) {
+		where := "id CONTAINS " + vaultapi.QuoteList(part...)
+		byID := map[int64]*found{}
+		for _, kind := range s.kindsToRead() {
+			rows, err := s.all(ctx, s.statement(typ, kind, where, kind != standObsolete))
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				f := byID[r.int("id")]
+				if f == nil {
+					f = &found{id: r.int("id")}
+					byID[f.id] = f
+				}
+				f.put(kind, r)
+			}
+		}
+		page := make([]found, 0, len(byID))
+		for _, id := range slices.Sorted(maps.Keys(byID)) {
+			page = append(page, *byID[id])
+		}
+		records, err := s.records(ctx, typ, page)
+		if err != nil {
+			return err
+		}
+		rest, err := s.others(ctx, typ, part, records, asked)
+		if err != nil {
+			return err
+		}
+		records = append(records, rest...)
+		slices.SortStableFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+		if err := each(records); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// others answers for the documents of a list that have no version of a wanted
+// kind: drafts, those that left the steady state, those that are of another
+// type now, were deleted, or are just not there.
+func (s *clmSource) others(ctx context.Context, typ string, list []string, records []providers.Record, asked map[providers.Member]bool) ([]providers.Record, error) {
+	// What was answered: by variant, and by part.
+	type answered struct{ key, variant string }
+	have := map[answered]bool{}
+	parts := map[string]map[string]bool{}
+	for _, r := range records {
+		for _, v := range r.Variants {
+			have[answered{r.Key, v}] = true
+		}
+		if parts[r.Key] == nil {
+			parts[r.Key] = map[string]bool{}
+		}
+		parts[r.Key][r.Part] = true
+	}
+	var open []string
+	for _, id := range list {
+		for _, v := range s.variants() {
+			if !have[answered{keyOf(id), v}] {
+				open = append(open, id)
+				break
+			}
+		}
+	}
+	var out []providers.Record
+	there := map[string]row{}
+	err := s.lists(ctx, open, listed, func(list string) string {
+		return "SELECT " + sourceOwn + ", name__v FROM documents WHERE id CONTAINS " + list
+	}, func(r row) error { there[r.text("id")] = r; return nil })
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range open {
+		key := keyOf(id)
+		var missing []string // variants without an answer
+		for _, v := range s.variants() {
+			if !have[answered{key, v}] {
+				missing = append(missing, v)
+			}
+		}
+		r, ok := there[id]
+		if ok && r.text("type_name") == typ {
+			standing := standDraft
+			if r.int("major_version_number__v") > 0 {
+				standing = standUnapproved
+			}
+			rec := providers.Record{Part: partOf(typ, r), Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing}
+			if rec.Part == partPresentation {
+				rec.Routes, rec.Groups = slices.Sorted(slices.Values(r.names("country__v"))), s.groups(r)
+			}
+			out = append(out, rec)
+			if parts[key] == nil {
+				parts[key] = map[string]bool{}
+			}
+			parts[key][rec.Part] = true
+			continue
+		}
+		standing := standMissing
+		if ok {
+			standing = standRetyped
+		} else {
+			deleted, err := s.wasDeleted(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if deleted {
+				standing = standDeleted
+			}
+		}
+		// What was not asked for by its part is told of in each that it can be.
+		parts := slices.DeleteFunc(partsOfType(typ), func(part string) bool { return !asked[providers.Member{Part: part, Key: key}] })
+		if len(parts) == 0 && !s.req.Only {
+			parts = partsOfType(typ)
+		}
+		for _, part := range parts {
+			out = append(out, providers.Record{Part: part, Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing})
+		}
+	}
+	// Asked for as one part, and found to be the other.
+	for _, id := range list {
+		key := keyOf(id)
+		for _, part := range partsOfType(typ) {
+			if asked[providers.Member{Part: part, Key: key}] && parts[key] != nil && !parts[key][part] {
+				out = append(out, providers.Record{Part: part, Key: key, Standing: standRetyped, Variants: s.variants()})
+			}
+		}
+	}
+	return out, nil
+}
+
+func partsOfType(typ string) []string {
+	if typ == typePresentation {
+		return []string{partPresentation}
+	}
+	return []string{partShared, partSlide}
+}
+
+func (s *clmSource) variants() []string {
+	var list []string
+	if s.steady {
+		list = append(list, variantSteady)
+	}
+	if s.latest {
+		list = append(list, variantLatest)
+	}
+	return list
+}
+
+// deletionsKept is how far back the vault's list of deletions goes.
+const deletionsKept = 30 * 24 * time.Hour
+
+func (s *clmSource) wasDeleted(ctx context.Context, id string) (bool, error) {
+	if !s.asksGone {
+		s.asksGone, s.deleted = true, map[string]bool{}
+		s.calls.Add(1)
+		for d, err := range s.v.reader.DeletedDocuments(ctx, s.horizon.Add(-deletionsKept+time.Hour), s.horizon.Add(time.Second)) {
+			if err != nil {
+				return false, err
+			}
+			if d.Type == "document__sys" {
+				s.deleted[string(d.ID)] = true
+			}
+		}
+	}
+	return s.deleted[id], nil
+}

@@ -1,0 +1,79 @@
+package vault
+
+import (
+	"slices"
+
+	"accord/lang/addrs"
+	"accord/providers/resource"
+)
+
+// neighbourhood is what stands on one connection, beside what refers to what.
+type neighbourhood struct {
+	filters       []addrs.Instance // country filters, feature clm
+	countryActive bool             // the Country Integration and its point will be active
+	countryPoints []addrs.Instance // points of it, where that is so
+	queryRules    []addrs.Instance
+	points        []addrs.Instance
+}
+
+// neighbours indexes all objects of a request by their connection.
+func (p *Provider) neighbours(env *resource.Env) neighbourIndex {
+	index := neighbourIndex{}
+	type pointAt struct {
+		addr       addrs.Instance
+		connection addrs.Instance
+		body       *pointBody
+		parent     *integrationBody
+	}
+	var countryPoints []pointAt
+	for addr := range env.Refs {
+		switch env.Refs[addr].Type {
+		case "country_filter":
+			if b, _, err := resource.Ref[countryFilterBody](env, addr); err == nil && b.Feature == "clm" {
+				at := index.at(b.Connection)
+				at.filters = append(at.filters, addr)
+			}
+		case "query_rule":
+			if b, _, err := resource.Ref[queryRuleBody](env, addr); err == nil {
+				at := index.at(b.Connection)
+				at.queryRules = append(at.queryRules, addr)
+			}
+		case "integration_point":
+			b, _, err := resource.Ref[pointBody](env, addr)
+			if err != nil {
+				continue
+			}
+			parent, _, err := resource.Ref[integrationBody](env, b.Integration)
+			if err != nil {
+				continue
+			}
+			at := index.at(parent.Connection)
+			at.points = append(at.points, addr)
+			if b.Name == "clm_country" {
+				countryPoints = append(countryPoints, pointAt{addr, parent.Connection, b, parent})
+			}
+		}
+	}
+	for _, c := range countryPoints {
+		if c.body.Status == active && c.parent.Status == active {
+			at := index.at(c.connection)
+			at.countryActive = true
+			at.countryPoints = append(at.countryPoints, c.addr)
+		}
+	}
+	for _, at := range index {
+		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.queryRules, &at.points} {
+			slices.SortFunc(*list, addrs.Instance.Compare)
+		}
+	}
+	return index
+}
+
+type neighbourIndex map[addrs.Instance]*neighbourhood
+
+func (x neighbourIndex) at(connection addrs.Instance) *neighbourhood {
+	if x[connection] == nil {
+		x[connection] = &neighbourhood{}
+	}
+	return x[connection]
+}

@@ -1,0 +1,170 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// node is a node of a binder version.
+type node struct {
+	ID      vaultapi.ID   `json:"id"`
+	Content vaultapi.ID   `json:"content_id__sys"`
+	Order   vaultapi.Int  `json:"order__sys"`
+	Type    string        `json:"type__sys"`
+	Section vaultapi.ID   `json:"parent_section_id__sys"`
+	Shared  vaultapi.Bool `json:"document__sysr.is_shared_resource__v"`
+	Mark    string        `json:"document__sysr.external_id__v"` // target only
+}
+
+// inOrder flattens sections: nodes as a reader of the binder meets them.
+func inOrder(nodes []node) []node {
+	below := map[string][]node{}
+	for _, n := range nodes {
+		parent := string(n.Section)
+		if parent == "rootNode" {
+			parent = ""
+		}
+		below[parent] = append(below[parent], n)
+	}
+	var out []node
+	seen := map[string]bool{}
+	var walk func(parent string)
+	walk = func(parent string) {
+		if seen[parent] {
+			return
+		}
+		seen[parent] = true
+		list := below[parent]
+		slices.SortStableFunc(list, func(a, b node) int { return int(a.Order - b.Order) })
+		for _, n := range list {
+			if n.Type == "section" {
+				walk(string(n.ID))
+				continue
+			}
+			out = append(out, n)
+		}
+	}
+	walk("")
+	return out
+}
+
+// membersOf are the slides of a presentation, in order; problem is why they
+// cannot be taken as they are.
+func membersOf(nodes []node) (members []providers.Member, problem string) {
+	for _, n := range inOrder(nodes) {
+		part := partSlide
+		switch {
+		case n.Type == "binder":
+			problem = "it holds another binder, which is not CLM content"
+			continue
+		case n.Content == "":
+			problem = "one of its slides is not there any more"
+			continue
+		case bool(n.Shared):
+			part = partShared
+		}
+		members = append(members, providers.Member{Part: part, Key: keyOf(string(n.Content))})
+	}
+	return members, problem
+}
+
+// allNodes returns all nodes of the binder version that a row is. The answer
+// to a sub-select holds only the first of them; the rest is asked for where
+// the version is the latest, whose nodes can be listed.
+func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
+	var sub vaultapi.Sub[node]
+	if raw := r["binder_nodes__sysr"]; !blank(raw) {
+		if err := json.Unmarshal(raw, &sub); err != nil {
+			return nil, fmt.Errorf("read the nodes of binder %s: %w", r.text("id"), err)
+		}
+	}
+	if sub.Complete() {
+		return sub.Data, nil
+	}
+	q := "SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v" +
+		" FROM binder_node__sys WHERE parent_binder_id__sys = " + vaultapi.Quote(r.text("id"))
+	rows, err := c.all(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) != sub.Details.Total {
+		return nil, providers.Errorf(providers.Invalid, "binder %s has %d nodes in version %d.%d, of which the vault lists only %d", r.text("id"), sub.Details.Total,
+			r.int("major_version_number__v"), r.int("minor_version_number__v"), len(sub.Data))
+	}
+	nodes := make([]node, len(rows))
+	for n, x := range rows {
+		raw, err := json.Marshal(x)
+		if err == nil {
+			err = json.Unmarshal(raw, &nodes[n])
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nodes, nil
+}
+
+// nodeChange is one call that brings the nodes of a binder nearer to what they
+// shall be: one of remove, move and add is set.
+type nodeChange struct {
+	remove, move string
+	add          vaultapi.ID
+	order        int // from 1; of add 0: at the end
+}
+
+func (c nodeChange) at() *int {
+	if c.order == 0 {
+		return nil
+	}
+	return &c.order
+}
+
+// nodeChanges says how the nodes there are become the documents that shall be,
+// in order: what is not wanted goes first, then each place is filled from the
+// front, by a node that is there or by a new one.
+func nodeChanges(there []node, shall []vaultapi.ID) []nodeChange {
+	wanted := map[vaultapi.ID]int{}
+	for _, id := range shall {
+		wanted[id]++
+	}
+	var changes []nodeChange
+	var now []node
+	for _, n := range there {
+		if wanted[n.Content] == 0 {
+			changes = append(changes, nodeChange{remove: string(n.ID)})
+			continue
+		}
+		wanted[n.Content]--
+		now = append(now, n)
+	}
+	for at, id := range shall {
+		if at < len(now) && now[at].Content == id {
+			continue
+		}
+		later := -1
+		for k := at; k < len(now); k++ {
+			if now[k].Content == id {
+				later = k
+				break
+			}
+		}
+		switch {
+		case later >= 0:
+			changes = append(changes, nodeChange{move: string(now[later].ID), order: at + 1})
+			n := now[later]
+			now = slices.Insert(slices.Delete(now, later, later+1), at, n)
+		case at == len(now):
+			changes = append(changes, nodeChange{add: id})
+			now = append(now, node{Content: id})
+		default:
+			changes = append(changes, nodeChange{add: id, order: at + 1})
+			now = slices.Insert(now, at, node{Content: id})
+		}
+	}
+	return changes
+}

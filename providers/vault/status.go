@@ -1,0 +1,120 @@
+package vault
+
+import (
+	"context"
+	"strings"
+
+	"accord/providers/vaultapi"
+)
+
+// statusRecord is an integration or an integration point in a CRM vault.
+type statusRecord struct {
+	ID, Name, API string
+	Active        bool
+	row           row
+}
+
+func (r *statusRecord) word() string {
+	if r.Active {
+		return active
+	}
+	return inactive
+}
+
+// integrationRecords and pointRecords read all of a CRM vault in one query.
+func (v *vault) integrationRecords(ctx context.Context) ([]statusRecord, error) {
+	return v.statusRecords(ctx, objIntegration, "integration_api_name__sys")
+}
+
+func (v *vault) pointRecords(ctx context.Context) ([]statusRecord, error) {
+	lrt, lsrt, err := v.timeFields(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return v.statusRecords(ctx, objPoint, "integration_point_api_name__sys", lrt, lsrt)
+}
+
+func (v *vault) statusRecords(ctx context.Context, object, api string, more ...string) ([]statusRecord, error) {
+	columns := strings.Join(append([]string{"id", "name__v", "status__v", api}, more...), ", ")
+	rows, err := v.caller().all(ctx, "SELECT "+columns+" FROM "+object)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]statusRecord, len(rows))
+	for n, r := range rows {
+		list[n] = statusRecord{ID: r.text("id"), Name: r.text("name__v"), API: r.text(api), Active: r.one("status__v") == "active__v", row: r}
+	}
+	return list, nil
+}
+
+// findRecord finds a record by its API name, else by its label, which is the
+// only name that the platform publishes.
+func findRecord(list []statusRecord, api, label string) *statusRecord {
+	for n := range list {
+		if list[n].API == api {
+			return &list[n]
+		}
+	}
+	for n := range list {
+		if list[n].Name == label {
+			return &list[n]
+		}
+	}
+	return nil
+}
+
+// cached makes a reader of one thing per vault ask each vault once.
+func cached[T any](ask func(*vault) (T, error)) func(*vault) (T, error) {
+	kept := map[*vault]T{}
+	return func(v *vault) (T, error) {
+		if t, ok := kept[v]; ok {
+			return t, nil
+		}
+		t, err := ask(v)
+		if err == nil {
+			kept[v] = t
+		}
+		return t, err
+	}
+}
+
+// statusWriter gathers changes of statuses, and writes them in one batch for
+// each vault. What is so already is not written.
+type statusWriter struct {
+	object string
+	rows   map[*vault][]vaultapi.Fields
+	then   map[*vault][]func(error)
+}
+
+func (w *statusWriter) add(v *vault, r *statusRecord, status string, more vaultapi.Fields, done func(), fail func(error)) {
+	row := vaultapi.Fields{"id": r.ID}
+	if r.word() != status {
+		row["status__v"] = statusName(status)
+	}
+	for name, value := range more {
+		row[name] = value
+	}
+	if len(row) == 1 {
+		done()
+		return
+	}
+	if w.rows == nil {
+		w.rows, w.then = map[*vault][]vaultapi.Fields{}, map[*vault][]func(error){}
+	}
+	w.rows[v] = append(w.rows[v], row)
+	w.then[v] = append(w.then[v], func(err error) {
+		if err != nil {
+			fail(contractError("write "+r.Name, err))
+			return
+		}
+		done()
+	})
+}
+
+func (w *statusWriter) write(ctx context.Context) {
+	for v, rows := range w.rows {
+		for n, result := range v.client.UpdateRecords(ctx, w.object, rows) {
+			w.then[v][n](result.Err)
+		}
+	}
+}
