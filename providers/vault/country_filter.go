@@ -19,7 +19,7 @@ import (
 type countryFilterBody struct {
 	Connection   addrs.Instance       `json:"connection" schema:"required,replace" refers:"connection" doc:"Whose CRM vault is filtered."`
 	Feature      string               `json:"feature" schema:"replace" default:"clm" oneof:"clm approved_email" doc:"Which feature is routed (CTRY-1)."`
-	Countries    resource.Set[string] `json:"countries" nonempty:"say all_countries = true" doc:"Countries that the CRM vault receives: values of country_cda__v, by name or by label."`
+	Countries    resource.Set[string] `json:"countries" nonempty:"An empty filter would let every country through. If that is meant, say all_countries = true." doc:"Countries that the CRM vault receives: values of country_cda__v, by name or by label."`
 	AllCountries *bool                `json:"all_countries" doc:"True: every country there is. The only way to say all."`
 
 	Values     resource.Set[string] `json:"values" schema:"computed,readonly" doc:"The same countries by name, as the vault keeps them."`
@@ -163,11 +163,11 @@ func (n *countryNames) spell(now []string, want *countryFilterBody) (countries r
 
 // settingsRecord is the record of a CRM vault that holds a filter.
 type settingsRecord struct {
-	ID     string
-	Values []string
-	CRM    string
-	Type   string // object type
-	Name   string
+	ID        string
+	Values    []string
+	CRM       string
+	PerObject string // object type
+	Name      string
 }
 
 func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
@@ -178,7 +178,7 @@ func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
 	list := make([]settingsRecord, len(rows))
 	for n, r := range rows {
 		list[n] = settingsRecord{ID: r.text("id"), Name: r.text("name__v"), Values: slices.Sorted(slices.Values(r.names("country_filter__v"))),
-			CRM: r.text("vault_crm_id__v"), Type: r.text("object_type__vr.api_name__v")}
+			CRM: r.text("vault_crm_id__v"), PerObject: r.text("object_type__vr.api_name__v")}
 	}
 	return list, nil
 }
@@ -192,7 +192,7 @@ func settingsOf(list []settingsRecord, feature string) (*settingsRecord, error) 
 			continue
 		}
 		for _, r := range list {
-			if r.Type == f.ObjectType {
+			if r.PerObject == f.ObjectType {
 				found = append(found, r)
 			}
 		}

@@ -19,7 +19,7 @@ type permissionSetBody struct {
 	Vault        addrs.Instance               `json:"vault" schema:"required,replace" refers:"vault" doc:"The vault it is in."`
 	Name         string                       `json:"name" schema:"required,replace" doc:"API name; of a custom set, so it ends in __c."`
 	Label        *string                      `json:"label" schema:"computed" doc:"Left out: as it is; of a new set, its name."`
-	Bundles      resource.Set[string]         `json:"bundles" doc:"Named bundles of grants: clm_integration, country_integration (PERM-1..3). The plan shows what they expand to."`
+	Bundles      resource.Set[string]         `json:"bundles" oneof:"clm_integration country_integration" doc:"Named bundles of grants: clm_integration, country_integration (PERM-1..3). The plan shows what they expand to."`
 	VaultActions resource.Set[string]         `json:"vault_actions" doc:"Vault actions, such as manage_connections."`
 	Exact        *bool                        `json:"exact" doc:"True: the set has these grants and no others. Only for a set that accord made (PERM-4)."`
 	Object       map[string]objectPermissions `json:"object" schema:"block" label:"object name" doc:"What is granted on an object."`
