@@ -163,11 +163,11 @@ func (n *countryNames) spell(now []string, want *countryFilterBody) (countries r
 
 // settingsRecord is the record of a CRM vault that holds a filter.
 type settingsRecord struct {
-	ID        string
-	Values    []string
-	CRM       string
-	PerObject string // object type
-	Name      string
+	ID     string
+	Values []string
+	CRM    string
+	Type   string // object type
+	Name   string
 }
 
 func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
@@ -178,7 +178,7 @@ func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
 	list := make([]settingsRecord, len(rows))
 	for n, r := range rows {
 		list[n] = settingsRecord{ID: r.text("id"), Name: r.text("name__v"), Values: slices.Sorted(slices.Values(r.names("country_filter__v"))),
-			CRM: r.text("vault_crm_id__v"), PerObject: r.text("object_type__vr.api_name__v")}
+			CRM: r.text("vault_crm_id__v"), Type: r.text("object_type__vr.api_name__v")}
 	}
 	return list, nil
 }
@@ -192,7 +192,7 @@ func settingsOf(list []settingsRecord, feature string) (*settingsRecord, error) 
 			continue
 		}
 		for _, r := range list {
-			if r.PerObject == f.ObjectType {
+			if r.Type == f.ObjectType {
 				found = append(found, r)
 			}
 		}
