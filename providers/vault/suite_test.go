@@ -2,10 +2,13 @@ package vault
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	"accord/lang/addrs"
 	"accord/providers"
+	"accord/providers/plugin"
 	"accord/providers/providertest"
 )
 
@@ -40,9 +43,43 @@ func oneCRM(t *testing.T) *world {
 	return w
 }
 
-// Every provider passes the suite.
+// TestMain lets the test binary be a plugin, too.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == asPlugin {
+		if err := plugin.Serve(New()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+const asPlugin = "serve-the-vault-provider"
+
+// Every provider passes the suite, in process and behind the plugin boundary.
 func TestSuite(t *testing.T) {
 	t.Parallel()
+	trySuite(t, func(*testing.T) providers.Provider { return New() })
+}
+
+func TestSuiteThroughPlugin(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trySuite(t, func(t *testing.T) providers.Provider {
+		p, err := plugin.Open(t.Context(), plugin.Command{Name: "vault", Path: self, Args: []string{asPlugin}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = p.Close() })
+		return p
+	})
+}
+
+func trySuite(t *testing.T, open func(t *testing.T) providers.Provider) {
 	// All worlds of the suite are alike: ids and addresses are those of the first.
 	first := oneCRM(t)
 	config := providers.Config{Instances: first.vaults, Tool: "accord/test"}
@@ -73,7 +110,7 @@ func TestSuite(t *testing.T) {
 			w.tie("promomats", "crm-a")
 			w.countries("promomats")
 			w.load("promomats", library)
-			return func(t *testing.T) providers.Provider { return &located{New(), w} }
+			return func(t *testing.T) providers.Provider { return &located{open(t), w} }
 		},
 		Resources: []providertest.Resource{{
 			Unlist:  true,
