@@ -1,0 +1,128 @@
+package vault
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+func TestVariableNames(t *testing.T) {
+	for want, addr := range map[string]addrs.Instance{
+		"ACCORD_VAULT_PROMOMATS": addrs.New("vault", "promomats"),
+		"ACCORD_VAULT_CRM_US":    keyed("vault", "crm", "us"),
+		"ACCORD_VAULT_CRM_EU_W_": keyed("vault", "crm", "eu-w!"),
+	} {
+		if got := variableName(addr); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
+// Where credentials come from: variables, those for reading first when only
+// reading, then a file or a command.
+func TestCredentials(t *testing.T) {
+	dir := t.TempDir()
+	addr := keyed("vault", "crm", "us")
+	write := func(name, text string) *string {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return &name
+	}
+	get := func(readOnly bool, body instanceBody) (string, string, error) {
+		user, password, err := credentials(t.Context(), providers.Config{Dir: dir, ReadOnly: readOnly}, addr, body)
+		return user, password.Reveal(), err
+	}
+	check := func(what, user, password string, err error, wantUser, wantPassword string) {
+		t.Helper()
+		if err != nil || user != wantUser || password != wantPassword {
+			t.Errorf("%s: %q %q %v, want %q %q", what, user, password, err, wantUser, wantPassword)
+		}
+	}
+	u, p, err := get(false, instanceBody{CredentialsFile: write("lines", "ann\r\nse cret\r\n")})
+	check("two lines", u, p, err, "ann", "se cret")
+	u, p, err = get(false, instanceBody{CredentialsFile: write("json", `{"user": "ann", "password": "x\ny"}`)})
+	check("JSON", u, p, err, "ann", "x\ny")
+	u, p, err = get(false, instanceBody{CredentialsCommand: []string{"echo", `{"user": "bob", "password": "y"}`}})
+	check("a command", u, p, err, "bob", "y")
+	if _, _, err := get(false, instanceBody{CredentialsFile: write("empty", "only-a-user\n")}); err == nil || strings.Contains(err.Error(), "only-a-user") {
+		t.Errorf("a file without a password: %v", err)
+	}
+	if _, _, err := get(false, instanceBody{}); providers.KindOf(err) != providers.Access {
+		t.Errorf("none: %v", err)
+	}
+	t.Setenv("ACCORD_VAULT_CRM_US_USER", "writer")
+	if _, _, err := get(false, instanceBody{}); providers.KindOf(err) != providers.Access {
+		t.Errorf("half a pair: %v", err)
+	}
+	t.Setenv("ACCORD_VAULT_CRM_US_PASSWORD", "w")
+	t.Setenv("ACCORD_VAULT_CRM_US_READ_USER", "reader")
+	t.Setenv("ACCORD_VAULT_CRM_US_READ_PASSWORD", "r")
+	u, p, err = get(false, instanceBody{CredentialsFile: write("json", `{"user": "ann", "password": "x"}`)})
+	check("variables before a file", u, p, err, "writer", "w")
+	u, p, err = get(true, instanceBody{})
+	check("only reading", u, p, err, "reader", "r")
+}
+
+func TestShares(t *testing.T) {
+	for text, want := range map[string]float64{"80%": 0.8, " 100 %": 1, "0%": 0, "120%": 0, "0.8": 0, "": 0} {
+		got, err := parseShare(text)
+		if (err == nil) != (want > 0) || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+// The first application that is known says what a vault is.
+func TestKindOfApplications(t *testing.T) {
+	for want, list := range map[string][]vaultapi.Labelled{
+		kindPromoMats: {{Name: "some__v"}, {Name: "pm_promomats__v"}, {Name: "pm_multichannel__v"}},
+		kindCRM:       {{Name: "vault_crm__v"}},
+		"":            {{Name: "another__v"}},
+	} {
+		if got := kindOfApplications(list); got != want {
+			t.Errorf("%v: %q, want %q", list, got, want)
+		}
+	}
+}
+
+// CLM-7: valid is not past its CRM end date; the last day counts.
+func TestStandings(t *testing.T) {
+	yes, no := []byte("true"), []byte("false")
+	today := start.Format(time.DateOnly)
+	for _, c := range []struct {
+		typ  string
+		row  row
+		want string
+	}{
+		{typePresentation, row{"clm_content__v": yes}, standApproved},
+		{typePresentation, row{"clm_content__v": no}, standUnpublished},
+		{typePresentation, row{}, standUnpublished},
+		{typeSlide, row{}, standApproved}, // goes where a presentation needs it
+		{typeSlide, row{"clm_content__v": no}, standUnpublished},
+		{typePresentation, row{"clm_content__v": yes, "crm_end_date__v": []byte(`"2026-11-02"`)}, standApproved},
+		{typePresentation, row{"clm_content__v": yes, "crm_end_date__v": []byte(`"2026-11-01"`)}, standExpired},
+		{typePresentation, row{"clm_content__v": no, "crm_end_date__v": []byte(`"2026-11-01"`)}, standUnpublished},
+	} {
+		if got := clmStanding(c.typ, c.row, today); got != c.want {
+			t.Errorf("CLM-1: %s %s: %s, want %s", c.typ, c.row, got, c.want)
+		}
+	}
+	for on, want := range map[string]providers.Meaning{"keep": providers.Keep, "withdraw": providers.Withdraw} {
+		if got := clmMeanings(on, variantSteady)[standUnapproved]; got != want {
+			t.Errorf("CLM-1: on_unapproved = %s means %s", on, got)
+		}
+	}
+	m := clmMeanings("keep", variantSteady)
+	for _, never := range []string{standMissing, standRetyped, standDraft, standExpired} {
+		if m[never] == providers.Withdraw || m[never] == providers.Publish {
+			t.Errorf("absence never removes: %s means %s", never, m[never])
+		}
+	}
+}
