@@ -80,7 +80,7 @@ func newSyncMaker(p *Provider, changes []providers.Change) *syncMaker {
 	for _, list := range s.types {
 		slices.SortFunc(list, addrs.Instance.Compare)
 	}
-	s.around = p.neighbours(s.after)
+	s.around = neighbours(s.after)
 	return s
 }
 
@@ -378,14 +378,25 @@ func (s *syncMaker) approvedOnly(l *link) (bool, error) {
 	return q == nil || bool(q.Active), nil
 }
 
-// needs are the objects that must be as planned before a sync runs.
+// needs are the objects that must be as planned before a sync runs: those that
+// it follows from, and those that it followed from until now.
 func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
-	around := s.around.at(l.addr)
-	needs := append([]addrs.Instance{l.addr, point.Integration}, around.filters...)
-	if point.Name == "clm_presentation" {
+	needs := []addrs.Instance{l.addr, point.Integration}
+	for _, at := range []struct {
+		env    *resource.Env
+		around neighbourIndex
+	}{{s.after, s.around}, {s.before, s.p.neighbours(s.before)}} {
+		around := at.around.at(l.addr)
+		needs = append(needs, around.filters...)
+		if point.Name != "clm_presentation" {
+			continue
+		}
 		needs = append(append(needs, around.queryRules...), around.countryPoints...)
-		for _, addr := range s.types["field_rule"] {
-			if b, _, err := resource.Ref[fieldRuleBody](s.after, addr); err == nil && b.Connection == l.addr {
+		for addr, o := range at.env.Refs {
+			if o.Type != "field_rule" {
+				continue
+			}
+			if b, _, err := resource.Ref[fieldRuleBody](at.env, addr); err == nil && b.Connection == l.addr {
 				needs = append(needs, addr)
 			}
 		}
