@@ -20,7 +20,7 @@ var targetFields = []string{
 const targetOwn = "id, external_id__v, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, " +
 	"major_version_number__v, minor_version_number__v, crosslink__v, source_vault_id__v"
 
-const markedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v FROM binder_nodes__sysr)"
+const markedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.type__v FROM binder_nodes__sysr)"
 
 // clmTarget is what one point made in one CRM vault: the stream "clm_content".
 type clmTarget struct {
@@ -301,6 +301,10 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 	if err := t.neutralReferences(ctx, t.columns, rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") }); err != nil {
 		return nil, err
 	}
+	sharedType, err := t.v.documentType(ctx, targetShared)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]providers.Record, 0, len(rows))
 	for _, r := range rows {
 		if !t.owns(r) {
@@ -323,7 +327,7 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 			for _, n := range inOrder(nodes) {
 				if key, ours := keyOfMark(n.Mark, t.scope.Point, t.scope.Source); ours {
 					part := partSlide
-					if n.Shared {
+					if n.DocumentType == sharedType.Label {
 						part = partShared
 					}
 					rec.Members = append(rec.Members, providers.Member{Part: part, Key: key})

@@ -19,6 +19,8 @@ type node struct {
 	Section vaultapi.ID   `json:"parent_section_id__sys"`
 	Shared  vaultapi.Bool `json:"document__sysr.is_shared_resource__v"`
 	Mark    string        `json:"document__sysr.external_id__v"` // target only
+
+	DocumentType string `json:"document__sysr.type__v"` // target only; the label
 }
 
 // inOrder flattens sections: nodes as a reader of the binder meets them.
@@ -86,7 +88,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	if sub.Complete() {
 		return sub.Data, nil
 	}
-	q := "SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v" +
+	q := "SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v, document__sysr.type__v" +
 		" FROM binder_node__sys WHERE parent_binder_id__sys = " + vaultapi.Quote(r.text("id"))
 	rows, err := c.all(ctx, q)
 	if err != nil {

@@ -385,7 +385,7 @@ func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
 	for _, at := range []struct {
 		env    *resource.Env
 		around neighbourIndex
-	}{{s.after, s.around}, {s.before, s.p.neighbours(s.before)}} {
+	}{{s.after, s.around}, {s.before, neighbours(s.before)}} {
 		around := at.around.at(l.addr)
 		needs = append(needs, around.filters...)
 		if point.Name != "clm_presentation" {
