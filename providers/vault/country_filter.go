@@ -250,7 +250,6 @@ func filterNow(want *countryFilterBody, r *settingsRecord, names *countryNames) 
 }
 
 func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes []*resource.Change[countryFilterBody]) {
-	around := p.neighbours(env)
 	countries := cached(func(v *vault) ([]countryRecord, error) { return v.countries(ctx) })
 	for _, c := range changes {
 		if c.Desired == nil {
@@ -294,7 +293,7 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		if c.Changed("values") {
 			c.Consequence("%s", filterEdit(c.Live.Values, values, names))
 		}
-		p.adviseFilter(l, c, names, around.at(l.addr), countries)
+		p.adviseFilter(l, c, names, countries)
 	}
 }
 
@@ -349,10 +348,7 @@ func shortened(list []string) string {
 }
 
 // adviseFilter is CTRY-9, as far as vaults must be asked for it.
-func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], names *countryNames, around *neighbourhood, countries func(*vault) ([]countryRecord, error)) {
-	if c.Desired.Feature == "clm" && !around.countryActive && !l.unfiltered() {
-		c.Warn("CTRY-9", "", "The filter has no effect", fmt.Sprintf("The Country Integration of %s and its point clm_country are not active.", l.addr))
-	}
+func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], names *countryNames, countries func(*vault) ([]countryRecord, error)) {
 	records, err := countries(l.content)
 	if err != nil {
 		return // advice is not worth a failed plan

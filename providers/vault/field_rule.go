@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -147,6 +148,7 @@ func fieldRuleNow(want *fieldRuleBody, f *fieldObject) fieldRuleBody {
 }
 
 func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, changes []*resource.Change[fieldRuleBody]) {
+	around := sync.OnceValue(func() neighbourIndex { return neighbours(env) })
 	for _, c := range changes {
 		if c.Desired == nil {
 			if c.Live != nil {
@@ -169,16 +171,16 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 		if l.crm.dev {
 			engine = providers.EngineAccord
 		}
-		if engine == providers.EnginePlatform && (c.Desired.Values != nil || c.Desired.AppliesTo != nil) && !p.runsHere(env, l) {
+		if engine == providers.EnginePlatform && (c.Desired.Values != nil || c.Desired.AppliesTo != nil) && !runsHere(env, around().at(l.addr).points) {
 			c.Warn("RULE-1", "/values", "values and applies_to are kept by accord, and not known to the platform's engine", `They hold for points with engine = "accord".`)
 		}
 	}
 }
 
-// runsHere reports whether accord's engine moves the CLM content of a
-// connection.
-func (p *Provider) runsHere(env *resource.Env, l *link) bool {
-	for _, addr := range p.neighbours(env).at(l.addr).points {
+// runsHere reports whether accord's engine moves CLM content through one of
+// the points.
+func runsHere(env *resource.Env, points []addrs.Instance) bool {
+	for _, addr := range points {
 		if b, _, err := resource.Ref[pointBody](env, addr); err == nil && b.Name == "clm_presentation" && b.Engine != nil && *b.Engine == providers.EngineAccord {
 			return true
 		}

@@ -118,7 +118,7 @@ func engineOf(l *link, written *string) string {
 func inVault(l *link, engine string) bool { return engine == providers.EnginePlatform || l.crm.dev }
 
 func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
-	around := p.neighbours(env)
+	around := neighbours(env)
 	removed := map[addrs.Instance][]*resource.Change[integrationBody]{}
 	for _, c := range changes {
 		if c.Desired == nil && c.Recorded != nil {

@@ -17,7 +17,7 @@ type neighbourhood struct {
 }
 
 // neighbours indexes all objects of a request by their connection.
-func (p *Provider) neighbours(env *resource.Env) neighbourIndex {
+func neighbours(env *resource.Env) neighbourIndex {
 	index := neighbourIndex{}
 	type pointAt struct {
 		addr       addrs.Instance

@@ -156,7 +156,7 @@ func (r row) time(name string) time.Time {
 }
 
 func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {
-	around := p.neighbours(env)
+	around := neighbours(env)
 	removed := map[addrs.Instance][]*resource.Change[pointBody]{} // by connection
 	connectionOf := func(b *pointBody) addrs.Instance {
 		parent, _, err := resource.Ref[integrationBody](env, b.Integration)

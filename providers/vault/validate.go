@@ -14,7 +14,6 @@ import (
 func validateAll(env *resource.Env, objects []providers.Object) []providers.Diagnostic {
 	filtered := map[addrs.Instance]bool{}           // by connection
 	serves := map[addrs.Instance][]addrs.Instance{} // content vault → connections
-	routed := map[addrs.Instance]bool{}             // connections with a country integration that is active
 	filterOf := map[addrs.Instance]addrs.Instance{}
 	for _, o := range objects {
 		switch o.Type {
@@ -26,10 +25,6 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 		case "connection":
 			if b, _, err := resource.Ref[connectionBody](env, o.Addr); err == nil {
 				serves[b.Content] = append(serves[b.Content], o.Addr)
-			}
-		case "integration":
-			if b, _, err := resource.Ref[integrationBody](env, o.Addr); err == nil && b.Type == "country" && b.Status == active {
-				routed[b.Connection] = true
 			}
 		}
 	}
@@ -48,9 +43,10 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 			}
 		}
 	}
+	around := neighbours(env)
 	for connection, filter := range filterOf {
-		if !routed[connection] && crmMayWrite(env, connection) {
-			warn(filter, "The filter has no effect", fmt.Sprintf("%s has no active integration of type country.", connection))
+		if !around.at(connection).countryActive && crmMayWrite(env, connection) {
+			warn(filter, "The filter has no effect", fmt.Sprintf("The Country Integration of %s and its point clm_country are not active.", connection))
 		}
 	}
 	slices.SortFunc(out, func(a, b providers.Diagnostic) int { return a.Addr.Compare(b.Addr) })
