@@ -139,6 +139,20 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 			return nil, err
 		}
 		sync.LRT, sync.LSRT = now.LastRunTime, now.LastSuccessfulRunTime
+		if sync.Active && sync.Was && now.Status == inactive {
+			sync.Active, sync.Idle = false, "it was deactivated outside; accord apply activates it again"
+		}
+	}
+	if sync.Active && sync.Was {
+		var now integrationBody
+		if o := s.live[point.Integration]; o != nil {
+			if err := o.Decode(&now); err != nil {
+				return nil, err
+			}
+			if now.Status == inactive {
+				sync.Active, sync.Idle = false, fmt.Sprintf("%s was deactivated outside; accord apply activates it again", point.Integration)
+			}
+		}
 	}
 	if sync.Now, err = s.now(l.crm); err != nil {
 		return nil, contractError("read the clock of "+l.crm.addr.String(), err)
