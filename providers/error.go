@@ -41,7 +41,7 @@ func (e *Error) Error() string {
 	if e.Op != "" {
 		s = e.Op + ": " + s
 	}
-	if e.Trace != "" && !strings.Contains(e.Trace, "\n") { // a stack is for the log
+	if e.Trace != "" && !strings.Contains(e.Trace, "\n") && !strings.Contains(s, e.Trace) { // a stack is for the log
 		s += " (execution " + e.Trace + ")"
 	}
 	return s

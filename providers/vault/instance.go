@@ -114,6 +114,9 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 	if err != nil {
 		e := contractError("connect "+i.Addr.String(), err)
 		e.Addr = i.Addr
+		if e.Advice == "" {
+			e.Path, e.Advice = unreached(i.Addr, vaultapi.KindOf(err))
+		}
 		i.Fail(e)
 		return
 	}
@@ -125,6 +128,19 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 			"The user accord logs in as may not see the domain. The vault counts as production when written to, and as sandbox when read from.")
 	}
 	i.Found(fmt.Sprint(v.id), body)
+}
+
+// unreached says what to look at when a vault could not be connected.
+func unreached(addr addrs.Instance, kind vaultapi.Kind) (addrs.Path, string) {
+	switch kind {
+	case vaultapi.Auth:
+		return "", fmt.Sprintf("Check the user and the password: %[1]s_USER and %[1]s_PASSWORD, or what the block names in their place. Nothing was written to any vault.", variableName(addr))
+	case vaultapi.WrongVault:
+		return "/id", "A user of several vaults lands in another one where the host name is not exactly right. Correct url and id. Nothing was written to any vault."
+	case vaultapi.Transient, vaultapi.Throttled, vaultapi.Ambiguous:
+		return "/url", "Check the address, and whether the vault can be reached from here. Nothing was written to any vault."
+	}
+	return "", ""
 }
 
 func dial(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (*vault, instanceBody, error) {
@@ -153,7 +169,7 @@ func dial(ctx context.Context, config providers.Config, addr addrs.Instance, bod
 		Expect:     vaultapi.Expect{VaultID: wanted},
 		ReadOnly:   config.ReadOnly,
 		BurstShare: share,
-		Transport:  &v.clock,
+		Transport:  logged{addr, &v.clock},
 		Credentials: func(ctx context.Context) (string, vaultapi.Secret, error) {
 			return credentials(ctx, config, addr, body)
 		},
