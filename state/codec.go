@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"accord/lang/addrs"
 )
@@ -60,19 +61,29 @@ func (o Output) kept() Output {
 	return o
 }
 
+// migrations turn a document of one format version into one of the next. A
+// state is read in any version that leads here, and written in the present one.
+var migrations = map[int]migration{}
+
+// migration gets and returns a whole document, format_version included.
+type migration func(doc map[string]json.RawMessage) error
+
 // Decode is the inverse of Encode. Whatever it does not fully understand is
 // an error: it could not be written back.
-func Decode(data []byte) (*State, error) {
+func Decode(data []byte) (*State, error) { return decode(data, migrations) }
+
+func decode(data []byte, steps map[int]migration) (*State, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, errors.New("it is empty")
+	}
+	data, err := migrate(data, steps)
+	if err != nil {
+		return nil, err
 	}
 	var doc document
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	err := dec.Decode(&doc)
-	if version, ok := versionOf(data); ok && version != FormatVersion {
-		return nil, fmt.Errorf("its format version is %d, and this accord knows only version %d", version, FormatVersion)
-	}
+	err = dec.Decode(&doc)
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, errors.New("it ends too early: it was cut short")
@@ -102,6 +113,33 @@ func Decode(data []byte) (*State, error) {
 		s.Objects[o.Addr] = o
 	}
 	return s, nil
+}
+
+// migrate brings a document to the present format version, step by step.
+// Whatever has no version, or cannot be read, is left to who reads it.
+func migrate(data []byte, steps map[int]migration) ([]byte, error) {
+	version, ok := versionOf(data)
+	if !ok || version == FormatVersion {
+		return data, nil
+	}
+	if version > FormatVersion || steps[version] == nil {
+		return nil, fmt.Errorf("its format version is %d, and this accord knows only version %d", version, FormatVersion)
+	}
+	doc := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, fmt.Errorf("it is not a state: %w", err)
+	}
+	for ; version < FormatVersion; version++ {
+		step := steps[version]
+		if step == nil {
+			return nil, fmt.Errorf("nothing leads from its format version %d to %d", version, FormatVersion)
+		}
+		if err := step(doc); err != nil {
+			return nil, fmt.Errorf("bringing it from format version %d to %d: %w", version, version+1, err)
+		}
+		doc["format_version"] = json.RawMessage(strconv.Itoa(version + 1))
+	}
+	return json.Marshal(doc)
 }
 
 // versionOf finds the format version of something that may be from a later accord.

@@ -2,6 +2,7 @@ package state
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -134,6 +135,67 @@ func TestDecodeRefuses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A state of an earlier format is brought here step by step; one of a later
+// format, or from where nothing leads here, is refused.
+func TestMigration(t *testing.T) {
+	old := `{"format_version": 0, "lineage": "0b4e", "serial": 3, "resources": [{"address":"a.b","type":"a","body":{"n":1}}]}`
+	steps := map[int]migration{0: func(doc map[string]json.RawMessage) error {
+		doc["objects"] = doc["resources"]
+		delete(doc, "resources")
+		return nil
+	}}
+	s, err := decode([]byte(old), steps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := s.Objects[addrs.New("a", "b")]; s.Serial != 3 || o == nil || string(o.Body) != `{"n":1}` {
+		t.Errorf("migrated to %+v", s)
+	}
+	data, err := Encode(s)
+	if err != nil || !strings.HasPrefix(string(data), "{\n  \"format_version\": 1,") {
+		t.Errorf("written as %v\n%s", err, data)
+	}
+	if _, err := decode([]byte(old), nil); err == nil {
+		t.Error("without a migration it was read")
+	}
+	steps[0] = func(map[string]json.RawMessage) error { return errors.New("no resources") }
+	if _, err := decode([]byte(old), steps); err == nil || err.Error() != "bringing it from format version 0 to 1: no resources" {
+		t.Errorf("a migration that fails: %v", err)
+	}
+}
+
+// S1: another lineage or a lower serial is refused; what follows has a serial
+// of its own.
+func TestSucceeds(t *testing.T) {
+	present := sample(2)
+	present.Serial = 5
+	present.Begin([]Intent{{Seq: 1, Addr: addrs.New("x", "a")}})
+	other := sample(1)
+	other.Lineage, other.Serial = "77aa", 9
+	lower, same, higher := sample(1), sample(1), sample(1)
+	lower.Serial, same.Serial, higher.Serial = 4, 5, 8
+	for name, test := range map[string]struct {
+		present, next *State
+		refused       string
+		serial        uint64
+	}{
+		"other lineage": {present, other, "another lineage", 9},
+		"lower serial":  {present, lower, "it has serial 4, and the present state 5", 6},
+		"same serial":   {present, same, "", 6},
+		"higher serial": {present, higher, "", 8},
+		"into nothing":  {New("", "new"), other, "", 9},
+	} {
+		err := test.present.Succeeds(test.next)
+		if (err != nil) != (test.refused != "") || err != nil && !strings.Contains(err.Error(), test.refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		n := test.next.Next(test.present)
+		if n.Serial != test.serial || len(n.Open) != len(test.present.Open) {
+			t.Errorf("%s: serial %d, %d open", name, n.Serial, len(n.Open))
+		}
 	}
 }
 

@@ -26,6 +26,21 @@ type Store interface {
 	// place keeps none.
 	Journal(ctx context.Context) (Journal, error)
 
+	// History returns the versions that are kept, newest first; the first is
+	// the present one, unless nothing was ever saved. ErrNoHistory: this kind
+	// of place keeps none.
+	History(ctx context.Context) ([]Version, error)
+
+	// At returns the state as it was saved with a serial, without anything
+	// that was done later. ErrNoVersion: that one is not kept, or never was.
+	At(ctx context.Context, serial uint64) (*State, error)
+
+	// ForceUnlock takes the lock away from the holder with this id, who is
+	// gone for good. ErrNotLocked: nobody holds it. A *LockedError: someone
+	// else does, or, where the system frees the locks of the dead, someone
+	// alive.
+	ForceUnlock(ctx context.Context, id string) error
+
 	// Close gives up everything that is open, a held lock included. What was
 	// acknowledged stays.
 	Close() error
@@ -63,6 +78,11 @@ type Lock interface {
 	// acknowledged is lost either; it gives the state a version.
 	Save(ctx context.Context) error
 
+	// Replace makes s the state, and saves it. Its serial becomes the next one,
+	// or stays its own if that is higher still. Open intents stay open: what
+	// they were about to do is out there.
+	Replace(ctx context.Context, s *State) error
+
 	// Unlock gives the lock up, and nothing else. A second call does nothing.
 	Unlock() error
 }
@@ -76,6 +96,10 @@ type Holder struct {
 	Tool      string    `json:"tool"`
 	Created   time.Time `json:"created"`
 	Path      string    `json:"path,omitempty"` // of what is held, as the holder names it
+
+	// Expires is when others may take over what is held, unless it is renewed;
+	// zero where the operating system knows whether the holder lives.
+	Expires time.Time `json:"expires,omitzero"`
 }
 
 func (h Holder) String() string {
@@ -115,3 +139,16 @@ var ErrNoJournal = errors.New("this backend keeps no journal of syncs")
 
 // ErrUnlocked is returned by a Lock that has been given up.
 var ErrUnlocked = errors.New("the state's lock was given up")
+
+// ErrLockLost is returned by a Lock that somebody else took over, after it had
+// expired or by force: begin nothing more.
+var ErrLockLost = errors.New("the state's lock was taken over by another process")
+
+// ErrNotLocked says that there is no lock to take away.
+var ErrNotLocked = errors.New("the state is not locked")
+
+// ErrNoHistory is returned by a Store that keeps the present version alone.
+var ErrNoHistory = errors.New("this backend keeps no earlier versions of the state")
+
+// ErrNoVersion is returned for a serial that is not kept.
+var ErrNoVersion = errors.New("no version with this serial is kept")

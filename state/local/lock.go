@@ -91,15 +91,8 @@ func (l *lock) take() error {
 		return fmt.Errorf("locking the state: %w", err)
 	}
 	if !taken {
-		var other state.Holder
-		data, err := os.ReadFile(record)
-		if err == nil {
-			err = json.Unmarshal(data, &other)
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(&state.LockedError{}, err)
-		}
-		return &state.LockedError{Holder: other}
+		other, err := l.store.record()
+		return errors.Join(&state.LockedError{Holder: other}, err)
 	}
 	data, err := json.Marshal(l.holder)
 	if err == nil {
@@ -109,6 +102,18 @@ func (l *lock) take() error {
 		return fmt.Errorf("leaving a record of who holds the lock: %w", err)
 	}
 	return nil
+}
+
+// record reads who holds the lock; the zero Holder where nobody left one.
+func (s *Store) record() (h state.Holder, err error) {
+	data, err := os.ReadFile(filepath.Join(s.dir, "holder.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &h)
+	}
+	return h, err
 }
 
 func (l *lock) load() error {
@@ -253,9 +258,27 @@ func (l *lock) Save(ctx context.Context) error {
 		return state.ErrUnlocked
 	}
 	if l.differs() {
-		if err := l.saveState(); err != nil {
+		next := l.state.Clone()
+		next.Serial++
+		if err := l.saveState(next); err != nil {
 			return fmt.Errorf("saving the state: %w", err)
 		}
+	}
+	if err := l.compactLog(); err != nil {
+		return fmt.Errorf("shortening the state's journal: %w", err)
+	}
+	return nil
+}
+
+// Replace implements state.Lock.
+func (l *lock) Replace(_ context.Context, s *state.State) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return state.ErrUnlocked
+	}
+	if err := l.saveState(s.Next(l.state)); err != nil {
+		return fmt.Errorf("saving the state: %w", err)
 	}
 	if err := l.compactLog(); err != nil {
 		return fmt.Errorf("shortening the state's journal: %w", err)
@@ -274,12 +297,10 @@ func (l *lock) differs() bool {
 
 // saveState writes the state file. The log announces it first: whether it is
 // found before or after the rename, the two fit together.
-func (l *lock) saveState() error {
+func (l *lock) saveState(next *state.State) error {
 	s := l.store
-	next := *l.state
-	next.Serial++
 	next.Tool = s.opts.Tool
-	data, err := state.Encode(&next)
+	data, err := state.Encode(next)
 	if err != nil {
 		return err
 	}
@@ -307,7 +328,7 @@ func (l *lock) saveState() error {
 	if err := s.syncDir(filepath.Dir(s.path)); err != nil {
 		return err
 	}
-	l.state.Serial, l.state.Tool = next.Serial, next.Tool
+	l.state = next
 	l.forgetTouched()
 	return nil
 }

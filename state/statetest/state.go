@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/state"
@@ -46,6 +47,11 @@ func State(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Invalid", testInvalid)
 	run("Cancelled", testCancelled)
 	run("Concurrent", testConcurrent)
+	run("Replace", testReplace)
+	run("History", testHistory)
+	run("ForceUnlock", testForceUnlock)
+	run("Expired", testExpired)
+	run("Lost", testLost)
 }
 
 func testEmpty(p place) {
@@ -230,7 +236,7 @@ func testLocked(p place) {
 }
 
 func testOneWins(p place) {
-	const contenders = 20
+	const contenders = 50
 	var (
 		wg     sync.WaitGroup
 		mu     sync.Mutex
@@ -277,6 +283,7 @@ func testUnlocked(p place) {
 		"Done":       lock.Done(p.ctx, []state.Outcome{remember("us", `{}`)}),
 		"SetOutputs": lock.SetOutputs(p.ctx, map[string]state.Output{"a": {}}),
 		"Save":       lock.Save(p.ctx),
+		"Replace":    lock.Replace(p.ctx, state.New("", "x")),
 	} {
 		if !errors.Is(err, state.ErrUnlocked) {
 			p.Errorf("%s after Unlock: %v", name, err)
@@ -356,6 +363,196 @@ func testConcurrent(p place) {
 	if s := p.read(p.store()); len(s.Objects) != writers*each || len(s.Open) != 0 {
 		p.Errorf("%d objects and %d open intents", len(s.Objects), len(s.Open))
 	}
+}
+
+// Another state takes the place of the one that is there, lineage included,
+// and what was begun stays open.
+func testReplace(p place) {
+	one := p.store()
+	lock := p.lock(one, "push")
+	us, de := Object("us", `{}`), Object("de", `{"n":1}`)
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: us.Addr, Object: us}}))
+	p.must(lock.Save(p.ctx))
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("fr", `{}`)})) // not saved
+	p.must(lock.Intend(p.ctx, []state.Intent{{Addr: us.Addr, Action: "update"}}))
+
+	next := state.New("accord test", "77aa")
+	next.Serial = 1
+	next.Objects[de.Addr] = de
+	next.Outputs["a"] = state.Output{Value: json.RawMessage(`"b"`)}
+	p.must(lock.Replace(p.ctx, next))
+	check := func(serial uint64) {
+		p.Helper()
+		for name, s := range map[string]*state.State{"the lock's": lock.State(), "as read": p.read(p.store())} {
+			if s.Lineage != "77aa" || s.Serial != serial || len(s.Objects) != 1 || !s.Objects[de.Addr].Equal(de) || len(s.Outputs) != 1 || len(s.Open) != 1 {
+				p.Errorf("the state, %s: %+v", name, s)
+			}
+		}
+	}
+	check(2)
+	next.Serial = 9
+	p.must(lock.Replace(p.ctx, next))
+	check(9)
+	p.must(lock.Done(p.ctx, []state.Outcome{{Addr: us.Addr}, remember("fr", `{}`)}))
+	p.must(lock.Save(p.ctx))
+	p.must(one.Close())
+	if s := p.read(p.store()); s.Serial != 10 || len(s.Objects) != 2 || len(s.Open) != 0 {
+		p.Errorf("after going on: %+v", s)
+	}
+}
+
+// Versions are numbered, and come back as they were saved.
+func testHistory(p place) {
+	store := p.store()
+	versions, err := store.History(p.ctx)
+	if errors.Is(err, state.ErrNoHistory) {
+		if _, err := store.At(p.ctx, 1); !errors.Is(err, state.ErrNoHistory) {
+			p.Errorf("At of a backend without history: %v", err)
+		}
+		return
+	}
+	p.must(err)
+	if len(versions) != 0 {
+		p.Errorf("where nothing was saved: %v", versions)
+	}
+	lock := p.lock(store, "apply")
+	var lineage string
+	for n := range 4 {
+		p.clock.Add(time.Second)
+		p.must(lock.Done(p.ctx, []state.Outcome{remember(fmt.Sprint(n), `{}`)}))
+		p.must(lock.Save(p.ctx))
+		lineage = lock.State().Lineage
+	}
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("not saved", `{}`)}))
+	versions, err = p.store().History(p.ctx)
+	p.must(err)
+	var serials []uint64
+	for _, v := range versions {
+		serials = append(serials, v.Serial)
+		if v.Size == 0 || v.Saved.IsZero() {
+			p.Errorf("a version without size or time: %+v", v)
+		}
+		s, err := store.At(p.ctx, v.Serial)
+		p.must(err)
+		if s.Serial != v.Serial || len(s.Objects) != int(v.Serial) || s.Lineage != lineage {
+			p.Errorf("version %d: serial %d, %d objects", v.Serial, s.Serial, len(s.Objects))
+		}
+	}
+	if diff := cmp.Diff([]uint64{4, 3, 2, 1}, serials); diff != "" {
+		p.Errorf("versions (-want +got):\n%s", diff)
+	}
+	for _, serial := range []uint64{0, 5} {
+		if _, err := store.At(p.ctx, serial); !errors.Is(err, state.ErrNoVersion) {
+			p.Errorf("version %d: %v", serial, err)
+		}
+	}
+}
+
+// S2: only the id of the very lock takes it away; and never from a process
+// that the system knows to be alive.
+func testForceUnlock(p place) {
+	one, two := p.store(), p.store()
+	if err := two.ForceUnlock(p.ctx, "x"); !errors.Is(err, state.ErrNotLocked) {
+		p.Errorf("where nothing is locked: %v", err)
+	}
+	lock := p.lock(one, "apply")
+	refused := func(id string) {
+		p.Helper()
+		var locked *state.LockedError
+		if err := two.ForceUnlock(p.ctx, id); !errors.As(err, &locked) || locked.Holder != lock.Holder() {
+			p.Errorf("force-unlock %q: %v", id, err)
+		}
+	}
+	refused("x")
+	refused("")
+	if lock.Holder().Expires.IsZero() {
+		refused(lock.Holder().ID)
+		p.must(lock.Intend(p.ctx, []state.Intent{{Addr: Object("us", "").Addr}}))
+		return
+	}
+	p.must(two.ForceUnlock(p.ctx, lock.Holder().ID))
+	if err := two.ForceUnlock(p.ctx, lock.Holder().ID); !errors.Is(err, state.ErrNotLocked) {
+		p.Errorf("a second time: %v", err)
+	}
+	p.lostTo(lock, p.lock(two, "apply"))
+}
+
+// §3b.10: an expired lock is taken over, by one alone; one that is bound to a
+// process never expires.
+func testExpired(p place) {
+	one := p.store()
+	lock := p.lock(one, "apply")
+	expires := lock.Holder().Expires
+	if expires.IsZero() {
+		p.clock.Add(1000 * time.Hour)
+		if _, err := p.store().Lock(p.ctx, "apply"); !errors.As(err, new(*state.LockedError)) {
+			p.Errorf("the lock of a living process: %v", err)
+		}
+		return
+	}
+	p.clock.Add(expires.Sub(p.clock.Now()) - 1)
+	if _, err := p.store().Lock(p.ctx, "apply"); !errors.As(err, new(*state.LockedError)) {
+		p.Errorf("just before it expires: %v", err)
+	}
+	p.clock.Add(1)
+	const contenders = 10
+	got, done := make(chan state.Lock, contenders), make(chan error, contenders)
+	for range contenders {
+		s := p.store()
+		go func() {
+			l, err := s.Lock(p.ctx, "apply")
+			if err == nil {
+				got <- l
+			} else if errors.As(err, new(*state.LockedError)) {
+				err = nil
+			}
+			done <- err
+		}()
+	}
+	for range contenders {
+		p.must(<-done)
+	}
+	if len(got) != 1 {
+		p.Fatalf("%d took over", len(got))
+	}
+	p.lostTo(lock, <-got)
+}
+
+// A lock that expired while nobody wanted it is still its holder's.
+func testLost(p place) {
+	lock := p.lock(p.store(), "apply")
+	if lock.Holder().Expires.IsZero() {
+		p.Skip("a lock here is bound to its process")
+	}
+	p.clock.Add(time.Hour)
+	p.must(lock.Intend(p.ctx, []state.Intent{{Addr: Object("us", "").Addr}}))
+	if _, err := p.store().Lock(p.ctx, "apply"); !errors.As(err, new(*state.LockedError)) {
+		p.Errorf("it was not renewed: %v", err)
+	}
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("us", `{}`)}))
+	p.must(lock.Save(p.ctx))
+}
+
+// lostTo checks that a lock is worth nothing once another took its place.
+func (p place) lostTo(lost, lock state.Lock) {
+	p.Helper()
+	for name, err := range map[string]error{
+		"Intend":  lost.Intend(p.ctx, []state.Intent{{Addr: Object("us", "").Addr}}),
+		"Done":    lost.Done(p.ctx, []state.Outcome{remember("us", `{}`)}),
+		"Save":    lost.Save(p.ctx),
+		"Replace": lost.Replace(p.ctx, state.New("", "x")),
+	} {
+		if !errors.Is(err, state.ErrLockLost) {
+			p.Errorf("%s with a lock that was lost: %v", name, err)
+		}
+	}
+	_ = lost.Unlock() // whatever it says, it leaves the other's alone
+	p.must(lock.Done(p.ctx, []state.Outcome{remember("de", `{}`)}))
+	p.must(lock.Save(p.ctx))
+	if s := p.read(p.store()); len(s.Objects) != 1 || s.Objects[Object("de", "").Addr] == nil || len(s.Open) != 0 {
+		p.Errorf("after a takeover: %+v", s)
+	}
+	p.must(lock.Unlock())
 }
 
 func (p place) lock(s state.Store, operation string) state.Lock {

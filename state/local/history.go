@@ -1,0 +1,127 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"accord/state"
+
+	"github.com/gofrs/flock"
+)
+
+// History implements state.Store.
+func (s *Store) History(ctx context.Context) ([]state.Version, error) {
+	versions, err := s.kept(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the history of the state: %w", err)
+	}
+	var all []state.Version
+	for _, v := range versions {
+		all = append(all, v.Version)
+	}
+	return all, nil
+}
+
+// At implements state.Store.
+func (s *Store) At(ctx context.Context, serial uint64) (*state.State, error) {
+	versions, err := s.kept(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the history of the state: %w", err)
+	}
+	for _, v := range versions {
+		if v.Serial != serial {
+			continue
+		}
+		data, err := os.ReadFile(v.path)
+		if err != nil {
+			return nil, fmt.Errorf("reading serial %d of the state: %w", serial, err)
+		}
+		st, err := state.Decode(data)
+		if err != nil {
+			return nil, &state.DamagedError{Path: v.path, Reason: err.Error()}
+		}
+		return st, nil
+	}
+	return nil, state.ErrNoVersion
+}
+
+// version is a kept version and its file.
+type version struct {
+	state.Version
+	path string
+}
+
+// kept returns the present version, and those before it, newest first.
+func (s *Store) kept(ctx context.Context) ([]version, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	got, err := s.load()
+	if err != nil && !errors.As(err, new(*state.DamagedError)) { // that of a damaged state is what history is for
+		return nil, err
+	}
+	var all []version
+	add := func(path string, serial uint64) error {
+		info, err := os.Stat(path)
+		if err == nil {
+			all = append(all, version{state.Version{Serial: serial, Saved: info.ModTime().UTC(), Size: info.Size()}, path})
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if got.saved != nil {
+		if err := add(s.path, got.saved.Serial); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range slices.Backward(s.backups()) {
+		_, digits, _ := strings.Cut(strings.TrimSuffix(name, ".json"), "-")
+		serial, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil {
+			continue // not ours
+		}
+		if slices.ContainsFunc(all, func(v version) bool { return v.Serial == serial }) {
+			continue
+		}
+		if err := add(filepath.Join(s.backupDir(), name), serial); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// ForceUnlock implements state.Store. The system frees the lock of a process
+// that died, so that what is left to take away is its record.
+func (s *Store) ForceUnlock(ctx context.Context, id string) error {
+	if _, err := os.Stat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return state.ErrNotLocked
+	}
+	return s.gate(ctx, func() error {
+		lock := flock.New(filepath.Join(s.dir, "lock"), flock.SetPermissions(0o600))
+		free, err := lock.TryLock()
+		if err != nil {
+			return fmt.Errorf("looking at the state's lock: %w", err)
+		}
+		holder, err := s.record()
+		if !free {
+			return errors.Join(&state.LockedError{Holder: holder}, err)
+		}
+		defer lock.Close()
+		if err != nil || holder.ID == "" {
+			return errors.Join(state.ErrNotLocked, err)
+		}
+		if holder.ID != id {
+			return &state.LockedError{Holder: holder}
+		}
+		return os.Remove(filepath.Join(s.dir, "holder.json"))
+	})
+}
