@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"accord/lang/addrs"
@@ -25,6 +26,32 @@ type Desired struct {
 // Find returns the instance or the resource of an address, nil when there is
 // none.
 func (d *Desired) Find(addr addrs.Instance) *Resource { return d.byAddr[addr] }
+
+// Sound lists the instances and resources in whose blocks no error lies, nor
+// in those of what they depend on.
+func (d *Desired) Sound(diags hcl.Diagnostics) []*Resource {
+	faulty := map[addrs.Instance]bool{}
+	all := slices.Concat(d.Instances, d.Resources)
+	for _, r := range all {
+		faulty[r.Addr] = slices.ContainsFunc(diags, r.holds)
+	}
+	for spread := true; spread; {
+		spread = false
+		for _, r := range all {
+			if !faulty[r.Addr] && slices.ContainsFunc(r.DependsOn, func(on addrs.Instance) bool { return faulty[on] }) {
+				faulty[r.Addr], spread = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(r *Resource) bool { return faulty[r.Addr] })
+}
+
+// holds reports whether an error lies in r's block.
+func (r *Resource) holds(diag *hcl.Diagnostic) bool {
+	body, ok := r.decl.block.Body.(*hclsyntax.Body)
+	return ok && diag.Severity == hcl.DiagError && diag.Subject != nil && diag.Subject.Filename == r.Range.Filename &&
+		r.Range.Start.Line <= diag.Subject.Start.Line && diag.Subject.Start.Line <= body.SrcRange.End.Line
+}
 
 // Object is a body as far as it is known.
 type Object struct {

@@ -112,6 +112,9 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
+	if _, err := w.evaluate(ctx, o.inputs); err != nil {
+		return err
+	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}
@@ -208,7 +211,7 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 	}
 	// What was read for the plan is read again; anything that moved makes it stale.
 	o.destroy, o.allow = file.Plan.Destroy, file.Plan.Allow
-	now, _, err := w.plan(ctx, planOptions{inputs: inputs{vars: file.Vars, varFiles: file.VarFiles}, destroy: o.destroy, allow: o.allow}, st, false)
+	now, _, err := w.plan(ctx, planOptions{destroy: o.destroy, allow: o.allow}, st, false)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,17 +22,21 @@ func TestMain(m *testing.M) {
 	})
 }
 
+var update = flag.Bool("update", false, "rewrite what scripts compare with")
+
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
+		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			root, err := filepath.Abs("../..")
 			if err != nil {
 				return err
 			}
 			env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
+			env.Setenv("SMALL", filepath.Join(root, "cmd/accord/testdata/small"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NO_COLOR", "1")
 			return nil
@@ -40,6 +45,9 @@ func TestScripts(t *testing.T) {
 			"edit":    editScript,
 			"copydir": copyDirScript,
 			"exits":   exitsScript,
+			"lines":   linesScript,
+			"keep":    keepScript,
+			"absent":  absentScript,
 		},
 	})
 }

@@ -62,6 +62,9 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
+	if _, err := w.evaluate(ctx, o.inputs); err != nil {
+		return err
+	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}
@@ -89,11 +92,9 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 	return nil
 }
 
-// plan makes the plan of what the files want. A refused plan is returned too.
+// plan makes the plan of what the files want, which have been evaluated. A
+// refused plan is returned too.
 func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, readOnly bool) (*plan.Plan, hcl.Diagnostics, error) {
-	if _, err := w.evaluate(ctx, o.inputs); err != nil {
-		return nil, nil, err
-	}
 	instances := objectsOf(w.desired.Instances)
 	found, err := w.connect(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
 	if err != nil {

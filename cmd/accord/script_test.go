@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,6 +80,58 @@ func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// linesScript wants every line of the last stdout to be a JSON object with a
+// type and a message: lines TYPE…, where each type must be among them.
+func linesScript(ts *testscript.TestScript, neg bool, args []string) {
+	missing := map[string]bool{}
+	for _, typ := range args {
+		missing[typ] = true
+	}
+	for _, line := range strings.Split(strings.TrimSpace(ts.ReadFile("stdout")), "\n") {
+		var m struct {
+			Type    string `json:"type"`
+			Message string `json:"@message"`
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil || m.Type == "" || m.Message == "" {
+			ts.Fatalf("not a line of JSON with type and @message (%v): %q", err, line)
+		}
+		delete(missing, m.Type)
+	}
+	if neg || len(missing) > 0 {
+		ts.Fatalf("no line has the type %v", slices.Sorted(maps.Keys(missing)))
+	}
+}
+
+// keepScript sets a variable to the last stdout: keep NAME.
+func keepScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: keep NAME")
+	}
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// absentScript looks through every file below the folder of the script, and
+// the last output, for what must be nowhere: absent TEXT.
+func absentScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: absent TEXT")
+	}
+	for _, stream := range []string{"stdout", "stderr"} {
+		if strings.Contains(ts.ReadFile(stream), args[0]) {
+			ts.Fatalf("%s says %s", stream, args[0])
+		}
+	}
+	ts.Check(filepath.WalkDir(ts.Getenv("WORK"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil // a file of the server may come and go
+		}
+		if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte(args[0])) {
+			return fmt.Errorf("%s holds %s", path, args[0])
+		}
+		return nil
+	}))
+}
+
 // vaultCommand speaks to the development server of a folder as its own user
 // would: vault DIR VERB …
 //
@@ -85,6 +139,7 @@ func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
 //	vault DIR put VAULT PATH k=v …        a form, as an admin's curl sends it
 //	vault DIR post VAULT PATH k=v …
 //	vault DIR control METHOD PATH [JSON]  the control API
+//	vault DIR address|password            what .accord/dev.json says
 func vaultCommand() {
 	if err := vaultVerb(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -100,7 +155,14 @@ func vaultVerb(dir string, args []string) error {
 		return err
 	}
 	defer dev.Close()
-	if args[0] == "control" {
+	switch args[0] {
+	case "address":
+		fmt.Println(dev.info.Address)
+		return nil
+	case "password":
+		fmt.Println(dev.info.Password)
+		return nil
+	case "control":
 		var body io.Reader
 		if len(args) > 3 {
 			body = strings.NewReader(args[3])

@@ -340,7 +340,7 @@ func (v *planView) content() {
 	for _, c := range v.plan.Content {
 		v.line("  %s  %s", c.Vault, faint(c.Addr.String()))
 		if c.Impact.Unaffected() && !v.verbose {
-			v.line("    unaffected (proved): of what was read, %s as it is", stays(c.Impact.Total.Unchanged))
+			v.line("    unaffected (proved): %s", stays(c.Impact.Total.Unchanged))
 		} else {
 			for _, p := range slices.Backward(c.Impact.Parts) {
 				row := fmt.Sprintf("    %-18s", p.Title)
@@ -355,10 +355,13 @@ func (v *planView) content() {
 }
 
 func stays(n int) string {
-	if n == 1 {
-		return "1 item stays"
+	switch n {
+	case 0:
+		return "nothing was read that could change"
+	case 1:
+		return "1 item was read, and stays as it is"
 	}
-	return number(n) + " items stay"
+	return number(n) + " items were read, and stay as they are"
 }
 
 // column is one thing that may become of an item.

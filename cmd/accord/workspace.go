@@ -104,12 +104,10 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	desired, diags := w.config.Evaluate(schemas, lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
 	w.cli.sources = w.config.Files()
 	w.desired = desired
-	if diags.HasErrors() {
-		return nil, w.cli.problems(diags)
-	}
+	sound := desired.Sound(diags)
 	for name, p := range w.planner.Providers {
 		var mine []providers.Object
-		for _, r := range append(desired.Instances, desired.Resources...) {
+		for _, r := range sound {
 			if r.Provider == name {
 				mine = append(mine, objectOf(r))
 			}
@@ -123,7 +121,7 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 		}
 	}
 	if diags.HasErrors() {
-		return nil, w.cli.problems(diags)
+		return nil, w.cli.problems(lang.Arrange(diags))
 	}
 	return diags, nil
 }

@@ -1,0 +1,84 @@
+# The least that syncs: one PromoMats vault, two CRM vaults, twelve presentations.
+
+accord {
+  state "local" {
+    path = ".accord/accord.state.json"
+  }
+
+  limits {
+    max_withdrawn = "20%"
+    max_published = "50%"
+    ignore_below  = 2
+  }
+
+  sync {
+    filter_delay = "0s"
+  }
+
+  dev {
+    library = "library"
+  }
+}
+
+variable "countries" {
+  type = map(set(string))
+  default = {
+    a = ["United States"]
+    b = ["United States", "Canada"]
+  }
+}
+
+vault "promomats" {
+  kind        = "promomats"
+  environment = "production"
+  url         = "dev://promomats"
+}
+
+vault "crm" {
+  for_each    = var.countries
+  kind        = "crm"
+  environment = "production"
+  url         = "dev://crm-${each.key}"
+}
+
+connection "crm" {
+  for_each = var.countries
+  type     = "promomats_crm"
+  content  = vault.promomats
+  crm      = vault.crm[each.key]
+}
+
+country_filter "crm" {
+  for_each   = var.countries
+  connection = connection.crm[each.key]
+  feature    = "clm"
+  countries  = each.value
+}
+
+integration "country" {
+  for_each   = var.countries
+  connection = connection.crm[each.key]
+  type       = "country"
+  status     = "active"
+}
+
+integration_point "country" {
+  for_each    = var.countries
+  integration = integration.country[each.key]
+  name        = "clm_country"
+  status      = "active"
+}
+
+integration "clm" {
+  for_each   = var.countries
+  connection = connection.crm[each.key]
+  type       = "clm"
+  status     = "active"
+}
+
+integration_point "clm" {
+  for_each    = var.countries
+  integration = integration.clm[each.key]
+  name        = "clm_presentation"
+  status      = "active"
+}
