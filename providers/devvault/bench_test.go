@@ -32,7 +32,7 @@ func benchServer(b *testing.B, slides int) (url, session string) {
 	}
 	h := httptest.NewServer(s.Handler())
 	b.Cleanup(func() { h.Close(); s.Close() })
-	ses, err := s.login(s.user("admin@crm.dev"), s.vault("crm"), s.Now())
+	ses, err := s.login(s.user("admin@crm.dev"), s.vault("crm"), s.Now(), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func BenchmarkBinders(b *testing.B) {
 				_, id, _ := strings.Cut(out, `"id":`)
 				id = strings.TrimSuffix(id, "}")
 				for n := range 5 {
-					post(b, client, url+"/"+id+"/documents", session, form, fmt.Sprintf("document_id__v=%d&binding_rule__v=steady-state&order__v=%d", n+1, n+1))
+					post(b, client, url+"/"+id+"/documents", session, form, fmt.Sprintf("document_id__v=%d&binding_rule__v=steady-state&order__v=%d", n+1, n))
 				}
 			}
 		})

@@ -230,7 +230,7 @@ func TestBinders(t *testing.T) {
 	b.wait(time.Minute)
 	section := b.must("POST", "promo", path+"/sections", form("name__v", "Chapter"))["id"].(string)
 	b.must("POST", "promo", path+"/documents", form("document_id__v", fmt.Sprint(a)))
-	b.must("POST", "promo", path+"/documents", form("document_id__v", fmt.Sprint(s), "order__v", "1", "binding_rule__v", "steady-state"))
+	b.must("POST", "promo", path+"/documents", form("document_id__v", fmt.Sprint(s), "order__v", "0", "binding_rule__v", "steady-state"))
 	b.must("POST", "promo", path+"/documents", form("document_id__v", fmt.Sprint(s), "parent_id__v", section))
 
 	// outline prints the nodes of a version, one a line.
@@ -247,20 +247,20 @@ func TestBinders(t *testing.T) {
 		print(response(b.must("GET", "promo", path, nil).get("binder").(map[string]any)).list("nodes"), "", &out)
 		return out.String()
 	}
-	want(t, "nodes", outline(path+"?depth=all"), "1 document S\n2 section Chapter\n  1 document S\n3 document A\n")
-	want(t, "root only", outline(path), "1 document S\n2 section Chapter\n3 document A\n")
+	want(t, "nodes", outline(path+"?depth=all"), "0 document S\n1 section Chapter\n  0 document S\n2 document A\n")
+	want(t, "root only", outline(path), "0 document S\n1 section Chapter\n2 document A\n")
 	want(t, "nodes are a change of the version", b.field("promo", binder, "version_modified_date__v"), any("2026-03-01T12:01:00.000Z"))
 	want(t, "a document is no binder", b.do("GET", "promo", fmt.Sprintf("objects/binders/%d", a), nil).errorType(), "INVALID_DATA")
 
 	b.must("PUT", "promo", path+"/versions/0/1/lifecycle_actions/approve__v", url.Values{})
 	b.must("POST", "promo", path, nil)
 	b.must("DELETE", "promo", path+"/sections/"+url.PathEscape(section), nil)
-	want(t, "the draft", outline(path+"?depth=all"), "1 document S\n2 document A\n")
-	want(t, "the version before", outline(path+"/versions/1/0?depth=all"), "1 document S\n2 section Chapter\n  1 document S\n3 document A\n")
+	want(t, "the draft", outline(path+"?depth=all"), "0 document S\n1 document A\n")
+	want(t, "the version before", outline(path+"/versions/1/0?depth=all"), "0 document S\n1 section Chapter\n  0 document S\n2 document A\n")
 	nodes := response(b.must("GET", "promo", path, nil).get("binder").(map[string]any)).list("nodes")
 	id := nodes[1].get("properties", "id").(string)
-	b.must("PUT", "promo", path+"/documents/"+url.PathEscape(id), form("order__v", "1"))
-	want(t, "moved", outline(path), "1 document A\n2 document S\n")
+	b.must("PUT", "promo", path+"/documents/"+url.PathEscape(id), form("order__v", "0"))
+	want(t, "moved", outline(path), "0 document A\n1 document S\n")
 	if got := nodes[0].get("properties", "parent_id__v"); got != "rootNode" {
 		t.Errorf("root's parent: %v", got)
 	}

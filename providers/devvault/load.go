@@ -324,7 +324,7 @@ func (l *loader) nodes(t *tx, y *version, externals []string) error {
 		}
 		id := fmt.Sprintf("%d:%d", y.created, y.doc<<16|int64(i))
 		if err := t.exec(`INSERT INTO nodes (version, ord, id, slot, parent, kind, content, name, created) VALUES (?, ?, ?, ?, 'rootNode', 'document', ?, ?, ?)`,
-			l.v.key(y), i+1, id, l.v.slot, doc, external, y.modified); err != nil {
+			l.v.key(y), i, id, l.v.slot, doc, external, y.modified); err != nil {
 			return err
 		}
 	}

@@ -127,7 +127,8 @@ func (c *call) editNodes(do func(t *tx, x *version) error) error {
 	})
 }
 
-// place makes room for a node among the children of parent, and returns its order: as asked for, or at the end.
+// place makes room for a node among the children of parent, and returns its order: as asked for, or at the end. The first has order 0,
+// as in the reference's samples.
 func (c *call) place(t *tx, x *version, parent, order string) (int64, error) {
 	key := c.v.key(x)
 	if parent != rootNode {
@@ -141,14 +142,14 @@ func (c *call) place(t *tx, x *version, parent, order string) (int64, error) {
 		}
 	}
 	var last int64
-	if _, err := one(c.ctx(), t, []any{&last}, `SELECT coalesce(max(ord), 0) FROM nodes WHERE version = ? AND parent = ?`, key, parent); err != nil {
+	if _, err := one(c.ctx(), t, []any{&last}, `SELECT coalesce(max(ord), -1) FROM nodes WHERE version = ? AND parent = ?`, key, parent); err != nil {
 		return 0, err
 	}
 	if order == "" {
 		return last + 1, nil
 	}
 	ord, err := strconv.ParseInt(order, 10, 64)
-	if err != nil || ord < 1 {
+	if err != nil || ord < 0 {
 		return 0, fail("INVALID_DATA", "Invalid value [%s] specified for parameter [order__v]", order)
 	}
 	if ord > last {

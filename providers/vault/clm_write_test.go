@@ -36,11 +36,11 @@ func TestNodeChangesProperty(t *testing.T) {
 			case c.move != "":
 				k := at(c.move)
 				n := now[k]
-				now = slices.Insert(slices.Delete(now, k, k+1), c.order-1, n)
-			case c.order == 0:
+				now = slices.Insert(slices.Delete(now, k, k+1), c.order, n)
+			case c.last:
 				now = append(now, node{Content: c.add})
 			default:
-				now = slices.Insert(now, c.order-1, node{Content: c.add})
+				now = slices.Insert(now, c.order, node{Content: c.add})
 			}
 		}
 		got := []vaultapi.ID{}

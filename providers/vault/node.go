@@ -116,11 +116,12 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 type nodeChange struct {
 	remove, move string
 	add          vaultapi.ID
-	order        int // from 1; of add 0: at the end
+	order        int  // the first is 0
+	last         bool // of add: at the end
 }
 
 func (c nodeChange) at() *int {
-	if c.order == 0 {
+	if c.last {
 		return nil
 	}
 	return &c.order
@@ -157,14 +158,14 @@ func nodeChanges(there []node, shall []vaultapi.ID) []nodeChange {
 		}
 		switch {
 		case later >= 0:
-			changes = append(changes, nodeChange{move: string(now[later].ID), order: at + 1})
+			changes = append(changes, nodeChange{move: string(now[later].ID), order: at})
 			n := now[later]
 			now = slices.Insert(slices.Delete(now, later, later+1), at, n)
 		case at == len(now):
-			changes = append(changes, nodeChange{add: id})
+			changes = append(changes, nodeChange{add: id, last: true})
 			now = append(now, node{Content: id})
 		default:
-			changes = append(changes, nodeChange{add: id, order: at + 1})
+			changes = append(changes, nodeChange{add: id, order: at})
 			now = slices.Insert(now, at, node{Content: id})
 		}
 	}

@@ -23,7 +23,7 @@ type Node struct {
 	Parent   string // a section's node, or RootNode
 	Type     string // document, section, binder
 	Name     string
-	Order    int
+	Order    int    // among its siblings; the first is 0
 	Document ID     // for documents and binders
 	Section  string // a section's number
 	Nodes    []Node
@@ -77,7 +77,7 @@ func (c *Client) CreateBinder(ctx context.Context, fields Fields) (ID, error) {
 type NewNode struct {
 	Document     ID
 	Parent       string   // "" for the root
-	Order        *int     // nil leaves it to Vault; Vault may ignore it
+	Order        *int     // among its siblings, the first is 0; nil leaves it to Vault, which may ignore it
 	Rule         NodeRule // "" for the binder's own
 	Major, Minor int      // for SpecificNode
 }

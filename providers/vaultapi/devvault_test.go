@@ -529,7 +529,7 @@ func TestDevvaultBinders(t *testing.T) {
 	w.ok(err)
 	first, err := c.AddNode(ctx, binder, vaultapi.NewNode{Document: a, Rule: vaultapi.SteadyNode})
 	w.ok(err)
-	front := 1
+	front := 0
 	_, err = c.AddNode(ctx, binder, vaultapi.NewNode{Document: b, Order: &front})
 	w.ok(err)
 	section, err := c.AddSection(ctx, binder, "More", "", nil)
