@@ -110,7 +110,7 @@ says beforehand what each change does to the content in the field.`,
 	root.SetUsageTemplate(usageTemplate)
 	root.AddCommand(
 		c.initCommand(), c.validateCommand(), c.planCommand(), c.applyCommand(), c.destroyCommand(),
-		c.showCommand(), c.outputCommand(), c.syncCommand(), c.devCommand(), c.versionCommand(),
+		c.showCommand(), c.stateCommand(), c.outputCommand(), c.forceUnlockCommand(), c.syncCommand(), c.devCommand(), c.versionCommand(),
 		c.providerCommand(), c.benchCommand(),
 	)
 	return root

@@ -40,7 +40,7 @@ func exits(codes ...int) map[string]string {
 const usageTemplate = `{{if .HasExample}}Examples:
 {{.Example}}
 {{end}}
-Usage: accord{{if .HasParent}} {{.Use}}{{else}} COMMAND{{end}}{{if .HasAvailableLocalFlags}} [flags]{{end}}
+Usage: {{usage .}}{{if .HasAvailableSubCommands}} COMMAND{{end}}{{if .HasAvailableLocalFlags}} [flags]{{end}}
 {{- if .HasAvailableSubCommands}}
 
 Commands:{{range .Commands}}{{if .IsAvailableCommand}}
@@ -62,7 +62,15 @@ Exit codes:{{.}}{{end}}
 For one command: accord COMMAND -help{{end}}
 `
 
-func init() { cobra.AddTemplateFunc("flags", flagTable) }
+func init() {
+	cobra.AddTemplateFunc("flags", flagTable)
+	cobra.AddTemplateFunc("usage", usage)
+}
+
+// usage is how a command is written, with those above it.
+func usage(cmd *cobra.Command) string {
+	return cmd.CommandPath() + strings.TrimPrefix(cmd.Use, cmd.Name())
+}
 
 // flagTable lists flags as they are typed here, with one dash.
 func flagTable(flags *pflag.FlagSet) string {
@@ -100,7 +108,27 @@ func upTo(n int) cobra.PositionalArgs {
 		if n > 0 {
 			takes = "at most " + count(n, "argument")
 		}
-		return misused("See: accord "+cmd.Name()+" -help", "accord %s takes %s, and %q is one too many", cmd.Name(), takes, args[n])
+		return misused("See: "+cmd.CommandPath()+" -help", "%s takes %s, and %q is one too many", cmd.CommandPath(), takes, args[n])
+	}
+}
+
+// exactly takes n arguments.
+func exactly(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return upTo(n)(cmd, args)
+		}
+		return atLeast(n)(cmd, args)
+	}
+}
+
+// atLeast takes n arguments or more.
+func atLeast(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= n {
+			return nil
+		}
+		return misused("See: "+cmd.CommandPath()+" -help", "It is written so: %s", usage(cmd))
 	}
 }
 
@@ -109,11 +137,11 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	detail := "See: accord -help"
+	detail := "See: " + cmd.CommandPath() + " -help"
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		detail = fmt.Sprintf("Did you mean %q? %s", near[0], detail)
 	}
-	return misused(detail, "There is no command %q", args[0])
+	return misused(detail, "There is no command %q", strings.TrimPrefix(cmd.CommandPath()+" ", "accord ")+args[0])
 }
 
 // badFlag suggests the flag that was meant.

@@ -18,7 +18,6 @@ import (
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
-	"accord/state/local"
 )
 
 // workspace is a configuration directory with everything a command opened for
@@ -130,29 +129,16 @@ func objectOf(r *lang.Resource) providers.Object {
 	return providers.Object{Addr: r.Addr, Type: r.Type.Name, Body: r.Body, Unknown: r.Unknown, Sensitive: r.Sensitive}
 }
 
-// openState opens the store that the accord block names.
+// openState opens the store that the accord block names, and its journal.
 func (w *workspace) openState(ctx context.Context) error {
-	b := w.config.Settings.Backend
-	if b.Type != "local" {
-		return w.cli.problems(hcl.Diagnostics{{
-			Severity: hcl.DiagError, Summary: fmt.Sprintf("The state backend %q is not supported yet", b.Type),
-			Detail: `Use state "local", which is also the default.`, Subject: b.Range.Ptr(),
-		}})
+	if err := w.openStore(ctx); err != nil {
+		return err
 	}
-	path := b.Config["path"]
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(w.dir, path)
-	}
-	store, err := local.Open(path, local.Options{Tool: "accord " + Version})
+	journal, err := w.store.Journal(ctx)
 	if err != nil {
-		return fmt.Errorf("open the state: %w", err)
-	}
-	w.onClose(store)
-	w.store = store
-	if w.journal, err = store.Journal(ctx); err != nil {
 		return fmt.Errorf("open the journal of syncs: %w", err)
 	}
-	w.planner.Journal = w.journal
+	w.journal, w.planner.Journal = journal, journal
 	return nil
 }
 
