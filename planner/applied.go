@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -17,6 +18,24 @@ func (p *Planner) AppliedInstances(s *state.State) []providers.Object {
 	for _, o := range s.Sorted() {
 		if _, _, instance := p.typeOf(o.Type); instance {
 			out = append(out, *remembered(o))
+		}
+	}
+	return out
+}
+
+// LeftInstances are instances that the configuration has no more, while objects
+// that lead to them are still remembered: to remove these they are needed.
+func (p *Planner) LeftInstances(s *state.State, desired *lang.Desired) []providers.Object {
+	needed := map[addrs.Instance]bool{}
+	for _, o := range s.Objects {
+		for _, on := range o.DependsOn {
+			needed[on] = true
+		}
+	}
+	var out []providers.Object
+	for _, inst := range p.AppliedInstances(s) {
+		if needed[inst.Addr] && desired.Find(inst.Addr) == nil {
+			out = append(out, inst)
 		}
 	}
 	return out

@@ -291,10 +291,8 @@ func describe(ref providers.Ref) string {
 
 // finish evaluates the outputs and gives the state its new version.
 func (a *applying) finish(ctx context.Context) error {
-	if a.req.Plan.Destroy && len(a.report.Failed) == 0 && !a.report.Interrupted {
-		if err := a.forgetAll(ctx); err != nil {
-			return err
-		}
+	if err := a.forgetInstances(ctx); err != nil {
+		return err
 	}
 	known := map[addrs.Instance]lang.Object{}
 	for addr, o := range a.readBack(ctx) {
@@ -317,11 +315,24 @@ func (a *applying) finish(ctx context.Context) error {
 	return a.req.Lock.Save(ctx)
 }
 
-// forgetAll forgets instances and settings once nothing is managed any more.
-func (a *applying) forgetAll(ctx context.Context) error {
+// forgetInstances forgets instances that the configuration has no more once
+// nothing that is remembered leads to them, and the settings with the last.
+func (a *applying) forgetInstances(ctx context.Context) error {
+	st := a.req.Lock.State()
+	needed, managed := map[addrs.Instance]bool{}, false
+	for _, o := range st.Objects {
+		if _, _, instance := a.typeOf(o.Type); !instance && o.Type != SettingsType {
+			managed = true
+			for _, on := range o.DependsOn {
+				needed[on] = true
+			}
+		}
+	}
 	var outcomes []state.Outcome
-	for addr, o := range a.req.Lock.State().Objects {
-		if _, _, instance := a.typeOf(o.Type); instance || o.Type == SettingsType {
+	for addr, o := range st.Objects {
+		_, _, instance := a.typeOf(o.Type)
+		wanted := !a.req.Plan.Destroy && a.req.Desired.Find(addr) != nil
+		if instance && !needed[addr] && !wanted || o.Type == SettingsType && a.req.Plan.Destroy && !managed {
 			outcomes = append(outcomes, state.Outcome{Addr: addr, Forget: true})
 		}
 	}

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"path/filepath"
 	"slices"
@@ -110,6 +111,11 @@ func (w *world) session(source string) *session {
 	for _, r := range desired.Instances {
 		instances = append(instances, providers.Object{Addr: r.Addr, Type: r.Type.Name, Body: r.Body})
 	}
+	st, err := w.store.Read(ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	instances = append(instances, p.LeftInstances(st, desired)...)
 	found, errs := p.Configure(ctx, providers.Config{Instances: instances})
 	if len(errs) > 0 {
 		w.t.Fatal(errs)
@@ -666,5 +672,26 @@ func TestSavedPlan(t *testing.T) {
 	edited := []byte(strings.Replace(string(b), `"a"`, `"b"`, 1))
 	if _, err := plan.Decode(edited); err == nil {
 		t.Error("an edited plan was accepted")
+	}
+}
+
+// A vault that is taken out of the files together with all that is on it is
+// still reached, so that its objects can be removed; then it is forgotten.
+func TestInstanceTakenOutWithItsObjects(t *testing.T) {
+	w := newWorld(t)
+	west := `
+shelf "west" { system = "west" }
+box "w" {
+  shelf = shelf.west
+  name  = "w"
+}
+`
+	w.clean(w.apply(oneBox + west))
+	w.want(w.plan(oneBox), "delete box.w")
+	w.clean(w.apply(oneBox))
+	w.nothing(oneBox)
+	st, _ := w.store.Read(context.Background())
+	if st.Objects[addrs.New("shelf", "west")] != nil || st.Objects[addrs.New("shelf", "north")] == nil {
+		t.Errorf("instances remembered: %v", slices.Collect(maps.Keys(st.Objects)))
 	}
 }

@@ -95,7 +95,7 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 // plan makes the plan of what the files want, which have been evaluated. A
 // refused plan is returned too.
 func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, readOnly bool) (*plan.Plan, hcl.Diagnostics, error) {
-	instances := objectsOf(w.desired.Instances)
+	instances := append(objectsOf(w.desired.Instances), w.planner.LeftInstances(st, w.desired)...)
 	found, err := w.connect(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
 	if err != nil {
 		return nil, nil, err
