@@ -150,11 +150,7 @@ func (b *binder) attribute(a *hcl.Attribute, declared *schema.Attribute) *attrib
 	if diags.HasErrors() {
 		return nil
 	}
-	for _, m := range found {
-		if !earlyRoots[m.root] {
-			b.read = append(b.read, m)
-		}
-	}
+	b.read = append(b.read, b.reading(found)...)
 	return attr
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,18 +16,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config is a directory of files as written: read, but not yet held against
-// any schema.
+// Config is a directory of files as written, with the modules that it calls:
+// read, but not yet held against any schema.
 type Config struct {
 	Dir      string // where relative file names start
 	Settings Settings
 
-	variables map[string]*variable
-	locals    map[string]*local
-	outputs   map[string]*output
-	blocks    []*hcl.Block // of providers, in the order of the files
-	later     []*hcl.Block // of the core, kept for what acts on them
-	broken    bool         // a file has a syntax error: what is missing may stand there
+	*module                    // of the directory itself
+	modules map[string]*module // all, by their directory
+	broken  bool               // a file has a syntax error: what is missing may stand there
 
 	mu    sync.Mutex
 	files map[string]*hcl.File
@@ -45,52 +43,68 @@ var coreBlocks = map[string][]string{
 	"check":    {"name"},
 }
 
-// Load reads every *.hcl file of a directory. Hidden files and variable files
+// Load reads every *.hcl and *.hcl.json file of a directory, and of the
+// directories of the modules that they call. Hidden files and variable files
 // (*.vars.hcl) are no part of a configuration. The Config is never nil and
 // holds what could be read, so that problems can be shown with their source.
 func Load(dir string) (*Config, hcl.Diagnostics) {
-	entries, err := os.ReadDir(dir)
+	return gather(dir, func(module string) (map[string][]byte, hcl.Diagnostics) { return readDir(dir, module) })
+}
+
+// Parse is Load for files that are in memory, by name. A name with slashes
+// belongs to a module.
+func Parse(dir string, sources map[string][]byte) (*Config, hcl.Diagnostics) {
+	return gather(dir, func(module string) (map[string][]byte, hcl.Diagnostics) {
+		found := map[string][]byte{}
+		for name, text := range sources {
+			if path.Dir(name) == module {
+				found[name] = text
+			}
+		}
+		if len(found) == 0 && module != "." {
+			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No module", Detail: fmt.Sprintf("The directory %s has no *.hcl file.", module)}}
+		}
+		return found, nil
+	})
+}
+
+// readDir reads the files of one module.
+func readDir(dir, module string) (map[string][]byte, hcl.Diagnostics) {
+	what := "configuration"
+	if module != "." {
+		what = "module"
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(module)))
 	if err != nil {
-		c, _ := Parse(dir, nil)
-		c.broken = true
-		return c, hcl.Diagnostics{{
+		return nil, hcl.Diagnostics{{
 			Severity: hcl.DiagError,
-			Summary:  "No configuration directory",
-			Detail:   fmt.Sprintf("Reading the directory of the configuration: %v.", err),
+			Summary:  fmt.Sprintf("No %s directory", what),
+			Detail:   fmt.Sprintf("Reading the directory of the %s: %v.", what, err),
 		}}
 	}
 	var names []string
-	var diags hcl.Diagnostics
 	for _, entry := range entries {
-		name := entry.Name()
-		switch {
-		case entry.IsDir(), strings.HasPrefix(name, "."), strings.HasSuffix(name, ".vars.hcl"):
-		case strings.HasSuffix(name, ".hcl.json"):
-			diags = append(diags, &hcl.Diagnostic{
-				Severity: hcl.DiagWarning,
-				Summary:  "File not read",
-				Detail:   fmt.Sprintf("%s is JSON, which is not yet read; write its blocks into a *.hcl file.", name),
-			})
-		case strings.HasSuffix(name, ".hcl"):
-			names = append(names, name)
+		if name := entry.Name(); !entry.IsDir() && !strings.HasPrefix(name, ".") && isSource(name) {
+			names = append(names, path.Join(module, name))
 		}
 	}
+	var diags hcl.Diagnostics
 	if len(names) == 0 {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
-			Summary:  "No configuration",
-			Detail:   fmt.Sprintf("The directory %s has no *.hcl file.", dir),
+			Summary:  fmt.Sprintf("No %s", what),
+			Detail:   fmt.Sprintf("The directory %s has no *.hcl file.", path.Join(dir, module)),
 		})
 	}
 	texts := make([][]byte, len(names))
 	problems := make([]*hcl.Diagnostic, len(names))
 	parallel(len(names), func(n int) {
-		text, err := os.ReadFile(filepath.Join(dir, names[n]))
+		text, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(names[n])))
 		if err != nil {
 			problems[n] = &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  "Unreadable file",
-				Detail:   fmt.Sprintf("Reading a file of the configuration: %v.", err),
+				Detail:   fmt.Sprintf("Reading a file of the %s: %v.", what, err),
 			}
 		}
 		texts[n] = text
@@ -102,57 +116,68 @@ func Load(dir string) (*Config, hcl.Diagnostics) {
 			diags = append(diags, problems[n])
 		}
 	}
-	c, more := Parse(dir, sources)
-	c.broken = c.broken || diags.HasErrors()
-	return c, Arrange(append(diags, more...))
+	return sources, diags
 }
 
-// Parse is Load for files that are in memory, by name.
-func Parse(dir string, sources map[string][]byte) (*Config, hcl.Diagnostics) {
-	c := &Config{
-		Dir:       dir,
-		Settings:  defaultSettings(),
-		variables: map[string]*variable{},
-		locals:    map[string]*local{},
-		outputs:   map[string]*output{},
-		files:     map[string]*hcl.File{},
+// isSource reports whether a file is part of a configuration.
+func isSource(name string) bool {
+	switch {
+	case strings.HasSuffix(name, ".vars.hcl"), strings.HasSuffix(name, ".vars.hcl.json"):
+		return false
 	}
-	var diags hcl.Diagnostics
+	return strings.HasSuffix(name, ".hcl") || strings.HasSuffix(name, ".hcl.json")
+}
+
+// gather reads the root module and, from there, every module that is called.
+// read returns the files of a module by name, as ranges show them.
+func gather(dir string, read func(module string) (map[string][]byte, hcl.Diagnostics)) (*Config, hcl.Diagnostics) {
+	c := &Config{Dir: dir, Settings: defaultSettings(), modules: map[string]*module{}, files: map[string]*hcl.File{}}
+	sources, diags := read(".")
+	c.broken = diags.HasErrors()
+	c.module = c.parse(".", sources, &diags)
+	for todo := c.module.callList(); len(todo) > 0; todo = todo[1:] {
+		call := todo[0]
+		m := c.modules[call.dir]
+		if m == nil {
+			sources, problems := read(call.dir)
+			for _, d := range problems {
+				d.Subject = call.source.Ptr()
+			}
+			diags = append(diags, problems...)
+			if problems.HasErrors() {
+				continue
+			}
+			m = c.parse(call.dir, sources, &diags)
+			todo = append(todo, m.callList()...)
+		}
+		call.module = m
+	}
+	return c, Arrange(append(diags, c.module.checkNesting(nil)...))
+}
+
+// parse reads the files of one module.
+func (c *Config) parse(dir string, sources map[string][]byte, diags *hcl.Diagnostics) *module {
+	m := newModule(dir)
+	c.modules[dir] = m
 	names := slices.Sorted(maps.Keys(sources))
 	files := make([]*hcl.File, len(names))
 	problems := make([]hcl.Diagnostics, len(names))
-	parallel(len(names), func(n int) {
-		files[n], problems[n] = hclsyntax.ParseConfig(sources[names[n]], names[n], hcl.InitialPos)
-	})
+	parallel(len(names), func(n int) { files[n], problems[n] = parseFile(sources[names[n]], names[n]) })
 	for n, name := range names {
 		c.files[name] = files[n]
-		diags = append(diags, problems[n]...)
+		*diags = append(*diags, problems[n]...)
 		c.broken = c.broken || problems[n].HasErrors()
 	}
 	for _, file := range files {
-		diags = append(diags, c.sort(file)...)
+		*diags = append(*diags, c.sort(m, file)...)
 	}
-	return c, Arrange(diags)
+	return m
 }
 
 // sort puts the blocks of a file where they belong.
-func (c *Config) sort(file *hcl.File) hcl.Diagnostics {
-	body, ok := file.Body.(*hclsyntax.Body)
-	if !ok {
-		return nil
-	}
-	var diags hcl.Diagnostics
-	for _, a := range body.Attributes {
-		diags = append(diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Attribute outside a block",
-			Detail:   fmt.Sprintf("A file holds blocks. A value of your own goes into a locals block: locals { %s = … }.", a.Name),
-			Subject:  a.NameRange.Ptr(),
-			Context:  a.SrcRange.Ptr(),
-		})
-	}
-	for _, b := range body.Blocks {
-		block := b.AsHCLBlock()
+func (c *Config) sort(m *module, file *hcl.File) hcl.Diagnostics {
+	blocks, diags := topBlocks(file)
+	for _, block := range blocks {
 		labels, core := coreBlocks[block.Type]
 		if !core {
 			labels = []string{"name"}
@@ -164,19 +189,28 @@ func (c *Config) sort(file *hcl.File) hcl.Diagnostics {
 		}
 		switch block.Type {
 		case "accord":
+			if m.dir != "." {
+				diags = append(diags, &hcl.Diagnostic{
+					Severity: hcl.DiagError, Summary: "Settings in a module",
+					Detail: "The accord block belongs to the configuration that calls this module.", Subject: block.DefRange.Ptr(),
+				})
+				continue
+			}
 			diags = append(diags, c.Settings.decode(block)...)
 		case "variable":
-			diags = append(diags, c.addVariable(block)...)
+			diags = append(diags, m.addVariable(block)...)
 		case "locals":
-			diags = append(diags, c.addLocals(block)...)
+			diags = append(diags, m.addLocals(block)...)
 		case "output":
-			diags = append(diags, c.addOutput(block)...)
+			diags = append(diags, m.addOutput(block)...)
+		case "module":
+			diags = append(diags, m.addCall(block)...)
+		case "check":
+			diags = append(diags, m.addCheck(block)...)
+		case "import", "moved", "removed":
+			m.turns = append(m.turns, block)
 		default:
-			if core {
-				c.later = append(c.later, block)
-			} else {
-				c.blocks = append(c.blocks, block)
-			}
+			m.blocks = append(m.blocks, block)
 		}
 	}
 	return diags
@@ -240,8 +274,10 @@ func (c *Config) Sources() map[string][]byte {
 // Types returns the block types in use that are not the core's, sorted.
 func (c *Config) Types() []string {
 	types := map[string]bool{}
-	for _, b := range c.blocks {
-		types[b.Type] = true
+	for _, m := range c.modules {
+		for _, b := range m.blocks {
+			types[b.Type] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(types))
 }

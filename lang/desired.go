@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"accord/lang/addrs"
@@ -20,38 +19,17 @@ type Desired struct {
 	Resources []*Resource // what they manage, by address
 	Outputs   []*Output   // by name
 
+	Checks   []*Condition // the asserts of check blocks, in the order of the files
+	Imports  []*Import
+	Moves    []*Move
+	Removals []*Removal
+
 	byAddr map[addrs.Instance]*Resource
 }
 
 // Find returns the instance or the resource of an address, nil when there is
 // none.
 func (d *Desired) Find(addr addrs.Instance) *Resource { return d.byAddr[addr] }
-
-// Sound lists the instances and resources in whose blocks no error lies, nor
-// in those of what they depend on.
-func (d *Desired) Sound(diags hcl.Diagnostics) []*Resource {
-	faulty := map[addrs.Instance]bool{}
-	all := slices.Concat(d.Instances, d.Resources)
-	for _, r := range all {
-		faulty[r.Addr] = slices.ContainsFunc(diags, r.holds)
-	}
-	for spread := true; spread; {
-		spread = false
-		for _, r := range all {
-			if !faulty[r.Addr] && slices.ContainsFunc(r.DependsOn, func(on addrs.Instance) bool { return faulty[on] }) {
-				faulty[r.Addr], spread = true, true
-			}
-		}
-	}
-	return slices.DeleteFunc(all, func(r *Resource) bool { return faulty[r.Addr] })
-}
-
-// holds reports whether an error lies in r's block.
-func (r *Resource) holds(diag *hcl.Diagnostic) bool {
-	body, ok := r.decl.block.Body.(*hclsyntax.Body)
-	return ok && diag.Severity == hcl.DiagError && diag.Subject != nil && diag.Subject.Filename == r.Range.Filename &&
-		r.Range.Start.Line <= diag.Subject.Start.Line && diag.Subject.Start.Line <= body.SrcRange.End.Line
-}
 
 // Object is a body as far as it is known.
 type Object struct {
@@ -79,6 +57,8 @@ type Resource struct {
 	Protect       bool
 	IgnoreChanges []addrs.Path // "" is all
 	Range         hcl.Range    // the header of the block
+
+	Conditions []*Condition // preconditions and postconditions
 
 	decl      *decl
 	evaluator *evaluator
@@ -108,8 +88,16 @@ func (r *Resource) evaluate() hcl.Diagnostics {
 		ev.report(diags...)
 	}
 	for _, m := range r.decl.dependsOn {
-		ev.depend(&m)
+		ev.dependOn(&m)
 	}
+	for _, c := range r.decl.conditions {
+		bound := &Condition{Kind: c.kind, Name: r.Addr.String(), Range: c.rng, condition: c, evaluator: r.evaluator, decl: r.decl, key: r.Addr.Key}
+		diags := bound.touch()
+		ev.report(diags...)
+		ev.depends = append(ev.depends, bound.DependsOn...)
+		r.Conditions = append(r.Conditions, bound)
+	}
+	ev.depends = append(ev.depends, r.evaluator.after...)
 	r.DependsOn = ev.dependencies()
 	if slices.Contains(r.DependsOn, r.Addr) {
 		ev.report(&hcl.Diagnostic{
@@ -147,6 +135,7 @@ type Output struct {
 	Sensitive   bool
 	DependsOn   []addrs.Instance // all it refers to
 	Range       hcl.Range        // the header of the block
+	Conditions  []*Condition     // preconditions
 
 	output    *output
 	evaluator *evaluator

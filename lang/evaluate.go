@@ -15,35 +15,50 @@ import (
 	"accord/lang/schema"
 )
 
-// evaluator is one evaluation of a configuration. After Evaluate it is only
-// read, and lives on in what was evaluated.
+// evaluator is one evaluation of a module: of the configuration itself, or of
+// one instance of a module that is called. After Evaluate it is only read, and
+// lives on in what was evaluated.
 type evaluator struct {
-	config *Config
-	types  map[string]*blockType
-	decls  map[addrs.Block]*decl
-	order  []*decl // as in the files
-	root   *hcl.EvalContext
-	paths  map[string]cty.Value
-	vars   map[string]cty.Value
+	*shared
+	module  *module
+	decls   map[addrs.Block]*decl // by type and name in this module; calls as well
+	order   []*decl               // of providers' types, as in the files
+	outputs map[string]*output
+	root    *hcl.EvalContext
+	paths   map[string]cty.Value
+	vars    map[string]cty.Value
 
 	varExprs map[string]hcl.Expression // where the values of vars are written
 
+	// Of a module that is called:
+	parent    *evaluator
+	call      *decl
+	key       string // of the instance of the call
+	prefix    string // of addresses inside: module.eu["a"]
+	arguments map[string]*argument
+	after     []addrs.Instance // depends_on of the calls around
+}
+
+// shared is what the evaluators of all modules have in common.
+type shared struct {
+	config  *Config
+	types   map[string]*blockType
+	all     []*evaluator // callers before callees
 	desired *Desired
 	diags   hcl.Diagnostics
 }
 
-func (e *evaluator) report(diags ...*hcl.Diagnostic) { e.diags = append(e.diags, diags...) }
+func (e *shared) report(diags ...*hcl.Diagnostic) { e.diags = append(e.diags, diags...) }
 
 // Evaluate holds the configuration against the schemas of the providers and
 // says what is wanted. Where diags have errors, Desired is incomplete. It may
 // be called again, with other options.
 func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired, hcl.Diagnostics) {
-	e := &evaluator{
+	e := &evaluator{module: c.module, shared: &shared{
 		config:  c,
 		types:   map[string]*blockType{},
-		decls:   map[addrs.Block]*decl{},
 		desired: &Desired{Settings: c.Settings, byAddr: map[addrs.Instance]*Resource{}},
-	}
+	}}
 	e.addTypes(providers)
 	abs, err := filepath.Abs(c.Dir)
 	if err != nil {
@@ -62,18 +77,24 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 			"local": cty.EmptyObjectVal,
 		},
 	}
-	e.evaluateLocals()
-	e.validateVariables()
-
-	e.declare()
-	for _, d := range e.order {
-		e.settle(d)
+	e.expand()
+	for _, m := range e.all {
+		m.bindOutputs()
 	}
-	e.bind()
+	for _, m := range e.all {
+		m.bind()
+	}
+	for _, m := range e.all {
+		m.inherit()
+	}
 	e.evaluateAll()
 	e.evaluateOutputs()
+	for _, m := range e.all {
+		m.evaluateChecks()
+		m.evaluateTurns()
+	}
+	e.checkTurns()
 	e.checkCircles()
-	e.warnLater()
 	if c.broken {
 		e.diags = withoutConsequences(e.diags)
 	}
@@ -86,7 +107,7 @@ func (e *evaluator) addTypes(providers []*schema.Provider) {
 		_, core := coreBlocks[t.Name]
 		other := e.types[t.Name]
 		switch {
-		case core || earlyRoots[t.Name]:
+		case core || earlyRoots[t.Name] || t.Name == "self":
 			e.report(&hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  "Block type of the core",
@@ -98,7 +119,7 @@ func (e *evaluator) addTypes(providers []*schema.Provider) {
 				Summary:  "Block type of two providers",
 				Detail:   fmt.Sprintf("The block type %q is declared by the provider %q and by the provider %q.", t.Name, other.provider, p.Name),
 			}
-			for _, b := range e.config.blocks {
+			for _, b := range e.module.blocks {
 				if b.Type == t.Name {
 					d.Subject = b.DefRange.Ptr()
 					break
@@ -119,7 +140,8 @@ func (e *evaluator) addTypes(providers []*schema.Provider) {
 	}
 }
 
-// decl is a block of a provider's type, once for all its instances.
+// decl is a block of a provider's type, or a call of a module, once for all its
+// instances.
 type decl struct {
 	addr    addrs.Block
 	typ     *blockType
@@ -132,6 +154,11 @@ type decl struct {
 
 	body     *body
 	mentions []mention // of other blocks, whose values the body reads
+
+	conditions []*condition // preconditions, then postconditions
+
+	call     *call                 // nil for a block of a provider
+	children map[string]*evaluator // of a call, by key
 
 	settled bool                 // false after an error: whatever refers to it follows from that
 	keys    []string             // with for_each: sorted
@@ -149,7 +176,8 @@ func (d *decl) has(key string) bool {
 
 // declare finds the type of every block.
 func (e *evaluator) declare() {
-	for _, block := range e.config.blocks {
+	e.decls = make(map[addrs.Block]*decl, len(e.module.blocks))
+	for _, block := range e.module.blocks {
 		typ := e.types[block.Type]
 		if typ == nil {
 			names := append(slices.Collect(maps.Keys(e.types)), slices.Collect(maps.Keys(coreBlocks))...)
@@ -163,13 +191,13 @@ func (e *evaluator) declare() {
 			})
 			continue
 		}
-		addr := addrs.Block{Type: block.Type, Name: block.Labels[0]}
-		if first := e.decls[addr]; first != nil {
-			e.report(again(block.DefRange, "the block "+addr.String(), first.block.DefRange))
+		name := addrs.Block{Type: block.Type, Name: block.Labels[0]}
+		if first := e.decls[name]; first != nil {
+			e.report(again(block.DefRange, "the block "+name.String(), first.block.DefRange))
 			continue
 		}
-		d := &decl{addr: addr, typ: typ, block: block}
-		e.decls[addr] = d
+		d := &decl{addr: addrs.Block{Module: e.prefix, Type: name.Type, Name: name.Name}, typ: typ, block: block}
+		e.decls[name] = d
 		e.order = append(e.order, d)
 	}
 	problems := make([]hcl.Diagnostics, len(e.order))
@@ -185,23 +213,7 @@ func (d *decl) read() hcl.Diagnostics {
 	d.content = content
 	d.forEach = content.Attributes["for_each"]
 	d.enabled = content.Attributes["enabled"]
-	if a := content.Attributes["depends_on"]; a != nil {
-		exprs, more := hcl.ExprList(a.Expr)
-		diags = append(diags, more...)
-		for _, expr := range exprs {
-			found, _ := mentions(expr)
-			if len(found) == 0 || !isInstance(expr) || found[0].attr != "" || earlyRoots[found[0].root] {
-				diags = append(diags, &hcl.Diagnostic{
-					Severity: hcl.DiagError,
-					Summary:  "Not a reference",
-					Detail:   "depends_on lists blocks, written as TYPE.NAME or TYPE.NAME[KEY].",
-					Subject:  expr.Range().Ptr(),
-				})
-				continue
-			}
-			d.dependsOn = append(d.dependsOn, found[0])
-		}
-	}
+	diags = append(diags, d.readDependsOn(content.Attributes["depends_on"])...)
 	first := hcl.Range{}
 	for _, b := range content.Blocks.OfType("lifecycle") {
 		if first != (hcl.Range{}) {
@@ -210,6 +222,28 @@ func (d *decl) read() hcl.Diagnostics {
 		}
 		first = b.DefRange
 		diags = append(diags, d.readLifecycle(b)...)
+	}
+	return diags
+}
+
+// readDependsOn reads the references of depends_on, if it is written.
+func (d *decl) readDependsOn(a *hcl.Attribute) hcl.Diagnostics {
+	if a == nil {
+		return nil
+	}
+	exprs, diags := staticList(a.Expr)
+	for _, expr := range exprs {
+		found, _ := mentions(expr)
+		if len(found) == 0 || !isInstance(expr) || found[0].attr != "" || earlyRoots[found[0].root] {
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError,
+				Summary:  "Not a reference",
+				Detail:   "depends_on lists blocks, written as TYPE.NAME or TYPE.NAME[KEY].",
+				Subject:  expr.Range().Ptr(),
+			})
+			continue
+		}
+		d.dependsOn = append(d.dependsOn, found[0])
 	}
 	return diags
 }
@@ -224,18 +258,19 @@ func (d *decl) readLifecycle(block *hcl.Block) hcl.Diagnostics {
 	r := &reader{diags: diags}
 	d.protect = content.Attributes["protect"]
 	for _, b := range content.Blocks {
-		r.rule(b)
-		r.diags = append(r.diags, notYet(b.DefRange, "a "+b.Type))
+		if rule := r.rule(b); rule != nil {
+			d.conditions = append(d.conditions, &condition{kind: Kind(b.Type), rule: rule, rng: b.DefRange})
+		}
 	}
 	a := content.Attributes["ignore_changes"]
 	if a == nil {
 		return r.diags
 	}
-	if hcl.ExprAsKeyword(a.Expr) == "all" {
+	if hcl.ExprAsKeyword(static(a.Expr)) == "all" {
 		d.ignore = []addrs.Path{""}
 		return r.diags
 	}
-	exprs, more := hcl.ExprList(a.Expr)
+	exprs, more := staticList(a.Expr)
 	r.diags = append(r.diags, more...)
 	for _, expr := range exprs {
 		t, more := hcl.RelTraversalForExpr(expr)
@@ -407,7 +442,7 @@ func (e *evaluator) switchOff(d *decl) bool {
 
 // warnStatus proposes the gentler way to switch something off.
 func (e *evaluator) warnStatus(d *decl) {
-	if d.typ.Body.Attribute("status") == nil {
+	if d.typ == nil || d.typ.Body.Attribute("status") == nil {
 		return
 	}
 	e.report(&hcl.Diagnostic{
@@ -441,6 +476,9 @@ func decide(a *hcl.Attribute, ctx *hcl.EvalContext) (on, ok bool, diags hcl.Diag
 
 // eachContext is the scope of an instance of d, without other blocks.
 func (e *evaluator) eachContext(d *decl, key string) *hcl.EvalContext {
+	if d == nil {
+		return e.root
+	}
 	ctx := e.root.NewChild()
 	if d.forEach != nil {
 		ctx.Variables = map[string]cty.Value{
@@ -450,18 +488,40 @@ func (e *evaluator) eachContext(d *decl, key string) *hcl.EvalContext {
 	return ctx
 }
 
+// inherit finds what depends_on of the calls around says.
+func (e *evaluator) inherit() {
+	if e.parent == nil {
+		return
+	}
+	ev := &evaluation{evaluator: e.parent, early: e.parent.eachContext(e.call, e.key)}
+	s := sight{what: "A module", each: e.call.forEach != nil, blocks: true}
+	for _, m := range e.call.dependsOn {
+		diags := e.parent.checkMentions([]mention{m}, s)
+		if e.report(diags...); !diags.HasErrors() {
+			ev.dependOn(&m)
+		}
+	}
+	e.report(ev.diags...)
+	e.after = slices.Concat(e.parent.after, ev.dependencies())
+}
+
 // bind holds every body against its schema.
 func (e *evaluator) bind() {
 	problems := make([]hcl.Diagnostics, len(e.order))
 	parallel(len(e.order), func(n int) {
 		d := e.order[n]
-		s := sight{what: d.addr.String(), each: d.forEach != nil, blocks: !d.typ.instance}
+		s := sight{what: d.block.Type + "." + d.block.Labels[0], each: d.forEach != nil, blocks: !d.typ.instance}
 		if d.typ.instance {
 			s.what = capital(article(d.addr.Type))
 		}
 		b := &binder{evaluator: e, sight: s}
 		d.body = b.bind(d.content, d.typ.body, d.block.DefRange)
 		d.mentions = b.read
+		for _, c := range d.conditions {
+			own := s
+			own.self = d.typ
+			b.diags = append(b.diags, c.bind(e, own)...)
+		}
 		d.dependsOn = slices.DeleteFunc(d.dependsOn, func(m mention) bool {
 			diags := e.checkMentions([]mention{m}, s)
 			if m.key != nil {
@@ -490,12 +550,14 @@ func (e *evaluator) bind() {
 func (e *evaluator) evaluateAll() {
 	for _, instance := range []bool{true, false} {
 		var wanted []*Resource
-		for _, d := range e.order {
-			if d.typ.instance != instance {
-				continue
-			}
-			for _, addr := range d.instances {
-				wanted = append(wanted, &Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: e})
+		for _, m := range e.all {
+			for _, d := range m.order {
+				if d.typ.instance != instance {
+					continue
+				}
+				for _, addr := range d.instances {
+					wanted = append(wanted, &Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: m})
+				}
 			}
 		}
 		problems := make([]hcl.Diagnostics, len(wanted))
@@ -552,26 +614,5 @@ func (e *evaluator) checkCircles() {
 	}
 	for _, r := range e.desired.Resources {
 		visit(r)
-	}
-}
-
-// warnLater says which blocks are read and not yet acted on: silence would be
-// taken for consent.
-func (e *evaluator) warnLater() {
-	for _, b := range e.config.later {
-		d := notYet(b.DefRange, article(b.Type))
-		if b.Type != "check" {
-			d.Severity = hcl.DiagError
-		}
-		e.report(d)
-	}
-}
-
-func notYet(at hcl.Range, what string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{
-		Severity: hcl.DiagWarning,
-		Summary:  "Not yet supported",
-		Detail:   fmt.Sprintf("This version of accord reads %s block and does not act on it.", what),
-		Subject:  at.Ptr(),
 	}
 }

@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -21,6 +22,8 @@ type evaluation struct {
 	late     bool                      // volatile values may be used
 	decl     *decl                     // whose body it is; nil for an output
 	key      string                    // of the instance
+
+	trail []string // of modules that were gone into, to find circles
 
 	full    *hcl.EvalContext // all that is in scope; nil before it is needed
 	depends []addrs.Instance
@@ -42,13 +45,31 @@ func (ev *evaluation) scope() *hcl.EvalContext {
 	if ev.full != nil {
 		return ev.full
 	}
-	ev.full = ev.early
 	if len(ev.mentions) == 0 {
+		ev.full = ev.early
 		return ev.full
 	}
 	objects := map[addrs.Block]map[addrs.Instance]cty.Value{}
+	ev.full = ev.early.NewChild()
+	ev.full.Variables = map[string]cty.Value{}
+	var late map[string]cty.Value
+	modules := false
 	for n := range ev.mentions {
 		m := &ev.mentions[n]
+		switch m.root {
+		case "module":
+			modules = true
+			continue
+		case "var":
+			if late == nil {
+				late = maps.Clone(ev.vars)
+			}
+			late[m.name] = ev.variable(m.name)
+			continue
+		case "self":
+			ev.full.Variables["self"] = ev.value(ev.decl.instance(ev.key))
+			continue
+		}
 		block := objects[m.block()]
 		if block == nil {
 			block = map[addrs.Instance]cty.Value{}
@@ -67,10 +88,14 @@ func (ev *evaluation) scope() *hcl.EvalContext {
 		}
 		byType[b.Type][b.Name] = ev.blockValue(b, instances)
 	}
-	ev.full = ev.early.NewChild()
-	ev.full.Variables = map[string]cty.Value{}
 	for typ, blocks := range byType {
 		ev.full.Variables[typ] = cty.ObjectVal(blocks)
+	}
+	if late != nil {
+		ev.full.Variables["var"] = cty.ObjectVal(late)
+	}
+	if modules {
+		ev.full.Variables["module"] = cty.ObjectVal(ev.moduleValues())
 	}
 	return ev.full
 }
@@ -82,16 +107,36 @@ func (ev *evaluation) depend(m *mention) []addrs.Instance {
 	if d == nil || !d.settled {
 		return nil
 	}
-	all := d.instances
-	if m.key != nil || d.forEach == nil {
-		addr, ok, diags := m.instance(d, ev.early)
-		ev.report(diags...)
-		if all = nil; ok {
-			all = []addrs.Instance{addr}
-		}
-	}
+	all := ev.chosen(m, d)
 	ev.depends = append(ev.depends, all...)
 	return all
+}
+
+// chosen are the instances of d that m names.
+func (ev *evaluation) chosen(m *mention, d *decl) []addrs.Instance {
+	if m.key == nil && d.forEach != nil {
+		return d.instances
+	}
+	addr, ok, diags := m.instance(d, ev.early)
+	ev.report(diags...)
+	if !ok {
+		return nil
+	}
+	return []addrs.Instance{addr}
+}
+
+// dependOn notes what an element of depends_on names: instances, or all that
+// is in a module.
+func (ev *evaluation) dependOn(m *mention) {
+	if m.root != "module" {
+		ev.depend(m)
+		return
+	}
+	if d := ev.decls[m.block()]; d != nil && d.settled {
+		for _, addr := range ev.chosen(m, d) {
+			ev.depends = append(ev.depends, d.children[addr.Key].everything()...)
+		}
+	}
 }
 
 // blockValue is what the name of a block stands for.
@@ -101,7 +146,7 @@ func (ev *evaluation) blockValue(b addrs.Block, instances map[addrs.Instance]cty
 	case d == nil || !d.settled:
 		return cty.DynamicVal
 	case d.forEach == nil:
-		if v, ok := instances[b.Single()]; ok {
+		if v, ok := instances[d.addr.Single()]; ok {
 			return v
 		}
 		return cty.DynamicVal // reported
@@ -132,7 +177,7 @@ func (ev *evaluation) value(addr addrs.Instance) cty.Value {
 			Severity: hcl.DiagError,
 			Summary:  "Unreadable object",
 			Detail:   fmt.Sprintf("What is known of %s does not fit its schema: %v.", addr, err),
-			Subject:  ev.decls[addr.Block].block.DefRange.Ptr(),
+			Subject:  ev.decls[addrs.Block{Type: addr.Type, Name: addr.Name}].block.DefRange.Ptr(),
 		})
 		return typ.unknown
 	}

@@ -238,7 +238,30 @@ func writeDesired(b *strings.Builder, desired *Desired, known map[addrs.Instance
 			b.WriteString("    protected\n")
 		}
 	}
+	writeConditions := func(conditions []*Condition) {
+		for _, c := range conditions {
+			verdict, diags := c.Check(known)
+			fmt.Fprintf(b, "%s of %s: %s\n", c.Kind, c.Name, [...]string{"not known yet", "holds", "fails"}[verdict])
+			writeDiagnostics(b, diags)
+		}
+	}
+	for _, r := range slices.Concat(desired.Instances, desired.Resources) {
+		writeConditions(r.Conditions)
+	}
+	if known == nil {
+		for _, i := range desired.Imports {
+			fmt.Fprintf(b, "import %s by %q\n", i.To, i.ID)
+		}
+		for _, m := range desired.Moves {
+			fmt.Fprintf(b, "move %s to %s\n", m.From, m.To)
+		}
+		for _, r := range desired.Removals {
+			fmt.Fprintf(b, "remove %s, then %q, unprotect %t\n", r.From, r.Then, r.Unprotect)
+		}
+	}
+	writeConditions(desired.Checks)
 	for _, o := range desired.Outputs {
+		writeConditions(o.Conditions)
 		v, diags := o.Value(known)
 		writeDiagnostics(b, diags)
 		fmt.Fprintf(b, "output %s = %s", o.Name, v.JSON)
@@ -411,12 +434,12 @@ func TestLanguageByExample(t *testing.T) {
 	if diff := cmp.Diff(want, config.Types()); diff != "" {
 		t.Errorf("types (-want +got)\n%s", diff)
 	}
-	var later []string
-	for _, b := range config.later {
-		later = append(later, b.Type)
+	var turns []string
+	for _, b := range config.turns {
+		turns = append(turns, b.Type)
 	}
-	if diff := cmp.Diff([]string{"module", "import", "removed", "moved", "check"}, later); diff != "" {
-		t.Errorf("kept for later (-want +got)\n%s", diff)
+	if diff := cmp.Diff([]string{"import", "removed", "moved"}, turns); diff != "" {
+		t.Errorf("turns (-want +got)\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"synced"}, slices.Sorted(maps.Keys(config.outputs))); diff != "" {
 		t.Errorf("outputs (-want +got)\n%s", diff)

@@ -16,8 +16,8 @@ type local struct {
 	rng  hcl.Range
 }
 
-func (c *Config) addLocals(block *hcl.Block) hcl.Diagnostics {
-	attributes, diags := block.Body.JustAttributes()
+func (c *module) addLocals(block *hcl.Block) hcl.Diagnostics {
+	attributes, diags := attributesOf(block.Body)
 	for name, a := range attributes {
 		if first := c.locals[name]; first != nil {
 			diags = append(diags, again(a.NameRange, fmt.Sprintf("a local value %q", name), first.rng))
@@ -32,7 +32,7 @@ func (c *Config) addLocals(block *hcl.Block) hcl.Diagnostics {
 // written.
 func (e *evaluator) evaluateLocals() {
 	w := &localWalk{evaluator: e, values: map[string]cty.Value{}}
-	for _, name := range slices.Sorted(maps.Keys(e.config.locals)) {
+	for _, name := range slices.Sorted(maps.Keys(e.module.locals)) {
 		w.visit(name)
 	}
 	e.root.Variables["local"] = cty.ObjectVal(w.values)
@@ -48,7 +48,7 @@ func (w *localWalk) visit(name string) {
 	if _, done := w.values[name]; done {
 		return
 	}
-	l := w.config.locals[name]
+	l := w.module.locals[name]
 	if n := slices.Index(w.way, name); n >= 0 {
 		var names []string
 		for _, name := range append(w.way[n:], name) {

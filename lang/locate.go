@@ -172,11 +172,18 @@ func (s *search) follow(m mention, steps []string) (hcl.Range, bool) {
 	outside.ctx = s.root
 	switch m.root {
 	case "var":
-		if expr := s.varExprs[m.name]; expr != nil {
-			return outside.find(expr, steps)
+		expr := s.varExprs[m.name]
+		if expr == nil {
+			break
 		}
+		if s.arguments[m.name] != nil { // of a module: written where it is called
+			up := *s.evaluation
+			up.evaluator, up.decl, up.key = s.parent, s.call, s.evaluator.key
+			outside.evaluation, outside.ctx = &up, s.parent.eachContext(s.call, s.evaluator.key)
+		}
+		return outside.find(expr, steps)
 	case "local":
-		if l := s.config.locals[m.name]; l != nil {
+		if l := s.module.locals[m.name]; l != nil {
 			return outside.find(l.expr, steps)
 		}
 	case "each":

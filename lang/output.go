@@ -18,7 +18,8 @@ type output struct {
 	value             *hcl.Attribute // nil after a problem
 	rng               hcl.Range
 
-	mentions []mention
+	mentions   []mention
+	conditions []*condition
 }
 
 var outputSchema = &hcl.BodySchema{
@@ -26,7 +27,7 @@ var outputSchema = &hcl.BodySchema{
 	Blocks:     []hcl.BlockHeaderSchema{{Type: "precondition"}},
 }
 
-func (c *Config) addOutput(block *hcl.Block) hcl.Diagnostics {
+func (c *module) addOutput(block *hcl.Block) hcl.Diagnostics {
 	name := block.Labels[0]
 	if first := c.outputs[name]; first != nil {
 		return hcl.Diagnostics{again(block.DefRange, fmt.Sprintf("an output %q", name), first.rng)}
@@ -43,31 +44,45 @@ func (c *Config) addOutput(block *hcl.Block) hcl.Diagnostics {
 		r.into(a, &o.description)
 	}
 	for _, b := range content.Blocks {
-		r.rule(b)
-		r.diags = append(r.diags, notYet(b.DefRange, "a precondition"))
+		if rule := r.rule(b); rule != nil {
+			o.conditions = append(o.conditions, &condition{kind: Precondition, rule: rule, rng: b.DefRange})
+		}
 	}
 	return r.diags
 }
 
-// evaluateOutputs checks every output, and evaluates it as far as it is known.
-func (e *evaluator) evaluateOutputs() {
-	for _, name := range slices.Sorted(maps.Keys(e.config.outputs)) {
-		declared := *e.config.outputs[name]
-		if declared.value == nil {
+// bindOutputs holds every output against what it may refer to.
+func (e *evaluator) bindOutputs() {
+	e.outputs = make(map[string]*output, len(e.module.outputs))
+	for _, name := range slices.Sorted(maps.Keys(e.module.outputs)) {
+		bound := *e.module.outputs[name]
+		if bound.value == nil {
 			continue
 		}
-		found, diags := e.check(declared.value.Expr, sight{what: "An output", blocks: true})
+		s := sight{what: "An output", blocks: true}
+		found, diags := e.check(bound.value.Expr, s)
+		for _, c := range bound.conditions {
+			diags = append(diags, c.bind(e, s)...)
+		}
 		e.report(diags...)
-		if diags.HasErrors() {
-			continue
+		if !diags.HasErrors() {
+			bound.mentions = e.reading(found)
+			e.outputs[name] = &bound
 		}
-		declared.mentions = slices.DeleteFunc(found, func(m mention) bool { return earlyRoots[m.root] })
-		o := &Output{Name: name, Description: declared.description, Sensitive: declared.sensitive, Range: declared.rng, output: &declared, evaluator: e}
+	}
+}
+
+// evaluateOutputs evaluates every output as far as it is known.
+func (e *evaluator) evaluateOutputs() {
+	for _, name := range slices.Sorted(maps.Keys(e.outputs)) {
+		declared := e.outputs[name]
+		o := &Output{Name: name, Description: declared.description, Sensitive: declared.sensitive, Range: declared.rng, output: declared, evaluator: e}
 		ev := o.evaluation(nil)
 		ev.scope()
 		o.DependsOn = ev.dependencies()
-		_, diags = o.Value(nil)
+		_, diags := o.Value(nil)
 		e.report(diags...)
+		o.Conditions = e.outputConditions(declared)
 		e.desired.Outputs = append(e.desired.Outputs, o)
 	}
 }

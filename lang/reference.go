@@ -151,7 +151,9 @@ func mentionOf(t hcl.Traversal) mention {
 type sight struct {
 	what   string // whose it is, for messages: "A local value"
 	each   bool
-	blocks bool // instances and resources
+	blocks bool       // instances and resources
+	self   *blockType // of the instance itself
+	depth  int        // of modules that a reference was followed through
 }
 
 // check returns what an expression mentions, and reports what of it is not
@@ -194,14 +196,19 @@ func (e *evaluator) checkMentions(found []mention, s sight) hcl.Diagnostics {
 	}
 	for _, m := range found {
 		switch m.root {
+		case "self":
+			diags = append(diags, e.checkSelf(&m, s)...)
 		case "var":
-			if e.config.variables[m.name] == nil {
-				problem(m.nameRange, "Unknown variable", "There is no variable %q.%s", m.name, didYouMean(m.name, e.config.variableNames()))
+			if e.late(m.name) && !s.blocks {
+				problem(m.rng, "Refers to a block", "%s is settled before anything is read; the module is given a value for %q that comes from a block.", s.what, m.name)
+			}
+			if e.module.variables[m.name] == nil {
+				problem(m.nameRange, "Unknown variable", "There is no variable %q.%s", m.name, didYouMean(m.name, e.module.variableNames()))
 			}
 		case "local":
-			if e.config.locals[m.name] == nil {
+			if e.module.locals[m.name] == nil {
 				problem(m.nameRange, "Unknown local value", "There is no local value %q.%s", m.name,
-					didYouMean(m.name, slices.Sorted(maps.Keys(e.config.locals))))
+					didYouMean(m.name, slices.Sorted(maps.Keys(e.module.locals))))
 			}
 		case "each":
 			switch {
@@ -233,7 +240,7 @@ func (e *evaluator) checkBlock(m *mention, s sight) hcl.Diagnostics {
 		}}
 	}
 	typ := e.types[m.root]
-	if typ == nil {
+	if typ == nil && m.root != "module" {
 		names := append(slices.Sorted(maps.Keys(e.types)), slices.Sorted(maps.Keys(earlyRoots))...)
 		hint := didYouMean(m.root, names)
 		if hint == "" && m.name == "" {
@@ -243,6 +250,9 @@ func (e *evaluator) checkBlock(m *mention, s sight) hcl.Diagnostics {
 	}
 	if !s.blocks {
 		return problem(m.rng, "Refers to a block", "%s is settled before anything is read; it may use variables and local values only.", s.what)
+	}
+	if m.root == "module" {
+		return e.checkModule(m)
 	}
 	if m.name == "" {
 		return problem(m.rng, "Incomplete reference", "A block is named by its type and its name: %s.NAME.", m.root)
@@ -273,6 +283,46 @@ func (e *evaluator) checkBlock(m *mention, s sight) hcl.Diagnostics {
 		return nil
 	}
 	return problem(m.attrRange, "Unknown attribute", "%s has no attribute %q.%s", capital(article(m.root)), m.attr, didYouMean(m.attr, typ.names()))
+}
+
+// checkModule is checkBlock for a module.
+func (e *evaluator) checkModule(m *mention) hcl.Diagnostics {
+	problem := func(at hcl.Range, summary, format string, args ...any) hcl.Diagnostics {
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: at.Ptr(), Context: m.rng.Ptr()}}
+	}
+	c := e.module.calls[m.name]
+	if c == nil {
+		return problem(m.nameRange, "Unknown module", "There is no module %q.%s", m.name, didYouMean(m.name, slices.Sorted(maps.Keys(e.module.calls))))
+	}
+	d := e.decls[m.block()]
+	if c.module == nil || !d.settled {
+		return nil // reported
+	}
+	switch {
+	case m.key != nil && d.forEach == nil:
+		return problem(m.rng, "Key without for_each", "%s has no for_each; write it without a key.", d.addr)
+	case m.key == nil && d.forEach != nil && m.attr != "":
+		return problem(m.rng, "Several instances", "%s has for_each; say which instance: %s.", d.addr, d.keyHint())
+	case m.attr != "" && c.module.outputs[m.attr] == nil:
+		return problem(m.attrRange, "Unknown output", "The module %q has no output %q.%s", m.name, m.attr, didYouMean(m.attr, slices.Sorted(maps.Keys(c.module.outputs))))
+	}
+	return nil
+}
+
+// checkSelf is checkBlock for the instance itself.
+func (e *evaluator) checkSelf(m *mention, s sight) hcl.Diagnostics {
+	switch {
+	case s.self == nil:
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "No self", Detail: "self is the object itself, in its postconditions only.", Subject: m.rng.Ptr(),
+		}}
+	case m.name != "" && s.self.Body.Attribute(m.name) == nil && s.self.Body.Nested(m.name) == nil:
+		return hcl.Diagnostics{{
+			Severity: hcl.DiagError, Summary: "Unknown attribute", Subject: m.nameRange.Ptr(),
+			Detail: fmt.Sprintf("%s has no attribute %q.%s", capital(article(s.self.Name)), m.name, didYouMean(m.name, s.self.names())),
+		}}
+	}
+	return nil
 }
 
 // keyHint lists what can be written in place of d as a whole.
@@ -368,6 +418,10 @@ type reference struct {
 	to                mention
 	condition         hcl.Expression
 	whenTrue, whenNot *reference
+
+	argument *reference // by a variable of a module: in the module that calls it
+	allowed  []string   // to is an output of a module; these are the types it may be
+	depth    int
 }
 
 // parseReference takes an expression as a reference to a block of one of the
@@ -377,6 +431,10 @@ func (e *evaluator) parseReference(expr hcl.Expression, allowed []string, s sigh
 		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: expr.Range().Ptr()}}
 	}
 	what := article(strings.Join(allowed, " or "))
+	if s.depth > 100 {
+		return problem("References go in a circle", "A reference that modules pass on leads back to itself.")
+	}
+	expr = static(expr)
 	switch x := expr.(type) {
 	case *hclsyntax.ParenthesesExpr:
 		return e.parseReference(x.Expression, allowed, s)
@@ -407,10 +465,15 @@ func (e *evaluator) parseReference(expr hcl.Expression, allowed []string, s sigh
 		if diags.HasErrors() {
 			return nil, diags
 		}
+		if t, ok := x.(*hclsyntax.ScopeTraversalExpr); ok && e.parent != nil && isVariable(t) {
+			return e.passed(found[0], allowed, s)
+		}
 		if len(found) == 0 || earlyRoots[found[0].root] || !isInstance(expr) {
 			break
 		}
 		switch m := found[0]; {
+		case m.root == "module" && m.attr != "":
+			return e.passedOut(m, allowed, s)
 		case m.attr != "":
 			return problem("Refers to an attribute", "%s itself is needed here, not its attribute %s; leave that out.", capital(what), m.attr)
 		case !slices.Contains(allowed, m.root):
@@ -458,6 +521,10 @@ func (r *reference) resolve(e *evaluator, ctx *hcl.EvalContext) (addr addrs.Inst
 	switch {
 	case r.null:
 		return addr, false, nil
+	case r.argument != nil:
+		return r.argument.resolve(e.parent, e.parent.eachContext(e.call, e.key))
+	case r.allowed != nil:
+		return r.resolveOutput(e, ctx)
 	case r.condition != nil:
 		v, diags := valueOf(r.condition, ctx)
 		if diags.HasErrors() {

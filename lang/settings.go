@@ -394,7 +394,7 @@ func (r *reader) limit(a *hcl.Attribute, l *Limit) {
 
 // texts reads a body of attributes of anyone's choice; each value as a string.
 func (r *reader) texts(body hcl.Body) map[string]string {
-	attributes, diags := body.JustAttributes()
+	attributes, diags := attributesOf(body)
 	r.diags = append(r.diags, diags...)
 	texts := make(map[string]string, len(attributes))
 	for name, a := range attributes {

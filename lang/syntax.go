@@ -12,7 +12,8 @@ import (
 func contentOf(body hcl.Body, schema *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
 	native, ok := body.(*hclsyntax.Body)
 	if !ok {
-		return body.Content(schema)
+		content, diags := body.Content(schema)
+		return content, append(diags, nativeAll(content.Attributes)...)
 	}
 	content, _, diags := native.PartialContent(schema)
 	for name, a := range native.Attributes {

@@ -43,7 +43,7 @@ var ruleSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{{Name: "condition"}, {Name: "error_message"}},
 }
 
-func (c *Config) addVariable(block *hcl.Block) hcl.Diagnostics {
+func (c *module) addVariable(block *hcl.Block) hcl.Diagnostics {
 	name := block.Labels[0]
 	if first := c.variables[name]; first != nil {
 		return hcl.Diagnostics{again(block.DefRange, fmt.Sprintf("a variable %q", name), first.rng)}
@@ -54,7 +54,7 @@ func (c *Config) addVariable(block *hcl.Block) hcl.Diagnostics {
 	content, diags := contentOf(block.Body, variableSchema)
 	r := &reader{diags: diags}
 	if a := content.Attributes["type"]; a != nil {
-		ty, inner, more := typeexpr.TypeConstraintWithDefaults(a.Expr)
+		ty, inner, more := typeexpr.TypeConstraintWithDefaults(static(a.Expr))
 		r.diags = append(r.diags, more...)
 		if !more.HasErrors() {
 			v.ty, v.inner = ty, inner
@@ -216,13 +216,13 @@ func (c *Config) readVarFile(name string) (hcl.Attributes, hcl.Diagnostics) {
 			Detail:   fmt.Sprintf("Reading the variable file %s: %v.", name, plain(err)),
 		}}
 	}
-	file, diags := hclsyntax.ParseConfig(text, name, hcl.InitialPos)
+	file, diags := parseFile(text, name)
 	c.keepFile(name, file)
-	attributes, more := file.Body.JustAttributes()
+	attributes, more := attributesOf(file.Body)
 	return attributes, append(diags, more...)
 }
 
-func (c *Config) variableNames() []string { return slices.Sorted(maps.Keys(c.variables)) }
+func (m *module) variableNames() []string { return slices.Sorted(maps.Keys(m.variables)) }
 
 // value is the variable's value: what was given, else its default.
 func (v *variable) value(g given, isGiven bool) (cty.Value, hcl.Diagnostics) {
@@ -250,10 +250,17 @@ func (v *variable) value(g given, isGiven bool) (cty.Value, hcl.Diagnostics) {
 			Subject:  v.rng.Ptr(),
 		}}
 	}
-	unknown := cty.UnknownVal(v.ty.WithoutOptionalAttributesDeep())
 	if diags.HasErrors() {
-		return unknown, diags
+		return unknownOf(v.ty), diags
 	}
+	val, more := v.accept(val, source, at, isGiven)
+	return val, append(diags, more...)
+}
+
+// accept takes a value that comes from a source for the variable's.
+func (v *variable) accept(val cty.Value, source string, at hcl.Range, isGiven bool) (cty.Value, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	unknown := unknownOf(v.ty)
 	if val.IsNull() && !v.nullable {
 		if isGiven && v.fallback != nil {
 			return v.value(given{}, false)
@@ -308,7 +315,7 @@ func (c *Config) evaluateVariables(opts Options) (map[string]cty.Value, map[stri
 // validateVariables holds the values against the rules that are declared.
 func (e *evaluator) validateVariables() {
 	sight := sight{what: "The validation of a variable"}
-	for _, v := range e.config.variables {
+	for _, v := range e.module.variables {
 		if val := e.vars[v.name]; !val.IsKnown() {
 			continue // reported
 		}
@@ -322,22 +329,23 @@ func (e *evaluator) validateVariables() {
 				e.report(diags...)
 				continue
 			}
-			e.report(rule.check(e.root, "Invalid value for the variable "+v.name)...)
+			_, diags = rule.judge(e.root, "Invalid value for the variable "+v.name)
+			e.report(diags...)
 		}
 	}
 }
 
-// check evaluates the condition; nil where it holds or is not known.
-func (r *rule) check(ctx *hcl.EvalContext, summary string) hcl.Diagnostics {
+// judge evaluates the condition; diags say why it fails.
+func (r *rule) judge(ctx *hcl.EvalContext, summary string) (Verdict, hcl.Diagnostics) {
 	val, diags := valueOf(r.condition, ctx)
 	if diags.HasErrors() {
-		return diags
+		return Fails, diags
 	}
 	val, _ = val.Unmark()
 	val, err := convert.Convert(val, cty.Bool)
 	switch {
 	case err != nil || val.IsNull():
-		return append(diags, &hcl.Diagnostic{
+		return Fails, append(diags, &hcl.Diagnostic{
 			Severity:    hcl.DiagError,
 			Summary:     "Wrong type",
 			Detail:      "A condition is true or false.",
@@ -345,8 +353,10 @@ func (r *rule) check(ctx *hcl.EvalContext, summary string) hcl.Diagnostics {
 			Expression:  r.condition,
 			EvalContext: ctx,
 		})
-	case !val.IsKnown() || val.True():
-		return diags
+	case !val.IsKnown():
+		return Unknown, diags
+	case val.True():
+		return Holds, diags
 	}
 	text := "The condition does not hold."
 	message, more := valueOf(r.message, ctx)
@@ -356,7 +366,7 @@ func (r *rule) check(ctx *hcl.EvalContext, summary string) hcl.Diagnostics {
 	} else if message, _ = message.UnmarkDeep(); message.Type() == cty.String && message.IsKnown() && !message.IsNull() {
 		text = message.AsString()
 	}
-	return append(diags, &hcl.Diagnostic{
+	return Fails, append(diags, &hcl.Diagnostic{
 		Severity:    hcl.DiagError,
 		Summary:     summary,
 		Detail:      text,

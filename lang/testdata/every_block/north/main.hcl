@@ -1,0 +1,3 @@
+output "empty" {
+  value = "nothing is in it"
+}
