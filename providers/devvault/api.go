@@ -70,5 +70,6 @@ func apiRoutes() []*route {
 		get("services/jobs/{id}/artifacts", handleJobArtifacts),
 	}
 	routes = append(routes, documentRoutes(get, post, put, remove, reading)...)
+	routes = append(routes, platformRoutes(get, post, put, remove)...)
 	return routes
 }

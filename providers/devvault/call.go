@@ -35,7 +35,9 @@ type call struct {
 	file  *upload    // the part called file of a multipart body
 	fault *fault     // the trouble that this call is in, if any
 
-	known map[[2]string]bool // records that a write has found to exist
+	known  map[[2]string]bool // records that a write has found to exist
+	retype bool               // the type of a record may be changed
+	made   map[string]bool    // users that a write has made
 }
 
 type upload struct {
@@ -195,6 +197,10 @@ func (c *call) write(w http.ResponseWriter, r reply, err error) {
 		r.status = "SUCCESS"
 	}
 	setHeader(h, "X-VaultAPI-Status", r.status)
+	c.s.log.record(c, r.status, err)
+	if out := c.asCSV(r); out != nil {
+		r.content, r.media = out, "text/csv;charset=UTF-8"
+	}
 	if r.stream != nil {
 		setHeader(h, "Content-Type", r.media)
 		if err := r.stream(w); err != nil {

@@ -174,11 +174,13 @@ type settingsBody struct {
 	AuthDelay     string `json:"auth_delay,omitempty"`
 	IdleTimeout   string `json:"idle_timeout,omitempty"`
 	JobPollPeriod string `json:"job_poll_period,omitempty"`
+
+	ClientIDs []string `json:"client_ids,omitempty"` // Client ID Filtering; ["*"] turns it off
 }
 
 func controlSettings(c *call) (reply, error) {
 	s := c.s.settings.Load()
-	return ok("settings", settingsBody{s.Burst, s.BurstDelay.String(), s.AuthBurst, s.AuthDelay.String(), s.IdleTimeout.String(), s.JobPollPeriod.String()})
+	return ok("settings", settingsBody{s.Burst, s.BurstDelay.String(), s.AuthBurst, s.AuthDelay.String(), s.IdleTimeout.String(), s.JobPollPeriod.String(), s.ClientIDs})
 }
 
 func controlSet(c *call) (reply, error) {
@@ -186,7 +188,7 @@ func controlSet(c *call) (reply, error) {
 	if err := c.decode(&in); err != nil {
 		return reply{}, err
 	}
-	n := Settings{Burst: in.Burst, AuthBurst: in.AuthBurst}
+	n := Settings{Burst: in.Burst, AuthBurst: in.AuthBurst, ClientIDs: in.ClientIDs}
 	for _, d := range []struct {
 		text string
 		to   *time.Duration

@@ -83,10 +83,10 @@ func (t *tx) row(do func() error) error {
 	if err := t.exec("SAVEPOINT line"); err != nil {
 		return err
 	}
-	after := len(t.after)
+	after, lines := len(t.after), len(t.audit)
 	err := do()
 	if err != nil {
-		t.after = t.after[:after]
+		t.after, t.audit = t.after[:after], t.audit[:lines]
 		if e := t.exec("ROLLBACK TO line"); e != nil {
 			return e
 		}
@@ -256,6 +256,7 @@ func handleDeleteRecords(c *call) (reply, error) {
 			o.Name == "integration_point__sys" && strings.HasSuffix(asText(r.fields["integration_point_api_name__sys"]), "__v") {
 			return rowResult{}, fail("OPERATION_NOT_ALLOWED", "The standard record [%s] cannot be deleted", id)
 		}
+		c.auditRecord(t, o, "Delete", r, nil)
 		return rowResult{data: body{"id", id}}, c.v.deleteRecord(t, o, r, c.now.UnixMilli())
 	})
 	if err != nil {
@@ -303,7 +304,11 @@ func (c *call) createRecord(t *tx, o *object, row requestRow) (string, error) {
 	if err := c.checkUnique(t, o, r, nil); err != nil {
 		return "", err
 	}
-	return r.id, c.v.insertRecord(t, o, r)
+	if err := c.v.insertRecord(t, o, r); err != nil {
+		return "", err
+	}
+	c.auditRecord(t, o, "Create", r, nil)
+	return r.id, nil
 }
 
 // changeRecord applies a row to a record; changed is false when all values are as they were. The field used, which found the record, is not applied.
@@ -335,6 +340,7 @@ func (c *call) changeRecord(t *tx, o *object, id string, row requestRow, used st
 		return false, err
 	}
 	r.modified, r.modifiedBy = c.now.UnixMilli(), c.user.ID
+	c.auditRecord(t, o, "Edit", r, old)
 	return true, c.v.updateRecord(t, o, r, old)
 }
 

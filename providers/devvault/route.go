@@ -29,7 +29,7 @@ const (
 	logins effect = "auth"
 )
 
-// router finds routes by path. A literal segment is preferred to a parameter.
+// router finds routes by path. A literal segment is preferred to a parameter, whatever the method.
 type router struct {
 	literal map[string]*router
 	param   *router
@@ -80,24 +80,24 @@ func (n *router) find(method, path string) (r *route, params []string, known boo
 			segments[i] = u
 		}
 	}
-	n.walk(segments, nil, func(found *router, p []string) bool {
+	n.walk(segments, nil, func(found *router, p []string) {
 		known = true
 		for _, x := range found.routes {
-			if x.method == method {
-				if x.handle != nil {
-					r, params = x, slices.Clone(p)
-				}
-				return true
+			if x.method == method && x.handle != nil {
+				r, params = x, slices.Clone(p)
 			}
 		}
-		return false
 	})
 	return r, params, known
 }
 
-func (n *router) walk(segments, params []string, visit func(*router, []string) bool) bool {
+// walk visits the node of a path, the most literal one; it reports whether there is one.
+func (n *router) walk(segments, params []string, visit func(*router, []string)) bool {
 	if len(segments) == 0 {
-		return len(n.routes) > 0 && visit(n, params)
+		if len(n.routes) > 0 {
+			visit(n, params)
+		}
+		return len(n.routes) > 0
 	}
 	if l := n.literal[segments[0]]; l != nil && l.walk(segments[1:], params, visit) {
 		return true

@@ -36,6 +36,7 @@ type Settings struct {
 	AuthDelay     time.Duration // delay of logins in the second half of AuthBurst; 500ms
 	IdleTimeout   time.Duration // of a session; 20 minutes
 	JobPollPeriod time.Duration // the least time between two looks at one job; 10 seconds
+	ClientIDs     []string      // Client ID Filtering: the only clients that are let in; all when empty or "*"
 }
 
 func (s Settings) withDefaults() Settings {
@@ -75,6 +76,7 @@ type Server struct {
 	sessions sync.Map // id → *session
 	limits   limits
 	counts   counts
+	log      apiLog
 	faults   faults
 	clients  clients
 	queries  queryState
@@ -183,6 +185,9 @@ func (s *Server) Set(n Settings) {
 		if n.JobPollPeriod != 0 {
 			m.JobPollPeriod = n.JobPollPeriod
 		}
+		if n.ClientIDs != nil {
+			m.ClientIDs = n.ClientIDs
+		}
 		if s.settings.CompareAndSwap(old, &m) {
 			return
 		}
@@ -262,17 +267,19 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if ref := r.Header.Get("X-VaultAPI-ReferenceId"); ref != "" {
 		setHeader(c.header, "X-VaultAPI-ReferenceId", ref)
 	}
-	rest, isAPI := strings.CutPrefix(rest+"/", "api/")
-	if !isAPI {
-		c.write(w, reply{}, fail("MALFORMED_URL", "The resource [/%s] does not exist", path))
-		return
+	if c.v != nil {
+		setHeader(c.header, "X-VaultAPI-VaultId", strconv.FormatInt(c.v.id, 10))
 	}
+	rest, isAPI := strings.CutPrefix(rest+"/", "api/")
 	rest = strings.TrimSuffix(rest, "/")
 	found, params, known := s.router.find(r.Method, rest)
-	if found == nil || (!found.bare && !validVersion(params[0])) {
+	if !isAPI || found == nil || !found.bare && !validVersion(params[0]) || c.v == nil && !found.open {
 		err := fail("MALFORMED_URL", "The resource [/%s] does not exist", path)
-		if known && found == nil {
+		if isAPI && known && found == nil {
 			err = fail("METHOD_NOT_SUPPORTED", "The HTTP method [%s] is not supported for this call", r.Method)
+		}
+		if c.v != nil && s.limits.pace(c) != nil { // the caller has gone
+			return
 		}
 		c.write(w, reply{}, err)
 		return
@@ -281,14 +288,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !found.bare {
 		c.version = params[0]
 	}
-	if c.v == nil && !found.open {
-		c.write(w, reply{}, fail("MALFORMED_URL", "The resource [/%s] does not exist", path))
-		return
-	}
 	name := first
 	if c.v != nil {
 		name = c.v.name
-		setHeader(c.header, "X-VaultAPI-VaultId", strconv.FormatInt(c.v.id, 10))
+	}
+	if c.version == "v20.3" { // the last version to speak of a daily limit
+		setHeader(c.header, "X-VaultAPI-DailyLimit", "999999")
+		setHeader(c.header, "X-VaultAPI-DailyLimitRemaining", "999999")
 	}
 	s.counts.add(name, found)
 	unread := c.readBody()
@@ -312,6 +318,12 @@ func (s *Server) answer(c *call) (reply, error) {
 		if err := s.authenticate(c); err != nil {
 			return reply{}, err
 		}
+		if err := c.tellConnection(); err != nil {
+			return reply{}, err
+		}
+	}
+	if err := c.admit(); err != nil {
+		return reply{}, err
 	}
 	return c.route.handle(c)
 }

@@ -3,6 +3,9 @@ package devvault
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -57,11 +60,11 @@ func (s *Server) authenticate(c *call) error {
 // A user who cannot use the vault that the address names is let in elsewhere: where the last login was, else in the oldest vault.
 // Only who has no vault at all is refused.
 func handleAuth(c *call) (reply, error) {
+	name, password := c.form.Get("username"), c.form.Get("password")
 	refuse := func(e *apiError) (reply, error) {
 		e.extra = body{"errorType", "AUTHENTICATION_FAILED"}
-		return reply{}, e
+		return reply{}, errors.Join(e, c.auditRefusal(name, e.Type))
 	}
-	name, password := c.form.Get("username"), c.form.Get("password")
 	if name == "" {
 		return refuse(fail("PARAMETER_REQUIRED", "Missing required parameter [username]"))
 	}
@@ -89,7 +92,7 @@ func handleAuth(c *call) (reply, error) {
 	if v == nil {
 		return refuse(fail("INSUFFICIENT_ACCESS", "User %s has no vault.", name))
 	}
-	ses, err := c.s.login(u, v, c.now)
+	ses, err := c.s.login(u, v, c.now, c.r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -103,14 +106,43 @@ func handleAuth(c *call) (reply, error) {
 	return ok("sessionId", ses.id, "userId", u.ID, "vaultIds", vaults, "vaultId", v.id)
 }
 
+// auditRefusal notes a login that was refused in the trail of the vault it was for.
+func (c *call) auditRefusal(name, why string) error {
+	if c.v == nil || name == "" || why == "API_LIMIT_EXCEEDED" {
+		return nil
+	}
+	id := int64(0)
+	if u := c.s.user(name); u != nil {
+		id = u.ID
+	}
+	return c.s.store.update(func(t *tx) error {
+		t.audit = append(t.audit, loginLine(c.v, id, name, c.r, "Failed: "+why, c.now))
+		return nil
+	})
+}
+
+// loginLine is a line of the login trail. Without a request the login came from the server itself.
+func loginLine(v *vault, user int64, name string, from *http.Request, status string, now time.Time) auditLine {
+	ip, agent := "", ""
+	if from != nil {
+		ip, agent = from.RemoteAddr, from.UserAgent()
+		if host, _, err := net.SplitHostPort(ip); err == nil {
+			ip = host
+		}
+	}
+	return auditLine{trailOf{v.slot, loginTrail}, now.UnixMilli(), user, name, appendJSON(nil, body{"user_name", name, "source_ip", ip, "type", "API Login",
+		"status", status, "browser", agent, "platform", ""})}
+}
+
 // login opens a session and remembers where.
-func (s *Server) login(u *user, v *vault, now time.Time) (*session, error) {
+func (s *Server) login(u *user, v *vault, now time.Time, from *http.Request) (*session, error) {
 	var random [32]byte
 	rand.Read(random[:])
 	ses := &session{id: strings.ToUpper(hex.EncodeToString(random[:])), user: u, vault: v, created: now}
 	ses.used.Store(now.UnixMilli())
 	err := s.store.update(func(t *tx) error {
 		t.then(func() { u.loggedIn(v.slot, now.UnixMilli()) })
+		t.audit = append(t.audit, loginLine(v, u.ID, u.Name, from, "Success", now))
 		return t.exec(`UPDATE members SET last_login = ? WHERE user = ? AND slot = ?`, now.UnixMilli(), u.ID, v.slot)
 	})
 	if err != nil {

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -15,11 +17,12 @@ import (
 type user struct {
 	ID           int64
 	Name, Domain string
-	digest       string // salt and hash of the password; empty: the server's password
 
 	mu      sync.RWMutex
+	digest  string // salt and hash of the password; empty: the server's password
 	enabled bool
-	members map[int64]*member // by slot
+	members map[int64]*member // by slot; replaced, never changed but for lastLogin
+	fields  map[string]string // what else is known, by the name of the users API
 }
 
 type member struct {
@@ -63,18 +66,28 @@ func (u *user) loggedIn(slot, at int64) {
 func (u *user) profile(slot int64) string {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
-	if m := u.members[slot]; m != nil && m.active {
+	if m := u.members[slot]; m != nil && m.active && u.enabled {
 		return m.profile
 	}
 	return ""
 }
 
 func (u *user) matches(password, server string) bool {
-	if u.digest == "" {
+	u.mu.RLock()
+	kept := u.digest
+	u.mu.RUnlock()
+	if kept == "" {
 		return subtle.ConstantTimeCompare([]byte(password), []byte(server)) == 1
 	}
-	salt, _, _ := strings.Cut(u.digest, ":")
-	return subtle.ConstantTimeCompare([]byte(digest(salt, password)), []byte(u.digest)) == 1
+	salt, _, _ := strings.Cut(kept, ":")
+	return subtle.ConstantTimeCompare([]byte(digest(salt, password)), []byte(kept)) == 1
+}
+
+// newDigest is the digest of a password with a salt of its own.
+func newDigest(password string) string {
+	var salt [8]byte
+	rand.Read(salt[:])
+	return digest(hex.EncodeToString(salt[:]), password)
 }
 
 func digest(salt, password string) string {
@@ -123,9 +136,23 @@ func (s *Server) usersOf(v *vault) []*user {
 	return list
 }
 
+// everyone lists the users of a domain by id.
+func (s *Server) everyone(domain string) []*user {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []*user
+	for _, u := range s.users {
+		if u.Domain == domain {
+			list = append(list, u)
+		}
+	}
+	slices.SortFunc(list, func(a, b *user) int { return int(a.ID - b.ID) })
+	return list
+}
+
 func (s *Server) loadUsers(ctx context.Context) error {
-	rows, err := s.store.read.QueryContext(ctx, `SELECT u.id, u.name, u.digest, u.domain, u.active, m.slot, m.profile, m.active, m.last_login
-		FROM users u LEFT JOIN members m ON m.user = u.id ORDER BY u.id`)
+	rows, err := s.store.read.QueryContext(ctx, `SELECT u.id, u.name, u.digest, u.domain, u.active, coalesce(p.fields, '{}'), m.slot, m.profile, m.active, m.last_login
+		FROM users u LEFT JOIN profiles p ON p.user = u.id LEFT JOIN members m ON m.user = u.id ORDER BY u.id`)
 	if err != nil {
 		return fmt.Errorf("read users: %w", err)
 	}
@@ -135,12 +162,16 @@ func (s *Server) loadUsers(ctx context.Context) error {
 		var slot, last *int64
 		var profile *string
 		var active *bool
-		if err := rows.Scan(&u.ID, &u.Name, &u.digest, &u.Domain, &u.enabled, &slot, &profile, &active, &last); err != nil {
+		var fields []byte
+		if err := rows.Scan(&u.ID, &u.Name, &u.digest, &u.Domain, &u.enabled, &fields, &slot, &profile, &active, &last); err != nil {
 			return fmt.Errorf("read users: %w", err)
 		}
 		known := s.users[u.Name]
 		if known == nil {
 			known = &user{ID: u.ID, Name: u.Name, digest: u.digest, Domain: u.Domain, enabled: u.enabled, members: map[int64]*member{}}
+			if err := json.Unmarshal(fields, &known.fields); err != nil {
+				return fmt.Errorf("read users: %w", err)
+			}
 			s.users[u.Name] = known
 		}
 		if slot != nil {
@@ -150,88 +181,94 @@ func (s *Server) loadUsers(ctx context.Context) error {
 	return rows.Err()
 }
 
+// userState is what of a user can change.
+type userState struct {
+	digest, domain string
+	enabled        bool
+	members        map[int64]*member
+	fields         map[string]string
+}
+
+// state is a copy of what of the user can change.
+func (u *user) state() userState {
+	u.mu.RLock()
+	defer u.mu.RUnlock()
+	n := userState{u.digest, u.Domain, u.enabled, map[int64]*member{}, cloneMap(u.fields)}
+	for slot, m := range u.members {
+		copied := *m
+		n.members[slot] = &copied
+	}
+	return n
+}
+
+// putUser stores a user, new or known, as n says.
+func (s *Server) putUser(t *tx, u *user, n userState) error {
+	if err := t.exec(`INSERT INTO users VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+		SET digest = excluded.digest, domain = excluded.domain, active = excluded.active`, u.ID, u.Name, n.digest, n.domain, n.enabled); err != nil {
+		return err
+	}
+	if err := t.exec(`DELETE FROM members WHERE user = ?`, u.ID); err != nil {
+		return err
+	}
+	for slot, m := range n.members {
+		if err := t.exec(`INSERT INTO members VALUES (?, ?, ?, ?, ?)`, u.ID, slot, m.profile, m.active, m.lastLogin); err != nil {
+			return err
+		}
+	}
+	if len(n.fields) > 0 {
+		fields, err := json.Marshal(n.fields)
+		if err != nil {
+			return err
+		}
+		if err := t.exec(`INSERT INTO profiles VALUES (?, ?) ON CONFLICT (user) DO UPDATE SET fields = excluded.fields`, u.ID, string(fields)); err != nil {
+			return err
+		}
+	}
+	t.then(func() {
+		u.mu.Lock()
+		u.digest, u.Domain, u.enabled, u.members, u.fields = n.digest, n.domain, n.enabled, n.members, n.fields
+		u.mu.Unlock()
+		s.mu.Lock()
+		s.users[u.Name] = u
+		s.mu.Unlock()
+	})
+	return nil
+}
+
+// firstUser is the id of the first user; the admin of the first vault has it.
+const firstUser = 10001
+
+// nextUser gives out the next id of a user.
+func (s *Server) nextUser(t *tx) (id int64, err error) {
+	_, err = one(bg, t, []any{&id}, `SELECT max(coalesce(max(id), 0) + 1, ?) FROM users`, firstUser)
+	return id, err
+}
+
 // AddUser makes a user, or changes the one of that name to be like spec.
 func (s *Server) AddUser(spec UserSpec) error {
-	u := s.user(spec.Name)
-	fresh := u == nil
-	if fresh {
-		u = &user{Name: spec.Name, members: map[int64]*member{}}
-		s.mu.RLock()
-		u.ID = int64(10000 + len(s.users) + 1)
-		s.mu.RUnlock()
-	}
-	if spec.Password != "" {
-		var salt [8]byte
-		rand.Read(salt[:])
-		u.digest = digest(hex.EncodeToString(salt[:]), spec.Password)
-	}
-	members := map[int64]*member{}
-	for name, profile := range spec.Vaults {
-		v := s.vault(name)
-		if v == nil {
-			return fmt.Errorf("add user %s: there is no vault %q", spec.Name, name)
-		}
-		u.Domain = v.domain
-		members[v.slot] = &member{profile: profile, active: true}
-	}
-	return s.store.update(func(t *tx) error {
-		if err := t.exec(`INSERT INTO users VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
-			SET digest = excluded.digest, domain = excluded.domain, active = excluded.active`, u.ID, u.Name, u.digest, u.Domain, !spec.Inactive); err != nil {
-			return err
-		}
-		if err := t.exec(`DELETE FROM members WHERE user = ?`, u.ID); err != nil {
-			return err
-		}
-		for slot, m := range members {
-			if err := t.exec(`INSERT INTO members VALUES (?, ?, ?, 1, 0)`, u.ID, slot, m.profile); err != nil {
+	return s.store.update(func(t *tx) (err error) {
+		u := s.user(spec.Name)
+		if u == nil {
+			u = &user{Name: spec.Name}
+			if u.ID, err = s.nextUser(t); err != nil {
 				return err
 			}
 		}
-		t.then(func() {
-			u.mu.Lock()
-			u.enabled, u.members = !spec.Inactive, members
-			u.mu.Unlock()
-			s.mu.Lock()
-			s.users[u.Name] = u
-			s.mu.Unlock()
-		})
-		return nil
+		n := u.state()
+		n.enabled, n.members = !spec.Inactive, map[int64]*member{}
+		if spec.Password != "" {
+			n.digest = newDigest(spec.Password)
+		}
+		for name, profile := range spec.Vaults {
+			v := s.vault(name)
+			if v == nil {
+				return fmt.Errorf("add user %s: there is no vault %q", spec.Name, name)
+			}
+			n.domain = v.domain
+			n.members[v.slot] = &member{profile: profile, active: true}
+		}
+		return s.putUser(t, u, n)
 	})
-}
-
-// handleMe answers GET /api/{v}/objects/users/me.
-func handleMe(c *call) (reply, error) {
-	return ok("users", []body{{"user", c.v.userBody(c.user.user)}})
-}
-
-// handleUsers answers GET /api/{v}/objects/users.
-func handleUsers(c *call) (reply, error) {
-	list := []body{}
-	for _, u := range c.s.usersOf(c.v) {
-		list = append(list, body{"user", c.v.userBody(u)})
-	}
-	return ok("size", len(list), "start", 0, "limit", 200, "sort", "id asc", "users", list)
-}
-
-// handleUser answers GET /api/{v}/objects/users/{id}.
-func handleUser(c *call) (reply, error) {
-	id, err := c.number("id")
-	if err != nil {
-		return reply{}, err
-	}
-	u := c.s.userByID(id)
-	if u == nil || u.profile(c.v.slot) == "" {
-		return reply{}, fail("USER_NOT_FOUND", "The user [%d] does not exist", id)
-	}
-	return ok("users", []body{{"user", c.v.userBody(u)}})
-}
-
-func (v *vault) userBody(u *user) body {
-	first, _, _ := strings.Cut(u.Name, "@")
-	return body{"id", u.ID, "user_name__v", u.Name, "user_first_name__v", first, "user_last_name__v", v.name,
-		"user_email__v", u.Name, "user_timezone__v", "Etc/UTC", "user_locale__v", "en_US", "user_language__v", "en",
-		"security_profile__v", u.profile(v.slot), "license_type__v", "full__v", "active__v", u.active(),
-		"is_domain_admin__v", isAdmin(u.profile(v.slot)), "domain_id__v", v.domain}
 }
 
 // handleDomain answers GET /api/{v}/objects/domain. Environment is ours: vault_type__v, production or sandbox.

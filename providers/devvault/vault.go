@@ -81,7 +81,11 @@ func (s *Server) AddVault(spec VaultSpec) error {
 		if err := t.exec(`INSERT INTO vaults VALUES (?, ?, ?, ?, ?, ?, ?)`, v.slot, v.id, v.name, v.kind, v.environment, v.domain, v.created); err != nil {
 			return err
 		}
-		admin := &user{ID: 10000 + v.slot, Name: "admin@" + v.name + ".dev", Domain: v.domain, enabled: true,
+		id, err := s.nextUser(t)
+		if err != nil {
+			return err
+		}
+		admin := &user{ID: id, Name: "admin@" + v.name + ".dev", Domain: v.domain, enabled: true,
 			members: map[int64]*member{v.slot: {profile: "system_admin__v", active: true}}}
 		if err := t.exec(`INSERT INTO users VALUES (?, ?, '', ?, 1)`, admin.ID, admin.Name, admin.Domain); err != nil {
 			return err

@@ -19,6 +19,7 @@ type writer struct {
 	ended bool
 
 	changes changes
+	audited map[trailOf]int64 // the last line of each trail that was written to
 }
 
 type writeJob struct {
@@ -38,7 +39,7 @@ func startWriter(db *sql.DB) (*writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	w := &writer{conn: conn, stmts: map[string]*sql.Stmt{}, jobs: make(chan *writeJob, maxGroup), done: make(chan struct{})}
+	w := &writer{conn: conn, stmts: map[string]*sql.Stmt{}, audited: map[trailOf]int64{}, jobs: make(chan *writeJob, maxGroup), done: make(chan struct{})}
 	if err := w.changes.watch(conn); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("open database: %w", err)
@@ -105,10 +106,14 @@ func (w *writer) group(first *writeJob) {
 		break
 	}
 	if err == nil {
+		err = t.writeAudit()
+	}
+	if err == nil {
 		err = t.exec("COMMIT")
 	}
 	if err != nil {
 		t.exec("ROLLBACK")
+		clear(w.audited)
 	}
 	w.changes.commit()
 	for _, j := range group {
@@ -129,9 +134,11 @@ func (w *writer) step(t *tx, j *writeJob) error {
 		return err
 	}
 	t.after = nil
+	lines := len(t.audit)
 	j.err = j.do(t)
 	j.after = t.after
 	if j.err != nil {
+		t.audit = t.audit[:lines]
 		if err := t.exec("ROLLBACK TO job"); err != nil {
 			return err
 		}
@@ -143,6 +150,7 @@ func (w *writer) step(t *tx, j *writeJob) error {
 type tx struct {
 	w     *writer
 	after []func()
+	audit []auditLine // of all writes of the commit, written at its end
 }
 
 // then runs f once the write is committed, before it is answered, and never if it fails. What is kept in memory changes there.
