@@ -1,48 +1,73 @@
 package devvault
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
-// recordAction is an action that a person can run on a record. No source names the platform's own; these names are ours, and a client finds
-// them by listing.
+// recordAction is an action that a person can run on a record.
 type recordAction struct {
-	object, name, label string
-	run                 func(c *call, t *tx, o *object, r *record) error
+	name, label, kind string // kind: object_action or state_change
+	run               func(c *call, t *tx, o *object, r *record) error
 }
 
-var recordActions = []recordAction{
+// objectActions are the actions that do not change the state, by object. No source names the platform's own; these names are ours, and a
+// client finds them by listing.
+var objectActions = map[string][]recordAction{
 	// ERR-1: deactivates one message, and nothing else: no full sync, no time cleared.
-	{"exception_message__sys", "Objectaction.exception_message__sys.reprocess_request__sys", "Reprocess Request", deactivateRecord},
-	{"exception_item__sys", "Objectaction.exception_item__sys.acknowledge__sys", "Acknowledge", acknowledgeItem},
+	"exception_message__sys": {{"Objectaction.exception_message__sys.reprocess_request__sys", "Reprocess Request", "object_action", deactivateRecord}},
+	"exception_item__sys":    {{"Objectaction.exception_item__sys.acknowledge__sys", "Acknowledge", "object_action", acknowledgeItem}},
 }
 
 func deactivateRecord(c *call, t *tx, o *object, r *record) error {
 	n := r.clone()
 	n.status, n.modified, n.modifiedBy = "inactive__v", c.now.UnixMilli(), c.user.ID
-	return c.v.updateRecord(t, o, n, r)
+	return c.putRecord(t, o, n, r)
 }
 
 func acknowledgeItem(c *call, t *tx, o *object, r *record) error {
 	n := r.clone()
 	n.fields["error_status__sys"] = []string{"acknowledged__sys"}
 	n.modified, n.modifiedBy = c.now.UnixMilli(), c.user.ID
-	return c.v.updateRecord(t, o, n, r)
+	return c.putRecord(t, o, n, r)
 }
 
-func actionsOf(object string) []recordAction {
-	var list []recordAction
-	for _, a := range recordActions {
-		if a.object == object {
-			list = append(list, a)
-		}
+// putRecord stores a changed record, and the line of the audit trail that tells of it.
+func (c *call) putRecord(t *tx, o *object, r, old *record) error {
+	c.auditRecord(t, o, "Edit", r, old)
+	return c.v.updateRecord(t, o, r, old)
+}
+
+// actionsOf lists what can be done with a record: the object's actions, and those of the state it is in.
+func (c *catalog) actionsOf(o *object, r *record) []recordAction {
+	list := append([]recordAction{}, objectActions[o.Name]...)
+	flow := c.stateflows[o.Lifecycle]
+	from := flow.state(r.state)
+	if from == nil {
+		return list
+	}
+	for _, a := range from.Actions {
+		to := flow.state(a.To)
+		list = append(list, recordAction{fmt.Sprintf("Objectlifecyclestateuseraction.%s.%s.%s", o.Name, from.Name, a.Name), a.Label, "state_change",
+			func(c *call, t *tx, o *object, r *record) error {
+				n := r.clone()
+				n.enter(to)
+				n.modified, n.modifiedBy = c.now.UnixMilli(), c.user.ID
+				return c.putRecord(t, o, n, r)
+			}})
 	}
 	return list
 }
 
 func (c *call) actionBody(o *object, id string, a recordAction) body {
 	href := c.recordURL(o, id) + "/actions/" + a.name
-	return body{"name", a.name, "label", a.label, "type", "object_action", "links", []body{
+	b := body{"name", a.name, "label", a.label, "type", a.kind, "links", []body{
 		{"rel", "metadata", "href", href, "accept", "application/json", "method", "GET"},
 		{"rel", "execute", "href", href, "accept", "application/json", "method", "POST"}}}
+	if c.form.Get("loc") == "true" {
+		b = append(b, "localized_data", body{"label", body{"en", a.label}})
+	}
+	return b
 }
 
 // actionTarget finds the object and the record of the route. A missing record is INSUFFICIENT_ACCESS on these calls.
@@ -55,7 +80,7 @@ func (c *call) actionTarget(q querier, id string) (*object, *record, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if r == nil {
+	if r == nil || !c.user.canType(o.Name, r.typ, "read") {
 		return nil, nil, fail("INSUFFICIENT_ACCESS", "User [%s] may not see the record [%s]", c.user.Name, id)
 	}
 	return o, r, nil
@@ -68,7 +93,7 @@ func handleRecordActions(c *call) (reply, error) {
 		return reply{}, err
 	}
 	data := []body{}
-	for _, a := range actionsOf(o.Name) {
+	for _, a := range c.v.catalog().actionsOf(o, r) {
 		data = append(data, c.actionBody(o, r.id, a))
 	}
 	return ok("data", data)
@@ -80,20 +105,20 @@ func handleRecordAction(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	a, err := c.action(o)
+	a, err := c.action(o, r)
 	if err != nil {
 		return reply{}, err
 	}
 	return ok("data", c.actionBody(o, r.id, a))
 }
 
-func (c *call) action(o *object) (recordAction, error) {
-	for _, a := range actionsOf(o.Name) {
+func (c *call) action(o *object, r *record) (recordAction, error) {
+	for _, a := range c.v.catalog().actionsOf(o, r) {
 		if strings.EqualFold(a.name, c.param("action")) {
 			return a, nil
 		}
 	}
-	return recordAction{}, fail("INVALID_DATA", "The action [%s] does not exist on object [%s]", c.param("action"), o.Name)
+	return recordAction{}, fail("INVALID_DATA", "The action [%s] does not exist on object [%s], or not in the state of record [%s]", c.param("action"), o.Name, r.id)
 }
 
 // handleRunRecordAction answers POST /api/{v}/vobjects/{object}/{id}/actions/{action}.
@@ -106,7 +131,7 @@ func (c *call) runAction(t *tx, id string) error {
 	if err != nil {
 		return err
 	}
-	a, err := c.action(o)
+	a, err := c.action(o, r)
 	if err != nil {
 		return err
 	}

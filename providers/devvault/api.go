@@ -38,20 +38,6 @@ func apiRoutes() []*route {
 		get("objects/domain", handleDomain),
 		get("limits", handleLimits),
 
-		get("metadata/vobjects", handleObjects),
-		get("metadata/vobjects/{object}", handleObject),
-		get("metadata/vobjects/{object}/fields/{field}", handleObjectField),
-		get("vobjects/{object}", handleListRecords),
-		get("vobjects/{object}/{id}", handleReadRecord),
-		post("vobjects/{object}", handleCreateRecords),
-		put("vobjects/{object}", handleUpdateRecords),
-		remove("vobjects/{object}", handleDeleteRecords),
-		get("objects/deletions/vobjects/{object}", handleRecordDeletions),
-		get("vobjects/{object}/{id}/actions", handleRecordActions),
-		get("vobjects/{object}/{id}/actions/{action}", handleRecordAction),
-		post("vobjects/{object}/{id}/actions/{action}", handleRunRecordAction),
-		post("vobjects/{object}/actions/{action}", handleRunRecordActions),
-
 		get("objects/picklists", handlePicklists),
 		get("objects/picklists/{picklist}", handlePicklist),
 		post("objects/picklists/{picklist}", handleAddPicklistValues),
@@ -65,10 +51,12 @@ func apiRoutes() []*route {
 		bare(get("mdl/components/{component}", handleComponentText)),
 		get("configuration/{component}", handleConfiguration),
 		get("metadata/components", handleComponentTypes),
+		get("metadata/components/{type}", handleComponentType),
 
 		get("services/jobs/{id}", handleJob),
 		get("services/jobs/{id}/artifacts", handleJobArtifacts),
 	}
+	routes = append(routes, recordRoutes(get, post, put, remove)...)
 	routes = append(routes, documentRoutes(get, post, put, remove, reading)...)
 	routes = append(routes, platformRoutes(get, post, put, remove)...)
 	return routes

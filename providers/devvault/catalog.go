@@ -19,7 +19,9 @@ type catalog struct {
 	lifecycles map[string]*lifecycle
 	picklists  map[string]*picklist
 	relations  map[string]*relationType
-	components map[string]mdl.Component // by key, "Permissionset.clm_admin__c"; Permissionset, Securityprofile, Integrationrule
+	stateflows map[string]*stateflow    // lifecycles of objects
+	components map[string]mdl.Component // by key, "Permissionset.clm_admin__c": components that are all text
+	written    map[string]mdl.Component // by key: the others as they were written last, for what the catalog gives no meaning to
 	granted    sync.Map                 // security profile → *grants, computed when first asked for
 }
 
@@ -35,6 +37,8 @@ const (
 	typePicklist = "Picklist"
 	typeObject   = "ObjectReference"
 	typeURL      = "URL"
+	typeCurrency = "Currency"
+	typeFile     = "Attachment"
 )
 
 // field is one field of an object or of documents.
@@ -52,6 +56,22 @@ type field struct {
 	Inbound           string // of a reference: the relationship from there to here, crm_connection_countries__vr
 	Section           string // of a document field: the section of its page
 	Cascade           bool   // of a reference: the referring record is deleted with the one it refers to; else that one cannot be
+	SetNull           bool   // of a reference: it becomes blank when the one it refers to is deleted
+	Parent            bool   // of a reference: the referring record is a child of the one it refers to
+	NoDeepCopy        bool   // of a parent reference: a deep copy of the parent leaves its children out
+	Inactive          bool
+	NoCopy, Encrypted bool
+	ListColumn        bool
+	Checkbox          bool
+	Scale             int
+	MinValue          *float64
+	MaxValue          *float64
+	Default           string
+	Description, Help string
+	Controlling       string // controlling_field: of a picklist, the picklist field that limits its values
+
+	// Via and Source make a lookup: the value of the field Source of the record that the relationship Via leads to. It is never stored.
+	Via, Source string
 
 	// Column is the column of records or versions that holds the value. When it is empty, the value is in fields under Name,
 	// unless Computed is set: then it is made from other columns (global_id__sys, version_id, version_link…).
@@ -104,10 +124,58 @@ type object struct {
 	Types               []objectType
 	Lifecycle           string // object lifecycle, if it has one
 	InMenu              bool
+	Inactive            bool
+	Description, Help   string
+	Attachments         bool // allow_attachments
+	Merges              bool // enable_merges
+	DynamicSecurity     bool // dynamic_security: records have sharing roles
+	Raw                 bool // data_store raw
 	fields              *fields
 }
 
-type objectType struct{ Name, Label, ID string }
+type objectType struct {
+	Name, Label, ID string
+	Inactive        bool
+}
+
+// stateflow is an object lifecycle.
+type stateflow struct {
+	Name, Label string
+	Starting    string
+	States      []*recordState
+}
+
+// recordState is a state of an object lifecycle. Kinds are what base:object_lifecycle:… says of it: initial, complete, …
+type recordState struct {
+	Name, Label string
+	Status      string // record_status: the status__v of a record that comes into the state; it stays as it is when empty
+	Kinds       []string
+	Actions     []action
+}
+
+func (l *stateflow) state(name string) *recordState {
+	if l != nil {
+		for _, s := range l.States {
+			if s.Name == name {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// kind lists the names of the states of a kind.
+func (l *stateflow) kind(kind string) []string {
+	var list []string
+	if l != nil {
+		for _, s := range l.States {
+			if slices.Contains(s.Kinds, kind) {
+				list = append(list, s.Name)
+			}
+		}
+	}
+	return list
+}
 
 func (o *object) typeByName(name string) *objectType {
 	for i := range o.Types {
@@ -182,6 +250,7 @@ func (s *state) action(name string) *action {
 type picklist struct {
 	Name, Label string
 	System      bool
+	Controlling string // the picklist whose value says which of these may be chosen
 	Entries     []entry
 	byName      map[string]int
 	byLabel     map[string]int
@@ -190,6 +259,7 @@ type picklist struct {
 type entry struct {
 	Name, Label string
 	Active      bool
+	Controlled  []string // the values of the controlling picklist under which it may be chosen; any when empty
 }
 
 func newPicklist(name, label string, system bool, entries ...entry) *picklist {
@@ -311,7 +381,7 @@ func (c *catalog) clone() *catalog {
 	return &catalog{
 		objects: cloneMap(c.objects), aliases: c.aliases, docFields: c.docFields.clone(), doctypes: cloneMap(c.doctypes),
 		lifecycles: cloneMap(c.lifecycles), picklists: cloneMap(c.picklists), relations: cloneMap(c.relations),
-		components: cloneMap(c.components),
+		stateflows: cloneMap(c.stateflows), components: cloneMap(c.components), written: cloneMap(c.written),
 	}
 }
 

@@ -1,6 +1,7 @@
 package devvault
 
 import (
+	"encoding/xml"
 	"fmt"
 	"slices"
 	"strconv"
@@ -49,25 +50,70 @@ var componentKinds map[string]componentKind
 
 func init() {
 	componentKinds = map[string]componentKind{
-		"Permissionset":   textKind("Permissionset", "Permission Set"),
-		"Securityprofile": textKind("Securityprofile", "Security Profile"),
-		"Integrationrule": textKind("Integrationrule", "Integration Rule"),
-		"Picklist":        {"Picklist", func(c *catalog) []string { return names(c.picklists) }, printPicklist, conformPicklist, dropPicklist},
-		"Object":          {"Object", func(c *catalog) []string { return names(c.objects) }, printObject, conformObject, dropObject},
-		"Objecttype":      {"Object Type", objecttypeNames, printObjecttype, nil, nil},
-		"Docfield":        {"Document Field", docfieldNames, printDocfield, conformDocfield, dropDocfield},
-		"Doctype":         {"Document Type", func(c *catalog) []string { return names(c.doctypes) }, printDoctype, conformDoctype, nil},
-		"Doclifecycle":    {"Document Lifecycle", func(c *catalog) []string { return names(c.lifecycles) }, printDoclifecycle, nil, nil},
+		"Permissionset":       textKind("Permissionset", "Permission Set"),
+		"Securityprofile":     textKind("Securityprofile", "Security Profile"),
+		"Integrationrule":     textKind("Integrationrule", "Integration Rule"),
+		"Picklist":            {"Picklist", func(c *catalog) []string { return names(c.picklists) }, printPicklist, conformPicklist, dropPicklist},
+		"Object":              {"Object", func(c *catalog) []string { return names(c.objects) }, printObject, conformObject, dropObject},
+		"Objecttype":          {"Object Type", objecttypeNames, printObjecttype, conformObjecttype, dropObjecttype},
+		"Objectlifecycle":     {"Object Lifecycle", func(c *catalog) []string { return names(c.stateflows) }, printObjectlifecycle, conformObjectlifecycle, dropObjectlifecycle},
+		"Docfield":            {"Document Field", docfieldNames, printDocfield, conformDocfield, dropDocfield},
+		"Doctype":             {"Document Type", func(c *catalog) []string { return names(c.doctypes) }, printDoctype, conformDoctype, dropDoctype},
+		"Doclifecycle":        {"Document Lifecycle", func(c *catalog) []string { return names(c.lifecycles) }, printDoclifecycle, conformDoclifecycle, dropDoclifecycle},
+		"Docrelationshiptype": {"Document Relationship Type", func(c *catalog) []string { return names(c.relations) }, printRelationType, conformRelationType, dropRelationType},
+	}
+	for _, n := range names(componentTypes()) { // the rest of those whose attributes are known is text
+		if _, done := componentKinds[n]; !done && len(componentTypes()[n].attributes) > 0 {
+			componentKinds[n] = textKind(n, n)
+		}
 	}
 }
 
-// component prints one component; ok is false when there is none, or none of that type.
+// component prints one component; ok is false when there is none, or none of that type. What the catalog gives no meaning to
+// is there as it was written.
 func (c *catalog) component(typ, name string) (x mdl.Component, ok bool) {
 	k, known := componentKinds[typ]
 	if !known {
 		return x, false
 	}
-	return k.print(c, name)
+	if x, ok = k.print(c, name); !ok {
+		return x, false
+	}
+	if w, written := c.written[typ+"."+name]; written {
+		keepWritten(&x, &w)
+	}
+	return x, true
+}
+
+// passive are the attributes that are printed as they were written, though the catalog could print them itself.
+var passive = []string{"active", "in_menu", "data_store", "allow_types", "default_type", "order", "list_column"}
+
+func keepWritten(x, w *mdl.Component) {
+	for _, a := range w.Attributes {
+		switch own := x.Attribute(a.Name); {
+		case own == nil:
+			x.Attributes = append(x.Attributes, mdl.Attribute{Name: a.Name, Values: slices.Clone(a.Values)})
+		case slices.Contains(passive, a.Name) && x.Type != "Picklistentry":
+			own.Values = slices.Clone(a.Values)
+		}
+	}
+	printed := map[string]bool{}
+	for i := range x.Components {
+		s := &x.Components[i]
+		printed[s.Type] = true
+		if sub := w.Component(s.Type, s.Name); sub != nil {
+			keepWritten(s, sub)
+		}
+	}
+	for _, s := range w.Components {
+		switch s.Type {
+		case "Field", "Picklistentry", "Doclifecyclestate", "Objectlifecyclestate", "Objectlifecyclestateuseraction":
+		default:
+			if !printed[s.Type] {
+				x.Components = append(x.Components, s.Clone())
+			}
+		}
+	}
 }
 
 // conform makes the catalog have the component as it is given.
@@ -77,7 +123,13 @@ func (c *catalog) conform(x mdl.Component) error {
 		return fail("OPERATION_NOT_ALLOWED", "Components of type [%s] cannot be changed here", x.Type)
 	}
 	x.Command = ""
-	return k.conform(c, x)
+	if err := k.conform(c, x); err != nil {
+		return err
+	}
+	if _, isText := c.components[x.Key()]; !isText {
+		c.written[x.Key()] = x.Clone()
+	}
+	return nil
 }
 
 func (c *catalog) drop(typ, name string) error {
@@ -85,6 +137,7 @@ func (c *catalog) drop(typ, name string) error {
 	if !known || k.drop == nil {
 		return fail("OPERATION_NOT_ALLOWED", "Components of type [%s] cannot be dropped", typ)
 	}
+	delete(c.written, typ+"."+name)
 	return k.drop(c, name)
 }
 
@@ -113,9 +166,16 @@ func printPicklist(c *catalog, name string) (mdl.Component, bool) {
 		return mdl.Component{}, false
 	}
 	x := mdl.Component{Type: "Picklist", Name: name, Attributes: []mdl.Attribute{textAttr("label", p.Label), boolAttr("active", true), boolAttr("system_managed", p.System)}}
+	if p.Controlling != "" {
+		x.Attributes = append(x.Attributes, textAttr("controlling_picklist", "Picklist."+p.Controlling))
+	}
 	for i, e := range p.Entries {
-		x.Components = append(x.Components, mdl.Component{Type: "Picklistentry", Name: e.Name, Attributes: []mdl.Attribute{
-			textAttr("value", e.Label), numberAttr("order", i), boolAttr("active", e.Active)}})
+		s := mdl.Component{Type: "Picklistentry", Name: e.Name, Attributes: []mdl.Attribute{
+			textAttr("value", e.Label), numberAttr("order", i), boolAttr("active", e.Active)}}
+		if len(e.Controlled) > 0 {
+			s.Attributes = append(s.Attributes, textAttr("controlling_entries", e.Controlled...))
+		}
+		x.Components = append(x.Components, s)
 	}
 	return x, true
 }
@@ -135,9 +195,18 @@ func conformPicklist(c *catalog, x mdl.Component) error {
 		if s.Type != "Picklistentry" {
 			return fail("INVALID_DATA", "A Picklist has no [%s]", s.Type)
 		}
-		entries = append(entries, entry{s.Name, s.Text("value"), s.Attribute("active") == nil || s.True("active")})
+		controlled := s.List("controlling_entries")
+		for i, n := range controlled {
+			controlled[i] = n[strings.LastIndexByte(n, '.')+1:]
+		}
+		entries = append(entries, entry{s.Name, s.Text("value"), s.Attribute("active") == nil || s.True("active"), controlled})
 	}
-	c.picklists[x.Name] = newPicklist(x.Name, x.Text("label"), false, entries...)
+	p := newPicklist(x.Name, x.Text("label"), false, entries...)
+	p.Controlling = strings.TrimPrefix(x.Text("controlling_picklist"), "Picklist.")
+	if p.Controlling != "" && c.picklists[p.Controlling] == nil {
+		return fail("INVALID_DATA", "The controlling picklist [%s] does not exist", p.Controlling)
+	}
+	c.picklists[x.Name] = p
 	return nil
 }
 
@@ -161,18 +230,21 @@ func printObject(c *catalog, name string) (mdl.Component, bool) {
 	if o == nil {
 		return mdl.Component{}, false
 	}
+	store := "standard"
+	if o.Raw {
+		store = "raw"
+	}
 	x := mdl.Component{Type: "Object", Name: name, Attributes: []mdl.Attribute{textAttr("label", o.Label), textAttr("label_plural", o.Plural),
-		boolAttr("active", true), boolAttr("in_menu", o.InMenu), boolAttr("allow_types", len(o.Types) > 1), textAttr("data_store", "standard")}}
+		boolAttr("active", !o.Inactive), boolAttr("in_menu", o.InMenu), boolAttr("allow_types", len(o.Types) > 1), textAttr("data_store", store)}}
+	if o.Lifecycle != "" {
+		x.Attributes = append(x.Attributes, textAttr("available_lifecycles", "Objectlifecycle."+o.Lifecycle))
+	}
 	for i, f := range o.fields.list {
-		typ := f.Type
-		switch typ {
-		case typeObject:
-			typ = "Object"
-		case typeID:
-			typ = "ID"
+		if f.Computed && f.Source != "" { // comes with its currency field
+			continue
 		}
-		s := mdl.Component{Type: "Field", Name: f.Name, Attributes: []mdl.Attribute{textAttr("label", f.Label), textAttr("type", typ), boolAttr("active", true),
-			boolAttr("required", f.Required), boolAttr("unique", f.Unique), numberAttr("order", i)}}
+		s := mdl.Component{Type: "Field", Name: f.Name, Attributes: []mdl.Attribute{textAttr("label", f.Label), textAttr("type", f.mdlType()), boolAttr("active", !f.Inactive),
+			boolAttr("required", f.Required), boolAttr("unique", f.Unique), boolAttr("list_column", f.ListColumn), numberAttr("order", i)}}
 		if f.MaxLength > 0 {
 			s.Attributes = append(s.Attributes, numberAttr("max_length", f.MaxLength))
 		}
@@ -180,12 +252,36 @@ func printObject(c *catalog, name string) (mdl.Component, bool) {
 			s.Attributes = append(s.Attributes, textAttr("picklist", "Picklist."+f.Picklist), boolAttr("multi_value", f.MultiValue))
 		}
 		if f.Object != "" {
-			s.Attributes = append(s.Attributes, textAttr("object", "Object."+f.Object), textAttr("relationship_type", "reference"),
+			kind := "reference"
+			if f.Parent {
+				kind = "parent"
+			}
+			s.Attributes = append(s.Attributes, textAttr("object", "Object."+f.Object), textAttr("relationship_type", kind),
 				textAttr("relationship_outbound_name", f.Outbound), textAttr("relationship_inbound_name", f.Inbound), textAttr("relationship_deletion", f.deletion()))
+		}
+		if f.Via != "" {
+			s.Attributes = append(s.Attributes, textAttr("lookup_relationship_name", f.Via), textAttr("lookup_source_field", f.Source))
 		}
 		x.Components = append(x.Components, s)
 	}
 	return x, true
+}
+
+// mdlType is the type of a field as MDL has it.
+func (f *field) mdlType() string {
+	switch {
+	case f.Via != "":
+		return "Lookup"
+	case f.Type == typeObject && f.Parent:
+		return "ObjectParent"
+	case f.Type == typeObject:
+		return "Object"
+	case f.Type == typeID:
+		return "ID"
+	case f.Type == typeCurrency:
+		return "Number"
+	}
+	return f.Type
 }
 
 // conformObject takes an object over. Fields of the standard content stay whatever the text says; others come and go with it.
@@ -195,28 +291,54 @@ func conformObject(c *catalog, x mdl.Component) error {
 		if !strings.HasSuffix(x.Name, "__c") && !strings.HasSuffix(x.Name, "__v") {
 			return fail("INVALID_DATA", "The name [%s] of an object must end in __c", x.Name)
 		}
-		labels := x.Text("label_plural")
-		if x.Text("label") == "" || labels == "" {
+		if x.Text("label") == "" || x.Text("label_plural") == "" {
 			return fail("PARAMETER_REQUIRED", "Missing required attribute [label] or [label_plural]")
 		}
-		old = newObject(x.Name, x.Text("label"), labels, customPrefix(x.Name))
+		old = newObject(x.Name, x.Text("label"), x.Text("label_plural"), c.customPrefix(x.Name))
 	}
 	o := *old
 	o.fields = newFields()
-	if l := x.Text("label"); l != "" {
-		o.Label = l
+	set := func(text *string, name string) {
+		if l := x.Text(name); l != "" {
+			*text = l
+		}
 	}
-	if l := x.Text("label_plural"); l != "" {
-		o.Plural = l
+	set(&o.Label, "label")
+	set(&o.Plural, "label_plural")
+	set(&o.Description, "description")
+	set(&o.Help, "help_content")
+	flag := func(b *bool, name string) {
+		if x.Attribute(name) != nil {
+			*b = x.True(name)
+		}
 	}
+	flag(&o.InMenu, "in_menu")
+	flag(&o.Attachments, "allow_attachments")
+	flag(&o.Merges, "enable_merges")
+	flag(&o.DynamicSecurity, "dynamic_security")
+	if x.Attribute("active") != nil {
+		o.Inactive = !x.True("active")
+	}
+	o.Raw = o.Raw || x.Text("data_store") == "raw"
 	for _, f := range old.fields.list {
 		if f.System {
 			o.fields.set(f)
 		}
 	}
+	if l := strings.TrimPrefix(x.Text("available_lifecycles"), "Objectlifecycle."); l != "" && l != o.Lifecycle {
+		if c.stateflows[l] == nil {
+			return fail("INVALID_DATA", "The object lifecycle [%s] does not exist", l)
+		}
+		o.withLifecycle(l)
+	}
+	c.objects[x.Name] = &o // fields may refer to the object itself
 	for i := range x.Components {
 		s := &x.Components[i]
-		if s.Type != "Field" {
+		switch s.Type {
+		case "Field":
+		case "Index":
+			continue
+		default:
 			return fail("INVALID_DATA", "An Object has no [%s]", s.Type)
 		}
 		if f := o.fields.get(s.Name); f != nil {
@@ -229,19 +351,56 @@ func conformObject(c *catalog, x mdl.Component) error {
 		if f.Object != "" && f.Inbound == "" {
 			f.Inbound = plural(x.Name)
 		}
+		if f.Via != "" {
+			ref := o.fields.outbound(f.Via)
+			if ref == nil || c.object(ref.Object) == nil || c.object(ref.Object).fields.get(f.Source) == nil {
+				return fail("INVALID_DATA", "The lookup [%s] leads to no field", f.Name)
+			}
+			source := c.object(ref.Object).fields.get(f.Source)
+			f.Type, f.Picklist, f.Object, f.MultiValue, f.MaxLength = source.Type, source.Picklist, "", source.MultiValue, source.MaxLength
+		}
 		o.fields.set(f)
+		if f.Type == typeCurrency && f.Via == "" {
+			o.fields.set(&field{Name: corporate(f.Name), Label: f.Label + " (Corporate)", Type: typeCurrency, ReadOnly: true, Scale: f.Scale, Source: f.Name, Computed: true})
+		}
 	}
-	c.objects[x.Name] = &o
+	for i := range x.Components {
+		s := &x.Components[i]
+		if s.Type != "Index" {
+			continue
+		}
+		for _, n := range s.List("fields") {
+			if n = strings.TrimPrefix(n, "Field."); o.fields.get(n[strings.LastIndexByte(n, '.')+1:]) == nil {
+				return fail("INVALID_DATA", "The field [%s] of index [%s] does not exist", n, s.Name)
+			}
+		}
+	}
 	return nil
 }
 
-// customPrefix is the id prefix of an object that is not standard.
-func customPrefix(name string) string {
+// corporate is the name of the field that has a currency field's value in the corporate currency.
+func corporate(name string) string {
+	stem, _, _ := strings.Cut(name, "__")
+	return stem + "_corp__sys"
+}
+
+// customPrefix is the id prefix of an object that is not standard: the same for a name at all times, and none of a standard object.
+func (c *catalog) customPrefix(name string) string {
 	n := int64(0)
 	for _, b := range []byte(name) {
 		n = (n*31 + int64(b)) % 1296
 	}
-	return "V" + strings.ToUpper(fmt.Sprintf("%02s", strconv.FormatInt(n, 36)))
+	for ; ; n = (n + 1) % 1296 {
+		digits := strings.ToUpper(strconv.FormatInt(n, 36))
+		prefix := "V" + strings.Repeat("0", 2-len(digits)) + digits
+		taken := false
+		for _, o := range c.objects {
+			taken = taken || o.Prefix == prefix && !strings.HasSuffix(o.Name, "__c")
+		}
+		if !taken {
+			return prefix
+		}
+	}
 }
 
 // fieldOf reads a Field of an Object, or a Docfield.
@@ -249,8 +408,32 @@ func (c *catalog) fieldOf(s *mdl.Component, doc bool) (*field, error) {
 	f := &field{Name: s.Name, Label: s.Text("label"), Type: s.Text("type"), Required: s.True("required"), Unique: s.True("unique"), MultiValue: s.True("multi_value"),
 		Picklist: strings.TrimPrefix(s.Text("picklist"), "Picklist."), Object: strings.TrimPrefix(s.Text("object"), "Object."),
 		Outbound: s.Text("relationship_outbound_name"), Inbound: s.Text("relationship_inbound_name"), Cascade: s.Text("relationship_deletion") == "cascade",
-		Section: s.Text("display_section")}
+		Section: s.Text("display_section"), SetNull: s.Text("relationship_deletion") == "setnull",
+		Parent:   s.Text("type") == "ObjectParent" || s.Text("relationship_type") == "parent",
+		Inactive: s.Attribute("active") != nil && !s.True("active"), NoCopy: s.True("no_copy"), Encrypted: s.True("encrypted"), ListColumn: s.True("list_column"),
+		Checkbox: s.True("checkbox"), Default: s.Text("default_value"), Description: s.Text("description"), Help: s.Text("help_content"),
+		Controlling: strings.TrimPrefix(s.Text("controlling_field"), "Field."),
+		NoDeepCopy:  s.Attribute("relationship_deep_copy") != nil && !s.True("relationship_deep_copy"),
+		Via:         s.Text("lookup_relationship_name"), Source: s.Text("lookup_source_field")}
 	f.MaxLength, _ = strconv.Atoi(s.Text("max_length"))
+	f.Scale, _ = strconv.Atoi(s.Text("scale"))
+	bound := func(name string) *float64 {
+		if n, err := strconv.ParseFloat(s.Text(name), 64); err == nil {
+			return &n
+		}
+		return nil
+	}
+	f.MinValue, f.MaxValue = bound("min_value"), bound("max_value")
+	if f.Via != "" || f.Type == "Lookup" { // what it looks up is for the object to say
+		if f.Via == "" || f.Source == "" {
+			return nil, fail("PARAMETER_REQUIRED", "Missing required attribute [lookup_relationship_name] or [lookup_source_field] of field [%s]", s.Name)
+		}
+		f.ReadOnly, f.Object = true, ""
+		return f, nil
+	}
+	if f.Type == typeNumber && s.Text("subtype") == "Currency" {
+		f.Type = typeCurrency
+	}
 	if f.Label == "" {
 		return nil, fail("PARAMETER_REQUIRED", "Missing required attribute [label] of field [%s]", s.Name)
 	}
@@ -277,7 +460,9 @@ func (c *catalog) fieldOf(s *mdl.Component, doc bool) (*field, error) {
 		if c.picklists[f.Picklist] == nil {
 			return nil, fail("INVALID_DATA", "The picklist [%s] of field [%s] does not exist", f.Picklist, s.Name)
 		}
-	case typeString, typeLongText, typeNumber, typeBoolean, typeDate, typeDateTime, typeURL:
+	case "Binary":
+		f.Type = typeFile
+	case typeString, typeLongText, typeNumber, typeBoolean, typeDate, typeDateTime, typeURL, typeCurrency, typeFile:
 	default:
 		return nil, fail("INVALID_DATA", "The type [%s] of field [%s] is not supported", f.Type, s.Name)
 	}
@@ -317,6 +502,47 @@ func printObjecttype(c *catalog, name string) (mdl.Component, bool) {
 	t := o.typeByName(typ)
 	return mdl.Component{Type: "Objecttype", Name: name, Attributes: []mdl.Attribute{textAttr("label", t.Label), textAttr("label_plural", t.Label),
 		boolAttr("active", true), boolAttr("default_type", typ == o.defaultType())}}, true
+}
+
+func conformObjecttype(c *catalog, x mdl.Component) error {
+	object, typ, _ := strings.Cut(x.Name, ".")
+	old := c.objects[object]
+	if old == nil || typ == "" {
+		return fail("INVALID_DATA", "The object of the object type [%s] does not exist", x.Name)
+	}
+	for _, s := range x.Components {
+		if s.Type == "Typefield" && old.fields.get(s.Name) == nil {
+			return fail("INVALID_DATA", "The field [%s] does not exist on object [%s]", s.Name, object)
+		}
+	}
+	o := *old
+	o.Types = slices.Clone(old.Types)
+	t := o.typeByName(typ)
+	if t == nil {
+		o.Types = append(o.Types, objectType{Name: typ, ID: objectTypeID(object, typ)})
+		t = &o.Types[len(o.Types)-1]
+	}
+	t.Label = x.Text("label")
+	t.Inactive = x.Attribute("active") != nil && !x.True("active")
+	if x.True("default_type") {
+		i := slices.IndexFunc(o.Types, func(t objectType) bool { return t.Name == typ })
+		first := o.Types[i]
+		o.Types = slices.Insert(slices.Delete(o.Types, i, i+1), 0, first)
+	}
+	c.objects[object] = &o
+	return nil
+}
+
+func dropObjecttype(c *catalog, name string) error {
+	object, typ, _ := strings.Cut(name, ".")
+	old := c.objects[object]
+	if len(old.Types) == 1 || !strings.HasSuffix(typ, "__c") {
+		return fail("OPERATION_NOT_ALLOWED", "The object type [%s] is a standard one, or the only one", name)
+	}
+	o := *old
+	o.Types = slices.DeleteFunc(slices.Clone(old.Types), func(t objectType) bool { return t.Name == typ })
+	c.objects[object] = &o
+	return nil
 }
 
 func docfieldNames(c *catalog) []string {
@@ -408,6 +634,56 @@ func conformDoctype(c *catalog, x mdl.Component) error {
 	return nil
 }
 
+func dropDoctype(c *catalog, name string) error {
+	if t := c.doctypes[name]; t != nil && t.Source != "custom" {
+		return fail("OPERATION_NOT_ALLOWED", "The document type [%s] is a standard one", name)
+	}
+	delete(c.doctypes, name)
+	return nil
+}
+
+func printRelationType(c *catalog, name string) (mdl.Component, bool) {
+	r := c.relations[name]
+	if r == nil {
+		return mdl.Component{}, false
+	}
+	x := mdl.Component{Type: "Docrelationshiptype", Name: name, Attributes: []mdl.Attribute{textAttr("label", r.Label), boolAttr("active", true),
+		boolAttr("source_version_specific", r.SourceSpecific), boolAttr("target_version_specific", r.TargetSpecific)}}
+	for _, t := range r.Targets {
+		x.Attributes = append(x.Attributes, textAttr("target_doctype", "Doctype."+t))
+	}
+	return x, true
+}
+
+func conformRelationType(c *catalog, x mdl.Component) error {
+	if old := c.relations[x.Name]; old != nil && old.System {
+		return fail("OPERATION_NOT_ALLOWED", "The relationship type [%s] is managed by the system", x.Name)
+	}
+	r := &relationType{Name: x.Name, Label: x.Text("label"), SourceSpecific: x.True("source_version_specific"), TargetSpecific: x.True("target_version_specific")}
+	for _, t := range x.List("target_doctype") {
+		t = strings.TrimPrefix(t, "Doctype.")
+		if c.doctypes[t] == nil {
+			return fail("INVALID_DATA", "The document type [%s] does not exist", t)
+		}
+		r.Targets = append(r.Targets, t)
+	}
+	c.relations[x.Name] = r
+	return nil
+}
+
+func dropRelationType(c *catalog, name string) error {
+	if r := c.relations[name]; r != nil && (r.System || !strings.HasSuffix(name, "__c")) {
+		return fail("OPERATION_NOT_ALLOWED", "The relationship type [%s] is a standard one", name)
+	}
+	for _, n := range names(c.doctypes) {
+		if slices.Contains(c.doctypes[n].Relations, name) {
+			return fail("OPERATION_NOT_ALLOWED", "The relationship type [%s] is used by the document type [%s]", name, n)
+		}
+	}
+	delete(c.relations, name)
+	return nil
+}
+
 // printDoclifecycle pairs state_labels with labeled_states, position by position: that is where a client reads which states are steady,
 // obsolete, superseded, starting. The XML inside user_action is ours.
 func printDoclifecycle(c *catalog, name string) (mdl.Component, bool) {
@@ -436,4 +712,155 @@ func printDoclifecycle(c *catalog, name string) (mdl.Component, bool) {
 	}
 	x.Attributes = []mdl.Attribute{textAttr("label", l.Label), boolAttr("active", true), textAttr("state_labels", labels...), textAttr("labeled_states", labeled...)}
 	return x, true
+}
+
+// actionsXML is how the user actions of a state are written; the XML is ours.
+type actionsXML struct {
+	Actions []struct {
+		Name  string `xml:"name,attr"`
+		Label string `xml:"label,attr"`
+		State string `xml:"state,attr"`
+	} `xml:"useraction"`
+}
+
+// conformDoclifecycle reads states, what base:general says of them, and the actions that the XML of printDoclifecycle names.
+func conformDoclifecycle(c *catalog, x mdl.Component) error {
+	l := &lifecycle{Name: x.Name, Label: x.Text("label")}
+	for i := range x.Components {
+		s := &x.Components[i]
+		if s.Type != "Doclifecyclestate" {
+			continue
+		}
+		st := &state{Name: s.Name, Label: s.Text("label")}
+		if text := s.Text("user_action"); text != "" {
+			var actions actionsXML
+			if err := xml.Unmarshal([]byte(text), &actions); err != nil {
+				return fail("INVALID_DATA", "The user_action of state [%s] cannot be read: %v", s.Name, err)
+			}
+			for _, a := range actions.Actions {
+				if x.Component("Doclifecyclestate", a.State) == nil {
+					return fail("INVALID_DATA", "The action [%s] leads to the state [%s], which does not exist", a.Name, a.State)
+				}
+				st.Actions = append(st.Actions, action{a.Name, a.Label, a.State})
+			}
+		}
+		l.States = append(l.States, st)
+	}
+	labels, labeled := x.List("state_labels"), x.List("labeled_states")
+	if len(labels) != len(labeled) {
+		return fail("INVALID_DATA", "[state_labels] has %d values and [labeled_states] %d", len(labels), len(labeled))
+	}
+	for i, label := range labels {
+		kind, known := strings.CutPrefix(label, "base:general:")
+		s := l.state(strings.TrimPrefix(labeled[i], "Doclifecyclestate."))
+		if !known || s == nil {
+			return fail("INVALID_DATA", "The state label [%s] for [%s] is not known", label, labeled[i])
+		}
+		s.Kind = kind
+	}
+	if l.kind("starting") == nil {
+		return fail("INVALID_DATA", "The lifecycle [%s] has no starting state", x.Name)
+	}
+	c.lifecycles[x.Name] = l
+	return nil
+}
+
+func dropDoclifecycle(c *catalog, name string) error {
+	for _, n := range names(c.doctypes) {
+		if slices.Contains(c.doctypes[n].Lifecycles, name) {
+			return fail("OPERATION_NOT_ALLOWED", "The lifecycle [%s] is used by the document type [%s]", name, n)
+		}
+	}
+	if !strings.HasSuffix(name, "__c") {
+		return fail("OPERATION_NOT_ALLOWED", "The lifecycle [%s] is a standard one", name)
+	}
+	delete(c.lifecycles, name)
+	return nil
+}
+
+// printObjectlifecycle pairs state_labels, base:object_lifecycle:…, with labeled_states; actions are sub-components of their state, and the
+// XML of their rule is ours.
+func printObjectlifecycle(c *catalog, name string) (mdl.Component, bool) {
+	l := c.stateflows[name]
+	if l == nil {
+		return mdl.Component{}, false
+	}
+	x := mdl.Component{Type: "Objectlifecycle", Name: name, Attributes: []mdl.Attribute{textAttr("label", l.Label), boolAttr("active", true),
+		textAttr("starting_state", "Objectlifecyclestate."+l.Starting)}}
+	var labels, labeled []string
+	for _, s := range l.States {
+		for _, k := range s.Kinds {
+			labels = append(labels, "base:object_lifecycle:"+k)
+			labeled = append(labeled, "Objectlifecyclestate."+s.Name)
+		}
+		sub := mdl.Component{Type: "Objectlifecyclestate", Name: s.Name, Attributes: []mdl.Attribute{textAttr("label", s.Label), boolAttr("active", true)}}
+		if s.Status != "" {
+			sub.Attributes = append(sub.Attributes, textAttr("record_status", s.Status))
+		}
+		for i, a := range s.Actions {
+			sub.Components = append(sub.Components, mdl.Component{Type: "Objectlifecyclestateuseraction", Name: a.Name, Attributes: []mdl.Attribute{
+				textAttr("label", a.Label), attribute("rule", mdl.XML, fmt.Sprintf(`<useraction type="changeState" state="%s"/>`, a.To)), numberAttr("order", i)}})
+		}
+		x.Components = append(x.Components, sub)
+	}
+	x.Attributes = append(x.Attributes, textAttr("state_labels", labels...), textAttr("labeled_states", labeled...))
+	return x, true
+}
+
+func conformObjectlifecycle(c *catalog, x mdl.Component) error {
+	l := &stateflow{Name: x.Name, Label: x.Text("label"), Starting: strings.TrimPrefix(x.Text("starting_state"), "Objectlifecyclestate.")}
+	for i := range x.Components {
+		s := &x.Components[i]
+		if s.Type != "Objectlifecyclestate" {
+			continue
+		}
+		st := &recordState{Name: s.Name, Label: s.Text("label"), Status: s.Text("record_status")}
+		for j := range s.Components {
+			a := &s.Components[j]
+			if a.Type != "Objectlifecyclestateuseraction" {
+				continue
+			}
+			var rule struct {
+				State string `xml:"state,attr"`
+			}
+			if err := xml.Unmarshal([]byte(a.Text("rule")), &rule); err != nil {
+				return fail("INVALID_DATA", "The rule of the action [%s] cannot be read: %v", a.Name, err)
+			}
+			if x.Component("Objectlifecyclestate", rule.State) == nil {
+				return fail("INVALID_DATA", "The action [%s] leads to the state [%s], which does not exist", a.Name, rule.State)
+			}
+			st.Actions = append(st.Actions, action{a.Name, a.Text("label"), rule.State})
+		}
+		l.States = append(l.States, st)
+	}
+	if l.Starting == "" && len(l.States) > 0 {
+		l.Starting = l.States[0].Name
+	}
+	if l.state(l.Starting) == nil {
+		return fail("INVALID_DATA", "The lifecycle [%s] has no starting state", x.Name)
+	}
+	labels, labeled := x.List("state_labels"), x.List("labeled_states")
+	if len(labels) != len(labeled) {
+		return fail("INVALID_DATA", "[state_labels] has %d values and [labeled_states] %d", len(labels), len(labeled))
+	}
+	for i, label := range labels {
+		kind, known := strings.CutPrefix(label, "base:object_lifecycle:")
+		s := l.state(strings.TrimPrefix(labeled[i], "Objectlifecyclestate."))
+		if !known || s == nil {
+			return fail("INVALID_DATA", "The state label [%s] for [%s] is not known", label, labeled[i])
+		}
+		s.Kinds = append(s.Kinds, kind)
+	}
+	c.stateflows[x.Name] = l
+	return nil
+}
+
+func dropObjectlifecycle(c *catalog, name string) error {
+	for _, n := range names(c.objects) {
+		if c.objects[n].Lifecycle == name {
+			return fail("OPERATION_NOT_ALLOWED", "The lifecycle [%s] is used by the object [%s]", name, n)
+		}
+	}
+	delete(c.stateflows, name)
+	return nil
 }

@@ -110,7 +110,7 @@ func scriptBody(code, message string, failures, changed int) body {
 
 // runStatement does one statement; affected is false when its IF made it do nothing.
 func (c *call) runStatement(s mdl.Statement) (affected bool, err error) {
-	if _, known := componentKinds[s.Type]; !known {
+	if _, known := componentKinds[s.Type]; !known || componentTypes()[s.Type] == nil {
 		return false, &statementError{"GEN-FTYP-II-1002", fmt.Sprintf("The component type [%s] is not supported", s.Type)}
 	}
 	if s.Type == "Permissionset" && strings.HasSuffix(s.Name, "__v") {
@@ -122,7 +122,8 @@ func (c *call) runStatement(s mdl.Statement) (affected bool, err error) {
 	cat := v.catalog().clone()
 	old, exists := cat.component(s.Type, s.Name)
 	missing := &statementError{"GEN-FALT-II-1008", fmt.Sprintf("The component [%s] does not exist", s.Key())}
-	saved := map[string]string{} // what to keep: name → text; empty: dropped
+	saved := map[string]string{} // what to keep: key → text; empty: dropped
+	moved := func(*tx) error { return nil }
 	switch s.Command {
 	case mdl.Create, mdl.Recreate:
 		if s.Command == mdl.Create && exists {
@@ -154,6 +155,7 @@ func (c *call) runStatement(s mdl.Statement) (affected bool, err error) {
 		if err := cat.conform(changed); err != nil {
 			return false, err
 		}
+		moved = v.renameFields(s.Component)
 	case mdl.Drop, mdl.Rename:
 		if !exists {
 			if s.Condition == mdl.IfExists {
@@ -161,33 +163,50 @@ func (c *call) runStatement(s mdl.Statement) (affected bool, err error) {
 			}
 			return false, missing
 		}
-		if err := cat.drop(s.Type, s.Name); err != nil {
-			return false, err
-		}
-		saved[s.Name] = ""
-		if s.Command == mdl.Rename {
-			old = old.Clone()
-			old.Name = s.Newname
-			if err := cat.conform(old); err != nil {
+		if s.Command == mdl.Drop {
+			if err := v.inUse(s.Type, s.Name); err != nil {
 				return false, err
 			}
-			x, _ := cat.component(s.Type, s.Newname)
-			saved[s.Newname] = mdl.Format(x)
+			if err := cat.drop(s.Type, s.Name); err != nil {
+				return false, err
+			}
+			saved[s.Key()] = ""
+			break
+		}
+		if _, taken := cat.component(s.Type, s.Newname); taken {
+			return false, &statementError{"GEN-FCRE-II-1007", fmt.Sprintf("The component [%s.%s] exists already", s.Type, s.Newname)}
+		}
+		changed, move, err := v.rename(cat, old, s.Newname)
+		if err != nil {
+			return false, err
+		}
+		moved = move
+		for _, key := range changed {
+			typ, name, _ := strings.Cut(key, ".")
+			if x, found := cat.component(typ, name); found {
+				saved[key] = mdl.Format(x)
+			} else {
+				saved[key] = ""
+			}
 		}
 	default:
 		return false, &statementError{"GEN-FSYN-II-1001", fmt.Sprintf("The command [%s] is not supported", s.Command)}
 	}
 	if len(saved) == 0 {
 		x, _ := cat.component(s.Type, s.Name)
-		saved[s.Name] = mdl.Format(x)
+		saved[s.Key()] = mdl.Format(x)
 	}
-	return true, v.saveComponents(cat, s.Type, saved)
+	return true, v.saveComponents(cat, saved, moved)
 }
 
-// saveComponents stores texts of components and makes cat the vault's catalog. The caller holds v.schema.
-func (v *vault) saveComponents(cat *catalog, typ string, saved map[string]string) error {
+// saveComponents stores texts of components, by key, and makes cat the vault's catalog. The caller holds v.schema.
+func (v *vault) saveComponents(cat *catalog, saved map[string]string, more func(*tx) error) error {
 	return v.s.store.update(func(t *tx) error {
-		for name, text := range saved {
+		if err := more(t); err != nil {
+			return err
+		}
+		for key, text := range saved {
+			typ, name, _ := strings.Cut(key, ".")
 			if err := t.exec(`INSERT INTO components VALUES (?, ?, ?, ?) ON CONFLICT (slot, type, name) DO UPDATE SET mdl = excluded.mdl`,
 				v.slot, typ, name, text); err != nil {
 				return err
@@ -198,55 +217,193 @@ func (v *vault) saveComponents(cat *catalog, typ string, saved map[string]string
 	})
 }
 
-// check refuses what the type's attributes do not allow.
-func (c *call) check(cat *catalog, x mdl.Component) error {
-	required := func(x *mdl.Component, names ...string) error {
-		for _, n := range names {
-			if x.Text(n) == "" {
-				return fail("PARAMETER_REQUIRED", "Missing required attribute [%s] of [%s]", n, x.Key())
+// inUse refuses to drop what records or documents have.
+func (v *vault) inUse(typ, name string) error {
+	var n int
+	var found bool
+	var err error
+	switch typ {
+	case "Object":
+		found, err = one(bg, v.s.store.read, []any{&n}, `SELECT 1 FROM records WHERE extent = ? LIMIT 1`, v.extent(name))
+	case "Objecttype":
+		object, typ, _ := strings.Cut(name, ".")
+		found, err = one(bg, v.s.store.read, []any{&n}, `SELECT 1 FROM records WHERE extent = ? AND type = ? LIMIT 1`, v.extent(object), typ)
+	case "Doctype":
+		found, err = one(bg, v.s.store.read, []any{&n}, `SELECT 1 FROM versions WHERE slot = ? AND type = ? LIMIT 1`, v.slot, name)
+	case "Doclifecycle":
+		found, err = one(bg, v.s.store.read, []any{&n}, `SELECT 1 FROM versions WHERE slot = ? AND lifecycle = ? LIMIT 1`, v.slot, name)
+	case "Docrelationshiptype":
+		found, err = one(bg, v.s.store.read, []any{&n}, `SELECT 1 FROM relationships WHERE slot = ? AND type = ? LIMIT 1`, v.slot, name)
+	}
+	if err == nil && found {
+		err = fail("OPERATION_NOT_ALLOWED", "The component [%s.%s] is in use", typ, name)
+	}
+	return err
+}
+
+// rename gives a component another name in cat. It returns the keys of all components that change with it, and what to do in the tables.
+func (v *vault) rename(cat *catalog, old mdl.Component, name string) (changed []string, move func(*tx) error, err error) {
+	move = func(*tx) error { return nil }
+	was := old.Name
+	key := old.Key()
+	if !strings.HasSuffix(was, "__c") || !strings.HasSuffix(name, "__c") {
+		return nil, nil, fail("OPERATION_NOT_ALLOWED", "Only names that end in __c can be changed, and into such")
+	}
+	x := old.Clone()
+	x.Name = name
+	changed = []string{key, x.Key()}
+	switch old.Type {
+	case "Object":
+		o := *cat.objects[was]
+		o.Name = name
+		cat.objects[name] = &o
+		delete(cat.objects, was)
+		cat.written[x.Key()] = x
+		delete(cat.written, key)
+		cat.eachField(func(owner string, f *field) *field {
+			if f.Object != was {
+				return nil
+			}
+			changed = append(changed, owner)
+			n := *f
+			n.Object = name
+			return &n
+		})
+		extent := v.extent(was)
+		move = func(t *tx) error {
+			t.then(func() {
+				v.extents.Delete(was)
+				v.extents.Store(name, extent)
+			})
+			v.extents.Store(name, extent)
+			return t.exec(`UPDATE extents SET object = ? WHERE extent = ?`, name, extent)
+		}
+	case "Picklist":
+		if err := cat.conform(x); err != nil {
+			return nil, nil, err
+		}
+		cat.eachField(func(owner string, f *field) *field {
+			if f.Picklist != was {
+				return nil
+			}
+			changed = append(changed, owner)
+			n := *f
+			n.Picklist = name
+			return &n
+		})
+		if err := cat.drop("Picklist", was); err != nil {
+			return nil, nil, err
+		}
+	case "Docfield":
+		f := *cat.docFields.get(was)
+		if f.System {
+			return nil, nil, fail("OPERATION_NOT_ALLOWED", "The document field [%s] is a standard one", was)
+		}
+		if err := cat.drop("Docfield", was); err != nil {
+			return nil, nil, err
+		}
+		if err := cat.conform(x); err != nil {
+			return nil, nil, err
+		}
+		move = func(t *tx) error { return moveValues(t, "versions", "slot", v.slot, was, name) }
+	default:
+		if err := v.inUse(old.Type, was); err != nil {
+			return nil, nil, err
+		}
+		if err := cat.drop(old.Type, was); err != nil {
+			return nil, nil, err
+		}
+		if err := cat.conform(x); err != nil {
+			return nil, nil, err
+		}
+	}
+	return changed, move, nil
+}
+
+// eachField replaces the fields of objects and documents for which change returns another; owner is the key of the component that has it.
+func (c *catalog) eachField(change func(owner string, f *field) *field) {
+	for _, n := range names(c.objects) {
+		old, fresh := c.objects[n], (*object)(nil)
+		for _, f := range slices.Clone(old.fields.list) {
+			if x := change("Object."+n, f); x != nil {
+				if fresh == nil {
+					o := *old
+					o.fields = old.fields.clone()
+					fresh = &o
+				}
+				fresh.fields.set(x)
+			}
+		}
+		if fresh != nil {
+			c.objects[n] = fresh
+		}
+	}
+	for _, f := range slices.Clone(c.docFields.list) {
+		if x := change("Docfield."+f.Name, f); x != nil {
+			c.docFields.set(x)
+		}
+	}
+}
+
+// moveValues renames a field in what is stored.
+func moveValues(t *tx, table, scope string, of int64, from, to string) error {
+	return t.exec(`UPDATE `+table+` SET fields = json_set(json_remove(fields, '$.`+from+`'), '$.`+to+`', json(fields -> '$.`+from+`'))
+		WHERE `+scope+` = ? AND fields -> '$.`+from+`' IS NOT NULL`, of)
+}
+
+// renameFields moves the values of the fields that an ALTER of an object renames.
+func (v *vault) renameFields(x mdl.Component) func(*tx) error {
+	return func(t *tx) error {
+		for _, s := range x.Components {
+			if x.Type != "Object" || s.Command != mdl.Rename || s.Type != "Field" {
+				continue
+			}
+			extent := v.extent(x.Name)
+			if err := moveValues(t, "records", "extent", extent, s.Name, s.Newname); err != nil {
+				return err
+			}
+			for _, table := range []string{"refs", "uniques"} {
+				if err := t.exec(`UPDATE `+table+` SET field = ? WHERE extent = ? AND field = ?`, s.Newname, extent, s.Name); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
 	}
-	only := func(x *mdl.Component, names ...string) error {
-		for _, a := range x.Attributes {
-			if !slices.Contains(names, a.Name) {
-				return fail("ATTRIBUTE_NOT_SUPPORTED", "[%s] has no attribute [%s]", x.Type, a.Name)
-			}
+}
+
+// check refuses what the type's attributes do not allow.
+func (c *call) check(cat *catalog, x mdl.Component) error {
+	own := x
+	if x.Type == "Permissionset" { // its grants are a grammar of ours
+		own.Components = nil
+		text := mdl.Format(x)
+		again, err := mdl.Parse(text)
+		if err != nil || len(again) != 1 || mdl.Format(again[0].Component) != text {
+			return fail("INVALID_DATA", "The text of [%s] cannot be read back as it was written", x.Key())
 		}
-		return nil
+	}
+	if err := componentTypes()[x.Type].check(&own); err != nil {
+		return err
 	}
 	switch x.Type {
 	case "Permissionset":
-		if err := errors.Join(required(&x, "label"), only(&x, "label", "active")); err != nil {
-			return err
-		}
 		for i := range x.Components {
 			if err := checkGrant(cat, &x.Components[i]); err != nil {
 				return err
 			}
 		}
-	case "Integrationrule":
-		if err := errors.Join(required(&x, "connection"), only(&x, "label", "active", "connection", "integration_point", "primary_query_object")); err != nil {
-			return err
+	case "Securityprofile":
+		for _, n := range x.List("permission_sets") {
+			if _, found := cat.components["Permissionset."+strings.TrimPrefix(n, "Permissionset.")]; !found {
+				return fail("INVALID_DATA", "The permission set [%s] does not exist", n)
+			}
 		}
+	case "Integrationrule":
 		for i := range x.Components {
 			s := &x.Components[i]
-			switch s.Type {
-			case "Queryobjectrule":
-				if err := errors.Join(required(s, "query_object"), only(s, "label", "active", "query_object", "filter_clause")); err != nil {
-					return err
-				}
-			case "Fieldrule":
-				if err := only(s, "label", "active", "query_object", "query_field", "query_field_select", "query_field_type", "target_object",
-					"target_object_field", "target_docfield", "target_field_lookup", "field_default", "reference_lookup_type", "reference_lookup"); err != nil {
-					return err
-				}
-				if d := strings.TrimPrefix(s.Text("target_docfield"), "Docfield."); d != "" && cat.docFields.get(d) == nil {
-					return fail("INVALID_DATA", "The document field [%s] of [%s] does not exist", d, s.Name)
-				}
-			default:
-				return fail("INVALID_DATA", "An Integrationrule has no [%s]", s.Type)
+			if d := strings.TrimPrefix(s.Text("target_docfield"), "Docfield."); d != "" && cat.docFields.get(d) == nil {
+				return fail("INVALID_DATA", "The document field [%s] of [%s] does not exist", d, s.Name)
 			}
 		}
 	}
@@ -306,7 +463,10 @@ func handleConfiguration(c *call) (reply, error) {
 	cat := c.v.catalog()
 	k, known := componentKinds[typ]
 	if !known {
-		return reply{}, fail("INVALID_DATA", "The component type [%s] does not exist", typ)
+		if componentTypes()[typ] == nil {
+			return reply{}, fail("INVALID_DATA", "The component type [%s] does not exist", typ)
+		}
+		k = textKind(typ, typ) // known by name; there are none
 	}
 	if one {
 		x, found := cat.component(typ, name)
@@ -377,15 +537,4 @@ func componentBody(x mdl.Component) body {
 		b = append(b, t, list)
 	}
 	return b
-}
-
-// handleComponentTypes answers GET /api/{v}/metadata/components.
-func handleComponentTypes(c *call) (reply, error) {
-	data := []body{}
-	for _, n := range names(componentKinds) {
-		k := componentKinds[n]
-		data = append(data, body{"url", "/api/" + c.version + "/metadata/components/" + n, "name", n, "class", "metadata", "active", true,
-			"label", k.label, "label_plural", k.label + "s"})
-	}
-	return ok("data", data)
 }

@@ -1,6 +1,9 @@
 package devvault
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // handleObjects answers GET /api/{v}/metadata/vobjects.
 func handleObjects(c *call) (reply, error) {
@@ -8,8 +11,12 @@ func handleObjects(c *call) (reply, error) {
 	cat := c.v.catalog()
 	for _, n := range names(cat.objects) {
 		o := cat.objects[n]
-		list = append(list, body{"url", "/api/" + c.version + "/metadata/vobjects/" + n, "label", o.Label, "name", n, "label_plural", o.Plural,
-			"prefix", o.Prefix, "in_menu", o.InMenu, "source", o.Source, "status", []string{"active__v"}, "configuration_state", "STEADY_STATE"})
+		b := body{"url", "/api/" + c.version + "/metadata/vobjects/" + n, "label", o.Label, "name", n, "label_plural", o.Plural,
+			"prefix", o.Prefix, "order", 0, "in_menu", o.InMenu, "source", o.Source, "status", o.status(), "configuration_state", "STEADY_STATE"}
+		if c.localized() {
+			b = append(b, "localized_data", body{"label", body{"en", o.Label}, "label_plural", body{"en", o.Plural}})
+		}
+		list = append(list, b)
 	}
 	return ok("objects", list)
 }
@@ -24,15 +31,15 @@ func handleObject(c *call) (reply, error) {
 	url := "/api/" + c.version + "/metadata/vobjects/" + o.Name
 	fields, relations := []body{}, []body{}
 	for _, f := range o.fields.list {
-		fields = append(fields, c.fieldBody(cat, f))
+		fields = append(fields, c.fieldBody(cat, o, f))
 		if to := cat.object(f.Object); to != nil {
 			relations = append(relations, body{"relationship_name", f.Outbound, "relationship_label", f.Label, "field", f.Name,
-				"relationship_type", "reference_outbound", "relationship_deletion", f.deletion(), "object", c.objectBody(to)})
+				"relationship_type", f.relationKind("reference_outbound", "parent"), "relationship_deletion", f.deletion(), "object", c.objectBody(to)})
 		}
 	}
 	for _, in := range cat.inbound(o.Name) {
 		relations = append(relations, body{"relationship_name", in.Name, "relationship_label", in.Object.Plural, "field", in.Field.Name,
-			"relationship_type", "reference_inbound", "relationship_deletion", in.Field.deletion(), "object", c.objectBody(in.Object)})
+			"relationship_type", in.Field.relationKind("reference_inbound", "child"), "relationship_deletion", in.Field.deletion(), "object", c.objectBody(in.Object)})
 	}
 	lifecycles := []string{}
 	if o.Lifecycle != "" {
@@ -42,14 +49,39 @@ func handleObject(c *call) (reply, error) {
 	for _, t := range o.Types {
 		types = append(types, body{"name", t.Name, "label", t.Label, "id", t.ID})
 	}
-	return ok("object", body{"name", o.Name, "label", o.Label, "label_plural", o.Plural, "prefix", o.Prefix, "data_store", "standard",
-		"object_class", "base", "source", o.Source, "description", nil, "order", 0, "in_menu", o.InMenu, "allow_types", len(o.Types) > 1,
-		"allow_attachments", false, "enable_esignatures", false, "available_lifecycles", lifecycles, "dynamic_security", false, "auditable", true,
-		"system_managed", o.Source == "system", "default_obj_type", o.defaultType(), "object_types", types, "configuration_state", "STEADY_STATE",
-		"status", []string{"active__v"},
+	state, store, class := "STEADY_STATE", "standard", "base"
+	if o.Raw {
+		store = "raw"
+	}
+	if o.Name == "user__sys" {
+		class = "userrolesetup"
+	}
+	created := formatMillis(c.v.created)
+	b := body{"name", o.Name, "label", o.Label, "label_plural", o.Plural, "prefix", o.Prefix, "data_store", store,
+		"object_class", class, "source", o.Source, "description", null(o.Description), "help_content", null(o.Help), "order", 0, "in_menu", o.InMenu,
+		"allow_types", len(o.Types) > 1, "allow_attachments", o.Attachments, "enable_esignatures", false, "enable_merges", o.Merges,
+		"available_lifecycles", lifecycles, "dynamic_security", o.DynamicSecurity, "auditable", true, "system_managed", o.Source == "system",
+		"role_overrides", false, "secure_audit_trail", false, "secure_sharing_settings", false, "secure_attachments", false, "prevent_record_overwrite", false,
+		"user_role_setup_object", nil, "default_obj_type", o.defaultType(), "object_types", types, "configuration_state", state,
+		"created_by", 10000 + c.v.slot, "created_date", created, "modified_by", 10000 + c.v.slot, "modified_date", created,
+		"status", o.status(),
 		"urls", body{"field", url + "/fields/{name}", "record", "/api/" + c.version + "/vobjects/" + o.Name + "/{id}",
 			"list", "/api/" + c.version + "/vobjects/" + o.Name, "metadata", url},
-		"fields", fields, "relationships", relations})
+		"fields", fields, "relationships", relations}
+	if c.localized() {
+		b = append(b, "localized_data", body{"label", body{"en", o.Label}, "label_plural", body{"en", o.Plural}})
+	}
+	return ok("object", b)
+}
+
+// localized reports whether labels are asked for in all languages. There is one here.
+func (c *call) localized() bool { return c.form.Get("loc") == "true" }
+
+func (o *object) status() []string {
+	if o.Inactive {
+		return []string{"inactive__v"}
+	}
+	return []string{"active__v"}
 }
 
 // handleObjectField answers GET /api/{v}/metadata/vobjects/{object}/fields/{field}.
@@ -63,12 +95,15 @@ func handleObjectField(c *call) (reply, error) {
 	if f == nil {
 		return reply{}, fail("INVALID_DATA", "The field [%s] does not exist on object [%s]", c.param("field"), o.Name)
 	}
-	return ok("field", c.fieldBody(cat, f))
+	return ok("field", c.fieldBody(cat, o, f))
 }
 
 func (f *field) deletion() string {
-	if f.Cascade {
+	switch {
+	case f.Cascade:
 		return "cascade"
+	case f.SetNull:
+		return "setnull"
 	}
 	return "block"
 }
@@ -83,8 +118,15 @@ func (f *field) source() string {
 	return "standard"
 }
 
+func (f *field) relationKind(reference, parent string) string {
+	if f.Parent {
+		return parent
+	}
+	return reference
+}
+
 // fieldBody is a field of an object as metadata shows it. A reference is of type Object there.
-func (c *call) fieldBody(cat *catalog, f *field) body {
+func (c *call) fieldBody(cat *catalog, o *object, f *field) body {
 	typ := f.Type
 	switch typ {
 	case typeObject:
@@ -92,17 +134,44 @@ func (c *call) fieldBody(cat *catalog, f *field) body {
 	case typeID:
 		typ = "ID"
 	}
+	status := []string{"active__v"}
+	if f.Inactive {
+		status[0] = "inactive__v"
+	}
+	created := formatMillis(c.v.created)
 	b := body{"name", f.Name, "label", f.Label, "type", typ, "required", f.Required, "unique", f.Unique, "editable", !f.ReadOnly,
-		"status", []string{"active__v"}, "source", f.source(), "list_column", false, "encrypted", false, "no_copy", false}
+		"status", status, "source", f.source(), "description", null(f.Description), "help_content", null(f.Help), "list_column", f.ListColumn,
+		"order", slices.Index(o.fields.list, f), "start_number", nil, "value_format", nil, "system_managed_name", false, "sequential_naming", false,
+		"encrypted", f.Encrypted, "no_copy", f.NoCopy, "facetable", f.Picklist != "" || f.Object != "" || f.Type == typeBoolean,
+		"searchable", f.Type == typeString || f.Type == typeLongText, "format_mask", nil, "lookup_relationship_name", null(f.Via),
+		"lookup_source_field", null(f.Source), "created_by", 10000 + c.v.slot, "created_date", created, "modified_by", 10000 + c.v.slot, "modified_date", created}
 	if f.MaxLength > 0 {
 		b = append(b, "max_length", f.MaxLength)
 	}
+	if f.Type == typeNumber || f.Type == typeCurrency {
+		b = append(b, "scale", f.Scale)
+		if f.MinValue != nil {
+			b = append(b, "min_value", *f.MinValue)
+		}
+		if f.MaxValue != nil {
+			b = append(b, "max_value", *f.MaxValue)
+		}
+	}
 	if f.Picklist != "" {
 		b = append(b, "picklist", f.Picklist, "multi_value", f.MultiValue)
+		if f.Controlling != "" {
+			b = append(b, "controlling_field", f.Controlling)
+		}
+	}
+	if f.Type == typeBoolean {
+		b = append(b, "checkbox", f.Checkbox)
 	}
 	if to := cat.object(f.Object); to != nil {
-		b = append(b, "object", c.objectBody(to), "relationship_type", "reference", "relationship_deletion", f.deletion(),
+		b = append(b, "object", c.objectBody(to), "relationship_type", f.relationKind("reference", "parent"), "relationship_deletion", f.deletion(),
 			"relationship_outbound_name", f.Outbound, "relationship_inbound_name", f.Inbound)
+	}
+	if c.localized() {
+		b = append(b, "localized_data", body{"label", body{"en", f.Label}})
 	}
 	return b
 }

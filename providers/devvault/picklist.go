@@ -72,7 +72,7 @@ func (c *call) changePicklist(change func(*picklist, []entry) ([]entry, error)) 
 	}
 	cat.picklists[p.Name] = newPicklist(p.Name, p.Label, false, entries...)
 	x, _ := cat.component("Picklist", p.Name)
-	return c.v.saveComponents(cat, "Picklist", map[string]string{p.Name: mdl.Format(x)})
+	return c.v.saveComponents(cat, map[string]string{x.Key(): mdl.Format(x)}, func(*tx) error { return nil })
 }
 
 // valueName makes a value's name of its label: small letters with underscores, and __c.
@@ -97,7 +97,7 @@ func handleAddPicklistValues(c *call) (reply, error) {
 			if !strings.HasPrefix(k, "value_") {
 				continue
 			}
-			e := entry{valueName(c.form.Get(k)), c.form.Get(k), true}
+			e := entry{Name: valueName(c.form.Get(k)), Label: c.form.Get(k), Active: true}
 			if _, taken := p.byName[e.Name]; taken {
 				return nil, fail("ITEM_NAME_EXISTS", "The picklist value [%s] exists already", e.Name)
 			}

@@ -10,7 +10,7 @@ import (
 )
 
 func standardPicklists() []*picklist {
-	active := func(name, label string) entry { return entry{name, label, true} }
+	active := func(name, label string) entry { return entry{Name: name, Label: label, Active: true} }
 	return []*picklist{
 		countries(),
 		newPicklist("default_status__v", "Status", true, active("active__v", "Active"), active("inactive__v", "Inactive")),
@@ -41,7 +41,7 @@ var countries = sync.OnceValue(func() *picklist {
 				continue
 			}
 			if name := english.Name(region); name != "" { // those that have ceased to be have none
-				list = append(list, entry{strings.ToLower(code) + "__v", name, true})
+				list = append(list, entry{Name: strings.ToLower(code) + "__v", Label: name, Active: true})
 			}
 		}
 	}

@@ -3,8 +3,10 @@ package devvault
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // record is a row of an object. Empty texts of columns that may be null are null.
@@ -31,7 +33,43 @@ func scanRecord(rows *sql.Rows) (*record, error) {
 
 // record finds a record by id; nil when there is none.
 func (v *vault) record(ctx context.Context, q querier, object, id string) (*record, error) {
+	switch object {
+	case "user__sys":
+		return v.userRecord(id), nil
+	case "object_type__v":
+		return v.typeRecord(id), nil
+	}
 	return oneRecord(ctx, q, `SELECT `+recordColumns+` FROM records WHERE extent = ? AND id = ?`, v.extent(object), id)
+}
+
+// userRecord is a member of the vault as a record of user__sys.
+func (v *vault) userRecord(id string) *record {
+	for _, u := range v.s.usersOf(v) {
+		if strconv.FormatInt(u.ID, 10) == id {
+			r := &record{id: id, name: u.Name, status: "inactive__v", typ: "base__v", created: v.created, modified: v.created, createdBy: u.ID, modifiedBy: u.ID,
+				fields: values{"username__sys": u.Name, "email__sys": u.Name}}
+			if u.active() {
+				r.status = "active__v"
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// typeRecord is an object type as a record of object_type__v.
+func (v *vault) typeRecord(id string) *record {
+	for _, o := range v.catalog().objects {
+		if t := o.typeByID(id); t != nil {
+			r := &record{id: id, name: t.Label, status: "active__v", typ: "base__v", created: v.created, modified: v.created, createdBy: 10000 + v.slot,
+				modifiedBy: 10000 + v.slot, fields: values{"api_name__v": t.Name, "object_name__v": o.Name}}
+			if t.Inactive {
+				r.status = "inactive__v"
+			}
+			return r
+		}
+	}
+	return nil
 }
 
 func oneRecord(ctx context.Context, q querier, query string, args ...any) (*record, error) {
@@ -163,6 +201,21 @@ func (v *vault) deleteRecord(t *tx, o *object, r *record, now int64) error {
 		if err != nil {
 			return err
 		}
+		if in.Field.SetNull {
+			for _, id := range ids {
+				old, err := v.record(context.Background(), t, in.Object.Name, id)
+				if err != nil {
+					return err
+				}
+				child := old.clone()
+				delete(child.fields, in.Field.Name)
+				child.modified = now
+				if err := v.updateRecord(t, in.Object, child, old); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		if len(ids) > 0 && !in.Field.Cascade {
 			return fail("OPERATION_NOT_ALLOWED", "The record [%s] cannot be deleted: %s [%s] refers to it", r.id, in.Object.Label, ids[0])
 		}
@@ -180,10 +233,27 @@ func (v *vault) deleteRecord(t *tx, o *object, r *record, now int64) error {
 	if err := v.index(t, o, extent, nil, r); err != nil {
 		return err
 	}
+	if o.Attachments || o.hasFiles() {
+		if err := t.exec(`DELETE FROM record_files WHERE extent = ? AND id = ?`, extent, r.id); err != nil {
+			return err
+		}
+	}
+	if err := t.exec(`DELETE FROM record_roles WHERE extent = ? AND id = ?`, extent, r.id); err != nil {
+		return err
+	}
 	if err := t.exec(`DELETE FROM records WHERE extent = ? AND id = ?`, extent, r.id); err != nil {
 		return err
 	}
 	return t.exec(`INSERT INTO deletions (slot, kind, at, id, global_id) VALUES (?, ?, ?, ?, ?)`, v.slot, o.Name, now, r.id, v.globalID(r.id))
+}
+
+func (o *object) hasFiles() bool {
+	for _, f := range o.fields.list {
+		if f.Type == typeFile {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *vault) referring(t *tx, extent int64, field, target string) ([]string, error) {
@@ -244,7 +314,49 @@ func (v *vault) get(o *object, r *record, f *field) any {
 	case "modified_by__v":
 		return strconv.FormatInt(r.modifiedBy, 10)
 	}
+	if f.Source != "" && f.Computed {
+		return r.fields[f.Source]
+	}
 	return r.fields[f.Name]
+}
+
+// show is get as a record is answered: lookups followed, currencies with their decimals.
+func (v *vault) show(ctx context.Context, q querier, o *object, r *record, f *field) (any, error) {
+	if f.Via != "" {
+		ref := o.fields.outbound(f.Via)
+		if ref == nil {
+			return nil, nil
+		}
+		far := v.catalog().object(ref.Object)
+		id := asText(v.get(o, r, ref))
+		if far == nil || id == "" {
+			return nil, nil
+		}
+		x, err := v.record(ctx, q, far.Name, id)
+		source := far.fields.get(f.Source)
+		if x == nil || source == nil || err != nil {
+			return nil, err
+		}
+		return v.get(far, x, source), nil
+	}
+	value := v.get(o, r, f)
+	if n, isNumber := value.(json.Number); isNumber && f.Type == typeCurrency {
+		return f.money(n.String()), nil
+	}
+	return value, nil
+}
+
+// money is an amount as text with the decimals of its field, two where it says nothing.
+func (f *field) money(amount string) string {
+	n, err := strconv.ParseFloat(amount, 64)
+	if err != nil {
+		return amount
+	}
+	scale := f.Scale
+	if scale == 0 {
+		scale = 2
+	}
+	return strconv.FormatFloat(n, 'f', scale, 64)
 }
 
 // set changes a field of a record to a converted value.
@@ -273,6 +385,18 @@ func (r *record) set(o *object, f *field, value any) error {
 		r.link = text
 	case "state__v":
 		r.state = text
+	case "created_date__v", "modified_date__v": // in migration mode
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil && f.Name == "created_date__v" {
+			r.created = at.UnixMilli()
+		} else if err == nil {
+			r.modified = at.UnixMilli()
+		}
+	case "created_by__v", "modified_by__v":
+		if id, err := strconv.ParseInt(text, 10, 64); err == nil && f.Name == "created_by__v" {
+			r.createdBy = id
+		} else if err == nil {
+			r.modifiedBy = id
+		}
 	default:
 		if value == nil {
 			delete(r.fields, f.Name)
@@ -291,22 +415,37 @@ func (r *record) clone() *record {
 
 // handleReadRecord answers GET /api/{v}/vobjects/{object}/{id}.
 func handleReadRecord(c *call) (reply, error) {
-	o, err := c.object("read")
+	o, r, err := c.readable()
 	if err != nil {
 		return reply{}, err
-	}
-	r, err := c.v.record(c.ctx(), c.s.store.read, o.Name, c.param("id"))
-	if err != nil {
-		return reply{}, err
-	}
-	if r == nil || !c.user.canType(o.Name, r.typ, "read") {
-		return reply{}, fail("INVALID_DATA", "The resource [%s] does not exist", c.param("id"))
 	}
 	data := body{}
 	for _, f := range o.fields.list {
-		if c.user.canField(o.Name, f.Name, "read") {
-			data = append(data, f.Name, c.v.get(o, r, f))
+		if f.Inactive || !c.user.canField(o.Name, f.Name, "read") {
+			continue
 		}
+		value, err := c.v.show(c.ctx(), c.s.store.read, o, r, f)
+		if err != nil {
+			return reply{}, err
+		}
+		data = append(data, f.Name, value)
+	}
+	if o.DynamicSecurity {
+		roles, err := c.v.recordRoles(c.s.store.read, o.Name, r.id)
+		if err != nil {
+			return reply{}, err
+		}
+		sharing := body{}
+		for _, name := range []string{"owner__v", "viewer__v", "editor__v"} {
+			x := recordRole{}
+			for _, role := range roles {
+				if role.name == name {
+					x = role
+				}
+			}
+			sharing = append(sharing, name, body{"groups", numbers(x.groups), "users", numbers(x.users)})
+		}
+		data = append(data, "manually_assigned_sharing_roles", sharing)
 	}
 	url := "/api/" + c.version + "/vobjects/" + o.Name
 	return ok("responseDetails", body{"url", url + "/" + r.id, "object", c.objectBody(o)}, "data", data)
@@ -335,6 +474,9 @@ func handleListRecords(c *call) (reply, error) {
 		return reply{}, err
 	}
 	limit, offset := c.page(200, 200)
+	if o.Name == "user__sys" || o.Name == "object_type__v" {
+		return c.listVirtual(o, limit, offset)
+	}
 	rows, err := c.s.store.read.QueryContext(c.ctx(), `SELECT `+recordColumns+` FROM records WHERE extent = ? ORDER BY id LIMIT ? OFFSET ?`,
 		c.v.extent(o.Name), limit, offset)
 	if err != nil {
@@ -354,7 +496,11 @@ func handleListRecords(c *call) (reply, error) {
 		row := body{}
 		for _, n := range wanted {
 			if f := o.fields.get(strings.TrimSpace(n)); f != nil && c.user.canField(o.Name, f.Name, "read") {
-				row = append(row, f.Name, c.v.get(o, r, f))
+				value, err := c.v.show(c.ctx(), c.s.store.read, o, r, f)
+				if err != nil {
+					return reply{}, err
+				}
+				row = append(row, f.Name, value)
 			}
 		}
 		data = append(data, row)
@@ -367,6 +513,28 @@ func handleListRecords(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return ok("responseDetails", body{"total", total, "limit", limit, "offset", offset, "object", c.objectBody(o)}, "data", data)
+}
+
+// listVirtual lists the records of an object that are no rows of a table.
+func (c *call) listVirtual(o *object, limit, offset int) (reply, error) {
+	var list []*record
+	if o.Name == "user__sys" {
+		for _, u := range c.s.usersOf(c.v) {
+			list = append(list, c.v.userRecord(strconv.FormatInt(u.ID, 10)))
+		}
+	} else {
+		cat := c.v.catalog()
+		for _, n := range names(cat.objects) {
+			for _, t := range cat.objects[n].Types {
+				list = append(list, c.v.typeRecord(t.ID))
+			}
+		}
+	}
+	data := []body{}
+	for _, r := range list[min(offset, len(list)):min(offset+limit, len(list))] {
+		data = append(data, body{"id", r.id, "name__v", r.name})
+	}
+	return ok("responseDetails", body{"total", len(list), "limit", limit, "offset", offset, "object", c.objectBody(o)}, "data", data)
 }
 
 // page reads limit and offset.

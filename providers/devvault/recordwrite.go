@@ -2,6 +2,7 @@ package devvault
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -202,10 +203,14 @@ func handleUpdateRecords(c *call) (reply, error) {
 	for _, row := range rows {
 		repeated[row.text("id")]++
 	}
+	isParent := slices.ContainsFunc(c.v.catalog().inbound(o.Name), func(in inbound) bool { return in.Field.Parent })
 	results, err := c.each(rows, func(t *tx, row requestRow) (rowResult, error) {
 		id, used, err := c.recordOf(t, o, key, row)
 		if err != nil {
 			return rowResult{}, err
+		}
+		if _, given := row["status__v"]; given && isParent && len(rows) > 1 {
+			return rowResult{}, fail("OPERATION_NOT_ALLOWED", "The status of a parent object cannot be changed in bulk")
 		}
 		if key == nil && repeated[id] > 1 {
 			return rowResult{}, fail("INVALID_DATA", "Duplicate ids in the request: [%s]", id)
@@ -241,6 +246,9 @@ func handleDeleteRecords(c *call) (reply, error) {
 		id, _, err := c.recordOf(t, o, key, row)
 		if err != nil {
 			return rowResult{}, err
+		}
+		if virtual(o) {
+			return rowResult{}, fail("OPERATION_NOT_ALLOWED", "Records of [%s] cannot be deleted: make them inactive", o.Name)
 		}
 		r, err := c.v.record(c.ctx(), t, o.Name, id)
 		if err != nil {
@@ -285,10 +293,30 @@ func (c *call) recordOf(t *tx, o *object, key *field, row requestRow) (id, used 
 }
 
 func (c *call) createRecord(t *tx, o *object, row requestRow) (string, error) {
+	if virtual(o) {
+		return "", fail("OPERATION_NOT_ALLOWED", "Records of [%s] cannot be created here", o.Name)
+	}
 	now := c.now.UnixMilli()
 	r := &record{status: "active__v", typ: o.defaultType(), created: now, modified: now, createdBy: c.user.ID, modifiedBy: c.user.ID, fields: values{}}
-	if o.Name == "connection__sys" {
-		r.status, r.state = "inactive__v", "pending_state__sys"
+	if flow := c.v.catalog().stateflows[o.Lifecycle]; flow != nil {
+		r.enter(flow.state(flow.Starting))
+	}
+	if from := row.text("source_record_id"); from != "" {
+		source, err := c.v.record(c.ctx(), t, o.Name, from)
+		if err != nil {
+			return "", err
+		}
+		if source == nil || !c.user.canType(o.Name, source.typ, "read") {
+			return "", fail("INVALID_DATA", "The resource [%s] does not exist", from)
+		}
+		r = c.copyOf(o, source)
+	}
+	for _, f := range o.fields.list {
+		if _, given := row[f.Name]; f.Default != "" && !given && f.Column == "" && r.fields[f.Name] == nil {
+			if value, err := f.convert(c.v.catalog(), strings.Trim(f.Default, `"`)); err == nil && value != nil {
+				r.fields[f.Name] = value
+			}
+		}
 	}
 	if err := c.fill(t, o, r, row, "id", true); err != nil {
 		return "", err
@@ -308,7 +336,27 @@ func (c *call) createRecord(t *tx, o *object, row requestRow) (string, error) {
 		return "", err
 	}
 	c.auditRecord(t, o, "Create", r, nil)
-	return r.id, nil
+	return r.id, c.setRoles(t, o, r.id, row)
+}
+
+// virtual objects have records that come from elsewhere.
+func virtual(o *object) bool { return o.Name == "user__sys" || o.Name == "object_type__v" }
+
+// setRoles puts who has a role on a record in place of who had it, for the columns {role}.users and {role}.groups of a row.
+func (c *call) setRoles(t *tx, o *object, id string, row requestRow) error {
+	for _, n := range names(row) {
+		if isRoleColumn(n) {
+			if err := c.setRole(t, o, id, n, row.text(n), func(_, given []string) []string { return given }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func isRoleColumn(name string) bool {
+	role, kind, _ := strings.Cut(name, ".")
+	return (kind == "users" || kind == "groups") && (role == "owner__v" || role == "viewer__v" || role == "editor__v")
 }
 
 // changeRecord applies a row to a record; changed is false when all values are as they were. The field used, which found the record, is not applied.
@@ -333,8 +381,14 @@ func (c *call) changeRecord(t *tx, o *object, id string, row requestRow, used st
 		}
 		changed = changed || !equal(c.v.get(o, old, f), c.v.get(o, r, f))
 	}
+	if err := c.setRoles(t, o, id, row); err != nil {
+		return false, err
+	}
 	if !changed {
 		return false, nil
+	}
+	if virtual(o) {
+		return false, fail("OPERATION_NOT_ALLOWED", "Records of [%s] cannot be changed here", o.Name)
 	}
 	if err := c.checkUnique(t, o, r, old); err != nil {
 		return false, err
@@ -349,7 +403,20 @@ func (c *call) fill(t *tx, o *object, r *record, row requestRow, skip string, cr
 	cat := c.v.catalog()
 	for _, name := range names(row) {
 		in := row[name]
-		if name == skip {
+		if name == skip || name == "source_record_id" && create || isRoleColumn(name) && o.DynamicSecurity {
+			continue
+		}
+		if name == "state_label" {
+			flow := cat.stateflows[o.Lifecycle]
+			kind, _ := strings.CutPrefix(asText(in), "base:object_lifecycle:")
+			states := flow.kind(kind)
+			switch {
+			case !c.migration():
+				return fail("INVALID_DATA", "[state_label] can be set in migration mode only")
+			case len(states) == 0:
+				return fail("INVALID_DATA", "No state of [%s] has the label [%s]", o.Lifecycle, asText(in))
+			}
+			r.enter(flow.state(states[0]))
 			continue
 		}
 		if name == "object_type__v.api_name__v" {
@@ -373,8 +440,14 @@ func (c *call) fill(t *tx, o *object, r *record, row requestRow, skip string, cr
 		if f == nil {
 			return fail("ATTRIBUTE_NOT_SUPPORTED", "The field [%s] does not exist on object [%s]", name, o.Name)
 		}
-		if f.ReadOnly {
+		if f.ReadOnly && !(c.migration() && systemDates[name]) {
 			return fail("INVALID_DATA", "The field [%s] cannot be written", name)
+		}
+		if f.Inactive {
+			return fail("ATTRIBUTE_NOT_SUPPORTED", "The field [%s] of object [%s] is inactive", name, o.Name)
+		}
+		if f.Type == typeFile {
+			return fail("INVALID_DATA", "The file of the attachment field [%s] is set by its own call here", name)
 		}
 		if name == "state__v" && !c.migration() && o.Name != "connection__sys" {
 			return fail("INVALID_DATA", "The field [state__v] can be set in migration mode only")
@@ -394,12 +467,58 @@ func (c *call) fill(t *tx, o *object, r *record, row requestRow, skip string, cr
 				return err
 			}
 		}
+		if name == "state__v" && value != nil {
+			if flow := cat.stateflows[o.Lifecycle]; flow != nil {
+				to := flow.state(asText(value))
+				if to == nil {
+					return fail("INVALID_DATA", "The state [%s] does not exist in the lifecycle [%s]", asText(value), flow.Name)
+				}
+				if c.migration() {
+					r.enter(to)
+					continue
+				}
+			}
+		}
+		if err := c.checkControlled(cat, o, r, f, row, value); err != nil {
+			return err
+		}
 		before := r.typ
 		if err := r.set(o, f, value); err != nil {
 			return err
 		}
-		if !create && r.typ != before && !c.migration() {
+		if !create && r.typ != before && !c.migration() && !c.retype {
 			return fail("INVALID_DATA", "The object type of a record can be changed in migration mode only")
+		}
+	}
+	return nil
+}
+
+// systemDates can be written in migration mode.
+var systemDates = map[string]bool{"created_date__v": true, "modified_date__v": true, "created_by__v": true, "modified_by__v": true}
+
+// checkControlled refuses a picklist value that the value of the controlling field does not allow.
+func (c *call) checkControlled(cat *catalog, o *object, r *record, f *field, row requestRow, value any) error {
+	chosen, _ := value.([]string)
+	p := cat.picklists[f.Picklist]
+	if f.Controlling == "" || len(chosen) == 0 || p == nil {
+		return nil
+	}
+	by := o.fields.get(f.Controlling)
+	if by == nil {
+		return nil
+	}
+	given := r.fields[by.Name]
+	if in, now := row[by.Name]; now {
+		var err error
+		if given, err = by.convert(cat, in); err != nil {
+			return err
+		}
+	}
+	controls, _ := given.([]string)
+	for _, n := range chosen {
+		e := p.entry(n)
+		if e != nil && len(e.Controlled) > 0 && !slices.ContainsFunc(controls, func(s string) bool { return slices.Contains(e.Controlled, s) }) {
+			return fail("INVALID_DATA", "The value [%s] of field [%s] is not allowed by the field [%s]", n, f.Name, by.Name)
 		}
 	}
 	return nil

@@ -27,6 +27,7 @@ func standardCatalog(kind string) *catalog {
 	c := &catalog{
 		objects: map[string]*object{}, doctypes: map[string]*doctype{}, lifecycles: map[string]*lifecycle{},
 		picklists: map[string]*picklist{}, relations: map[string]*relationType{}, components: map[string]mdl.Component{},
+		stateflows: map[string]*stateflow{}, written: map[string]mdl.Component{},
 		aliases: map[string]string{
 			"user_exception_message__v": "exception_message__sys",
 			"user_exception_item__v":    "exception_item__sys",
@@ -34,6 +35,7 @@ func standardCatalog(kind string) *catalog {
 		docFields: standardDocFields(),
 	}
 	c.addPicklists(standardPicklists()...)
+	c.stateflows["connection_lifecycle__sys"] = connectionLifecycle()
 	c.addObjects(systemObjects()...)
 	c.addComponents(standardSets...)
 	switch kind {
@@ -240,6 +242,15 @@ func systemObjects() []*object {
 		newObject("keyword__v", "Keyword", "Keywords", "V0K"),
 		newObject("website__v", "Website", "Websites", "V0W", &field{Name: "url__v", Label: "URL", Type: typeURL, MaxLength: 255, System: true}),
 	}
+}
+
+// connectionLifecycle has no actions: who may establish a connection does so on both sides, not by the API.
+func connectionLifecycle() *stateflow {
+	return &stateflow{Name: "connection_lifecycle__sys", Label: "Connection Lifecycle", Starting: "pending_state__sys", States: []*recordState{
+		{Name: "pending_state__sys", Label: "Pending", Status: "inactive__v", Kinds: []string{"initial"}},
+		{Name: "active_state__sys", Label: "Active", Status: "active__v"},
+		{Name: "inactive_state__sys", Label: "Inactive", Status: "inactive__v"},
+	}}
 }
 
 func country() *object {

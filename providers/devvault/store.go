@@ -250,7 +250,7 @@ func openStore(dir string, lax bool) (*store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	w.SetMaxOpenConns(1)
-	if _, err := w.Exec(schema + platformSchema); err != nil {
+	if _, err := w.Exec(schema + recordSchema + platformSchema); err != nil {
 		w.Close()
 		return nil, fmt.Errorf("create tables: %w", err)
 	}

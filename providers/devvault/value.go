@@ -119,10 +119,13 @@ func (f *field) convert(c *catalog, in any) (any, error) {
 			return false, nil
 		}
 		return bad("not true or false")
-	case typeNumber:
+	case typeNumber, typeCurrency:
 		n, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.IsInf(n, 0) || math.IsNaN(n) {
 			return bad("not a number")
+		}
+		if f.MinValue != nil && n < *f.MinValue || f.MaxValue != nil && n > *f.MaxValue {
+			return bad("out of range")
 		}
 		return json.Number(strconv.FormatFloat(n, 'f', -1, 64)), nil
 	case typeDate:
@@ -176,7 +179,7 @@ func (f *field) convertMany(c *catalog, in any) (any, error) {
 				return nil, fail("INVALID_DATA", "The picklist [%s] of field [%s] does not exist", f.Picklist, f.Name)
 			}
 			e := p.entry(s)
-			if e == nil {
+			if e == nil || !e.Active {
 				return nil, fail("INVALID_DATA", "Invalid value [%s] specified for picklist field [%s]", s, f.Name)
 			}
 			s = e.Name

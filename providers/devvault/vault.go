@@ -141,12 +141,13 @@ func (v *vault) open(ctx context.Context) error {
 // loadComponents lays the components that were changed over the standard catalog.
 func (v *vault) loadComponents(ctx context.Context) error {
 	rows, err := v.s.store.read.QueryContext(ctx, `SELECT type, name, mdl FROM components WHERE slot = ?
-		ORDER BY CASE type WHEN 'Picklist' THEN 0 WHEN 'Object' THEN 1 ELSE 2 END, name`, v.slot)
+		ORDER BY CASE type WHEN 'Picklist' THEN 0 WHEN 'Objectlifecycle' THEN 1 WHEN 'Object' THEN 2 WHEN 'Doclifecycle' THEN 3 ELSE 4 END, type, name`, v.slot)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	cat := v.catalog()
+	var list []mdl.Component
 	for rows.Next() {
 		var typ, name, text string
 		if err := rows.Scan(&typ, &name, &text); err != nil {
@@ -156,21 +157,46 @@ func (v *vault) loadComponents(ctx context.Context) error {
 			cat = cat.clone()
 		}
 		if text == "" {
-			if err := cat.drop(typ, name); err != nil {
-				return err
-			}
+			list = append(list, mdl.Component{Command: mdl.Drop, Type: typ, Name: name})
 			continue
 		}
-		list, err := mdl.Parse(text)
-		if err != nil || len(list) != 1 {
+		script, err := mdl.Parse(text)
+		if err != nil || len(script) != 1 {
 			return fmt.Errorf("read component %s.%s: %w", typ, name, err)
 		}
-		if err := cat.conform(list[0].Component); err != nil {
-			return fmt.Errorf("read component %s.%s: %w", typ, name, err)
+		x := script[0].Component
+		if typ == "Object" && cat.objects[name] == nil { // others may refer to it before it is read
+			cat.objects[name] = newObject(name, x.Text("label"), x.Text("label_plural"), cat.customPrefix(name))
 		}
+		list = append(list, x)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	// What one component needs may come after it: those that fail are tried again after the others.
+	for len(list) > 0 {
+		var later []mdl.Component
+		var failed error
+		for _, x := range list {
+			var err error
+			if x.Command == mdl.Drop {
+				if _, exists := cat.component(x.Type, x.Name); exists {
+					err = cat.drop(x.Type, x.Name)
+				}
+			} else {
+				err = cat.conform(x)
+			}
+			if err != nil {
+				later, failed = append(later, x), fmt.Errorf("read component %s: %w", x.Key(), err)
+			}
+		}
+		if len(later) == len(list) {
+			return failed
+		}
+		list = later
 	}
 	v.cat.Store(cat)
-	return rows.Err()
+	return nil
 }
 
 func (v *vault) catalog() *catalog { return v.cat.Load() }
