@@ -39,6 +39,9 @@ func (a *applying) runStep(ctx context.Context, s *plan.Step) error {
 type ItemsFailed struct{ Outcome syncer.Outcome }
 
 func (e *ItemsFailed) Error() string {
+	if why := e.Outcome.Impact.Withheld; why != "" && e.Outcome.Failed == 0 {
+		return fmt.Sprintf("%s withdrew nothing, since %s", e.Outcome.Addr, why)
+	}
 	return fmt.Sprintf("%d items of %s failed", e.Outcome.Failed, e.Outcome.Addr)
 }
 

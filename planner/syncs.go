@@ -89,6 +89,7 @@ func (p *Planner) tasks(ctx context.Context, changes []providers.Change, setting
 		}
 	}
 	slices.SortFunc(tasks, func(a, b syncer.Task) int { return a.Sync.Addr.Compare(b.Sync.Addr) })
+	syncer.TablesFirst(tasks)
 	return tasks, nil
 }
 

@@ -34,13 +34,14 @@ const (
 	FilterEdited      Reason = "filter_edited"       // CTRY-7
 	RuleChanged       Reason = "rule_changed"        // RULE-5
 	RouteTableChanged Reason = "route_table_changed" // CTRY-10
+	RoutesFullRun     Reason = "routes_full_run"     // CTRY-10: of a route table
 	Requested         Reason = "requested"           // sync -full, full_sync_trigger, LSRT emptied by someone (INT-6)
 
 	Changes Reason = "incremental" // CLM-7
 	Retry   Reason = "retry"       // CLM-8, ERR-2
 )
 
-var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, RouteTableChanged, Requested, Changes, Retry}
+var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
 
 // Words returns the reason for people.
 func (r Reason) Words() string {
@@ -55,6 +56,8 @@ func (r Reason) Words() string {
 		return "rule changed"
 	case RouteTableChanged:
 		return "route table changed"
+	case RoutesFullRun:
+		return "a full run routes by it"
 	case Changes:
 		return "what changed since the last run"
 	case Retry:
@@ -156,6 +159,28 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 		d.Since = sync.LSRT.Add(-skew)
 	}
 	return d
+}
+
+// TablesFirst makes the run of a route table full that a full run routes by,
+// whatever was decided about it alone: what it lacks would not be published
+// (CTRY-10). It changes the decisions in place.
+func TablesFirst(tasks []Task) {
+	for i := range tasks {
+		t := &tasks[i]
+		if t.Sync.Route.Table == nil || t.Decision.Mode != Full {
+			continue
+		}
+		for n := range tasks {
+			table := &tasks[n]
+			if table.Sync.Addr != *t.Sync.Route.Table || !table.Sync.Active || table.Sync.Engine == providers.EnginePlatform {
+				continue
+			}
+			if d := &table.Decision; d.Mode != Full {
+				d.Mode, d.Step, d.Reasons = Full, true, []Reason{RoutesFullRun}
+				d.Since, d.HeldBack = time.Time{}, ""
+			}
+		}
+	}
 }
 
 // fullReasons returns all reasons for a full run, in their order, each once.

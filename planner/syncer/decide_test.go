@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"accord/lang/addrs"
 	"accord/providers"
 	"accord/state"
 )
@@ -129,4 +130,30 @@ func TestDecideHorizon(t *testing.T) {
 func with(m state.Memory, edit func(*state.Memory)) state.Memory {
 	edit(&m)
 	return m
+}
+
+// CTRY-10: what a full run routes by runs first, in full, though nothing else
+// asks for it or it is held back; what is not active does not.
+func TestTablesFirst(t *testing.T) {
+	t.Parallel()
+	address := func(name string) addrs.Instance { return addrs.New("point", name) }
+	table, idle := address("table"), address("idle")
+	tasks := []Task{
+		{Sync: providers.Sync{Addr: table, Active: true}, Decision: Decision{Mode: Incremental, Reasons: []Reason{Retry}, Since: time.Unix(1, 0), HeldBack: "for a day"}},
+		{Sync: providers.Sync{Addr: idle}},
+		{Sync: providers.Sync{Addr: address("other"), Active: true}, Decision: Decision{Mode: Incremental}},
+		{Sync: providers.Sync{Addr: address("full"), Active: true, Route: providers.Route{Table: &table}}, Decision: Decision{Mode: Full}},
+		{Sync: providers.Sync{Addr: address("of idle"), Active: true, Route: providers.Route{Table: &idle}}, Decision: Decision{Mode: Full}},
+	}
+	TablesFirst(tasks)
+	var got []Decision
+	for _, task := range tasks {
+		got = append(got, task.Decision)
+	}
+	want := []Decision{
+		{Mode: Full, Step: true, Reasons: []Reason{RoutesFullRun}}, {}, {Mode: Incremental}, {Mode: Full}, {Mode: Full},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
 }
