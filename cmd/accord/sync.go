@@ -125,6 +125,7 @@ func (w *workspace) choose(ctx context.Context, tasks []syncer.Task, args []stri
 		}
 		t.Allow = allow
 	}
+	syncer.TablesFirst(tasks)
 	return nil
 }
 
