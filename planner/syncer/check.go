@@ -131,9 +131,16 @@ func refused(broken []Verdict) error {
 // weigh makes the Impact of a job from what was found, and holds it against
 // the limits.
 func (j *job) weigh(ctx context.Context, p *pass) error {
+	first := p.full && j.tally.owned == 0
+	if p.full && !first {
+		var err error
+		if first, err = j.cutShort(ctx); err != nil {
+			return err
+		}
+	}
 	i := &Impact{
 		Addr: j.Sync.Addr, Target: j.Sync.Target.Instance, Title: j.Sync.Title, Decision: j.Decision,
-		Owned: j.tally.owned, First: p.full && (j.tally.owned == 0 || j.cutShort()),
+		Owned: j.tally.owned, First: first,
 		Withheld: j.withheld, Exact: p.full, AsOf: p.read.horizon,
 		Calls: p.read.calls + j.read.calls, Records: p.read.records,
 		changes: j.changes, parts: j.parts,
@@ -152,12 +159,31 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 	return nil
 }
 
+// firstRuns is how many runs are looked at for the first full one.
+const firstRuns = 20
+
 // cutShort reports whether the first full run was begun and not ended: what it
-// published is no base for a limit on the rest.
-func (j *job) cutShort() bool {
-	last := j.Memory.Last
-	return j.Memory.HorizonFull.IsZero() && last != nil && last.Mode == state.Full &&
-		(last.Outcome == "" || last.Outcome == state.Interrupted || last.Outcome == state.Failed && last.Counts[Added] > 0)
+// published is no base for a limit on the rest, however many attempts came
+// after it that published nothing.
+func (j *job) cutShort(ctx context.Context) (bool, error) {
+	if !j.Memory.HorizonFull.IsZero() || j.Memory.Last == nil {
+		return false, nil
+	}
+	runs, err := j.s.opts.Journal.Runs(ctx, j.Sync.Addr, firstRuns)
+	if err != nil {
+		return false, fmt.Errorf("reading the runs of %s: %w", j.Sync.Addr, err)
+	}
+	for _, run := range runs {
+		switch {
+		case run.Mode != state.Full:
+			return false, nil
+		case run.Outcome == "", run.Outcome == state.Interrupted, run.Outcome == state.Failed && run.Counts[Added] > 0:
+			return true, nil
+		case run.Outcome != state.Failed:
+			return false, nil
+		}
+	}
+	return false, nil
 }
 
 // countOwned is the journal's name for how many items a run left published.

@@ -233,8 +233,16 @@ func (j *journal) Failures(_ context.Context, sync addrs.Instance) iter.Seq2[sta
 	}
 }
 
-func (j *journal) Runs(context.Context, addrs.Instance, int) ([]state.Run, error) {
-	return nil, errors.ErrUnsupported
+func (j *journal) Runs(_ context.Context, sync addrs.Instance, n int) (runs []state.Run, err error) {
+	err = j.do(func() error {
+		for _, r := range slices.Backward(j.runs) {
+			if r.Sync == sync && len(runs) < n {
+				runs = append(runs, *r)
+			}
+		}
+		return nil
+	})
+	return runs, err
 }
 
 func (j *journal) Syncs(context.Context) ([]addrs.Instance, error) { return nil, errors.ErrUnsupported }
