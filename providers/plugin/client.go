@@ -178,7 +178,7 @@ func (p *Plugin) Close() error {
 // alive refuses a call that could only fail.
 func (p *Plugin) alive() error {
 	if _, dead := p.process.dead(); dead {
-		return providers.Errorf(providers.Internal, "%s", p.process.obituary())
+		return p.process.obituary(providers.Internal)
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (p *Plugin) failed(ctx context.Context, op string, kind providers.Kind, err
 		defer t.Stop()
 		select {
 		case <-p.process.done:
-			e = providers.Errorf(kind, "%s", p.process.obituary())
+			e = p.process.obituary(kind)
 		case <-ctx.Done():
 			e = providers.Errorf(kind, "%v", ctx.Err())
 		case <-t.C:

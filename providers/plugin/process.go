@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"accord/providers"
 )
 
 // process is the plugin's process, as go-plugin runs it.
@@ -184,11 +186,11 @@ func (w *lastWords) String() string {
 }
 
 // obituary says how a plugin ended.
-func (p *process) obituary() string {
+func (p *process) obituary(kind providers.Kind) *providers.Error {
 	status, _ := p.dead()
 	s := fmt.Sprintf("plugin %s died (%s)", p.command.Name, status)
 	if words := p.words.String(); words != "" {
 		s += ", and its last words were:\n" + words
 	}
-	return s
+	return &providers.Error{Kind: kind, Message: s, Advice: "What was begun is on record. Run the same command again; it goes on from there."}
 }
