@@ -16,6 +16,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"accord": func() {
 			executable = func() (string, error) { return exec.LookPath("accord") }
+			mishap()
 			os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
 		"vault": vaultCommand,

@@ -17,22 +17,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// editScript replaces text in a file: edit FILE OLD NEW. It fails where OLD is
-// not there exactly once.
+// editScript replaces text in a file: edit FILE OLD NEW, where \n is the end of a
+// line. It fails where OLD is not there exactly once.
 func editScript(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: edit FILE OLD NEW")
 	}
 	name := ts.MkAbs(args[0])
 	text := ts.ReadFile(name)
-	if strings.Count(text, args[1]) != 1 {
-		ts.Fatalf("%q is %d times in %s", args[1], strings.Count(text, args[1]), args[0])
+	before, after := strings.ReplaceAll(args[1], `\n`, "\n"), strings.ReplaceAll(args[2], `\n`, "\n")
+	if n := strings.Count(text, before); n != 1 {
+		ts.Fatalf("%q is %d times in %s", before, n, args[0])
 	}
-	ts.Check(os.WriteFile(name, []byte(strings.Replace(text, args[1], args[2], 1)), 0o644))
+	ts.Check(os.WriteFile(name, []byte(strings.Replace(text, before, after, 1)), 0o644))
 }
 
 // copyDirScript copies a folder without its dot-folders: copydir FROM TO.
@@ -77,6 +79,40 @@ func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s: exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// mishap makes the provider's process meet one at its Nth call of a kind:
+// MISHAP='die POST objects/documents 2' kills it, 'interrupt …' interrupts the
+// command that it works for, and 'panic …' panics.
+func mishap() {
+	var word, method, path string
+	var left atomic.Int64
+	var n int64
+	if len(os.Args) < 2 || os.Args[1] != "provider" {
+		return
+	}
+	if _, err := fmt.Sscan(os.Getenv("MISHAP"), &word, &method, &path, &n); err != nil {
+		return
+	}
+	left.Store(n)
+	// The transport asks for a proxy before each call.
+	http.DefaultTransport.(*http.Transport).Proxy = func(r *http.Request) (*url.URL, error) {
+		if r.Method != method || !strings.Contains(r.URL.Path, path) || left.Add(-1) != 0 {
+			return nil, nil
+		}
+		self, _ := os.FindProcess(os.Getpid())
+		host, _ := os.FindProcess(os.Getppid())
+		switch word {
+		case "die":
+			_ = self.Kill()
+			select {}
+		case "interrupt":
+			_ = host.Signal(os.Interrupt)
+		case "panic":
+			panic("a mishap")
+		}
+		return nil, nil
 	}
 }
 
@@ -140,6 +176,7 @@ func absentScript(ts *testscript.TestScript, neg bool, args []string) {
 //	vault DIR post VAULT PATH k=v …
 //	vault DIR control METHOD PATH [JSON]  the control API
 //	vault DIR address|password            what .accord/dev.json says
+//	vault DIR hold                        keeps the server running until killed
 func vaultCommand() {
 	if err := vaultVerb(os.Args[1], os.Args[2:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -162,6 +199,8 @@ func vaultVerb(dir string, args []string) error {
 	case "password":
 		fmt.Println(dev.info.Password)
 		return nil
+	case "hold":
+		select {}
 	case "control":
 		var body io.Reader
 		if len(args) > 3 {

@@ -208,11 +208,9 @@ func (c *cli) diagnosticsOf(at planner.Locator, subject string, err error) {
 	} else {
 		d = providers.Diagnostic{Severity: providers.SeverityError, Summary: sentence(err.Error())}
 	}
-	if at == nil && subject != "" && !strings.Contains(d.Summary, subject) {
-		d.Summary = subject + ": " + d.Summary
+	if subject != "" && !strings.Contains(d.Summary, subject) {
+		d.Summary = subject + ": " + err.Error()
 	}
 	diag := planner.Place(at, d)
 	c.diagnostics(hcl.Diagnostics{diag})
 }
-
-func asItems(err error, into **planner.ItemsFailed) bool { return errors.As(err, into) }

@@ -38,7 +38,11 @@ func (c *cli) diagnostic(w io.Writer, d *hcl.Diagnostic) {
 		paint, word = color.New(color.FgYellow, color.Bold).SprintFunc(), "Warning"
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s%s\n", paint(word+": "), bold(clean(d.Summary)))
+	summary, more, _ := strings.Cut(d.Summary, "\n")
+	fmt.Fprintf(&b, "%s%s\n", paint(word+": "), bold(clean(summary)))
+	for line := range strings.Lines(more) {
+		fmt.Fprintf(&b, "  %s\n", clean(strings.TrimSuffix(line, "\n")))
+	}
 	c.snippet(&b, d)
 	if d.Detail != "" {
 		fmt.Fprintf(&b, "\n%s\n", wrapLines(d.Detail, screenWidth(w)-2))

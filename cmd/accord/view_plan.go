@@ -416,7 +416,7 @@ func (v *planView) details(c plan.Content) {
 	case i.Blank > 1:
 		v.text("    ", number(i.Blank)+" items have no country, and go nowhere")
 	}
-	if i.First && movesContent(c) {
+	if i.First && movesContent(c) && i.Total.Published() > 0 {
 		v.text("    ", "the first full sync of an empty vault: max_published does not apply")
 	}
 	if i.Withheld != "" {

@@ -89,9 +89,7 @@ func (p *progress) planner(e planner.Event) {
 	case planner.StepDone:
 		p.stay("  %s %s: %s", green("✓"), e.Ref.Addr, p.ended(e.Ref.Addr))
 	case planner.StepFailed:
-		p.stay("  %s %s: %s", red("✗"), describeRef(e.Ref), clean(e.Err.Error()))
-	case planner.StepSkipped:
-		p.stay("  %s %s: not done, %s", yellow("–"), describeRef(e.Ref), e.Because)
+		p.stay("  %s %s: failed", red("✗"), describeRef(e.Ref))
 	}
 }
 

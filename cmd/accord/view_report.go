@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,17 +16,7 @@ import (
 
 // showReport says what really happened.
 func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
-	for _, f := range r.Failed {
-		var items *planner.ItemsFailed
-		if asItems(f.Err, &items) {
-			continue
-		}
-		var at planner.Locator
-		if res := w.desired.Find(f.Ref.Addr); res != nil {
-			at = res
-		}
-		c.diagnosticsOf(at, f.Ref.Addr.String(), f.Err)
-	}
+	c.showFailures(w, r.Failed)
 	if c.json {
 		for _, o := range r.Outcomes {
 			c.outcomeLine(o)
@@ -65,6 +56,48 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		}
 	}
 	fmt.Fprintf(c.stdout, "\n%s.\n", wrap(text, "", screenWidth(c.stdout)))
+}
+
+// showFailures prints what went wrong; what went wrong alike, once.
+func (c *cli) showFailures(w *workspace, failed []planner.Failure) {
+	var order []string
+	alike := map[string][]planner.Failure{}
+	for _, f := range failed {
+		var items *planner.ItemsFailed
+		if errors.As(f.Err, &items) {
+			continue // the table of runs tells
+		}
+		text := f.Err.Error()
+		if cause := causeOf(f.Err); cause != nil {
+			text = cause.Message
+		}
+		if alike[text] == nil {
+			order = append(order, text)
+		}
+		alike[text] = append(alike[text], f)
+	}
+	for _, text := range order {
+		var at planner.Locator
+		var names []string
+		for _, f := range alike[text] {
+			names = append(names, describeRef(f.Ref))
+		}
+		if res := w.desired.Find(alike[text][0].Ref.Addr); res != nil {
+			at = res
+		}
+		err := alike[text][0].Err
+		if cause := causeOf(err); cause != nil && len(names) > 1 {
+			err = cause
+		}
+		c.diagnosticsOf(at, strings.Join(names, ", "), err)
+	}
+}
+
+// causeOf is the provider's error that err comes from, nil where none is.
+func causeOf(err error) *providers.Error {
+	var cause *providers.Error
+	errors.As(err, &cause)
+	return cause
 }
 
 func describeRef(ref providers.Ref) string {
@@ -110,13 +143,29 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 	}
 	t.print(w, "  ", screenWidth(w))
 	for _, o := range outcomes {
-		for i, f := range o.Failures {
-			if i == 5 {
-				fmt.Fprintf(w, "    … and %s more of %s\n", number(o.Failed-5), o.Addr)
-				break
-			}
-			fmt.Fprintf(w, "    %s %s: %s\n", red("failed:"), clean(f.Title), clean(f.Message))
+		showFailedItems(w, o)
+	}
+}
+
+// showFailedItems lists the first items that failed in a run; what failed for
+// one reason, in one line.
+func showFailedItems(w io.Writer, o syncer.Outcome) {
+	shown := 0
+	for lines := 0; lines < 5 && shown < len(o.Failures); lines++ {
+		f, alike := o.Failures[shown], 1
+		for shown+alike < len(o.Failures) && o.Failures[shown+alike].Message == f.Message {
+			alike++
 		}
+		shown += alike
+		title := clean(f.Title)
+		if alike > 1 {
+			title = fmt.Sprintf("%s and %d more", title, alike-1)
+		}
+		message, _, _ := strings.Cut(f.Message, "\n")
+		fmt.Fprintf(w, "    %s %s: %s\n", red("failed:"), title, clean(message))
+	}
+	if more := o.Failed - shown; more > 0 {
+		fmt.Fprintf(w, "    … and %s more of %s\n", number(more), o.Addr)
 	}
 }
 
