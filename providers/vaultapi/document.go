@@ -139,26 +139,10 @@ func (c *Client) create(ctx context.Context, op, path string, fields Fields, fil
 	var reply struct {
 		ID ID `json:"id"`
 	}
-	if err := c.upload(ctx, op, path, fields, file, &reply); err != nil {
+	if err := c.sendFile(ctx, call{op: op, method: http.MethodPost, path: path}, fields, file, &reply); err != nil {
 		return "", err
 	}
 	return reply.ID, nil
-}
-
-// upload posts fields, as a multipart form if there is a file.
-func (c *Client) upload(ctx context.Context, op, path string, fields Fields, file *File, reply any) error {
-	if file == nil {
-		return c.postForm(ctx, http.MethodPost, op, path, fields, reply)
-	}
-	values, err := encodeForm(fields)
-	if err != nil {
-		return &Error{Op: op, Kind: Invalid, Cause: err}
-	}
-	body, err := multipartBody(values, *file)
-	if err != nil {
-		return &Error{Op: op, Kind: Invalid, Cause: err}
-	}
-	return c.c.do(ctx, call{op: op, method: http.MethodPost, path: path, body: body, write: true}, reply)
 }
 
 // multipartBody puts fields and file into a form without reading the file.
@@ -302,7 +286,7 @@ func (c *Client) NewDraft(ctx context.Context, f Family, id ID, file *File) (Ver
 		Minor Int `json:"minor_version_number__v"`
 	}
 	op := fmt.Sprintf("start a draft of %s %s", strings.TrimSuffix(string(f), "s"), id)
-	if err := c.upload(ctx, op, c.c.path("objects", string(f), seg(id)), fields, file, &reply); err != nil {
+	if err := c.sendFile(ctx, call{op: op, method: http.MethodPost, path: c.c.path("objects", string(f), seg(id))}, fields, file, &reply); err != nil {
 		return Version{}, err
 	}
 	return Version{ID: id, Major: int(reply.Major), Minor: int(reply.Minor)}, nil

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -191,40 +190,18 @@ func (r *Reader) DeletedDocuments(ctx context.Context, since, until time.Time) i
 }
 
 func (r *Reader) deletions(ctx context.Context, op, path string, since, until time.Time) iter.Seq2[Deletion, error] {
-	const limit = 1000
-	params := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {"0"}}
+	k := call{op: op, method: http.MethodGet, path: path, params: period(since, until)}
+	return listed[Deletion](ctx, r.c, k, listing{"data", "offset", 1000})
+}
+
+// period are the parameters for a time from since to until; a zero time is
+// left out.
+func period(since, until time.Time) url.Values {
+	params := url.Values{}
 	for name, t := range map[string]time.Time{"start_date": since, "end_date": until} {
 		if !t.IsZero() {
 			params.Set(name, t.UTC().Format("2006-01-02T15:04:05Z"))
 		}
 	}
-	k := call{op: op, method: http.MethodGet, path: path, params: params}
-	return func(yield func(Deletion, error) bool) {
-		offset := 0
-		err := r.c.pages(ctx, k, "data", nil, func(raw []byte) error {
-			var d Deletion
-			if err := decodeRow(raw, &d); err != nil {
-				return err
-			}
-			offset++
-			if !yield(d, nil) {
-				return errStop
-			}
-			return nil
-		}, func(d Details) (call, bool, error) {
-			if d.Size == 0 || offset >= d.Total {
-				return call{}, false, nil
-			}
-			next := k
-			next.params = url.Values{}
-			for name, values := range params {
-				next.params[name] = values
-			}
-			next.params.Set("offset", strconv.Itoa(offset))
-			return next, true, nil
-		})
-		if err != nil {
-			yield(Deletion{}, err)
-		}
-	}
+	return params
 }
