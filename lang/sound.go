@@ -1,0 +1,37 @@
+package lang
+
+import (
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"accord/lang/addrs"
+)
+
+// Sound lists the instances and resources in whose blocks no error lies, nor
+// in those of what they depend on: what a provider may still be asked about,
+// so that all mistakes are told at once.
+func (d *Desired) Sound(diags hcl.Diagnostics) []*Resource {
+	faulty := map[addrs.Instance]bool{}
+	all := slices.Concat(d.Instances, d.Resources)
+	for _, r := range all {
+		faulty[r.Addr] = slices.ContainsFunc(diags, r.holds)
+	}
+	for spread := true; spread; {
+		spread = false
+		for _, r := range all {
+			if !faulty[r.Addr] && slices.ContainsFunc(r.DependsOn, func(on addrs.Instance) bool { return faulty[on] }) {
+				faulty[r.Addr], spread = true, true
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(r *Resource) bool { return faulty[r.Addr] })
+}
+
+// holds reports whether an error lies in r's block.
+func (r *Resource) holds(diag *hcl.Diagnostic) bool {
+	body, ok := r.decl.block.Body.(*hclsyntax.Body)
+	return ok && diag.Severity == hcl.DiagError && diag.Subject != nil && diag.Subject.Filename == r.Range.Filename &&
+		r.Range.Start.Line <= diag.Subject.Start.Line && diag.Subject.Start.Line <= body.SrcRange.End.Line
+}
