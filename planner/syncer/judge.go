@@ -60,6 +60,69 @@ func (p *pass) askForOrphans(ctx context.Context) error {
 	return nil
 }
 
+// askForHolders asks the source by key, in an incremental run, for what holds
+// at a target a member that shall not be there: with a member that is gone the
+// source may have lost what led from it to its containers.
+func (p *pass) askForHolders(ctx context.Context) error {
+	byVariant := make(map[string][]*sorter)
+	for _, j := range p.jobs {
+		variant := j.Sync.Variant
+		if byVariant[variant] == nil {
+			byVariant[variant] = sets(p.scratch, len(p.parts))
+		}
+		gone := sets(p.scratch, len(p.parts))
+		for q := range p.parts[:len(p.parts)-1] {
+			w := walkSource(p.library[q], p.parts[q].Name, variant)
+			for ; w.rec != nil; w.next() {
+				if j.class.meaning(w.rec) != providers.Withdraw {
+					continue
+				}
+				if err := gone[q].add(w.rec.Key, nil); err != nil {
+					w.close()
+					return err
+				}
+			}
+			w.close()
+			if w.err != nil {
+				return w.err
+			}
+		}
+		keys, err := restAll(gone)
+		if err != nil {
+			return err
+		}
+		holders := sets(p.scratch, len(p.parts))
+		j.err = keyBatches(keys, p.parts, holdersARequest, func(members []providers.Member) error {
+			req := providers.RecordsRequest{End: j.Sync.Target, Keys: members, Holders: true}
+			return p.s.records(ctx, req, &j.read, func(r *providers.Record) error {
+				return name(holders, p, []providers.Member{{Part: r.Part, Key: r.Key}})
+			})
+		})
+		if j.err != nil {
+			continue // this target alone does without
+		}
+		for q := range p.parts {
+			found, err := holders[q].sorted()
+			if err == nil {
+				err = p.missing(found, q, variant, byVariant[variant][q])
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for variant, sets := range byVariant {
+		keys, err := restAll(sets)
+		if err == nil {
+			err = p.fetch(ctx, variant, keys)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // orphans adds the keys of what is there and the library does not have.
 func (p *pass) orphans(target frames, q int, variant string, to *sorter) error {
 	src := walkSource(p.library[q], p.parts[q].Name, variant)

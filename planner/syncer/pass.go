@@ -103,10 +103,12 @@ func (p *pass) prepare(ctx context.Context) error {
 	for _, j := range p.jobs {
 		j.horizon = p.read.horizon
 	}
+	ask := p.askForHolders
 	if p.full {
-		if err := p.askForOrphans(ctx); err != nil {
-			return err
-		}
+		ask = p.askForOrphans
+	}
+	if err := ask(ctx); err != nil {
+		return err
 	}
 	for _, c := range p.classes {
 		if err := p.judge(ctx, c); err != nil {
