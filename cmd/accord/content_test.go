@@ -1,0 +1,692 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/planner/syncer"
+)
+
+func long() bool { return os.Getenv("ACCORD_LONG") != "" }
+
+// What a plan or a preview promises is what the run does, and what the run
+// does is what the rules say: CLM-1..5, CLM-7, CLM-11..13, CTRY-2, CTRY-3,
+// CTRY-5, CTRY-6, CTRY-8, RULE-4, RULE-5, and that absence never removes. Over
+// random libraries, filters, rules and changes, each of these met by apply, by
+// an incremental run or by a full one.
+func TestContent(t *testing.T) {
+	t.Parallel()
+	cases, first := 16, uint64(1)
+	switch {
+	case long():
+		cases = 3000
+		if n, err := strconv.Atoi(os.Getenv("ACCORD_CASES")); err == nil {
+			cases = n
+		}
+	case testing.Short():
+		cases = 6
+	}
+	if s := os.Getenv("ACCORD_SEED"); s != "" { // one case, from a failure's name
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases, first = 1, n
+	}
+	var total tally
+	t.Run("cases", func(t *testing.T) {
+		for n := range cases {
+			seed := first + uint64(n)
+			t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+				t.Parallel()
+				newStory(t, seed, &total).tell()
+			})
+		}
+	})
+	t.Logf("%d libraries, %d runs (%d of them incremental), %d items published, %d updated, %d withdrawn, %d restored, %d exceptions",
+		total.cases.Load(), total.runs.Load(), total.incremental.Load(), total.added.Load(), total.updated.Load(), total.withdrawn.Load(), total.restored.Load(), total.exceptions.Load())
+	for name, n := range map[string]*atomic.Int64{"runs": &total.runs, "incremental": &total.incremental, "added": &total.added, "updated": &total.updated, "withdrawn": &total.withdrawn, "restored": &total.restored, "exceptions": &total.exceptions} {
+		if n.Load() == 0 && !t.Failed() && cases > 1 {
+			t.Errorf("no %s: the sample proves nothing of it", name)
+		}
+	}
+}
+
+type tally struct {
+	cases, runs, incremental, added, updated, withdrawn, restored, exceptions atomic.Int64
+}
+
+// story is one library and what happens to it.
+type story struct {
+	*world
+	r     *rand.Rand
+	total *tally
+	ids   map[string]map[int64]string // by CRM vault and document: the item's id, which never changes
+	made  int
+	keys  map[string][]string // by part
+
+	settled bool // everything that is active has run since the last change
+}
+
+var labels = []string{"United States", "Canada", "Mexico", "Germany"}
+var countryKeys = []string{"us", "ca", "mx", "de", "global", "nowhere"}
+
+func newStory(t *testing.T, seed uint64, total *tally) *story {
+	r := rand.New(rand.NewPCG(seed, 7))
+	production := r.IntN(3) > 0
+	var crms []*crmConfig
+	for _, key := range []string{"a", "b", "c"}[:2+r.IntN(2)] {
+		c := &crmConfig{key: key, clm: true, country: r.IntN(5) > 0, countries: someOf(r, labels, 1+r.IntN(2))}
+		if production && r.IntN(3) == 0 { // CONN-3: routed from the filter, in memory
+			c.environment, c.country = "sandbox", false
+		}
+		crms = append(crms, c)
+	}
+	s := &story{world: newWorld(t, production, crms...), r: r, total: total, ids: map[string]map[int64]string{}, keys: map[string][]string{}}
+	for _, c := range crms {
+		s.randomRules(c)
+		s.ids[c.key] = map[int64]string{}
+	}
+	s.fill()
+	return s
+}
+
+func someOf[T any](r *rand.Rand, list []T, n int) []T {
+	out := slices.Clone(list)
+	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out[:min(n, len(out))]
+}
+
+func oneOf[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
+
+func (s *story) randomRules(c *crmConfig) {
+	if c.environment == "sandbox" {
+		c.rule = oneOf(s.r, "", "active", "inactive", "inactive")
+	}
+	c.team = oneOf(s.r, "", "plain", "values", "default")
+	c.onUnapproved = oneOf(s.r, "keep", "keep", "withdraw")
+}
+
+// fill makes a small library, and in the CRM vaults what is not ours (CLM-11).
+func (s *story) fill() {
+	var b strings.Builder
+	b.WriteString(`{"record": "country__v", "key": "us", "fields": {"name__v": "United States", "country_cda__v": ["us__v"]}}
+{"record": "country__v", "key": "ca", "fields": {"name__v": "Canada", "country_cda__v": ["ca__v"]}}
+{"record": "country__v", "key": "mx", "fields": {"name__v": "Mexico", "country_cda__v": ["mx__v"]}}
+{"record": "country__v", "key": "de", "fields": {"name__v": "Germany", "country_cda__v": ["de__v"]}}
+{"record": "country__v", "key": "global", "fields": {"name__v": "Global", "country_cda__v": ["us__v", "ca__v", "mx__v"]}}
+{"record": "country__v", "key": "nowhere", "fields": {"name__v": "Nowhere"}}
+`)
+	for range 1 + s.r.IntN(3) {
+		s.document(&b, shareds)
+	}
+	for range 4 + s.r.IntN(8) {
+		s.document(&b, slides)
+		for range s.r.IntN(3) {
+			s.line(&b, map[string]any{"relationship": "related_shared_resource__v", "source": fmt.Sprint("d", s.made), "target": oneOf(s.r, s.keys[shareds]...)})
+		}
+	}
+	for range 3 + s.r.IntN(6) {
+		s.document(&b, presentations)
+	}
+	s.world.load(source, b.String())
+	for _, c := range s.crms {
+		s.world.load(c.vault(), `{"document": "native-slide", "type": "slide__v", "lifecycle": "crm_content__v", "fields": {"name__v": "Congress booth"}, "versions": [{"number": "1.0", "state": "approved__v"}]}
+{"binder": "native", "type": "presentation__v", "lifecycle": "crm_content__v", "fields": {"name__v": "Congress booth"}, "nodes": ["native-slide"], "versions": [{"number": "1.0", "state": "approved__v"}]}
+{"crosslink": "by-hand", "type": "slide__v", "lifecycle": "crm_content__v", "fields": {"name__v": "By hand"}, "source_vault": "promomats", "source": "d1", "rule": "Latest version"}
+{"crosslink": "accord:medical_crm_clm_presentation__v:1001:000000000001", "type": "slide__v", "lifecycle": "crm_content__v", "fields": {"name__v": "Of another point"}, "source_vault": "promomats", "source": "d1", "rule": "Latest version"}
+`)
+	}
+}
+
+func (s *story) line(b *strings.Builder, x map[string]any) {
+	raw, err := json.Marshal(x)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	b.Write(raw)
+	b.WriteByte('\n')
+}
+
+// document makes one with a history.
+func (s *story) document(b *strings.Builder, part string) {
+	s.made++
+	key := fmt.Sprint("d", s.made)
+	s.keys[part] = append(s.keys[part], key)
+	fields := map[string]any{"name__v": fmt.Sprintf("%s %d", part, s.made), "title__v": fmt.Sprintf("タイトル %d", s.made)}
+	x := map[string]any{"document": key, "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": fields}
+	if s.r.IntN(2) == 0 {
+		fields["team__c"] = oneOf(s.r, "red", "blue")
+	}
+	if part == shareds {
+		fields["is_shared_resource__v"] = true
+	}
+	if s.r.IntN(12) == 0 {
+		fields["crm_end_date__v"] = oneOf(s.r, "2026-11-01", "2026-11-02", "2026-11-03", "2027-01-31")
+	}
+	var nodes []string
+	if part == presentations {
+		delete(x, "document")
+		x["binder"], x["type"] = key, "multichannel_presentation__v"
+		fields["clm_content__v"] = true
+		if s.r.IntN(10) == 0 {
+			fields["clm_content__v"] = false
+		}
+		if list := someOf(s.r, countryKeys, s.r.IntN(3)); len(list) > 0 {
+			fields["country__v.external_id__v"] = list
+		}
+		nodes = s.someSlides()
+		x["nodes"] = nodes
+	} else if s.r.IntN(2) == 0 {
+		fields["clm_content__v"] = s.r.IntN(12) > 0
+	}
+	v := func(number, state string, more ...string) map[string]any {
+		n := map[string]any{"number": number, "state": state}
+		if len(more) > 0 {
+			n["fields"] = map[string]any{"title__v": more[0]}
+			if part == presentations {
+				n["nodes"] = s.someSlides()
+			}
+		}
+		return n
+	}
+	histories := [][]map[string]any{
+		{v("1.0", "approved__v")}, {v("1.0", "approved__v")}, {v("1.0", "approved__v")}, {v("1.0", "approved__v")}, {v("1.0", "approved__v")},
+		{v("1.0", "superseded__v"), v("2.0", "approved__v", "Second")},
+		{v("1.0", "approved__v"), v("1.1", "draft__v", "Draft")},
+		{v("1.0", "superseded__v"), v("2.0", "approved__v", "Second"), v("2.1", "in_review__v", "Third")},
+		{v("0.1", "draft__v")}, {v("1.0", "obsolete__v")}, {v("1.0", "in_review__v")}, {v("1.0", "expired__v")},
+		{v("1.0", "obsolete__v"), v("1.1", "draft__v", "Again")},
+	}
+	if part != presentations { // else hardly any presentation would be whole
+		histories = histories[:8+s.r.IntN(2)*s.r.IntN(2)*5]
+	}
+	x["versions"] = oneOf(s.r, histories...)
+	s.line(b, x)
+}
+
+// someSlides are nodes of a presentation: slides, rarely a shared resource or
+// one slide twice.
+func (s *story) someSlides() []string {
+	var out []string
+	for range s.r.IntN(5) {
+		key := oneOf(s.r, s.keys[slides]...)
+		if s.r.IntN(20) == 0 {
+			key = oneOf(s.r, s.keys[shareds]...)
+		}
+		if !slices.Contains(out, key) || s.r.IntN(10) == 0 {
+			out = append(out, key)
+		}
+	}
+	return out
+}
+
+// tell lets things happen, and looks after each.
+func (s *story) tell() {
+	s.total.cases.Add(1)
+	ctx := context.Background()
+	s.applied(ctx, true)
+	for range 5 + s.r.IntN(4) {
+		s.pass()
+		edited := false
+		for range 1 + s.r.IntN(4) {
+			s.change()
+		}
+		if s.r.IntN(3) == 0 {
+			s.edit()
+			edited = true
+		}
+		s.pass()
+		switch {
+		case edited || s.r.IntN(8) == 0:
+			s.applied(ctx, edited)
+		default:
+			s.synced(ctx, s.r.IntN(4) == 0)
+		}
+		if s.settled && s.r.IntN(3) == 0 {
+			s.nothingMore(ctx)
+		}
+	}
+	s.pass()
+	s.synced(ctx, false)
+	s.nothingMore(ctx)
+}
+
+// pass lets some time go by: seconds, or hours.
+func (s *story) pass() {
+	s.clock.pass(oneOf(s.r, 2*time.Second, 3*time.Minute, time.Hour, 20*time.Hour))
+}
+
+// before is what there is before a run.
+type before struct {
+	items     map[string]items
+	countries map[string][]string
+	dumps     map[string][]string
+	source    string
+	library   *library
+}
+
+func (s *story) look() before {
+	b := before{items: map[string]items{}, countries: map[string][]string{}, dumps: map[string][]string{}, source: s.documentsDump(source), library: s.library()}
+	for _, c := range s.crms {
+		b.items[c.key] = s.published(c)
+		b.countries[c.key] = s.countries(c)
+		b.dumps[c.key] = lines(s.documentsDump(c.vault()))
+	}
+	return b
+}
+
+// applied plans and applies.
+func (s *story) applied(ctx context.Context, edited bool) {
+	s.t.Helper()
+	s.note("--- apply at %s", s.clock.Now().Format(time.DateTime))
+	for _, c := range s.crms {
+		c.nobody = c.team == "default" || c.nobody && c.team != ""
+	}
+	b := s.look()
+	p, report, err := s.world.apply(ctx)
+	if err != nil {
+		s.fail("apply: %v", err)
+	}
+	if len(p.Refusals) > 0 {
+		s.fail("apply was refused: %v", p.Refusals)
+	}
+	var impacts []syncer.Impact
+	for _, c := range p.Content {
+		impacts = append(impacts, c.Impact)
+	}
+	for _, f := range report.Failed {
+		var items interface{ Error() string } = f.Err
+		if !strings.Contains(items.Error(), "items of") {
+			s.fail("%v failed: %v", f.Ref, f.Err)
+		}
+	}
+	if len(report.Skipped) > 0 {
+		s.fail("skipped: %v", report.Skipped)
+	}
+	s.check(b, impacts, report.Outcomes)
+	s.settled = true
+	for _, c := range s.crms {
+		s.settled = s.settled && (!s.running(c) || slices.ContainsFunc(report.Outcomes, func(o syncer.Outcome) bool { return o.Addr == c.point("clm_presentation") }))
+	}
+}
+
+// running says whether the CLM point of a CRM vault runs at all: with the
+// Country Integration that it is routed by, or without any.
+func (s *story) running(c *crmConfig) bool { return c.clm }
+
+// synced previews and runs.
+func (s *story) synced(ctx context.Context, full bool) {
+	s.t.Helper()
+	s.note("--- sync full=%v at %s", full, s.clock.Now().Format(time.DateTime))
+	b := s.look()
+	impacts, outcomes, err := s.world.sync(ctx, full)
+	if err != nil {
+		s.fail("sync: %v", err)
+	}
+	ran := map[string]bool{}
+	for _, o := range outcomes {
+		ran[o.Addr.String()] = true
+	}
+	for _, c := range s.crms {
+		if addr := c.point("clm_presentation").String(); s.running(c) && !ran[addr] {
+			s.fail("%s did not run", addr)
+		}
+	}
+	s.check(b, impacts, outcomes)
+	s.settled = true
+}
+
+// nothingMore: a further run writes nothing but the run times of points.
+func (s *story) nothingMore(ctx context.Context) {
+	s.t.Helper()
+	full := s.r.IntN(2) == 0
+	s.note("--- nothing more, full=%v", full)
+	all := func() string {
+		text := s.documentsDump(source)
+		for _, c := range s.crms {
+			text += s.documentsDump(c.vault()) + fmt.Sprint(s.countries(c))
+		}
+		return text
+	}
+	was := all()
+	s.writes()
+	_, outcomes, err := s.runs(ctx, full, false)
+	if err != nil {
+		s.fail("sync: %v", err)
+	}
+	for call, n := range s.writes() {
+		if !strings.HasSuffix(call, " PUT vobjects/{object}") || n > 2*len(s.crms) {
+			s.fail("a further run made %d calls of %s", n, call)
+		}
+	}
+	for _, o := range outcomes {
+		if o.Err != nil || o.Done.Written() > 0 {
+			s.fail("a further run: %s %v %+v", o.Addr, o.Err, o.Done)
+		}
+	}
+	if diff := cmp.Diff(lines(was), lines(all())); diff != "" {
+		s.fail("a further run changed something (-before +after)\n%s", diff)
+	}
+}
+
+// check holds what happened against what was promised, and against the oracle.
+func (s *story) check(b before, impacts []syncer.Impact, outcomes []syncer.Outcome) {
+	s.t.Helper()
+	promised := map[string]syncer.Impact{}
+	for _, i := range impacts {
+		promised[i.Addr.String()] = i
+	}
+	if now := s.documentsDump(source); now != b.source {
+		s.fail("the source was changed (-before +after)\n%s", cmp.Diff(lines(b.source), lines(now)))
+	}
+	ran := map[string]syncer.Outcome{}
+	for _, o := range outcomes {
+		ran[o.Addr.String()] = o
+		s.total.runs.Add(1)
+		if o.Decision.Mode == syncer.Incremental {
+			s.total.incremental.Add(1)
+		}
+		s.note("%s %s %s %v: %+v", o.Addr, o.Decision.Mode, o.Status, o.Decision.Reasons, o.Done)
+		if o.Err != nil || o.Status != syncer.Clean && o.Status != syncer.Faulty {
+			s.fail("%s ended as %s: %v", o.Addr, o.Status, o.Err)
+		}
+		for _, f := range o.Failures {
+			if f.Kind != "exception" {
+				s.fail("%s: %+v", o.Addr, f)
+			}
+		}
+		if (o.Status == syncer.Clean) != (o.Failed == 0) {
+			s.fail("%s is %s with %d failures", o.Addr, o.Status, o.Failed)
+		}
+		i, ok := promised[o.Addr.String()]
+		if !ok {
+			s.fail("%s ran, and nothing was promised", o.Addr)
+		}
+		if diff := cmp.Diff(written(i.Total), written(o.Done)); diff != "" {
+			s.fail("%s: promised and done (-promised +done)\n%s", o.Addr, diff)
+		}
+		if diff := cmp.Diff(i.Parts, o.Impact.Parts); diff != "" {
+			s.fail("%s: promised, and found by the run (-promised +run)\n%s", o.Addr, diff)
+		}
+	}
+	for addr, i := range promised {
+		if _, ok := ran[addr]; !ok && i.Total.Written() > 0 {
+			s.fail("%s was promised to write %+v and did not run", addr, i.Total)
+		}
+	}
+	for _, c := range s.crms {
+		if _, ok := ran[c.point("clm_country").String()]; ok {
+			if diff := cmp.Diff(b.library.connected(c), s.countries(c)); diff != "" {
+				s.fail("CTRY-2 %s: Connection Country records (-want +got)\n%s", c.key, diff)
+			}
+		} else if diff := cmp.Diff(b.countries[c.key], s.countries(c)); diff != "" {
+			s.fail("%s: Connection Country records changed without a run (-before +after)\n%s", c.key, diff)
+		}
+		s.checkCRM(c, b, ran)
+	}
+}
+
+func written(c syncer.Counts) syncer.Counts {
+	c.Unchanged, c.Kept, c.Exceptions = 0, 0, 0
+	return c
+}
+
+func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) {
+	s.t.Helper()
+	was, now := b.items[c.key], s.published(c)
+	want := was
+	outcome, ok := ran[c.point("clm_presentation").String()]
+	if ok {
+		want = b.library.expected(s.world, c, was)
+	}
+	for doc, x := range now {
+		if id := s.ids[c.key][doc]; id != "" && id != x.ID { // CLM-13
+			s.fail("%s: document %d was item %s and is %s", c.key, doc, id, x.ID)
+		}
+		s.ids[c.key][doc] = x.ID
+	}
+	for doc := range s.ids[c.key] {
+		if _, there := now[doc]; !there { // CLM-13
+			s.fail("%s: document %d was deleted", c.key, doc)
+		}
+	}
+	if diff := cmp.Diff(text(want), text(now)); diff != "" {
+		s.fail("%s: its content (-the rules +the vault)\n%s\nbefore: %s\nlibrary now: %s", c.key, diff, text(was), s.documentsDump(source))
+	}
+	// By part and verb: promised, and seen.
+	seen := map[string]*syncer.Counts{presentations: {}, slides: {}, shareds: {}}
+	touched := map[string]bool{}
+	for doc, x := range now {
+		old, there := was[doc]
+		n := seen[x.Part]
+		switch {
+		case !there:
+			n.Added++
+		case old == x:
+			continue
+		case x.Standing != "approved__v":
+			n.Withdrawn++
+		case old.Standing != "approved__v":
+			n.Restored++
+		default:
+			n.Updated++
+		}
+		touched[x.ID] = true
+	}
+	if ok {
+		for _, p := range outcome.Impact.Parts {
+			if diff := cmp.Diff(written(p.Counts), *seen[p.Part]); diff != "" {
+				s.fail("%s: %s counted, and seen in the vault (-counted +seen)\n%s", c.key, p.Part, diff)
+			}
+			s.total.exceptions.Add(int64(p.Exceptions))
+		}
+		s.total.added.Add(int64(outcome.Done.Added))
+		s.total.updated.Add(int64(outcome.Done.Updated))
+		s.total.withdrawn.Add(int64(outcome.Done.Withdrawn))
+		s.total.restored.Add(int64(outcome.Done.Restored))
+	}
+	// What was not touched is as it was, to the byte; what is not ours above all (CLM-11).
+	untouched := func(list []string) []string {
+		return slices.DeleteFunc(list, func(line string) bool {
+			var x struct {
+				Version, Node, Source int64
+				Relationship          int64
+			}
+			s.decode(line, &x)
+			doc := x.Version + x.Node
+			if x.Relationship != 0 {
+				doc = x.Source
+			}
+			return touched[fmt.Sprint(doc)]
+		})
+	}
+	if diff := cmp.Diff(untouched(b.dumps[c.key]), untouched(lines(s.documentsDump(c.vault())))); diff != "" {
+		s.fail("%s: something was touched that had no reason (-before +after)\n%s", c.key, diff)
+	}
+}
+
+// text is items in order, for people.
+func text(all items) []string {
+	var out []string
+	for _, doc := range slices.Sorted(maps.Keys(all)) {
+		x := all[doc]
+		out = append(out, fmt.Sprintf("%d %s %s %s %s", doc, x.Part, x.Standing, x.Members, x.Fields))
+	}
+	return out
+}
+
+// edit changes the configuration.
+func (s *story) edit() {
+	for range 1 + s.r.IntN(2) {
+		c := oneOf(s.r, s.crms...)
+		switch s.r.IntN(7) {
+		case 0, 1, 2:
+			c.countries = someOf(s.r, labels, 1+s.r.IntN(3))
+		case 3:
+			if s.countryAllowed(c) {
+				c.country = !c.country
+			}
+		case 4:
+			c.clm = !c.clm
+		default:
+			s.randomRules(c)
+		}
+		s.note("edit %s: %+v", c.key, *c)
+	}
+}
+
+// change does to the library what an author would.
+func (s *story) change() {
+	l := s.library()
+	doc := oneOf(s.r, slices.Sorted(maps.Keys(l.versions))...)
+	if s.r.IntN(2) == 0 {
+		doc = oneOf(s.r, l.docs(presentations)...)
+	}
+	heal := s.r.IntN(4) == 0 // else soon hardly anything is whole
+	if heal {
+		var ill []int64
+		for _, x := range slices.Sorted(maps.Keys(l.versions)) {
+			if _, standing := l.taken(x, true, s.clock.Now().UTC().Format(time.DateOnly)); standing != "approved" {
+				ill = append(ill, x)
+			}
+		}
+		if len(ill) == 0 {
+			return
+		}
+		doc = oneOf(s.r, ill...)
+	}
+	part, v := l.part(doc), l.latest(doc)
+	base := fmt.Sprintf("objects/documents/%d", doc)
+	if part == presentations {
+		base = fmt.Sprintf("objects/binders/%d", doc)
+	}
+	do := func(method, path string, pairs ...string) bool {
+		form := url.Values{}
+		for n := 0; n < len(pairs); n += 2 {
+			form.Set(pairs[n], pairs[n+1])
+		}
+		_, err := s.call(method, source, path, form)
+		s.note("%s %s %v (%s %d.%d): %v", method, path, pairs, v.Status, v.Major, v.Minor, err)
+		return err == nil
+	}
+	action := func(name string) {
+		x := s.library().latest(doc)
+		do("PUT", fmt.Sprintf("%s/versions/%d/%d/lifecycle_actions/%s", base, x.Major, x.Minor, name))
+	}
+	draft := func() {
+		if v.Status != "draft__v" {
+			do("POST", base, "createDraft", "latestContent")
+		}
+	}
+	s.made++
+	if heal {
+		switch v.Status {
+		case "obsolete__v":
+			action("reinstate__v")
+		case "approved__v":
+		default:
+			action("approve__v")
+		}
+		do("PUT", base, "clm_content__v", "true", "crm_end_date__v", "")
+		return
+	}
+	switch n := s.r.IntN(22); n {
+	case 0, 1: // a new version
+		draft()
+		do("PUT", base, "title__v", fmt.Sprint("Title ", s.made), "description__v", "New")
+		if part == presentations {
+			s.rearrange(doc, do)
+		}
+		action("approve__v")
+	case 2: // a draft only
+		draft()
+		do("PUT", base, "title__v", fmt.Sprint("Draft ", s.made))
+		if part == presentations {
+			s.rearrange(doc, do)
+		}
+	case 3:
+		action("make_obsolete__v")
+	case 4:
+		action("withdraw_approval__v")
+	case 5:
+		action("expire__v")
+	case 6:
+		action("reinstate__v")
+	case 7, 8, 9:
+		action("approve__v")
+	case 10, 11: // metadata of the version that there is
+		do("PUT", base, "title__v", fmt.Sprint("Edited ", s.made), "team__c", oneOf(s.r, "red", "blue", ""))
+	case 12, 13:
+		do("PUT", base, "clm_content__v", oneOf(s.r, "true", "true", "false", ""))
+	case 14, 15: // country changed, or lost
+		if part == presentations {
+			var ids []string
+			for id := range l.country {
+				ids = append(ids, id)
+			}
+			slices.Sort(ids)
+			do("PUT", base, "country__v", strings.Join(someOf(s.r, ids, s.r.IntN(3)), ","))
+		}
+	case 16:
+		if len(l.docs(part)) > 2 {
+			do("DELETE", base)
+		}
+	case 17, 18: // slides of the version that there is
+		if part == presentations {
+			s.rearrange(doc, do)
+		}
+	case 19: // a relationship dropped, or made
+		if len(l.relation) > 0 && s.r.IntN(2) == 0 {
+			r := oneOf(s.r, l.relation...)
+			x := l.latest(r.Source)
+			do("DELETE", fmt.Sprintf("objects/documents/%d/versions/%d/%d/relationships/%d", r.Source, x.Major, x.Minor, r.ID))
+		} else if part == slides && len(l.docs(shareds)) > 0 {
+			do("POST", fmt.Sprintf("%s/versions/%d/%d/relationships", base, v.Major, v.Minor), "target_doc_id__v", fmt.Sprint(oneOf(s.r, l.docs(shareds)...)), "relationship_type__v", "related_shared_resource__v")
+		}
+	case 20:
+		do("PUT", base, "crm_end_date__v", oneOf(s.r, "", "", "2026-11-02", "2026-11-05", "2030-01-01"))
+	case 21:
+		if s.r.IntN(2) == 0 {
+			var b strings.Builder
+			s.document(&b, oneOf(s.r, slides, presentations))
+			s.note("new: %s", b.String())
+			if _, err := s.server.Load(source, fmt.Sprint("more-", s.made), strings.NewReader(b.String())); err != nil {
+				s.note("not loaded: %v", err)
+			}
+			return
+		}
+		id := oneOf(s.r, slices.Sorted(maps.Keys(l.country))...)
+		do("PUT", "vobjects/country__v", "id", id, "country_cda__v", strings.Join(someOf(s.r, []string{"us__v", "ca__v", "mx__v", "de__v"}, s.r.IntN(3)), ","))
+	}
+}
+
+// rearrange moves, adds or removes slides of the latest version of a binder.
+func (s *story) rearrange(doc int64, do func(method, path string, pairs ...string) bool) {
+	for range 1 + s.r.IntN(2) {
+		l := s.library()
+		list := l.nodes[doc]
+		base := fmt.Sprintf("objects/binders/%d/documents", doc)
+		switch n := s.r.IntN(3); {
+		case n == 0 && len(list) > 1:
+			do("PUT", base+"/"+oneOf(s.r, list...).ID, "order__v", fmt.Sprint(1+s.r.IntN(len(list))))
+		case n == 1 && len(list) > 0:
+			do("DELETE", base+"/"+oneOf(s.r, list...).ID)
+		case len(l.docs(slides)) > 0:
+			do("POST", base, "document_id__v", fmt.Sprint(oneOf(s.r, l.docs(slides)...)), "order__v", fmt.Sprint(1+s.r.IntN(len(list)+1)), "parent_id__v", "rootNode")
+		}
+	}
+}

@@ -1,0 +1,441 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// The oracle tells what a CRM vault shall hold, from the dump of the content
+// vault and the rules of spec/rules.md: over maps, document by document,
+// without streams, horizons, parts in files or any notion of what has changed.
+
+// Parts, by what a document is on either side (CLM-3).
+const (
+	presentations = "presentation"
+	slides        = "slide"
+	shareds       = "shared_resource"
+)
+
+var partNames = []string{shareds, slides, presentations}
+
+// version is one version of a document of the content vault.
+type version struct {
+	Doc    int64          `json:"version"`
+	Seq    int64          `json:"seq"`
+	Major  int64          `json:"major"`
+	Minor  int64          `json:"minor"`
+	Type   string         `json:"type"`
+	Name   string         `json:"name"`
+	Status string         `json:"status"`
+	Fields map[string]any `json:"fields"`
+
+	nodes []int64 // content, in order
+}
+
+type node struct {
+	Doc     int64 `json:"node"`
+	Seq     int64 `json:"seq"`
+	Ord     int64 `json:"ord"`
+	ID      string
+	Content int64 `json:"content"`
+}
+
+type relation struct {
+	ID     int64 `json:"relationship"`
+	Source int64 `json:"source"`
+	Target int64 `json:"target"`
+}
+
+// library is all that a content vault holds.
+type library struct {
+	versions map[int64][]*version // by document, oldest first
+	shared   map[int64][]int64    // slide → shared resources
+	relation []relation
+	nodes    map[int64][]node // of the latest version of a binder
+	country  map[string][]string
+	names    map[string]string // country id → name
+}
+
+func (w *world) library() *library {
+	w.t.Helper()
+	l := &library{versions: map[int64][]*version{}, shared: map[int64][]int64{}, nodes: map[int64][]node{}, country: map[string][]string{}, names: map[string]string{}}
+	at := map[[2]int64]*version{}
+	for _, line := range lines(w.dump(source, "version")) {
+		v := &version{}
+		w.decode(line, v)
+		l.versions[v.Doc] = append(l.versions[v.Doc], v)
+		at[[2]int64{v.Doc, v.Seq}] = v
+	}
+	for _, list := range l.versions {
+		sort.Slice(list, func(i, j int) bool { return list[i].Seq < list[j].Seq })
+	}
+	for _, line := range lines(w.dump(source, "node")) {
+		var n node
+		w.decode(line, &n)
+		v := at[[2]int64{n.Doc, n.Seq}]
+		v.nodes = append(v.nodes, n.Content) // the dump is in order
+		if v == l.latest(n.Doc) {
+			l.nodes[n.Doc] = append(l.nodes[n.Doc], n)
+		}
+	}
+	for _, line := range lines(w.dump(source, "relationship")) {
+		var r relation
+		w.decode(line, &r)
+		l.relation = append(l.relation, r)
+		if !slices.Contains(l.shared[r.Source], r.Target) {
+			l.shared[r.Source] = append(l.shared[r.Source], r.Target)
+		}
+	}
+	for _, list := range l.shared {
+		slices.Sort(list)
+	}
+	for _, line := range lines(w.dump(source, "record")) {
+		var r struct {
+			Object string         `json:"record"`
+			ID     string         `json:"id"`
+			Name   string         `json:"name"`
+			Fields map[string]any `json:"fields"`
+		}
+		w.decode(line, &r)
+		if r.Object == "country__v" {
+			l.country[r.ID] = texts(r.Fields["country_cda__v"])
+			l.names[r.ID] = r.Name
+		}
+	}
+	return l
+}
+
+func (w *world) decode(line string, into any) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(line), into); err != nil {
+		w.t.Fatalf("%s: %v", line, err)
+	}
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, x := range list {
+		out = append(out, fmt.Sprint(x))
+	}
+	return out
+}
+
+func (l *library) latest(doc int64) *version {
+	list := l.versions[doc]
+	if len(list) == 0 {
+		return nil
+	}
+	return list[len(list)-1]
+}
+
+// taken is the version of a document that an integration looks at, and where
+// it stands (CLM-1, RULE-4).
+func (l *library) taken(doc int64, steadyOnly bool, today string) (v *version, standing string) {
+	if l.latest(doc) == nil {
+		return nil, "deleted"
+	}
+	v = l.latest(doc)
+	if steadyOnly {
+		v = nil
+		for _, x := range l.versions[doc] {
+			if x.Status == "approved__v" || x.Status == "obsolete__v" {
+				v = x
+			}
+		}
+		if v == nil {
+			if l.latest(doc).Major > 0 {
+				return l.latest(doc), "unapproved"
+			}
+			return l.latest(doc), "draft"
+		}
+	}
+	publish, set := v.Fields["clm_content__v"].(bool)
+	end, _ := v.Fields["crm_end_date__v"].(string)
+	switch {
+	case v.Status == "obsolete__v":
+		return v, "obsolete"
+	case !publish && (set || v.Type == "multichannel_presentation__v"):
+		return v, "unpublished"
+	case end != "" && end < today:
+		return v, "expired"
+	}
+	return v, "approved"
+}
+
+func (l *library) part(doc int64) string {
+	v := l.latest(doc)
+	switch shared, _ := v.Fields["is_shared_resource__v"].(bool); {
+	case v.Type == "multichannel_presentation__v":
+		return presentations
+	case v.Type != "multichannel_slide__v":
+		return ""
+	case shared:
+		return shareds
+	}
+	return slides
+}
+
+func (l *library) docs(part string) []int64 {
+	var out []int64
+	for _, doc := range slices.Sorted(maps.Keys(l.versions)) {
+		if l.part(doc) == part {
+			out = append(out, doc)
+		}
+	}
+	return out
+}
+
+// item is one item of a CRM vault that carries the mark of our point.
+type item struct {
+	ID       string
+	Part     string
+	Standing string
+	Fields   string // canonical JSON of those that are synced
+	Members  string // documents of the content vault, in order
+}
+
+// items are what a CRM vault holds of ours, by document of the content vault.
+type items map[int64]item
+
+// connected is CTRY-2: the countries whose field holds a value of the filter.
+func (l *library) connected(c *crmConfig) []string {
+	var out []string
+	for id, values := range l.country {
+		for _, label := range c.countries {
+			if slices.Contains(values, picklistName[label]) && !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+var picklistName = map[string]string{"United States": "us__v", "Canada": "ca__v", "Mexico": "mx__v", "Germany": "de__v"}
+
+// expected is what a complete run of the CLM point of a CRM vault makes of it.
+func (l *library) expected(w *world, c *crmConfig, before items) items {
+	steady := c.rule != "inactive"
+	today := w.server.Now().UTC().Format("2006-01-02")
+	routed := func(countries []string) bool { return true }
+	if c.country || len(c.countries) > 0 && !w.countryAllowed(c) {
+		table := l.connected(c)
+		routed = func(countries []string) bool { // CTRY-5
+			return slices.ContainsFunc(countries, func(id string) bool { return slices.Contains(table, id) })
+		}
+	}
+	var whole func(doc int64) bool // publishable, and so is all that it names (CLM-12)
+	members := func(doc int64, v *version) []int64 {
+		if l.part(doc) == slides {
+			return l.shared[doc]
+		}
+		return v.nodes
+	}
+	whole = func(doc int64) bool {
+		v, standing := l.taken(doc, steady, today)
+		if standing != "approved" {
+			return false
+		}
+		return !slices.ContainsFunc(members(doc, v), func(m int64) bool { return !whole(m) })
+	}
+	after := items{}
+	publish := func(doc int64) {
+		v, _ := l.taken(doc, steady, today)
+		after[doc] = item{Part: l.part(doc), Standing: "approved__v", Fields: synced(w, c, l.part(doc), v), Members: fmt.Sprint(members(doc, v))}
+	}
+	keep := func(doc int64) {
+		if was, there := before[doc]; there {
+			after[doc] = was
+		}
+	}
+	withdraw := func(doc int64) {
+		if was, there := before[doc]; there {
+			was.Standing = "obsolete__v"
+			after[doc] = was
+		}
+	}
+	all := map[int64]bool{}
+	for doc := range l.versions {
+		all[doc] = true
+	}
+	for doc := range before {
+		all[doc] = true
+	}
+	partOf := func(doc int64) string {
+		if l.latest(doc) != nil {
+			return l.part(doc)
+		}
+		return before[doc].Part
+	}
+	needed := map[int64]bool{}
+	for _, part := range []string{presentations, slides, shareds} {
+		for doc := range all {
+			if partOf(doc) != part {
+				continue
+			}
+			v, standing := l.taken(doc, steady, today)
+			if part != presentations {
+				switch {
+				case !needed[doc]: // CTRY-5: withdrawn when the last one there stops
+					withdraw(doc)
+				case v != nil && whole(doc):
+					publish(doc)
+				default:
+					keep(doc)
+				}
+			} else {
+				var countries []string
+				if v != nil {
+					countries = texts(v.Fields["country__v"])
+				}
+				keeping := standing == "expired" || standing == "draft" || standing == "unapproved" && c.onUnapproved != "withdraw"
+				switch {
+				case standing == "deleted" || standing == "obsolete" || standing == "unpublished" || standing == "unapproved" && !keeping:
+					withdraw(doc)
+				case !routed(countries) && (len(countries) > 0 || !keeping):
+					withdraw(doc)
+				case keeping || !whole(doc):
+					keep(doc)
+				default:
+					publish(doc)
+				}
+			}
+			if now, there := after[doc]; there && now.Standing == "approved__v" {
+				for _, m := range memberList(now.Members) {
+					needed[m] = true
+				}
+			}
+		}
+	}
+	return after
+}
+
+func memberList(text string) []int64 {
+	var out []int64
+	for _, s := range strings.Fields(strings.Trim(text, "[]")) {
+		n, _ := strconv.ParseInt(s, 10, 64)
+		out = append(out, n)
+	}
+	return out
+}
+
+// synced is CLM-5: the fields of an item, with those of field rules.
+func synced(w *world, c *crmConfig, part string, v *version) string {
+	f := map[string]any{
+		"name__v": v.Name, "link__sys": fmt.Sprintf("%d_%d", w.ids[source], v.Doc), "version_link__sys": fmt.Sprintf("%d_%d_%d", w.ids[source], v.Doc, v.Seq),
+	}
+	for _, name := range []string{"title__v", "description__v", "crm_end_date__v"} {
+		if x, ok := v.Fields[name]; ok {
+			f[name] = x
+		}
+	}
+	team, _ := v.Fields["team__c"].(string)
+	switch {
+	case c.team == "", c.team == "values" && part == shareds:
+		f["team__c"] = "not compared" // what no rule fills stays as it is
+		team = ""
+	case c.team == "values" && team == "red":
+		team = "Red team"
+	case team == "" && c.nobody:
+		team = "nobody"
+	}
+	if team != "" {
+		f["team__c"] = team
+	}
+	return canonicalFields(f)
+}
+
+func canonicalFields(f map[string]any) string {
+	b, err := json.Marshal(f)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// published reads what a CRM vault holds of ours, by VQL. Marks are unique.
+func (w *world) published(c *crmConfig) items {
+	w.t.Helper()
+	out := items{}
+	prefix := fmt.Sprintf("accord:promomats_crm_clm_presentation__v:%d:", w.ids[source])
+	docOf := func(mark any) int64 {
+		text, ok := strings.CutPrefix(fmt.Sprint(mark), prefix)
+		n, err := strconv.ParseInt(text, 10, 64)
+		if !ok || err != nil {
+			return 0
+		}
+		return n
+	}
+	byID := map[string]int64{}
+	partOf := map[string]string{"slide__v": slides, "shared_resource__v": shareds, "presentation__v": presentations}
+	rows := w.query(c.vault(), "SELECT id, external_id__v, TONAME(type__v) AS kind, TONAME(status__v) AS state, name__v, title__v, description__v, crm_end_date__v, team__c, link__sys, version_link__sys FROM documents")
+	for _, r := range rows {
+		doc := docOf(r["external_id__v"])
+		if doc == 0 {
+			continue
+		}
+		part := partOf[fmt.Sprint(r["kind"])]
+		if was, double := out[doc]; double {
+			w.fail("%s holds document %d twice: %s and %v", c.vault(), doc, was.ID, r["id"])
+		}
+		f := map[string]any{}
+		for _, name := range []string{"name__v", "title__v", "description__v", "crm_end_date__v", "team__c", "link__sys", "version_link__sys"} {
+			if r[name] != nil {
+				f[name] = r[name]
+			}
+		}
+		if c.team == "" || c.team == "values" && part == shareds {
+			f["team__c"] = "not compared"
+		}
+		byID[fmt.Sprint(r["id"])] = doc
+		out[doc] = item{ID: fmt.Sprint(r["id"]), Part: part, Standing: fmt.Sprint(r["state"]), Fields: canonicalFields(f)}
+	}
+	members := map[int64][]int64{}
+	for _, r := range w.query(c.vault(), "SELECT id, (SELECT content_id__sys, order__sys FROM binder_nodes__sysr) FROM binders") {
+		doc := byID[fmt.Sprint(r["id"])]
+		sub, _ := r["binder_nodes__sysr"].(map[string]any)
+		data, _ := sub["data"].([]any)
+		slices.SortFunc(data, func(a, b any) int { return int(number64(a, "order__sys") - number64(b, "order__sys")) })
+		for _, n := range data {
+			if m := byID[fmt.Sprint(n.(map[string]any)["content_id__sys"])]; doc != 0 {
+				members[doc] = append(members[doc], m)
+			}
+		}
+	}
+	for _, r := range w.query(c.vault(), "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = 'related_shared_resource__v'") {
+		if doc := byID[fmt.Sprint(r["source_doc_id__v"])]; doc != 0 {
+			members[doc] = append(members[doc], byID[fmt.Sprint(r["target_doc_id__v"])])
+		}
+	}
+	for doc, x := range out {
+		list := members[doc]
+		if x.Part == slides {
+			slices.Sort(list)
+		}
+		x.Members = fmt.Sprint(list)
+		out[doc] = x
+	}
+	return out
+}
+
+func number64(row any, name string) int64 {
+	n, _ := strconv.ParseInt(fmt.Sprint(row.(map[string]any)[name]), 10, 64)
+	return n
+}
+
+// countries reads the Connection Country records of a CRM vault, by country.
+func (w *world) countries(c *crmConfig) []string {
+	w.t.Helper()
+	var out []string
+	for _, r := range w.query(source, fmt.Sprintf("SELECT id, country__v FROM crm_connection_country__v WHERE vault_crm_id__v = '%d'", w.ids[c.vault()])) {
+		out = append(out, fmt.Sprint(r["country__v"]))
+	}
+	slices.Sort(out)
+	return out
+}

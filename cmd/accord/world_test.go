@@ -1,0 +1,567 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/providers/devvault"
+	"accord/providers/vault"
+	"accord/state"
+	"accord/state/local"
+)
+
+// world is a development server, a configuration directory, and the tool, all
+// in this process and under one clock.
+type world struct {
+	t      testing.TB
+	server *devvault.Server
+	web    *httptest.Server
+	clock  *worldClock
+	dir    string
+	file   string // of the password
+	users  map[string]string
+
+	limits string // the limits block of the configuration
+	crms   []*crmConfig
+	ids    map[string]int64 // of vaults
+	prod   bool             // the content vault is in production
+	trace  []string         // what was done, for whoever reads a failure
+
+	mu    sync.Mutex
+	heard []string // calls since listen: vault, method, path, and the query
+	// instead answers a call in place of the server, when it says so.
+	instead func(w http.ResponseWriter, vault, method, path, query string) bool
+}
+
+// crmConfig is what the configuration says of one CRM vault: vault.crm["a"] is
+// the vault crm-a.
+type crmConfig struct {
+	key          string
+	environment  string
+	countries    []string // the filter, by label
+	country      bool     // the Country Integration is active
+	clm          bool     // the CLM Integration is active
+	rule         string   // query_rule: "" for none, active, inactive
+	team         string   // field_rule team__c → team__c: "", plain, values, default
+	onUnapproved string
+
+	// nobody says that the field rule in the vault has a default: what a block
+	// leaves out is not managed, and stays as it is.
+	nobody bool
+}
+
+func (c *crmConfig) vault() string { return "crm-" + c.key }
+
+func (c *crmConfig) point(name string) addrs.Instance {
+	return addrs.NewKeyed("integration_point", name, c.key)
+}
+
+type worldClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *worldClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *worldClock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+const source = "promomats"
+
+// newWorld starts a server with a content vault and a CRM vault for each
+// config, not yet connected by anything but the platform.
+func newWorld(t testing.TB, production bool, crms ...*crmConfig) *world {
+	t.Helper()
+	w := &world{t: t, clock: &worldClock{now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}, dir: t.TempDir(), users: map[string]string{}, crms: crms, ids: map[string]int64{}, prod: production,
+		limits: `max_withdrawn = "100%"
+    max_published = "100%"
+    ignore_below  = 1000000`}
+	server, err := devvault.Open(devvault.Options{Dir: t.TempDir(), Lax: true, Clock: w.clock.Now,
+		Settings: devvault.Settings{Burst: 1_000_000, AuthBurst: 1_000_000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server, w.web = server, httptest.NewServer(http.HandlerFunc(w.serve))
+	t.Cleanup(func() { w.web.Close(); _ = server.Close() })
+	w.file = filepath.Join(w.dir, "dev.json")
+	if err := os.WriteFile(w.file, []byte(`{"password": "dev"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.addVault(source, "promomats", environmentOf(production))
+	for _, c := range crms {
+		if c.environment == "" {
+			c.environment = environmentOf(production)
+		}
+		w.addVault(c.vault(), "crm", c.environment)
+		if err := server.Connect(devvault.ConnectSpec{Content: source, CRM: c.vault()}, w.web.URL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+// serve hands calls of the tool to the server.
+func (w *world) serve(to http.ResponseWriter, r *http.Request) {
+	vault, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/api/v25.2/")
+	query := ""
+	if path == "query" && r.Body != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		form, _ := url.ParseQuery(string(body))
+		query = form.Get("q")
+	}
+	w.mu.Lock()
+	w.heard = append(w.heard, strings.TrimSpace(vault+" "+r.Method+" "+path+" "+query))
+	instead := w.instead
+	w.mu.Unlock()
+	if instead != nil && instead(to, vault, r.Method, path, query) {
+		return
+	}
+	w.server.Handler().ServeHTTP(to, r)
+}
+
+// listen returns the calls since it was asked last.
+func (w *world) listen() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	heard := w.heard
+	w.heard = nil
+	return heard
+}
+
+// answer sets what answers in place of the server; nil: nothing.
+func (w *world) answer(instead func(to http.ResponseWriter, vault, method, path, query string) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.instead = instead
+}
+
+func environmentOf(production bool) string {
+	if production {
+		return "production"
+	}
+	return "sandbox"
+}
+
+// teamField is a custom field of documents, in every vault.
+const teamField = `{"mdl": "RECREATE Docfield team__c (label('Team'), active(true), required(false), shared(true), type('String'), max_length(100), display_section('general'));"}
+`
+
+func (w *world) addVault(name, kind, environment string) {
+	w.t.Helper()
+	if err := w.server.AddVault(devvault.VaultSpec{Name: name, Kind: kind, Environment: environment, Domain: "accord.dev"}); err != nil {
+		w.t.Fatal(err)
+	}
+	var answer struct {
+		Vaults []struct {
+			ID   int64  `json:"id"`
+			Name string `json:"name"`
+		} `json:"vaults"`
+	}
+	req := httptest.NewRequest("GET", "/_dev/vaults", nil)
+	req.Header.Set("X-Dev-Token", "dev")
+	got := httptest.NewRecorder()
+	w.server.Handler().ServeHTTP(got, req)
+	if err := json.Unmarshal(got.Body.Bytes(), &answer); err != nil {
+		w.t.Fatal(err)
+	}
+	for _, v := range answer.Vaults {
+		w.ids[v.Name] = v.ID
+	}
+	w.load(name, teamField)
+}
+
+func (w *world) load(vault, lines string) {
+	w.t.Helper()
+	if _, err := w.server.Load(vault, fmt.Sprintf("lines-%d", len(lines)), strings.NewReader(lines)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// note adds to what is printed when something goes wrong.
+func (w *world) note(format string, args ...any) {
+	w.trace = append(w.trace, fmt.Sprintf(format, args...))
+}
+
+// call calls the API of a vault as its admin would.
+func (w *world) call(method, vault, path string, form url.Values) (map[string]any, error) {
+	session := w.users[vault]
+	if session == "" && path != "auth" {
+		got, err := w.call("POST", vault, "auth", url.Values{"username": {"admin@" + vault + ".dev"}, "password": {"dev"}})
+		if err != nil {
+			return nil, err
+		}
+		session, _ = got["sessionId"].(string)
+		w.users[vault] = session
+	}
+	req := httptest.NewRequest(method, w.web.URL+"/"+vault+"/api/v25.2/"+path, strings.NewReader(form.Encode()))
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", session)
+	got := httptest.NewRecorder()
+	w.server.Handler().ServeHTTP(got, req)
+	out := map[string]any{}
+	d := json.NewDecoder(got.Body)
+	d.UseNumber()
+	if err := d.Decode(&out); err != nil {
+		return nil, err
+	}
+	if out["responseStatus"] == "INVALID_SESSION_ID" || fmt.Sprint(out["errors"]) != "<nil>" && strings.Contains(fmt.Sprint(out["errors"]), "INVALID_SESSION_ID") {
+		delete(w.users, vault)
+		return w.call(method, vault, path, form)
+	}
+	if out["responseStatus"] == "FAILURE" || out["responseStatus"] == "EXCEPTION" {
+		return out, fmt.Errorf("%s %s %s: %v", method, vault, path, out["errors"])
+	}
+	return out, nil
+}
+
+// query reads all rows of a VQL query.
+func (w *world) query(vault, q string) []map[string]any {
+	w.t.Helper()
+	got, err := w.call("POST", vault, "query", url.Values{"q": {q}})
+	var rows []map[string]any
+	for {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		data, _ := got["data"].([]any)
+		for _, r := range data {
+			rows = append(rows, r.(map[string]any))
+		}
+		details, _ := got["responseDetails"].(map[string]any)
+		next, _ := details["next_page"].(string)
+		if next == "" {
+			return rows
+		}
+		_, path, _ := strings.Cut(next, "/api/v25.2/")
+		if path == "" {
+			w.t.Fatalf("the next page is %q", next)
+		}
+		got, err = w.call("POST", vault, path, nil)
+	}
+}
+
+// dump is the canonical text of a vault, or of one kind of its content.
+func (w *world) dump(vault, kind string) string {
+	w.t.Helper()
+	var b bytes.Buffer
+	if err := w.server.Dump(context.Background(), vault, kind, &b); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.String()
+}
+
+// documentsDump is all content of a vault but its records.
+func (w *world) documentsDump(vault string) string {
+	return w.dump(vault, "version") + w.dump(vault, "node") + w.dump(vault, "relationship")
+}
+
+// writes are the calls that write, since this was asked last, by vault, method
+// and route. Setting the run times of points (CLM-8) is left out: it is told
+// apart by points, the number of such calls that there may be.
+func (w *world) writes() map[string]int {
+	out := map[string]int{}
+	for _, c := range w.server.Calls(true) {
+		if c.Effect == "write" {
+			out[c.Vault+" "+c.Method+" "+c.Route] += c.Count
+		}
+	}
+	return out
+}
+
+// hcl is the configuration.
+func (w *world) hcl() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `accord {
+  limits {
+    %s
+  }
+  sync {
+    filter_delay = "0s"
+  }
+}
+vault "promomats" {
+  kind        = "promomats"
+  environment = %q
+  url         = "dev://promomats"
+}
+`, w.limits, environmentOf(w.prod))
+	each := func(name, body string, of func(*crmConfig) (map[string]string, bool)) {
+		entries := map[string]map[string]string{}
+		for _, c := range w.crms {
+			if values, ok := of(c); ok {
+				entries[c.key] = values
+			}
+		}
+		if len(entries) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "%s {\n  for_each = {\n", name)
+		for _, key := range slices.Sorted(maps.Keys(entries)) {
+			fmt.Fprintf(&b, "    %s = {", key)
+			for _, k := range slices.Sorted(maps.Keys(entries[key])) {
+				fmt.Fprintf(&b, " %s = %s,", k, entries[key][k])
+			}
+			b.WriteString(" }\n")
+		}
+		fmt.Fprintf(&b, "  }\n%s}\n", body)
+	}
+	all := func(values func(*crmConfig) map[string]string) func(*crmConfig) (map[string]string, bool) {
+		return func(c *crmConfig) (map[string]string, bool) { return values(c), true }
+	}
+	status := func(active bool) string {
+		if active {
+			return `"active"`
+		}
+		return `"inactive"`
+	}
+	each(`vault "crm"`, "  kind = \"crm\"\n  environment = each.value.environment\n  url = each.value.url\n", all(func(c *crmConfig) map[string]string {
+		return map[string]string{"environment": strconv.Quote(c.environment), "url": strconv.Quote("dev://" + c.vault())}
+	}))
+	each(`connection "crm"`, "  type = \"promomats_crm\"\n  content = vault.promomats\n  crm = vault.crm[each.key]\n", all(func(*crmConfig) map[string]string { return nil }))
+	each(`country_filter "crm"`, "  connection = connection.crm[each.key]\n  feature = \"clm\"\n  countries = each.value.countries\n", func(c *crmConfig) (map[string]string, bool) {
+		list, _ := json.Marshal(c.countries)
+		return map[string]string{"countries": string(list)}, len(c.countries) > 0
+	})
+	routed := func(c *crmConfig) (map[string]string, bool) {
+		return map[string]string{"status": status(c.country)}, w.countryAllowed(c)
+	}
+	each(`integration "country"`, "  connection = connection.crm[each.key]\n  type = \"country\"\n  status = each.value.status\n", routed)
+	each(`integration_point "clm_country"`, "  integration = integration.country[each.key]\n  name = \"clm_country\"\n  status = each.value.status\n", routed)
+	each(`integration "clm"`, "  connection = connection.crm[each.key]\n  type = \"clm\"\n  status = each.value.status\n", all(func(c *crmConfig) map[string]string {
+		return map[string]string{"status": status(c.clm)}
+	}))
+	each(`integration_point "clm_presentation"`, "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  on_unapproved = each.value.unapproved\n", all(func(c *crmConfig) map[string]string {
+		unapproved := c.onUnapproved
+		if unapproved == "" {
+			unapproved = "keep"
+		}
+		return map[string]string{"status": status(c.clm), "unapproved": strconv.Quote(unapproved)}
+	}))
+	each(`query_rule "approved_only"`, "  connection = connection.crm[each.key]\n  status = each.value.status\n", func(c *crmConfig) (map[string]string, bool) {
+		return map[string]string{"status": strconv.Quote(c.rule)}, c.rule != ""
+	})
+	for _, c := range w.crms {
+		if c.team == "" {
+			continue
+		}
+		fmt.Fprintf(&b, "field_rule \"team_%s\" {\n  connection = connection.crm[%q]\n  source = \"team__c\"\n  target = \"team__c\"\n", c.key, c.key)
+		switch c.team {
+		case "values":
+			b.WriteString("  applies_to = [\"presentation__v\", \"slide__v\"]\n  values = { red = \"Red team\" }\n")
+		case "default":
+			b.WriteString("  default = \"nobody\"\n")
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+// countryAllowed is CONN-3: a sandbox never populates a production vault.
+func (w *world) countryAllowed(c *crmConfig) bool { return !w.prod || c.environment == "production" }
+
+// tool is one start of accord: a provider of its own, and all that a command
+// opens.
+type tool struct {
+	*world
+	*workspace
+	ctx context.Context
+}
+
+// start opens what every command opens. The provider runs in this process.
+func (w *world) start(ctx context.Context, operation string) *tool {
+	w.t.Helper()
+	must := func(err error) {
+		if err != nil {
+			w.t.Helper()
+			w.fail("%s: %v", operation, err)
+		}
+	}
+	must(os.WriteFile(filepath.Join(w.dir, "main.hcl"), []byte(w.hcl()), 0o600))
+	config, diags := lang.Load(w.dir)
+	if diags.HasErrors() {
+		must(diags)
+	}
+	x := &tool{world: w, ctx: ctx, workspace: &workspace{dir: w.dir, config: config, cli: &cli{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}}}
+	p := vault.New()
+	x.closers = append(x.closers, p.Close)
+	sch, err := p.Schema(ctx)
+	must(err)
+	x.workspace.planner = &planner.Planner{Tool: "accord test", Now: w.clock.Now,
+		Providers: map[string]providers.Provider{"vault": p}, Schemas: map[string]*schema.Provider{"vault": sch}}
+	if _, err := x.evaluate(ctx, inputs{}); err != nil {
+		must(fmt.Errorf("%w\n%s", err, x.cli.stderr))
+	}
+	store, err := local.Open(filepath.Join(w.dir, ".accord", "accord.state.json"), local.Options{Tool: "accord test", Now: w.clock.Now})
+	must(err)
+	x.store = store
+	x.onClose(store)
+	x.journal, err = store.Journal(ctx)
+	must(err)
+	x.workspace.planner.Journal = x.journal
+	settings := planner.SettingsOf(x.desired.Settings)
+	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Set: true, Share: l.Share, Place: l.Place} }
+	s, err := syncer.New(syncer.Options{
+		Provider: x.provider, Journal: x.journal, WorkDir: filepath.Join(w.dir, ".accord", "work"), Operation: operation,
+		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
+		Now:    w.clock.Now,
+	})
+	must(err)
+	x.onClose(s)
+	x.workspace.planner.Syncer = s
+	return x
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.t.Helper()
+	w.t.Fatalf("%s\n\nwhat was done:\n%s", fmt.Sprintf(format, args...), strings.Join(w.trace, "\n"))
+}
+
+func (x *tool) configure(instances []providers.Object) (map[addrs.Instance]providers.Object, error) {
+	endpoints := map[addrs.Instance]providers.Endpoint{}
+	for _, inst := range instances {
+		var body instanceBody
+		if err := inst.Decode(&body); err != nil {
+			return nil, err
+		}
+		name, _ := devName(body.URL)
+		endpoints[inst.Addr] = providers.Endpoint{URL: x.web.URL + "/" + name, ID: x.ids[name], User: "admin@" + name + ".dev", PasswordFile: x.file}
+	}
+	found, errs := x.workspace.planner.Configure(x.ctx, providers.Config{Dir: x.world.dir, Instances: instances, Endpoints: endpoints, Tool: "accord-test"})
+	return found, errors.Join(errs...)
+}
+
+// makePlan plans what the files want.
+func (x *tool) makePlan(st *state.State) (*plan.Plan, error) {
+	found, err := x.configure(objectsOf(x.desired.Instances))
+	if err != nil {
+		return nil, err
+	}
+	p, diags := x.workspace.planner.Plan(x.ctx, planner.Request{Desired: x.desired, State: st, Instances: found})
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return p, nil
+}
+
+// apply plans and applies, and returns both. Between the two, meanwhile happens.
+func (w *world) apply(ctx context.Context, meanwhile ...func()) (*plan.Plan, *planner.Report, error) {
+	w.t.Helper()
+	x := w.start(ctx, "apply")
+	defer x.Close()
+	lock, err := x.store.Lock(ctx, "apply")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer lock.Unlock()
+	p, err := x.makePlan(lock.State())
+	if err != nil || len(p.Refusals) > 0 {
+		return p, nil, err
+	}
+	for _, f := range meanwhile {
+		f()
+	}
+	report, err := x.workspace.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: x.desired, Lock: lock})
+	return p, report, err
+}
+
+// plan plans only.
+func (w *world) plan(ctx context.Context) (*plan.Plan, error) {
+	w.t.Helper()
+	x := w.start(ctx, "plan")
+	defer x.Close()
+	st, err := x.store.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return x.makePlan(st)
+}
+
+// sync runs what is due, or all in full, after a preview of the same.
+func (w *world) sync(ctx context.Context, full bool) ([]syncer.Impact, []syncer.Outcome, error) {
+	w.t.Helper()
+	impacts, _, err := w.runs(ctx, full, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("preview: %w", err)
+	}
+	_, outcomes, err := w.runs(ctx, full, false)
+	return impacts, outcomes, err
+}
+
+func (w *world) runs(ctx context.Context, full, preview bool) ([]syncer.Impact, []syncer.Outcome, error) {
+	w.t.Helper()
+	x := w.start(ctx, "sync")
+	defer x.Close()
+	st, err := x.store.Read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := x.configure(x.workspace.planner.AppliedInstances(st))
+	if err != nil {
+		return nil, nil, err
+	}
+	tasks, err := x.workspace.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := x.choose(ctx, tasks, nil, syncOptions{full: full}); err != nil {
+		return nil, nil, err
+	}
+	if preview {
+		impacts, err := x.workspace.planner.Syncer.Preview(ctx, tasks)
+		return impacts, nil, err
+	}
+	return nil, x.workspace.planner.Syncer.Run(ctx, tasks), nil
+}
+
+// lines splits a dump into its lines.
+func lines(text string) []string {
+	var out []string
+	s := bufio.NewScanner(strings.NewReader(text))
+	s.Buffer(nil, 16<<20)
+	for s.Scan() {
+		out = append(out, s.Text())
+	}
+	return out
+}
+
+func (w *world) must(_ any, err error) {
+	w.t.Helper()
+	if err != nil {
+		w.fail("%v", err)
+	}
+}
