@@ -13,6 +13,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/state"
+	"accord/state/sqljournal"
 	"accord/state/statetest"
 )
 
@@ -149,7 +150,7 @@ func TestRunsArePruned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(runs) != keptRuns+1 || runs[0].ID != "last" || runs[keptRuns].ID != "full" {
+	if len(runs) != sqljournal.KeptRuns+1 || runs[0].ID != "last" || runs[sqljournal.KeptRuns].ID != "full" {
 		t.Errorf("%d runs are kept", len(runs))
 	}
 	m, err := j.Memory(t.Context(), point)

@@ -1,0 +1,631 @@
+// Package sqljournal is a state.Journal in a database: its statements, and the
+// rules that they keep. It is written for SQLite and PostgreSQL alike.
+//
+// It refuses to know how the database is opened, which tables it has (a
+// backend brings its own schema.sql), and how its users are told alive from
+// dead. Start with Place and New.
+package sqljournal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/state"
+)
+
+// KeptRuns is how many runs of each sync are kept.
+const KeptRuns = 1000
+
+// Place is a database and what a journal must know of it.
+type Place struct {
+	DB      *sql.DB
+	Dialect Dialect
+
+	// Turn is the first statement of each transaction, which makes writers
+	// take turns; "" where the database sees to it.
+	Turn string
+
+	// Now is the clock; nil: the database's own.
+	Now func() time.Time
+
+	// Holder returns the record of who takes a lease.
+	Holder func(operation, path string) state.Holder
+
+	// Mine returns a name for who takes leases here; Alive reports whether the
+	// one with a name may still live.
+	Mine  func() (string, error)
+	Alive func(name string) bool
+
+	// Explain may turn an error of the database into one that says what to do;
+	// nil: as it is.
+	Explain func(error) error
+}
+
+// Dialect turns a statement with placeholders ?1, ?2 … into the database's own
+// words; nil: they are.
+type Dialect func(statement string) string
+
+// Dollars is the dialect of PostgreSQL.
+func Dollars(statement string) string { return strings.ReplaceAll(statement, "?", "$") }
+
+func (d Dialect) of(statement string) string {
+	if d == nil {
+		return statement
+	}
+	return d(statement)
+}
+
+// Journal is a state.Journal. What is done must be kept although the caller
+// was told to stop, so only beginnings heed ctx.
+type Journal struct{ at Place }
+
+var _ state.Journal = (*Journal)(nil)
+
+// New returns the journal in a database whose tables are there.
+func New(at Place) *Journal { return &Journal{at: at} }
+
+func (j *Journal) db() db { return db{j.at.DB, j.at.Dialect} }
+
+func (j *Journal) now(ctx context.Context, tx tx) (time.Time, error) {
+	if j.at.Now != nil {
+		return j.at.Now().UTC(), nil
+	}
+	var now time.Time
+	err := tx.QueryRowContext(ctx, "SELECT clock_timestamp()").Scan(&now)
+	return now.UTC(), err
+}
+
+// tx is a transaction that is spoken to with placeholders ?1, ?2 …
+type tx struct {
+	*sql.Tx
+	dialect Dialect
+}
+
+func (t tx) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	return t.Tx.ExecContext(ctx, t.dialect.of(statement), args...)
+}
+
+func (t tx) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	return t.Tx.QueryContext(ctx, t.dialect.of(statement), args...)
+}
+
+func (t tx) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	return t.Tx.QueryRowContext(ctx, t.dialect.of(statement), args...)
+}
+
+func (t tx) PrepareContext(ctx context.Context, statement string) (*sql.Stmt, error) {
+	return t.Tx.PrepareContext(ctx, t.dialect.of(statement))
+}
+
+// db is a database that is spoken to in the same way.
+type db struct {
+	*sql.DB
+	dialect Dialect
+}
+
+func (d db) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	return d.DB.QueryContext(ctx, d.dialect.of(statement), args...)
+}
+
+// tx runs fn in a transaction that is durable when tx returns nil, and never
+// happened otherwise: ctx does not cut a commit short.
+func (j *Journal) tx(ctx context.Context, fn func(tx tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	t, err := j.at.DB.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if j.at.Turn != "" {
+		_, err = t.ExecContext(ctx, j.at.Turn)
+	}
+	if err == nil {
+		err = fn(tx{t, j.at.Dialect})
+	}
+	if err != nil {
+		t.Rollback()
+		return err
+	}
+	return t.Commit()
+}
+
+// fail says what was being attempted.
+func (j *Journal) fail(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if j.at.Explain != nil {
+		err = j.at.Explain(err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// Memory implements state.Journal.
+func (j *Journal) Memory(ctx context.Context, sync addrs.Instance) (m state.Memory, err error) {
+	err = j.tx(ctx, func(tx tx) error {
+		var text string
+		err := tx.QueryRowContext(ctx, "SELECT memory FROM sync WHERE addr = ?1", sync.String()).Scan(&text)
+		if err == nil {
+			err = json.Unmarshal([]byte(text), &m)
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if m.Owed, err = column[string](ctx, tx, "SELECT reason FROM owed WHERE sync = ?1 ORDER BY reason", sync.String()); err != nil {
+			return err
+		}
+		if m.Last, err = first(queryRuns(ctx, tx, "WHERE sync = ?1 ORDER BY seq DESC LIMIT 1", sync.String())); err != nil {
+			return err
+		}
+		if m.LastFull, err = first(queryRuns(ctx, tx, "WHERE seq = "+lastFull, sync.String())); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1", sync.String()).Scan(&m.Failures)
+	})
+	return m, j.fail("reading what is remembered of "+sync.String(), err)
+}
+
+const lastFull = "(SELECT max(seq) FROM run WHERE sync = ?1 AND mode = 'full' AND outcome IN ('clean', 'faulty'))"
+
+// Remember implements state.Journal.
+func (j *Journal) Remember(ctx context.Context, lease state.Lease, m state.Memory) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		if err := held(ctx, tx, lease.Sync.String(), lease.Fence); err != nil {
+			return err
+		}
+		return remember(ctx, tx, lease.Sync.String(), m)
+	})
+	return j.fail("remembering "+lease.Sync.String(), err)
+}
+
+func remember(ctx context.Context, tx tx, sync string, m state.Memory) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2", sync, text(m))
+	return err
+}
+
+// Owe implements state.Journal.
+func (j *Journal) Owe(ctx context.Context, sync addrs.Instance, reasons []string) error {
+	err := j.tx(ctx, func(tx tx) error {
+		for _, r := range reasons {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO owed (sync, reason) VALUES (?1, ?2) ON CONFLICT DO NOTHING", sync.String(), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return j.fail("promising a run of "+sync.String(), err)
+}
+
+// Settle implements state.Journal.
+func (j *Journal) Settle(ctx context.Context, sync addrs.Instance, reasons []string) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		if reasons == nil {
+			_, err := tx.ExecContext(ctx, "DELETE FROM owed WHERE sync = ?1", sync.String())
+			return err
+		}
+		return settle(ctx, tx, sync.String(), reasons)
+	})
+	return j.fail("settling what is owed to "+sync.String(), err)
+}
+
+func settle(ctx context.Context, tx tx, sync string, reasons []string) error {
+	for _, r := range reasons {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM owed WHERE sync = ?1 AND reason = ?2", sync, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forget implements state.Journal.
+func (j *Journal) Forget(ctx context.Context, lease state.Lease) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		if err := held(ctx, tx, lease.Sync.String(), lease.Fence); err != nil {
+			return err
+		}
+		for _, query := range []string{
+			"DELETE FROM sync WHERE addr = ?1",
+			"DELETE FROM owed WHERE sync = ?1",
+			"DELETE FROM batch WHERE sync = ?1",
+			"DELETE FROM failure WHERE sync = ?1",
+		} {
+			if _, err := tx.ExecContext(ctx, query, lease.Sync.String()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return j.fail("forgetting "+lease.Sync.String(), err)
+}
+
+// Begin implements state.Journal.
+func (j *Journal) Begin(ctx context.Context, r state.Run) error {
+	err := j.tx(ctx, func(tx tx) error {
+		sync := r.Sync.String()
+		if err := held(ctx, tx, sync, r.Fence); err != nil {
+			return err
+		}
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE sync = ?3 AND outcome = ''",
+			state.Interrupted, nanos(now), sync); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND done <> 0", sync); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+			r.ID, sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started))
+		return err
+	})
+	return j.fail("recording the start of run "+r.ID, err)
+}
+
+// tally takes the failures of a run into its row.
+const tally = `
+	failures = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND last_run = run.seq),
+	fresh    = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND first_run = run.seq AND last_run = run.seq)`
+
+// running is a run that has begun, not ended, and not been fenced.
+type running struct {
+	seq    int64
+	sync   string
+	counts map[string]int64
+}
+
+func findRunning(ctx context.Context, tx tx, id string) (r running, err error) {
+	var counts string
+	var outcome state.RunOutcome
+	var fence uint64
+	err = tx.QueryRowContext(ctx, "SELECT seq, sync, counts, outcome, fence FROM run WHERE id = ?1", id).
+		Scan(&r.seq, &r.sync, &counts, &outcome, &fence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return r, errors.New("it was not begun")
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := held(ctx, tx, r.sync, fence); err != nil {
+		return r, err
+	}
+	if outcome != "" {
+		return r, fmt.Errorf("it has ended as %s", outcome)
+	}
+	return r, json.Unmarshal([]byte(counts), &r.counts)
+}
+
+// count adds to the counts of a run.
+func (r running) count(ctx context.Context, tx tx, counts map[string]int64) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	if r.counts == nil {
+		r.counts = map[string]int64{}
+	}
+	for name, n := range counts {
+		r.counts[name] += n
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE run SET counts = ?1 WHERE seq = ?2", text(r.counts), r.seq)
+	return err
+}
+
+// Intend implements state.Journal.
+func (j *Journal) Intend(ctx context.Context, run string, batches []state.Batch) error {
+	err := j.tx(ctx, func(tx tx) error {
+		r, err := findRunning(ctx, tx, run)
+		if err != nil {
+			return err
+		}
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for n := range batches {
+			b := &batches[n]
+			if b.Seq == 0 {
+				return errors.New("batches are counted from 1")
+			}
+			b.Run, b.At = run, now
+			if _, err := tx.ExecContext(ctx, "INSERT INTO batch (sync, run, seq, id, part, verb, keys, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+				r.sync, r.seq, b.Seq, run, b.Part, b.Verb, text(b.Keys), nanos(now)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return j.fail("recording what run "+run+" is about to write", err)
+}
+
+// Checkpoint implements state.Journal.
+func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		r, err := findRunning(ctx, tx, run)
+		if err != nil {
+			return err
+		}
+		if c.Seq > 0 {
+			var done bool
+			err := tx.QueryRowContext(ctx, "SELECT done FROM batch WHERE sync = ?1 AND run = ?2 AND seq = ?3", r.sync, r.seq, c.Seq).Scan(&done)
+			if errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("batch %d was not begun", c.Seq)
+			}
+			if err != nil || done {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE batch SET done = 1, keys = '[]' WHERE sync = ?1 AND run = ?2 AND seq = ?3", r.sync, r.seq, c.Seq); err != nil {
+				return err
+			}
+		}
+		if err := r.count(ctx, tx, c.Counts); err != nil {
+			return err
+		}
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := r.fail(ctx, tx, run, now, c.Failed); err != nil {
+			return err
+		}
+		return r.resolve(ctx, tx, c.Resolved)
+	})
+	return j.fail("recording what run "+run+" has written", err)
+}
+
+func (r running) fail(ctx context.Context, tx tx, run string, now time.Time, failures []state.Failure) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	insert, err := tx.PrepareContext(ctx, `
+		INSERT INTO failure (sync, part, key, title, kind, message, cause, first, last, attempts, first_run, last_run, id)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9, ?9, ?10)
+		ON CONFLICT (sync, part, key) DO UPDATE SET
+			title = ?4, kind = ?5, message = ?6, cause = ?7, last = ?8,
+			attempts = failure.attempts + CASE WHEN failure.last_run = ?9 THEN 0 ELSE 1 END, last_run = ?9, id = ?10`)
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, f := range failures {
+		if _, err := insert.ExecContext(ctx, r.sync, f.Part, f.Key, f.Title, f.Kind, f.Message, f.Cause.String(), nanos(now), r.seq, run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r running) resolve(ctx context.Context, tx tx, items []state.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	remove, err := tx.PrepareContext(ctx, "DELETE FROM failure WHERE sync = ?1 AND part = ?2 AND key = ?3")
+	if err != nil {
+		return err
+	}
+	defer remove.Close()
+	for _, i := range items {
+		if _, err := remove.ExecContext(ctx, r.sync, i.Part, i.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// End implements state.Journal.
+func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state.Run, err error) {
+	ctx = context.WithoutCancel(ctx)
+	err = j.tx(ctx, func(tx tx) error {
+		r, err := findRunning(ctx, tx, run)
+		if err != nil {
+			return err
+		}
+		finished := false
+		switch e.Outcome {
+		case state.Clean, state.Faulty:
+			finished = true
+		case state.Failed, state.Interrupted:
+		default:
+			return fmt.Errorf("%q is not how a run ends", e.Outcome)
+		}
+
+		if err := r.count(ctx, tx, e.Counts); err != nil {
+			return err
+		}
+		if e.Sweep {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM failure WHERE sync = ?1 AND last_run <> ?2", r.sync, r.seq); err != nil {
+				return err
+			}
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, message = ?3, "+tally+" WHERE seq = ?4",
+			e.Outcome, nanos(e.At), e.Message, r.seq); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2)", r.sync, finished); err != nil {
+			return err
+		}
+		if e.Memory != nil {
+			if err := remember(ctx, tx, r.sync, *e.Memory); err != nil {
+				return err
+			}
+		}
+		if err := settle(ctx, tx, r.sync, e.Settled); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM run WHERE sync = ?1 AND seq < (SELECT seq FROM run WHERE sync = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AND seq IS DISTINCT FROM "+
+			lastFull, r.sync, KeptRuns-1); err != nil {
+			return err
+		}
+		found, err := first(queryRuns(ctx, tx, "WHERE seq = ?1", r.seq))
+		if err == nil {
+			ended = *found
+		}
+		return err
+	})
+	return ended, j.fail("recording the end of run "+run, err)
+}
+
+// Open implements state.Journal.
+func (j *Journal) Open(ctx context.Context, sync addrs.Instance) ([]state.Batch, error) {
+	open, err := scan(ctx, j.db(), func(rows *sql.Rows) (b state.Batch, err error) {
+		var keys string
+		var at int64
+		if err = rows.Scan(&b.Run, &b.Seq, &b.Part, &b.Verb, &keys, &at); err == nil {
+			b.At = when(at)
+			err = json.Unmarshal([]byte(keys), &b.Keys)
+		}
+		return b, err
+	}, "SELECT id, seq, part, verb, keys, at FROM batch WHERE sync = ?1 AND done = 0 ORDER BY run, seq", sync.String())
+	return open, j.fail("reading the open batches of "+sync.String(), err)
+}
+
+// Failures implements state.Journal. It reads a page at a time, so that others
+// may write between two pages.
+func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[state.Failure, error] {
+	const page = 500
+	where := "WHERE (sync, part, key) > (?1, ?2, ?3)"
+	if !sync.IsZero() {
+		where = "WHERE sync = ?1 AND (part, key) > (?2, ?3)"
+	}
+	return func(yield func(state.Failure, error) bool) {
+		after := state.Failure{Sync: sync}
+		for {
+			failures, err := scan(ctx, j.db(), scanFailure,
+				"SELECT sync, part, key, title, kind, message, cause, first, last, attempts, id FROM failure "+where+
+					" ORDER BY sync, part, key LIMIT ?4", after.Sync.String(), after.Part, after.Key, page)
+			if err != nil {
+				yield(state.Failure{}, j.fail("reading the failures", err))
+				return
+			}
+			for _, f := range failures {
+				if !yield(f, nil) {
+					return
+				}
+				after = f
+			}
+			if len(failures) < page {
+				return
+			}
+		}
+	}
+}
+
+func scanFailure(rows *sql.Rows) (f state.Failure, err error) {
+	var sync, cause string
+	var first, last int64
+	if err := rows.Scan(&sync, &f.Part, &f.Key, &f.Title, &f.Kind, &f.Message, &cause, &first, &last, &f.Attempts, &f.Run); err != nil {
+		return f, err
+	}
+	f.FirstSeen, f.LastSeen = when(first), when(last)
+	return f, errors.Join(f.Sync.UnmarshalText([]byte(sync)), f.Cause.UnmarshalText([]byte(cause)))
+}
+
+// Runs implements state.Journal.
+func (j *Journal) Runs(ctx context.Context, sync addrs.Instance, n int) ([]state.Run, error) {
+	where, args := "ORDER BY seq DESC LIMIT ?1", []any{n}
+	if !sync.IsZero() {
+		where, args = "WHERE sync = ?2 "+where, []any{n, sync.String()}
+	}
+	runs, err := queryRuns(ctx, j.db(), where, args...)
+	return runs, j.fail("reading the history of runs", err)
+}
+
+// Syncs implements state.Journal.
+func (j *Journal) Syncs(ctx context.Context) ([]addrs.Instance, error) {
+	syncs, err := scan(ctx, j.db(), func(rows *sql.Rows) (a addrs.Instance, err error) {
+		var addr string
+		if err = rows.Scan(&addr); err == nil {
+			err = a.UnmarshalText([]byte(addr))
+		}
+		return a, err
+	}, "SELECT addr FROM sync UNION SELECT sync FROM owed UNION SELECT sync FROM failure ORDER BY 1")
+	return syncs, j.fail("reading which syncs are remembered", err)
+}
+
+// querier is a database or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func queryRuns(ctx context.Context, q querier, where string, args ...any) ([]state.Run, error) {
+	return scan(ctx, q, scanRun,
+		"SELECT seq, id, sync, mode, reasons, fence, started, ended, outcome, counts, failures, fresh, message FROM run "+where, args...)
+}
+
+func scanRun(rows *sql.Rows) (r state.Run, err error) {
+	var sync, reasons, counts string
+	var started, ended int64
+	if err := rows.Scan(&r.Seq, &r.ID, &sync, &r.Mode, &reasons, &r.Fence, &started, &ended, &r.Outcome, &counts, &r.Failures, &r.New, &r.Message); err != nil {
+		return r, err
+	}
+	r.Started, r.Ended = when(started), when(ended)
+	return r, errors.Join(
+		r.Sync.UnmarshalText([]byte(sync)),
+		json.Unmarshal([]byte(reasons), &r.Reasons),
+		json.Unmarshal([]byte(counts), &r.Counts))
+}
+
+func scan[T any](ctx context.Context, q querier, one func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := one(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+func column[T any](ctx context.Context, q querier, query string, args ...any) ([]T, error) {
+	return scan(ctx, q, func(rows *sql.Rows) (v T, err error) { return v, rows.Scan(&v) }, query, args...)
+}
+
+// first returns the first of at most one, nil for none.
+func first[T any](all []T, err error) (*T, error) {
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
+// text is v as JSON; v is one of our own types, which always can be.
+func text(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func when(nanos int64) time.Time {
+	if nanos == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, nanos).UTC()
+}

@@ -1,0 +1,108 @@
+package sqljournal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/state"
+)
+
+// Acquire implements state.Journal.
+func (j *Journal) Acquire(ctx context.Context, sync addrs.Instance, operation string, ttl time.Duration) (state.Lease, error) {
+	mine, err := j.at.Mine()
+	if err != nil {
+		return state.Lease{}, fmt.Errorf("leasing %s: %w", sync, err)
+	}
+	lease := state.Lease{Sync: sync, Fence: 1, Holder: j.at.Holder(operation, sync.String())}
+	err = j.tx(ctx, func(tx tx) error {
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		lease.Expires = now.Add(ttl)
+		other := state.Lease{Sync: sync}
+		var holder, alive string
+		var expires int64
+		err = tx.QueryRowContext(ctx, "SELECT fence, holder, alive, expires FROM lease WHERE sync = ?1", sync.String()).
+			Scan(&other.Fence, &holder, &alive, &expires)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+		case err != nil:
+			return err
+		case alive != "" && now.Before(when(expires)) && j.at.Alive(alive):
+			other.Expires = when(expires)
+			if err := json.Unmarshal([]byte(holder), &other.Holder); err != nil {
+				return err
+			}
+			return &state.LeasedError{Lease: other}
+		default:
+			lease.Fence = other.Fence + 1
+		}
+		_, err = tx.ExecContext(ctx, `
+			INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
+			ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`,
+			sync.String(), lease.Fence, text(lease.Holder), mine, nanos(lease.Expires))
+		return err
+	})
+	if err != nil {
+		return state.Lease{}, j.fail("leasing "+sync.String(), err)
+	}
+	return lease, nil
+}
+
+// Renew implements state.Journal.
+func (j *Journal) Renew(ctx context.Context, lease state.Lease, ttl time.Duration) (state.Lease, error) {
+	var expires time.Time
+	err := j.tx(ctx, func(tx tx) error {
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		expires = now.Add(ttl)
+		if err := held(ctx, tx, lease.Sync.String(), lease.Fence); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE lease SET expires = ?1 WHERE sync = ?2", nanos(expires), lease.Sync.String())
+		return err
+	})
+	if err != nil {
+		return state.Lease{}, j.fail("renewing the lease of "+lease.Sync.String(), err)
+	}
+	lease.Expires = expires
+	return lease, nil
+}
+
+// Release implements state.Journal.
+func (j *Journal) Release(ctx context.Context, lease state.Lease) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2", lease.Sync.String(), lease.Fence)
+		return err
+	})
+	return j.fail("giving up the lease of "+lease.Sync.String(), err)
+}
+
+// held returns ErrFenced unless the last lease of a sync is the one with this
+// fence, and was not given up.
+func held(ctx context.Context, tx tx, sync string, fence uint64) error {
+	var n int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM lease WHERE sync = ?1 AND fence = ?2 AND alive <> ''", sync, fence).Scan(&n)
+	if err == nil && n == 0 {
+		err = state.ErrFenced
+	}
+	return err
+}
+
+// Abandon gives up all leases of one who is named, as Mine named him.
+func (j *Journal) Abandon(ctx context.Context, name string) error {
+	err := j.tx(context.WithoutCancel(ctx), func(tx tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE lease SET alive = '', expires = 0 WHERE alive = ?1", name)
+		return err
+	})
+	return j.fail("giving up all leases", err)
+}
