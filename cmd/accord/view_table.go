@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -71,15 +72,16 @@ func (t *table) numeric(column int) bool {
 	return column > 0
 }
 
-// defaultWidth is for output that is no terminal.
+// defaultWidth is how wide paragraphs are at most.
 const defaultWidth = 100
 
-// screenWidth is how many columns there are for text.
+// screenWidth is how many columns there are; without a terminal, as many as a
+// line needs, so that it can be searched.
 func screenWidth(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 20 {
 			return n
 		}
 	}
-	return defaultWidth
+	return math.MaxInt32
 }
