@@ -206,15 +206,16 @@ func (c *Client) DeleteDocuments(ctx context.Context, ids []ID) []Result {
 }
 
 func (c *Client) documents(ctx context.Context, op, method string, maxRows int, rows []Fields, opts []WriteOption) []Result {
-	results := make([]Result, len(rows))
-	b := batch{
-		call:    call{op: op, method: method, path: c.c.path("objects", "documents", "batch")},
-		maxRows: maxRows, maxBytes: c.c.caps.csvBytes,
-	}
+	return c.csvRows(ctx, call{op: op, method: method, path: c.c.path("objects", "documents", "batch")}, maxRows, rows, opts)
+}
+
+// csvRows sends rows in batches, as CSV.
+func (c *Client) csvRows(ctx context.Context, k call, maxRows int, rows []Fields, opts []WriteOption) []Result {
 	for _, opt := range opts {
-		opt(&b.call)
+		opt(&k)
 	}
-	c.c.runCSV(ctx, b, rows, results)
+	results := make([]Result, len(rows))
+	c.c.runCSV(ctx, batch{call: k, maxRows: maxRows, maxBytes: c.c.caps.csvBytes}, rows, results)
 	return results
 }
 
@@ -281,15 +282,12 @@ func (c *Client) NewDraft(ctx context.Context, f Family, id ID, file *File) (Ver
 			fields["createDraft"] = "uploadedContent"
 		}
 	}
-	var reply struct {
-		Major Int `json:"major_version_number__v"`
-		Minor Int `json:"minor_version_number__v"`
-	}
+	var reply versionReply
 	op := fmt.Sprintf("start a draft of %s %s", strings.TrimSuffix(string(f), "s"), id)
 	if err := c.sendFile(ctx, call{op: op, method: http.MethodPost, path: c.c.path("objects", string(f), seg(id))}, fields, file, &reply); err != nil {
 		return Version{}, err
 	}
-	return Version{ID: id, Major: int(reply.Major), Minor: int(reply.Minor)}, nil
+	return reply.version(id), nil
 }
 
 // LifecycleAction is what a user can do with a version in its state.
