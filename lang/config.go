@@ -57,7 +57,7 @@ func Parse(dir string, sources map[string][]byte) (*Config, hcl.Diagnostics) {
 	return gather(dir, func(module string) (map[string][]byte, hcl.Diagnostics) {
 		found := map[string][]byte{}
 		for name, text := range sources {
-			if path.Dir(name) == module {
+			if path.Dir(name) == module && isSource(name) {
 				found[name] = text
 			}
 		}

@@ -24,12 +24,23 @@ type Desired struct {
 	Moves    []*Move
 	Removals []*Removal
 
-	byAddr map[addrs.Instance]*Resource
+	byAddr  map[addrs.Instance]*Resource
+	imports map[addrs.Instance]*Import
 }
 
 // Find returns the instance or the resource of an address, nil when there is
 // none.
 func (d *Desired) Find(addr addrs.Instance) *Resource { return d.byAddr[addr] }
+
+// Conditions are all that are about no single resource: asserts, and the
+// preconditions of outputs.
+func (d *Desired) Conditions() []*Condition {
+	all := slices.Clone(d.Checks)
+	for _, o := range d.Outputs {
+		all = append(all, o.Conditions...)
+	}
+	return all
+}
 
 // Object is a body as far as it is known.
 type Object struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash"
 	"slices"
+	"strconv"
 
 	"accord/lang/addrs"
 )
@@ -25,6 +26,15 @@ func (d *Desired) Digest() string {
 		for _, on := range r.DependsOn {
 			write(h, on.String())
 		}
+	}
+	for _, i := range d.Imports {
+		write(h, "import", i.To.String(), i.ID)
+	}
+	for _, m := range d.Moves {
+		write(h, "move", m.From.String(), m.To.String())
+	}
+	for _, r := range d.Removals {
+		write(h, "remove", r.From.String(), string(r.Then), strconv.FormatBool(r.Unprotect))
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

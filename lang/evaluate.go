@@ -57,7 +57,7 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	e := &evaluator{module: c.module, shared: &shared{
 		config:  c,
 		types:   map[string]*blockType{},
-		desired: &Desired{Settings: c.Settings, byAddr: map[addrs.Instance]*Resource{}},
+		desired: &Desired{Settings: c.Settings, byAddr: map[addrs.Instance]*Resource{}, imports: map[addrs.Instance]*Import{}},
 	}}
 	e.addTypes(providers)
 	abs, err := filepath.Abs(c.Dir)

@@ -101,14 +101,7 @@ func (r *Removal) Covers(addr addrs.Instance) bool {
 }
 
 // Import returns the import of an object, nil where there is none.
-func (d *Desired) Import(addr addrs.Instance) *Import {
-	for _, i := range d.Imports {
-		if i.To == addr {
-			return i
-		}
-	}
-	return nil
-}
+func (d *Desired) Import(addr addrs.Instance) *Import { return d.imports[addr] }
 
 var (
 	importSchema  = &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "to"}, {Name: "id"}}}
@@ -183,6 +176,7 @@ func (e *evaluator) evaluateImport(block *hcl.Block) {
 			})
 		default:
 			e.desired.Imports = append(e.desired.Imports, i)
+			e.desired.imports[addr] = i
 		}
 	}
 }

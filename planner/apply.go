@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner/graph"
@@ -35,6 +37,7 @@ type Report struct {
 	Skipped  []Skip
 	Outcomes []syncer.Outcome
 	Outputs  map[string]lang.Value
+	Checks   hcl.Diagnostics // what does not hold of what is there now
 	Took     time.Duration
 
 	// Interrupted says that the context ended before everything was done.
@@ -67,6 +70,9 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	}
 	for _, o := range req.Plan.Objects {
 		a.objects[o.Addr] = o
+	}
+	if err := a.rename(ctx); err != nil {
+		return a.report, err
 	}
 	if err := a.remember(ctx); err != nil {
 		return a.report, err
@@ -200,12 +206,22 @@ func (a *applying) resourceStep(ctx context.Context, s *plan.Step) error {
 		}
 		item.Planned = filled
 	}
+	if item.Action != providers.Remove {
+		if err := a.conditions(s.Ref.Addr, lang.Precondition); err != nil {
+			return err
+		}
+	}
 	started := a.Now()
 	a.emit(StepStarted{Ref: s.Ref, Action: item.Action, Word: string(item.Removal)})
 	if err := a.queue(s).do(ctx, &job{step: s, item: item}); err != nil {
 		return err
 	}
 	a.count(item.Action)
+	if item.Action != providers.Remove {
+		if err := a.conditions(s.Ref.Addr, lang.Postcondition); err != nil {
+			return err
+		}
+	}
 	a.emit(StepDone{Ref: s.Ref, Took: a.took(started)})
 	return nil
 }
@@ -300,6 +316,10 @@ func (a *applying) finish(ctx context.Context) error {
 	}
 	outputs := map[string]state.Output{}
 	if !a.req.Plan.Destroy {
+		for _, c := range a.req.Desired.Conditions() {
+			_, diags := c.Check(known)
+			a.report.Checks = append(a.report.Checks, diags...)
+		}
 		for _, out := range a.req.Desired.Outputs {
 			v, diags := out.Value(known)
 			if diags.HasErrors() || v.Unknown {
@@ -343,25 +363,34 @@ func (a *applying) forgetInstances(ctx context.Context) error {
 }
 
 // readBack returns the objects as they are now. Those with volatile attributes
-// that an output refers to are read again: a run has moved them.
+// that an output or a check refers to are read again: a run has moved them.
 func (a *applying) readBack(ctx context.Context) providers.Refs {
 	a.mu.Lock()
 	objects := maps.Clone(a.objects)
 	a.mu.Unlock()
-	var again []*object
+	wanted := map[addrs.Instance]bool{}
 	for _, out := range a.req.Desired.Outputs {
 		for _, addr := range out.DependsOn {
-			o, ok := objects[addr]
-			if !ok || a.req.Plan.Destroy {
-				continue
-			}
-			provider, typ, instance := a.typeOf(o.Type)
-			if typ == nil || instance || len(flagged(typ, isVolatile)) == 0 {
-				continue
-			}
-			rec := a.req.Lock.State().Objects[addr]
-			again = append(again, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
+			wanted[addr] = true
 		}
+	}
+	for _, c := range a.req.Desired.Conditions() {
+		for _, addr := range c.DependsOn {
+			wanted[addr] = true
+		}
+	}
+	var again []*object
+	for addr := range wanted {
+		o, ok := objects[addr]
+		if !ok || a.req.Plan.Destroy {
+			continue
+		}
+		provider, typ, instance := a.typeOf(o.Type)
+		if typ == nil || instance || len(flagged(typ, isVolatile)) == 0 {
+			continue
+		}
+		rec := a.req.Lock.State().Objects[addr]
+		again = append(again, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
 	}
 	again = slices.DeleteFunc(again, func(o *object) bool { return o.recorded == nil })
 	a.read(ctx, again, objects)

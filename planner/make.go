@@ -40,7 +40,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 		Tool: p.Tool, Created: started.UTC(), Lineage: req.State.Lineage, Serial: req.State.Serial,
 		Destroy: req.Destroy, Allow: req.Allow,
 	}
-	for _, phase := range []func(context.Context){m.gather, m.readAll, m.planAll, m.changes, m.order, m.syncs} {
+	for _, phase := range []func(context.Context){m.move, m.gather, m.readAll, m.planAll, m.checks, m.changes, m.order, m.syncs} {
 		phase(ctx)
 		if err := ctx.Err(); err != nil {
 			return nil, append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted while planning", Detail: "Nothing was changed."})
@@ -60,6 +60,7 @@ type making struct {
 	objects map[addrs.Instance]*object
 	sorted  []*object
 	refs    providers.Refs
+	known   map[addrs.Instance]lang.Object // as planned
 	plan    *plan.Plan
 	diags   hcl.Diagnostics
 }
@@ -68,7 +69,7 @@ type making struct {
 func (m *making) gather(context.Context) {
 	if !m.req.Destroy {
 		for _, r := range m.req.Desired.Resources {
-			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r}
+			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
 		}
 	}
 	for addr, inst := range m.req.Instances {
@@ -98,7 +99,7 @@ func (m *making) gather(context.Context) {
 			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
 		default:
 			m.refs[o.addr] = *remembered(o.recorded)
-			o.removal = o.typ.Removal
+			o.removal = m.removalOf(o)
 		}
 	}
 }
@@ -111,6 +112,7 @@ func (m *making) readAll(ctx context.Context) {
 			continue
 		}
 		m.plan.Reads.Objects++
+		m.checkImport(o)
 		m.adoptBegun(o)
 	}
 	m.plan.Reads.Instances = len(m.req.Instances)
@@ -150,7 +152,8 @@ func (m *making) planAll(ctx context.Context) {
 		m.diags = append(m.diags, m.cycle(cycle))
 		return
 	}
-	known := map[addrs.Instance]lang.Object{}
+	m.known = map[addrs.Instance]lang.Object{}
+	known := m.known
 	for addr, inst := range m.req.Instances {
 		known[addr] = lang.Object{Body: inst.Body, Sensitive: inst.Sensitive}
 	}
@@ -169,6 +172,7 @@ func (m *making) planAll(ctx context.Context) {
 				if diags.HasErrors() {
 					continue
 				}
+				m.conditions(o, lang.Precondition, known)
 				o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
 			}
 			todo = append(todo, o)
@@ -179,7 +183,10 @@ func (m *making) planAll(ctx context.Context) {
 		for _, o := range todo {
 			if o.planned != nil {
 				m.refs[o.addr] = *o.planned
-				known[o.addr] = lang.Object{Body: o.planned.Body, Unknown: o.planned.Unknown, Sensitive: o.planned.Sensitive}
+				known[o.addr] = o.known()
+				if o.desired != nil {
+					m.conditions(o, lang.Postcondition, known)
+				}
 			}
 		}
 	}
@@ -379,7 +386,7 @@ func (m *making) drift(o *object) {
 // protection, so taking the block out does not lift it.
 func (m *making) protect(o *object) {
 	protected := o.recorded != nil && o.recorded.Protect || o.desired != nil && o.desired.Protect
-	if !protected || (o.action != providers.Remove && o.action != providers.Replace) {
+	if !protected || m.unprotected(o) || (o.action != providers.Remove && o.action != providers.Replace) {
 		return
 	}
 	word := string(o.removal)
@@ -390,7 +397,7 @@ func (m *making) protect(o *object) {
 	if o.desired != nil || m.req.Destroy && m.req.Desired.Find(o.addr) != nil {
 		detail += " Take protect out of its lifecycle block and apply that first."
 	} else {
-		detail += " Put the block back without protect, and apply that first."
+		detail += fmt.Sprintf(" Put the block back without protect and apply that first, or write: removed { from = %s, unprotect = true }.", o.addr)
 	}
 	m.refuse(providers.Diagnostic{Severity: providers.SeverityError, Code: "PROTECTED", Addr: o.addr, Summary: fmt.Sprintf("%s is protected", o.addr), Detail: detail, Refused: true})
 }

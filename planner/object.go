@@ -31,7 +31,8 @@ type object struct {
 	removal  schema.Removal
 	record   bool // nothing for the provider to do, but the state entry changes
 
-	recovered bool // recorded comes from an intent whose outcome was lost
+	imported  *lang.Import // takes it over by its id
+	recovered bool         // recorded comes from an intent whose outcome was lost
 }
 
 // boundary turns a body of the language into an object of the contract.

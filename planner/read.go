@@ -49,8 +49,11 @@ func (p *Planner) read(ctx context.Context, objects []*object, refs providers.Re
 func (o *object) question() *providers.Object {
 	if o.desired != nil {
 		id := ""
-		if o.recorded != nil {
+		switch {
+		case o.recorded != nil:
 			id = o.recorded.ID
+		case o.imported != nil:
+			id = o.imported.ID
 		}
 		return boundary(o.addr, o.typ.Name, id, o.desired.Object)
 	}

@@ -235,6 +235,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, o 
 	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync})
 	progress.clear()
 	w.cli.showReport(w, p, report)
+	w.cli.diagnostics(report.Checks)
 	if err != nil {
 		return err
 	}
@@ -265,6 +266,9 @@ func reportCode(r *planner.Report, which failOn) int {
 		if c != exitError || code == exitOK {
 			code = c
 		}
+	}
+	if code == exitOK && r.Checks.HasErrors() {
+		code = exitError
 	}
 	if r.Interrupted {
 		return exitInterrupted

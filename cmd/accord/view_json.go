@@ -31,6 +31,9 @@ func (c *cli) line(typ, message string, data map[string]any) error {
 // happens to the content, which syncs run, and the totals.
 func (c *cli) planLines(p *plan.Plan) {
 	_ = c.line("version", "accord "+Version, map[string]any{"accord": Version, "ui": uiVersion})
+	for _, mv := range p.Moves {
+		_ = c.line("resource_moved", fmt.Sprintf("%s is now %s", mv.From, mv.To), map[string]any{"from": mv.From, "to": mv.To})
+	}
 	for _, d := range p.Drift {
 		_ = c.line("resource_drift", fmt.Sprintf("%s changed outside", d.Addr), map[string]any{"change": d})
 	}

@@ -37,7 +37,8 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 	if !concise {
 		v.reads()
 		v.newly()
-		v.drift()
+		v.moves()
+	v.drift()
 		v.changes()
 		v.content()
 		v.syncs()
@@ -94,6 +95,16 @@ func (v *planView) newly() {
 // movesContent reports whether a sync moves content, with members and containers,
 // and not only a table that others are routed by.
 func movesContent(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
+
+func (v *planView) moves() {
+	if len(v.plan.Moves) == 0 {
+		return
+	}
+	v.heading(fmt.Sprintf("Renamed (%d)", len(v.plan.Moves)))
+	for _, m := range v.plan.Moves {
+		v.line("  %s is now %s", m.From, m.To)
+	}
+}
 
 func (v *planView) drift() {
 	if len(v.plan.Drift) == 0 {
@@ -573,6 +584,7 @@ func (v *planView) verdict() {
 	add(c.Update, "to change")
 	add(c.Replace, "to replace")
 	add(c.Remove, "to remove")
+	add(len(p.Moves), "to rename")
 	add(len(p.Drift), "drifted")
 	if c.Full > 0 {
 		parts = append(parts, count(c.Full, "full sync"), fmt.Sprintf("%s in, %s out", number(c.In), number(c.Out)))

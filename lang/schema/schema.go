@@ -9,6 +9,7 @@ package schema
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 )
@@ -35,6 +36,9 @@ type Type struct {
 
 	// Removal is what taking the block out of the configuration means.
 	Removal Removal `json:"removal,omitempty"`
+
+	// Removals are what else a removed block may ask for, besides Forget.
+	Removals []Removal `json:"removals,omitempty"`
 }
 
 // Removal is the word for what happens when a block is taken out.
@@ -48,6 +52,33 @@ const (
 	Revoke     Removal = "revoke"     // take back what accord granted
 	Delete     Removal = "delete"     // delete what accord made
 )
+
+// RemovalFor is the removal that a removed block asks for by a word: "reset" is
+// whatever leads to the safe default of the type. ok is false where the type
+// cannot do it.
+func (t *Type) RemovalFor(word Removal) (r Removal, ok bool) {
+	for _, r := range t.removals() {
+		if r == word || word == Reset && (r == Deactivate || r == Revoke) {
+			return r, true
+		}
+	}
+	return "", false
+}
+
+// RemovalWords are the words that RemovalFor takes, for a sentence.
+func (t *Type) RemovalWords() string {
+	var words []string
+	for _, word := range []Removal{Forget, Reset, Delete} {
+		if _, ok := t.RemovalFor(word); ok {
+			words = append(words, string(word))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func (t *Type) removals() []Removal {
+	return append([]Removal{Forget, t.Removal}, t.Removals...)
+}
 
 // Block is the body of a block: attributes and nested blocks, in the order of
 // the reference page.

@@ -26,6 +26,7 @@ type Plan struct {
 	// Allow lifts limits by name, as given when planned.
 	Allow []string `json:"allow,omitempty"`
 
+	Moves     []Move     `json:"moves,omitempty"`   // other names for what is recorded; the objects stay as they are
 	Drift     []Change   `json:"drift,omitempty"`   // changed outside, since recorded
 	Changes   []Change   `json:"changes,omitempty"` // what this configuration changes; unchanged ones are not listed
 	Unchanged int        `json:"unchanged"`
@@ -64,6 +65,12 @@ type Change struct {
 	Protected    bool             `json:"protected,omitempty"`
 	File         string           `json:"file,omitempty"`
 	Line         int              `json:"line,omitempty"`
+}
+
+// Move is a new name for a recorded object.
+type Move struct {
+	From addrs.Instance `json:"from"`
+	To   addrs.Instance `json:"to"`
 }
 
 // Content is what one sync's run does.
@@ -137,4 +144,4 @@ func (p *Plan) Count() Count {
 }
 
 // Empty reports whether there is nothing to apply.
-func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
+func (p *Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Moves) == 0 }

@@ -23,6 +23,7 @@ type Type[T any] struct {
 	Version  int    // of the recorded form
 	Identity []string
 	Removal  schema.Removal
+	Removals []schema.Removal // what else a removed block may ask for
 
 	// Validate checks the objects of this type against each other and against
 	// env.Refs, which holds all objects, with Warn and Refuse. No calls.
@@ -81,7 +82,7 @@ func (t Type[T]) assemble() *resource {
 		}
 	}
 	return &resource{
-		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal},
+		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals},
 		validate: func(env *Env, objects []providers.Object) []providers.Diagnostic {
 			return validate(c, env, objects, t.Validate)
 		},

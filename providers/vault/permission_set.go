@@ -49,6 +49,7 @@ func (p *Provider) permissionSetType() resource.Resource {
 		Doc:      "A permission set. Grants are added to what is there, and only those that accord made are taken back (PERM-4).",
 		Identity: []string{"vault", "name"},
 		Removal:  schema.Revoke,
+		Removals: []schema.Removal{schema.Delete},
 		Validate: validatePermissionSets,
 		Read:     resource.Each(8, p.readPermissionSet),
 		Plan:     resource.Each(8, p.planPermissionSet),

@@ -1,0 +1,232 @@
+package planner
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// Import, moved and removed: what the configuration says about objects whose
+// blocks it has newly, elsewhere, or no more.
+
+// move gives what is recorded the names that moved blocks give it. The plan goes
+// by the new names; apply renames before its first step.
+func (m *making) move(context.Context) {
+	if m.req.Destroy {
+		return
+	}
+	names := map[addrs.Instance]addrs.Instance{}
+	for _, rec := range m.req.State.Sorted() {
+		to := m.req.Desired.Moved(rec.Addr)
+		if to == rec.Addr {
+			continue
+		}
+		if m.req.State.Objects[to] != nil || slices.Contains(slices.Collect(maps.Values(names)), to) {
+			m.diags = append(m.diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: fmt.Sprintf("%s cannot be moved", rec.Addr),
+				Detail: fmt.Sprintf("There is another object recorded as %s. Take one of them out first, with a removed block or with: accord state rm", to),
+			})
+			continue
+		}
+		names[rec.Addr] = to
+		m.plan.Moves = append(m.plan.Moves, plan.Move{From: rec.Addr, To: to})
+	}
+	if len(names) == 0 {
+		return
+	}
+	renamed := m.req.State.Clone()
+	for _, o := range m.renamings(m.req.State, names) {
+		delete(renamed.Objects, o.from)
+		renamed.Objects[o.Addr] = o.Object
+	}
+	m.req.State = renamed
+	moved := *m.Planner
+	moved.Journal = renamedJournal{m.Journal, m.plan.Moves}
+	m.Planner = &moved
+}
+
+// renaming is an object under its new name, or with new names in it.
+type renaming struct {
+	*state.Object
+	from addrs.Instance
+}
+
+// renamings lists the objects that new names change, those that only refer to a
+// renamed one included. Removals of old names come first.
+func (p *Planner) renamings(s *state.State, names map[addrs.Instance]addrs.Instance) []renaming {
+	now := func(addr addrs.Instance) addrs.Instance {
+		if to, ok := names[addr]; ok {
+			return to
+		}
+		return addr
+	}
+	var out []renaming
+	for _, rec := range s.Sorted() {
+		o := *rec
+		o.Addr = now(rec.Addr)
+		o.DependsOn = slices.Clone(rec.DependsOn)
+		for n, on := range o.DependsOn {
+			o.DependsOn[n] = now(on)
+		}
+		slices.SortFunc(o.DependsOn, addrs.Instance.Compare)
+		if _, typ, _ := p.typeOf(rec.Type); typ != nil {
+			o.Body = rereferred(typ, rec.Body, now)
+		}
+		if !rec.Equal(&o) {
+			out = append(out, renaming{&o, rec.Addr})
+		}
+	}
+	return out
+}
+
+// rereferred is a body whose references go by new names.
+func rereferred(typ *schema.Type, body json.RawMessage, now func(addrs.Instance) addrs.Instance) json.RawMessage {
+	for _, a := range typ.Body.Attributes {
+		if len(a.Refers) == 0 {
+			continue
+		}
+		var members map[string]json.RawMessage
+		var text string
+		if json.Unmarshal(body, &members) != nil || json.Unmarshal(members[a.Name], &text) != nil || text == "" {
+			continue
+		}
+		addr, err := addrs.ParseInstance(text)
+		if err != nil || now(addr) == addr {
+			continue
+		}
+		renamed, err := json.Marshal(map[string]addrs.Instance{a.Name: now(addr)})
+		if err == nil {
+			body = plan.With(body, renamed, a.Name)
+		}
+	}
+	return body
+}
+
+// renamedJournal answers for syncs under their new names.
+type renamedJournal struct {
+	state.Journal
+	moves []plan.Move
+}
+
+func (j renamedJournal) Memory(ctx context.Context, sync addrs.Instance) (state.Memory, error) {
+	for _, m := range j.moves {
+		if m.To == sync {
+			return j.Journal.Memory(ctx, m.From)
+		}
+	}
+	return j.Journal.Memory(ctx, sync)
+}
+
+// rename carries out the moves of the plan: in the state at once, then in what
+// is remembered of syncs. It may be called again after it was cut short.
+func (a *applying) rename(ctx context.Context) error {
+	if len(a.req.Plan.Moves) == 0 {
+		return nil
+	}
+	names := map[addrs.Instance]addrs.Instance{}
+	for _, m := range a.req.Plan.Moves {
+		names[m.From] = m.To
+		if err := a.renameSync(ctx, m); err != nil {
+			return fmt.Errorf("rename what is remembered of %s: %w", m.From, err)
+		}
+	}
+	var outcomes []state.Outcome
+	for _, o := range a.renamings(a.req.Lock.State(), names) {
+		if o.from != o.Addr {
+			outcomes = append(outcomes, state.Outcome{Addr: o.from, Forget: true})
+		}
+		outcomes = append(outcomes, state.Outcome{Addr: o.Addr, Object: o.Object})
+	}
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return a.req.Lock.Done(ctx, outcomes)
+}
+
+// renameSync hands the memory of a sync over to its new name. The list of its
+// failures stays behind: a full run, which is owed instead, finds them again.
+func (a *applying) renameSync(ctx context.Context, m plan.Move) error {
+	memory, err := a.Journal.Memory(ctx, m.From)
+	if err != nil || memory.LastStart.IsZero() && len(memory.Owed) == 0 {
+		return err
+	}
+	lease, err := a.Journal.Acquire(ctx, m.To, "move", leaseTime)
+	if err != nil {
+		return err
+	}
+	defer a.Journal.Release(context.WithoutCancel(ctx), lease)
+	if err := a.Journal.Remember(ctx, lease, memory); err != nil {
+		return err
+	}
+	owed := memory.Owed
+	if memory.Failures > 0 {
+		owed = append(owed, string(syncer.Requested))
+	}
+	if len(owed) > 0 {
+		if err := a.Journal.Owe(ctx, m.To, owed); err != nil {
+			return err
+		}
+	}
+	old, err := a.Journal.Acquire(ctx, m.From, "move", leaseTime)
+	if err != nil {
+		return err
+	}
+	defer a.Journal.Release(context.WithoutCancel(ctx), old)
+	return a.Journal.Forget(ctx, old)
+}
+
+// leaseTime is more than renaming takes.
+const leaseTime = time.Minute
+
+// removalOf is what happens to an object whose block is gone: what a removed
+// block says, else its type's own word.
+func (m *making) removalOf(o *object) schema.Removal {
+	r := m.req.Desired.Removal(o.addr)
+	if r == nil || r.Then == "" || m.req.Destroy {
+		return o.typ.Removal
+	}
+	word, ok := o.typ.RemovalFor(r.Then)
+	if !ok {
+		m.diags = append(m.diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: fmt.Sprintf("%s cannot be removed by the word %q", o.addr, r.Then),
+			Detail:  fmt.Sprintf("What can be done with %s: %s.", o.typ.Name, o.typ.RemovalWords()),
+			Subject: r.Range.Ptr(),
+		})
+		return o.typ.Removal
+	}
+	return word
+}
+
+// checkImport holds what was found against the id that an import block names.
+func (m *making) checkImport(o *object) {
+	if o.imported == nil || o.recorded != nil {
+		return
+	}
+	problem := func(summary, detail string) {
+		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: o.imported.Range.Ptr()})
+	}
+	switch {
+	case o.live == nil:
+		problem("Nothing to import", fmt.Sprintf("There is no object with the id %q for %s.", o.imported.ID, o.addr))
+	case o.live.ID != o.imported.ID:
+		problem("Another object is there", fmt.Sprintf("%s is the object with the id %q, not %q.", o.addr, o.live.ID, o.imported.ID))
+	}
+}
+
+// unprotected reports whether a removed block lifts the protection.
+func (m *making) unprotected(o *object) bool {
+	r := m.req.Desired.Removal(o.addr)
+	return r != nil && r.Unprotect && o.desired == nil && o.action == providers.Remove
+}
