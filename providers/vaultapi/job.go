@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"sync"
 	"time"
@@ -107,22 +108,32 @@ func (j *jobClock) answered(id ID, now time.Time) {
 // Job looks at a job, after as long a wait as Vault asks for between two looks.
 func (r *Reader) Job(ctx context.Context, id ID) (*Job, error) {
 	op := fmt.Sprintf("look at job %s", id)
-	clock := r.c.cfg.Clock
-	if wait := r.c.jobs.claim(id, clock.Now()); wait > 0 {
-		r.c.observe(Waiting{Op: op, Reason: Polling, For: wait})
-		if err := sleep(ctx, clock, wait); err != nil {
-			return nil, &Error{Op: op, Kind: Transient, Cause: err}
-		}
+	if err := r.turn(ctx, op, id); err != nil {
+		return nil, err
 	}
 	var reply struct {
 		Data Job `json:"data"`
 	}
 	err := r.c.do(ctx, call{op: op, method: http.MethodGet, path: r.c.path("services", "jobs", seg(id)), atLeast: pollTime, missing: true}, &reply)
-	r.c.jobs.answered(id, clock.Now())
+	r.c.jobs.answered(id, r.c.cfg.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
 	return &reply.Data, nil
+}
+
+// turn waits until a job may be looked at.
+func (r *Reader) turn(ctx context.Context, op string, job ID) error {
+	clock := r.c.cfg.Clock
+	wait := r.c.jobs.claim(job, clock.Now())
+	if wait <= 0 {
+		return nil
+	}
+	r.c.observe(Waiting{Op: op, Reason: Polling, For: wait})
+	if err := sleep(ctx, clock, wait); err != nil {
+		return &Error{Op: op, Kind: Transient, Cause: err}
+	}
+	return nil
 }
 
 // WaitJob looks at a job until it is done. That it is done is no error; look
@@ -134,4 +145,71 @@ func (r *Reader) WaitJob(ctx context.Context, id ID) (*Job, error) {
 			return job, err
 		}
 	}
+}
+
+// JobTask is a part of a job.
+type JobTask struct {
+	ID    ID     `json:"id"`
+	State string `json:"state"`
+}
+
+// JobTasks streams the parts of a job.
+func (r *Reader) JobTasks(ctx context.Context, id ID) iter.Seq2[JobTask, error] {
+	k := call{op: fmt.Sprintf("list the tasks of job %s", id), method: http.MethodGet, path: r.c.path("services", "jobs", seg(id), "tasks"), missing: true}
+	return listed[JobTask](ctx, r.c, k, listing{"tasks", "offset", jobLimit})
+}
+
+// JobRun is a job as the lists of jobs show it.
+type JobRun struct {
+	ID       ID     `json:"job_id"`
+	Title    string `json:"title"`
+	Status   string `json:"status"`
+	By       ID     `json:"created_by"`
+	Created  string `json:"created_date"`
+	Started  string `json:"run_start_date"`
+	Ended    string `json:"run_end_date"`
+	Modified string `json:"modified_date"`
+}
+
+// JobQuery narrows a list of jobs.
+type JobQuery struct {
+	Since, Until time.Time
+	Status       string // "" for all
+}
+
+const jobLimit = 200
+
+// JobHistories streams the jobs that are done.
+func (r *Reader) JobHistories(ctx context.Context, q JobQuery) iter.Seq2[JobRun, error] {
+	return r.jobRuns(ctx, "histories", q)
+}
+
+// JobMonitors streams the jobs that are not done.
+func (r *Reader) JobMonitors(ctx context.Context, q JobQuery) iter.Seq2[JobRun, error] {
+	return r.jobRuns(ctx, "monitors", q)
+}
+
+func (r *Reader) jobRuns(ctx context.Context, what string, q JobQuery) iter.Seq2[JobRun, error] {
+	k := call{op: "list jobs", method: http.MethodGet, path: r.c.path("services", "jobs", what), params: period(q.Since, q.Until)}
+	if q.Status != "" {
+		k.params.Set("status", q.Status)
+	}
+	return listed[JobRun](ctx, r.c, k, listing{"jobs", "offset", jobLimit})
+}
+
+// StartJob starts a scheduled job now.
+func (c *Client) StartJob(ctx context.Context, id ID) (JobRef, error) {
+	var job JobRef
+	err := c.c.do(ctx, call{op: fmt.Sprintf("start job %s", id), method: http.MethodPost, path: c.c.path("services", "jobs", "start_now", seg(id)), write: true, missing: true}, &job)
+	return job, err
+}
+
+// Follow reads what a job's link points to, such as its artifacts.
+func (r *Reader) Follow(ctx context.Context, link JobLink, into any) error {
+	k := call{op: "read the " + link.Rel + " of a job", method: http.MethodGet}
+	var err error
+	if k.path, k.params, err = r.c.local(link.Href); err != nil {
+		return &Error{Op: k.op, Kind: Internal, Cause: err}
+	}
+	return r.c.do(ctx, k, into)
 }

@@ -3,12 +3,10 @@ package vaultapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
-
-	"github.com/hashicorp/go-version"
 )
 
 // User is a user of the vault.
@@ -25,12 +23,15 @@ type User struct {
 
 // Me is the user of the session.
 func (r *Reader) Me(ctx context.Context) (User, error) {
+	return r.user(ctx, call{op: "read the session's user", method: http.MethodGet, path: r.c.path("objects", "users", "me")})
+}
+
+func (r *Reader) user(ctx context.Context, k call) (User, error) {
 	var reply struct {
 		Users []struct {
 			User User `json:"user"`
 		} `json:"users"`
 	}
-	k := call{op: "read the session's user", method: http.MethodGet, path: r.c.path("objects", "users", "me")}
 	if err := r.c.do(ctx, k, &reply); err != nil {
 		return User{}, err
 	}
@@ -69,10 +70,13 @@ func (g *Grants) UnmarshalJSON(data []byte) error {
 // Permissions lists what the session's user may do. filter is as Vault takes
 // it ("name__v::object.country__v.object_actions"); "" for all.
 func (r *Reader) Permissions(ctx context.Context, filter string) ([]UserPermission, error) {
+	return r.permissions(ctx, call{op: "read the user's permissions", method: http.MethodGet, path: r.c.path("objects", "users", "me", "permissions")}, filter)
+}
+
+func (r *Reader) permissions(ctx context.Context, k call, filter string) ([]UserPermission, error) {
 	var reply struct {
 		Data []UserPermission `json:"data"`
 	}
-	k := call{op: "read the user's permissions", method: http.MethodGet, path: r.c.path("objects", "users", "me", "permissions")}
 	if filter != "" {
 		k.params = url.Values{"filter": {filter}}
 	}
@@ -80,56 +84,75 @@ func (r *Reader) Permissions(ctx context.Context, filter string) ([]UserPermissi
 	return reply.Data, err
 }
 
-// Domain is the customer's domain and its vaults.
-type Domain struct {
-	Name   string        `json:"domain_name__v"`
-	Type   string        `json:"domain_type__v"`
-	Vaults []DomainVault `json:"vaults__v"`
-}
-
-// DomainVault is a vault of a domain. Type is not in Vault's reference; it is
-// "" where the vault does not say it.
-type DomainVault struct {
-	ID           Int        `json:"id"`
-	Name         string     `json:"vault_name__v"`
-	Status       string     `json:"vault_status__v"`
-	Type         string     `json:"vault_type__v"` // production, sandbox
-	Family       Labelled   `json:"vault_family__v"`
-	Applications []Labelled `json:"vault_application__v"`
-}
-
-// Domain reads the domain; only domain admins may.
-func (r *Reader) Domain(ctx context.Context) (*Domain, error) {
-	var reply struct {
-		Domain Domain `json:"domain__v"`
+// Users streams the users of the vault; of all vaults of the domain with all.
+func (r *Reader) Users(ctx context.Context, all bool) iter.Seq2[User, error] {
+	k := call{op: "list users", method: http.MethodGet, path: r.c.path("objects", "users"), params: url.Values{}}
+	if all {
+		k.params.Set("vaults", "all")
 	}
-	err := r.c.do(ctx, call{op: "read the domain", method: http.MethodGet, path: r.c.path("objects", "domain"), params: url.Values{"include_application": {"true"}}}, &reply)
-	if err != nil {
-		return nil, err
+	type row struct {
+		User User `json:"user"`
 	}
-	return &reply.Domain, nil
-}
-
-// Versions lists the API versions that the vault offers, oldest first; the
-// last may still be changed by Vault.
-func (r *Reader) Versions(ctx context.Context) ([]string, error) {
-	var reply struct {
-		Values map[string]string `json:"values"`
-	}
-	if err := r.c.do(ctx, call{op: "list API versions", method: http.MethodGet, path: "/api/"}, &reply); err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(reply.Values))
-	for name := range reply.Values {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		va, errA := version.NewVersion(a)
-		vb, errB := version.NewVersion(b)
-		if errA != nil || errB != nil {
-			return strings.Compare(a, b)
+	return func(yield func(User, error) bool) {
+		for u, err := range listed[row](ctx, r.c, k, listing{"users", "start", 200}) {
+			if !yield(u.User, err) {
+				return
+			}
 		}
-		return va.Compare(vb)
-	})
-	return names, nil
+	}
+}
+
+// User reads a user.
+func (r *Reader) User(ctx context.Context, id ID) (User, error) {
+	return r.user(ctx, call{op: "read user " + string(id), method: http.MethodGet, path: r.c.path("objects", "users", seg(id)), missing: true})
+}
+
+// UserPermissions is Permissions of another user.
+func (r *Reader) UserPermissions(ctx context.Context, id ID, filter string) ([]UserPermission, error) {
+	return r.permissions(ctx, call{op: "read the permissions of user " + string(id), method: http.MethodGet, path: r.c.path("objects", "users", seg(id), "permissions"), missing: true}, filter)
+}
+
+// CreateUsers creates users; the fields are Vault's.
+func (c *Client) CreateUsers(ctx context.Context, rows []Fields) []Result {
+	return c.csvRows(ctx, call{op: "create users", method: http.MethodPost, path: c.c.path("objects", "users")}, c.c.caps.actions, rows, nil)
+}
+
+// UpdateUsers updates users; rows have "id".
+func (c *Client) UpdateUsers(ctx context.Context, rows []Fields) []Result {
+	return c.csvRows(ctx, call{op: "update users", method: http.MethodPut, path: c.c.path("objects", "users")}, c.c.caps.actions, rows, nil)
+}
+
+// DisableUser takes a user out of the domain, or out of this vault alone.
+func (c *Client) DisableUser(ctx context.Context, id ID, domain bool) error {
+	k := call{op: "disable user " + string(id), method: http.MethodDelete, path: c.c.path("objects", "users", seg(id)), write: true, missing: true}
+	if domain {
+		k.params = url.Values{"domain": {"true"}}
+	}
+	return c.c.do(ctx, k, nil)
+}
+
+// Membership is what a user is in a vault.
+type Membership struct {
+	Active          bool
+	SecurityProfile string // "" stays as it is
+	LicenseType     string // "" stays as it is
+}
+
+// SetMembership changes what a user is in a vault of the domain.
+func (c *Client) SetMembership(ctx context.Context, user ID, vault int64, m Membership) error {
+	fields := Fields{"active__v": m.Active}
+	if m.SecurityProfile != "" {
+		fields["security_profile__v"] = m.SecurityProfile
+	}
+	if m.LicenseType != "" {
+		fields["license_type__v"] = m.LicenseType
+	}
+	op := fmt.Sprintf("change the membership of user %s in vault %d", user, vault)
+	return c.postForm(ctx, http.MethodPut, op, c.c.path("objects", "users", seg(user), "vault_membership", fmt.Sprint(vault)), fields, nil)
+}
+
+// ChangePassword changes the password of the session's user.
+func (c *Client) ChangePassword(ctx context.Context, old, new Secret) error {
+	return c.c.do(ctx, call{op: "change the password", method: http.MethodPost, path: c.c.path("objects", "users", "me", "password"), write: true, secret: new,
+		body: form(url.Values{"password__v": {old.Reveal()}, "new_password__v": {new.Reveal()}})}, nil)
 }
