@@ -339,10 +339,8 @@ func (m *making) changes(context.Context) {
 			}
 		}
 		c.Edits, c.Same = plan.Diff(before, after, unknown, sensitive)
+		computed(o.typ, c.Edits)
 		for i := range c.Edits {
-			if a := o.typ.Body.Attribute(c.Edits[i].Path.Root()); a != nil {
-				c.Edits[i].Computed = a.ReadOnly
-			}
 			c.Edits[i].Forces = slices.ContainsFunc(o.response.Replace, func(p addrs.Path) bool { return c.Edits[i].Path.Within(p) || p.Within(c.Edits[i].Path) })
 		}
 		m.plan.Changes = append(m.plan.Changes, c)
@@ -352,6 +350,15 @@ func (m *making) changes(context.Context) {
 		m.plan.Objects = append(m.plan.Objects, inst)
 	}
 	slices.SortFunc(m.plan.Objects, func(a, b providers.Object) int { return a.Addr.Compare(b.Addr) })
+}
+
+// computed marks the edits of what no configuration says.
+func computed(typ *schema.Type, edits []plan.Edit) {
+	for i := range edits {
+		if a := typ.Body.Attribute(edits[i].Path.Root()); a != nil {
+			edits[i].Computed = a.ReadOnly
+		}
+	}
 }
 
 func planBody(o *providers.Object) []byte {
@@ -376,6 +383,7 @@ func (m *making) drift(o *object) {
 		return
 	}
 	c.Edits, c.Same = plan.Diff(o.recorded.Body, o.comparable(), nil, o.recorded.Sensitive)
+	computed(o.typ, c.Edits)
 	if len(c.Edits) > 0 {
 		c.Action = providers.Update
 		m.plan.Drift = append(m.plan.Drift, c)
