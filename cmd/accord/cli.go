@@ -185,8 +185,10 @@ func diagnosticOf(err error) *hcl.Diagnostic {
 	return d
 }
 
+// sentence begins with a capital, unless it begins with a name.
 func sentence(s string) string {
-	if s == "" {
+	first, _, _ := strings.Cut(s, " ")
+	if s == "" || strings.ContainsAny(strings.TrimRight(first, ":"), "._/:-[") {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

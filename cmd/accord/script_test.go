@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,12 +139,21 @@ func linesScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// keepScript sets a variable to the last stdout: keep NAME.
+// keepScript sets a variable to the last stdout, or to what a pattern captures
+// in it: keep NAME [PATTERN].
 func keepScript(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: keep NAME")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: keep NAME [PATTERN]")
 	}
-	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+	text := strings.TrimSpace(ts.ReadFile("stdout"))
+	if len(args) == 2 {
+		found := regexp.MustCompile(args[1]).FindStringSubmatch(text)
+		if len(found) < 2 {
+			ts.Fatalf("stdout has no %s", args[1])
+		}
+		text = found[1]
+	}
+	ts.Setenv(args[0], text)
 }
 
 // absentScript looks through every file below the folder of the script, and

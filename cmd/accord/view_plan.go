@@ -572,6 +572,9 @@ func (v *planView) verdict() {
 		v.line("\n%s", bold(text))
 		return
 	}
+	for _, a := range p.Allow {
+		v.line("\n%s lifted once: -allow=%s", bold("Limit"), clean(a))
+	}
 	c := p.Count()
 	parts := []string{}
 	add := func(n int, text string) {

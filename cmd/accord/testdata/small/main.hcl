@@ -8,7 +8,7 @@ accord {
   limits {
     max_withdrawn = "20%"
     max_published = "50%"
-    ignore_below  = 2
+    ignore_below  = 4
   }
 
   sync {
