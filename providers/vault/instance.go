@@ -175,8 +175,9 @@ func dial(ctx context.Context, config providers.Config, addr addrs.Instance, bod
 		},
 	}
 	if embedded {
-		// What the cap protects is a vault that others use too.
+		// What the cap and the waits protect is a vault that others use too.
 		cfg.Queries = 16
+		cfg.Retry = vaultapi.Retry{Base: 20 * time.Millisecond, Cap: 500 * time.Millisecond}
 	}
 	login, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()
