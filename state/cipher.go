@@ -1,0 +1,82 @@
+package state
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Cipher keeps what is written from those who may not read it. A nil Cipher
+// does nothing.
+type Cipher interface {
+	Seal(plain []byte) ([]byte, error)
+	Open(sealed []byte) ([]byte, error)
+
+	// To names those whom Seal seals to, sorted. It is no secret, and is
+	// written beside what is sealed.
+	To() []string
+}
+
+// sealedDocument is the written form of a state that is sealed.
+type sealedDocument struct {
+	FormatVersion int      `json:"format_version"`
+	Lineage       string   `json:"lineage"`
+	Serial        uint64   `json:"serial"`
+	SealedTo      []string `json:"sealed_to"`
+	Sealed        []byte   `json:"sealed"` // what Encode returns
+}
+
+// EncodeWith is Encode, with all but lineage and serial sealed.
+func EncodeWith(c Cipher, s *State) ([]byte, error) {
+	data, err := Encode(s)
+	if err != nil || c == nil {
+		return data, err
+	}
+	sealed, err := c.Seal(data)
+	if err != nil {
+		return nil, fmt.Errorf("encrypting the state: %w", err)
+	}
+	doc := sealedDocument{FormatVersion: FormatVersion, Lineage: s.Lineage, Serial: s.Serial, SealedTo: c.To(), Sealed: sealed}
+	data, err = json.MarshalIndent(doc, "", "  ")
+	return append(data, '\n'), err
+}
+
+// DecodeWith is the inverse of EncodeWith. What was not sealed is read, too.
+func DecodeWith(c Cipher, data []byte) (*State, error) {
+	doc, ok := sealedOf(data)
+	if !ok {
+		return Decode(data)
+	}
+	if doc.FormatVersion != FormatVersion {
+		return nil, fmt.Errorf("its format version is %d, and this accord knows only version %d", doc.FormatVersion, FormatVersion)
+	}
+	if c == nil {
+		return nil, errNoCipher
+	}
+	plain, err := c.Open(doc.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("it cannot be decrypted: %w", err)
+	}
+	s, err := Decode(plain)
+	if err == nil && (s.Lineage != doc.Lineage || s.Serial != doc.Serial) {
+		err = errors.New("what is encrypted in it is of another version than it says")
+	}
+	return s, err
+}
+
+var errNoCipher = errors.New("it is encrypted, and nothing is set up to decrypt it")
+
+// SealedAsBy reports whether a written state is sealed to those whom c seals to,
+// or not at all for nil: whether writing it again would change nothing.
+func SealedAsBy(c Cipher, data []byte) bool {
+	doc, ok := sealedOf(data)
+	return ok == (c != nil) && (!ok || slices.Equal(doc.SealedTo, c.To()))
+}
+
+func sealedOf(data []byte) (doc sealedDocument, ok bool) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	return doc, dec.Decode(&doc) == nil && len(doc.Sealed) > 0 && len(bytes.TrimSpace(data[dec.InputOffset():])) == 0
+}
