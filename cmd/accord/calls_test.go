@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"accord/planner/syncer"
+	"accord/providers/devvault/sample"
+)
+
+// called sorts the calls of a run by what they are.
+func called(calls []string) map[string]int {
+	out := map[string]int{}
+	for _, call := range calls {
+		vault, rest, _ := strings.Cut(call, " ")
+		method, rest, _ := strings.Cut(rest, " ")
+		path, query, _ := strings.Cut(rest, " ")
+		if vault != source {
+			vault = "crm"
+		}
+		segments := strings.Split(path, "/")
+		for n, s := range segments {
+			if strings.ContainsAny(s, "0123456789") && !strings.HasSuffix(s, "__v") {
+				segments[n] = "#"
+			}
+		}
+		what := vault + " " + method + " " + strings.Join(segments, "/")
+		if query != "" {
+			_, from, _ := strings.Cut(query[strings.LastIndex(query, ")")+1:], "FROM ")
+			if from == "" {
+				_, from, _ = strings.Cut(query, "FROM ")
+			}
+			words := strings.Fields(from)
+			if len(words) > 1 && words[0] == "ALLVERSIONS" {
+				words = words[1:]
+			}
+			what += " " + words[0]
+		}
+		out[what]++
+	}
+	return out
+}
+
+// One read of the source serves all CRM vaults. Reads are pages: about one for
+// 1,000 documents of each stream, nodes included, and never one for a binder.
+// What has a batch is written in batches, of about 500.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("3,000 documents")
+	}
+	const binders, members, shared = 500, 2400, 100
+	documents := binders + members + shared
+	newLibrary := func(crms int) *world {
+		var configs []*crmConfig
+		for _, key := range []string{"a", "b", "c"}[:crms] {
+			configs = append(configs, &crmConfig{key: key, clm: true, country: true, countries: []string{"United States", "Canada", "Mexico"}})
+		}
+		w := newWorld(t, true, configs...)
+		var b strings.Builder
+		if err := sample.Write(&b, sample.Params{Seed: 3, Presentations: binders, Slides: members, SharedResources: shared}); err != nil {
+			t.Fatal(err)
+		}
+		w.load(source, b.String())
+		return w
+	}
+	// atMost holds the number of all calls that match any of the words.
+	atMost := func(what string, calls map[string]int, most int, match ...string) {
+		t.Helper()
+		n := 0
+		var which []string
+		for _, call := range slices.Sorted(maps.Keys(calls)) {
+			if slices.ContainsFunc(match, func(m string) bool { return strings.HasPrefix(call, m) }) {
+				n += calls[call]
+				which = append(which, fmt.Sprintf("%d × %s", calls[call], call))
+			}
+		}
+		t.Logf("%s: %d of at most %d", what, n, most)
+		if n > most {
+			t.Errorf("%s: %d calls, of at most %d:\n%s", what, n, most, strings.Join(which, "\n"))
+		}
+	}
+	queries := []string{source + " POST query documents", source + " POST query binders", source + " POST query relationships", source + " POST query/"}
+	pages := func(n int) int { return n/1000 + 1 }
+
+	// A plan reads what its runs will.
+	planned := func(w *world) (n int) {
+		w.listen()
+		if _, err := w.plan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for call, times := range called(w.listen()) {
+			if slices.ContainsFunc(queries, func(q string) bool { return strings.HasPrefix(call, q) }) {
+				n += times
+			}
+		}
+		return n
+	}
+	const crms = 3
+	w := newLibrary(crms)
+	if one, three := planned(newLibrary(1)), planned(w); one != three || one == 0 {
+		t.Errorf("three CRM vaults cost %d reads of the source, one costs %d", three, one)
+	}
+	var outcomes []syncer.Outcome
+	_, report, err := w.apply(t.Context(), func() { w.listen() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range report.Outcomes {
+		if o.Err != nil {
+			t.Fatalf("%s: %v", o.Addr, o.Err)
+		}
+		outcomes = append(outcomes, o)
+	}
+	calls := called(w.listen())
+	for call, n := range calls {
+		if strings.Contains(call, "GET objects/binders") || strings.Contains(call, "GET objects/documents/#") {
+			t.Errorf("%d × %s: a call for each document", n, call)
+		}
+	}
+	// By parts and verbs of what was done.
+	made := map[string]int{}
+	links, total, nodes := 0, 0, 0
+	for _, o := range outcomes {
+		if !strings.Contains(o.Addr.String(), "clm_presentation") {
+			continue
+		}
+		for _, p := range o.Impact.Parts {
+			made[p.Part] += p.Added
+			total += p.Added
+			if p.Part != presentations {
+				links += p.Added
+			}
+		}
+	}
+	for _, c := range w.crms {
+		for _, x := range w.published(c) {
+			if x.Part == presentations {
+				nodes += len(memberList(x.Members))
+			}
+		}
+	}
+	if made[presentations] == 0 || nodes < made[presentations] {
+		t.Fatalf("%v and %d nodes prove nothing", made, nodes)
+	}
+	t.Logf("%d CRM vaults: %v, %d nodes", crms, made, nodes)
+	// The slides and presentations in their steady versions, the obsolete ones
+	// beside them, and the relationships of each page.
+	atMost("the source", calls, 2*(pages(members+shared)+pages(binders)+pages(members)), queries...)
+	// What is there is looked at by batch: before a write, and after each step of it.
+	batches := total/500 + 3*crms
+	atMost("reads of the CRM vaults", calls, 6*batches+4*crms, "crm POST query")
+	atMost("batch writes", calls, 2*batches, "crm PUT objects/documents/batch", "crm PUT objects/binders/batch", "crm PUT objects/documents/lifecycle_actions", "crm PUT objects/binders/lifecycle_actions", "crm POST objects/documents/relationships/batch")
+	for call, want := range map[string]int{"crm POST objects/documents": links, "crm POST objects/binders": made[presentations], "crm POST objects/binders/#/documents": nodes} {
+		if calls[call] != want {
+			t.Errorf("%s: %d calls, want %d, one for each", call, calls[call], want)
+		}
+	}
+	atMost("binding rules", calls, nodes+made[presentations], "crm PUT objects/binders/#")
+	singles := []string{"crm POST objects/documents", "crm POST objects/binders", "crm PUT objects/binders/#", "crm PUT objects/documents/batch", "crm PUT objects/documents/lifecycle_actions", "crm PUT objects/binders/lifecycle_actions"}
+	for call, n := range calls {
+		written := strings.HasPrefix(call, "crm P") || strings.HasPrefix(call, "crm DELETE objects")
+		known := slices.ContainsFunc(singles, func(s string) bool { return strings.HasPrefix(call, s) })
+		if written && !known && !strings.HasPrefix(call, "crm POST query") && n > 10*crms {
+			t.Errorf("%d × %s", n, call)
+		}
+	}
+	// A full run of what is unchanged reads, and writes nothing but run times.
+	w.clock.pass(time.Hour)
+	w.listen()
+	if _, _, err := w.runs(t.Context(), true, false); err != nil {
+		t.Fatal(err)
+	}
+	calls = called(w.listen())
+	atMost("unchanged, the source", calls, 2*(pages(members+shared)+pages(binders)+pages(members)), queries...)
+	atMost("unchanged, reads of the CRM vaults", calls, crms*(4*pages(documents)+4), "crm POST query")
+	atMost("unchanged, writes", calls, 0, "crm POST objects", "crm PUT objects", "crm DELETE objects")
+
+	// An incremental run after few changes has few calls.
+	w.clock.pass(time.Hour)
+	rows := w.query(source, "SELECT id FROM binders WHERE status__v = STEADYSTATE()")
+	for _, r := range rows[:20] {
+		w.must(w.call("PUT", source, fmt.Sprintf("objects/binders/%v", r["id"]), url.Values{"title__v": {"Changed"}}))
+	}
+	w.listen()
+	if _, _, err := w.runs(t.Context(), false, false); err != nil {
+		t.Fatal(err)
+	}
+	calls = called(w.listen())
+	atMost("20 changes, the source", calls, 20, queries...)
+	atMost("20 changes, the CRM vaults", calls, 25*crms, "crm POST query")
+	atMost("20 changes, writes", calls, crms, "crm PUT objects/documents/batch")
+	atMost("20 changes, other writes", calls, 0, "crm POST objects", "crm DELETE objects")
+}
