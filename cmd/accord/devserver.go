@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,10 @@ type devServer struct {
 	client *http.Client
 	attach io.Closer
 }
+
+// devBurst is how many calls in 5 minutes a development vault takes where the
+// configuration does not say.
+const devBurst = 100000
 
 // devStartup is how long a server may take to open its data.
 const devStartup = 30 * time.Second
@@ -187,10 +192,9 @@ type instanceBody struct {
 // where each is reached. Instances that are not on the development server are
 // left alone.
 func (d *devServer) provide(ctx context.Context, instances []providers.Object, pairs []devPair, dev lang.Dev) (map[addrs.Instance]providers.Endpoint, error) {
-	if dev.Burst > 0 {
-		if err := d.control(ctx, http.MethodPost, "settings", map[string]any{"burst": dev.Burst, "auth_burst": dev.Burst}, nil); err != nil {
-			return nil, err
-		}
+	burst := cmp.Or(dev.Burst, devBurst)
+	if err := d.control(ctx, http.MethodPost, "settings", map[string]any{"burst": burst, "auth_burst": burst}, nil); err != nil {
+		return nil, err
 	}
 	endpoints := map[addrs.Instance]providers.Endpoint{}
 	var made []devVault

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"syscall"
 )
 
@@ -30,11 +31,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 			code = exitCrash
 		}
 	}()
+	defer profile(args)()
 	ctx, stop := interruptible(stderr)
 	defer stop()
 
 	cli := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
 	root := cli.root()
+	cli.json = slices.Contains(args, "-json") || slices.Contains(args, "--json") // for a mistake in the flags, too
 	root.SetArgs(doubleDashes(args))
 	if err := root.ExecuteContext(ctx); err != nil {
 		return cli.fail(err)
