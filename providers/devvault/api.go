@@ -28,6 +28,7 @@ func apiRoutes() []*route {
 		login(remove("session", handleEndSession)),
 
 		reading(post("query", handleQuery)),
+		reading(post("query/components", handleQueryComponents)),
 		reading(post("query/{token}", handleQueryPage)),
 
 		get("objects/users", handleUsers),

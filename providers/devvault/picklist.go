@@ -1,6 +1,7 @@
 package devvault
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -48,7 +49,30 @@ func handlePicklist(c *call) (reply, error) {
 			values = append(values, body{"name", e.Name, "label", e.Label})
 		}
 	}
-	return ok("picklistValues", values)
+	b := body{"picklistValues", values}
+	if p.Controlling != "" {
+		b = append(b, "controllingPicklistName", p.Controlling, "picklistDependencies", c.v.catalog().dependencies(p))
+	}
+	return reply{body: b}, nil
+}
+
+// dependencies lists, by value of the controlling picklist, the values of p that may be chosen under it.
+func (c *catalog) dependencies(p *picklist) body {
+	b := body{}
+	controlling := c.picklists[p.Controlling]
+	if controlling == nil {
+		return b
+	}
+	for _, by := range controlling.Entries {
+		list := []string{}
+		for _, e := range p.Entries {
+			if e.Active && (len(e.Controlled) == 0 || slices.Contains(e.Controlled, by.Name)) {
+				list = append(list, e.Name)
+			}
+		}
+		b = append(b, by.Name, list)
+	}
+	return b
 }
 
 // changePicklist replaces the entries of the picklist of the route.
@@ -70,9 +94,71 @@ func (c *call) changePicklist(change func(*picklist, []entry) ([]entry, error)) 
 	if err != nil {
 		return err
 	}
-	cat.picklists[p.Name] = newPicklist(p.Name, p.Label, false, entries...)
-	x, _ := cat.component("Picklist", p.Name)
-	return c.v.saveComponents(cat, map[string]string{x.Key(): mdl.Format(x)}, func(*tx) error { return nil })
+	fresh := newPicklist(p.Name, p.Label, false, entries...)
+	fresh.Controlling = p.Controlling
+	cat.picklists[p.Name] = fresh
+	saved := map[string]string{}
+	renamed := map[string]string{}
+	for i, e := range p.Entries {
+		if e.Name != entries[i].Name {
+			renamed[e.Name] = entries[i].Name
+		}
+	}
+	for _, n := range names(cat.picklists) { // those that it controls go by its new names
+		if q := cat.picklists[n]; n == p.Name || q.Controlling == p.Name && len(renamed) > 0 {
+			follow := newPicklist(q.Name, q.Label, q.System, slices.Clone(q.Entries)...)
+			follow.Controlling = q.Controlling
+			for i := range follow.Entries {
+				e := &follow.Entries[i]
+				e.Controlled = slices.Clone(e.Controlled)
+				for j, by := range e.Controlled {
+					if to := renamed[by]; to != "" && n != p.Name {
+						e.Controlled[j] = to
+					}
+				}
+			}
+			cat.picklists[n] = follow
+			x, _ := cat.component("Picklist", n)
+			saved[x.Key()] = mdl.Format(x)
+		}
+	}
+	return c.v.saveComponents(cat, saved, func(t *tx) error {
+		for i, e := range p.Entries { // entries are added at the end, and never taken out
+			if e.Name != entries[i].Name {
+				if err := c.v.renameValue(t, cat, p.Name, e.Name, entries[i].Name); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// renameValue gives a picklist value its new name wherever it was chosen.
+func (v *vault) renameValue(t *tx, cat *catalog, picklist, from, to string) error {
+	const change = `UPDATE %[1]s SET fields = json_set(fields, '$.%[2]s', (SELECT json_group_array(CASE value WHEN ? THEN ? ELSE value END) FROM json_each(fields, '$.%[2]s')))
+		WHERE %[3]s AND EXISTS (SELECT 1 FROM json_each(fields, '$.%[2]s') WHERE value = ?)`
+	for _, n := range names(cat.objects) {
+		for _, f := range cat.objects[n].fields.list {
+			if f.Picklist != picklist || f.Column != "" || f.Via != "" {
+				continue
+			}
+			err := t.exec(fmt.Sprintf(change, "records", f.Name, "extent = ?"), from, to, v.extent(n), from)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range cat.docFields.list {
+		if f.Picklist != picklist || f.Column != "" {
+			continue
+		}
+		err := t.exec(fmt.Sprintf(change, "versions", f.Name, "key >= ? AND key < ?"), from, to, versionKey(v.slot, 0, 0), versionKey(v.slot+1, 0, 0), from)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // valueName makes a value's name of its label: small letters with underscores, and __c.
@@ -144,7 +230,17 @@ func handleChangePicklistValue(c *call) (reply, error) {
 			return nil, fail("INVALID_DATA", "The picklist value [%s] does not exist", c.param("value"))
 		}
 		if n := c.form.Get("name"); n != "" {
-			entries[i].Name = n + "__c"
+			n = strings.TrimSuffix(n, "__c") + "__c"
+			if j, taken := p.byName[n]; taken && j != i {
+				return nil, fail("ITEM_NAME_EXISTS", "The picklist value [%s] exists already", n)
+			}
+			if strings.ToLower(n) != n || strings.Trim(n, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+				return nil, fail("INVALID_DATA", "Invalid value [%s] specified for parameter [name]", c.form.Get("name"))
+			}
+			entries[i].Name = n
+		}
+		if c.form.Get("name") == "" && c.form.Get("status") == "" {
+			return nil, fail("PARAMETER_REQUIRED", "Missing required parameter [name] or [status]")
 		}
 		switch c.form.Get("status") {
 		case "active":

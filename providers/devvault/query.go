@@ -22,6 +22,7 @@ type queryState struct {
 	results    map[string]*list.Element
 	recent     list.List // of *result, the latest used in front
 	totals     map[string]total
+	running    map[queryUser]chan struct{}
 }
 
 const (
@@ -34,10 +35,11 @@ const (
 // result is a query that has further pages. Its keys are read when the second page is asked for, so that paging through costs the same
 // on every page and rows neither come twice nor are missed while others are written.
 type result struct {
-	token string
-	slot  int64
-	query string
-	old   bool
+	token       string
+	slot        int64
+	query       string
+	old         bool
+	definitions bool
 
 	mu   sync.Mutex
 	keys []int64
@@ -84,12 +86,38 @@ func handleQuery(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	return c.query(text, newCompiler(c))
+}
+
+// handleQueryComponents answers POST /api/{v}/query/components: queries of components, with their definitions.
+func handleQueryComponents(c *call) (reply, error) {
+	text, err := c.required("q")
+	if err != nil {
+		return reply{}, err
+	}
+	q := newCompiler(c)
+	q.definitions = true
+	return c.query(text, q)
+}
+
+func (c *call) query(text string, q *compiler) (reply, error) {
+	done, err := c.s.queries.enter(c)
+	if err != nil {
+		return reply{}, err
+	}
+	defer done()
+	if text, err = c.tokens(text); err != nil {
+		return reply{}, err
+	}
 	old := oldPaging(c.version)
 	parsed, err := vql.Parse(text, old)
 	if err != nil {
 		return reply{}, syntaxError(err)
 	}
-	q := newCompiler(c)
+	if s, isSelect := parsed.(*vql.Select); isSelect && q.definitions && s.Target.Text != "vault_component__v" {
+		return reply{}, fail("INVALID_DATA", "The query target [%s] at line %d, column %d is not for this call: it takes vault_component__v", s.Target.Text,
+			s.Target.Pos.Line, s.Target.Pos.Column)
+	}
 	s, isSelect := parsed.(*vql.Select)
 	if !isSelect {
 		return q.show(parsed.(*vql.Show))
@@ -157,8 +185,8 @@ func (p *plan) reply(c *call, text string, w pageRange) (reply, error) {
 	}
 	token := ""
 	if w.offset+page.size < n || w.offset > 0 {
-		if p.t.target != "users" {
-			token = c.s.queries.remember(&result{slot: c.v.slot, query: text, old: oldPaging(c.version)})
+		if p.t.target != "users" && p.t.target != "workflows" {
+			token = c.s.queries.remember(&result{slot: c.v.slot, query: text, old: oldPaging(c.version), definitions: p.q.definitions})
 		}
 	}
 	return p.answer(c, page, n, w, token)
@@ -167,8 +195,11 @@ func (p *plan) reply(c *call, text string, w pageRange) (reply, error) {
 // answer puts the reply together.
 func (p *plan) answer(c *call, page page, total int, w pageRange, token string) (reply, error) {
 	var b body
-	if c.r.Header.Get("X-VaultAPI-DescribeQuery") == "true" {
+	if strings.EqualFold(c.r.Header.Get("X-VaultAPI-DescribeQuery"), "true") {
 		b = append(b, "queryDescribe", p.describe())
+	}
+	if page.cut {
+		w.size = page.size
 	}
 	sizeKey, offsetKey := "pagesize", "pageoffset"
 	if oldPaging(c.version) {
@@ -188,13 +219,17 @@ func (p *plan) answer(c *call, page page, total int, w pageRange, token string) 
 	if token != "" && w.offset > 0 {
 		details = append(details, "previous_page", link(max(0, w.offset-w.size)))
 	}
-	return reply{body: append(b, "responseDetails", details, "data", raw(page.rows))}, nil
+	b = append(b, "responseDetails", details, "data", raw(page.rows))
+	if p.properties != nil {
+		b = append(b, p.properties.name, p.properties.rows)
+	}
+	return reply{body: b}, nil
 }
 
 // total is how many rows there are. A page that is not full says it itself. Who pages by `id > last` is told from the page before,
 // while nothing is written: the rows that follow its last one are those it had to follow less those it had.
 func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, error) {
-	if page.size < w.rows() && (page.size > 0 || w.offset == 0) || w.most >= 0 && w.offset+page.size >= w.most {
+	if !page.cut && page.size < w.rows() && (page.size > 0 || w.offset == 0) || w.most >= 0 && w.offset+page.size >= w.most {
 		return w.offset + page.size, nil
 	}
 	follows := p.paged != "" && w.skip == 0 && w.offset == 0 && w.most < 0
@@ -318,11 +353,18 @@ func handleQueryPage(c *call) (reply, error) {
 	if r == nil || r.slot != c.v.slot {
 		return reply{}, fail("INVALID_DATA", "The query page [%s] is not known any more: run the query again", c.param("token"))
 	}
+	done, err := c.s.queries.enter(c)
+	if err != nil {
+		return reply{}, err
+	}
+	defer done()
 	parsed, err := vql.Parse(r.query, r.old)
 	if err != nil {
 		return reply{}, syntaxError(err)
 	}
-	p, err := newCompiler(c).plan(parsed.(*vql.Select))
+	q := newCompiler(c)
+	q.definitions = r.definitions
+	p, err := q.plan(parsed.(*vql.Select))
 	if err != nil {
 		return reply{}, err
 	}

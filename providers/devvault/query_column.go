@@ -73,6 +73,9 @@ func (t *table) column(f vql.Field) (*column, error) {
 	if strings.Contains(name, ".") {
 		return nil, fail("INVALID_DATA", "The field [%s] at line %d, column %d: a lookup takes one relationship only", f.Name, f.Pos.Line, f.Pos.Column)
 	}
+	if err := t.q.relate(t, relationship, f.Pos); err != nil {
+		return nil, err
+	}
 	if t.labels {
 		if ref := t.reference(relationship); ref != nil && ref.Column == "" {
 			return t.lookupSeveral(f, ref, name)
@@ -135,6 +138,9 @@ func (t *table) plainColumn(f vql.Field, name string) (*column, error) {
 
 // own is the column of a field of this table.
 func (t *table) own(f *field) *column {
+	if f.Via != "" {
+		return t.looked(f)
+	}
 	col := &column{field: f, table: t, form: formOf(f)}
 	a := t.alias
 	switch {
@@ -164,7 +170,36 @@ func (t *table) own(f *field) *column {
 	if t.labels {
 		t.document(col)
 	}
+	if flow := t.flow(); flow != nil && f.Name == "state__v" {
+		col.domain = &domain{labels: map[string]string{}}
+		for _, s := range flow.States {
+			col.domain.names = append(col.domain.names, s.Name)
+			col.domain.labels[s.Name] = s.Label
+		}
+	} else if flow != nil && f.Name == "lifecycle__v" {
+		col.domain = &domain{names: []string{flow.Name}, labels: map[string]string{flow.Name: flow.Label}}
+	}
 	return col
+}
+
+// flow is the lifecycle of the table's object, nil when there is none.
+func (t *table) flow() *stateflow {
+	if t.object == nil {
+		return nil
+	}
+	return t.q.cat.stateflows[t.object.Lifecycle]
+}
+
+// looked is the column of a lookup: that of its source, on the far side of its relationship. What the caller may not read there is null.
+func (t *table) looked(f *field) *column {
+	if far, err := t.lookup(f.Via); err == nil && far != nil {
+		if source := far.fields.get(f.Source); source != nil && far.object != nil && t.q.c.user.canField(far.object.Name, f.Source, "read") {
+			col := far.own(source)
+			col.field, col.index, col.fixed = f, "", false
+			return col
+		}
+	}
+	return &column{field: f, table: t, form: formOf(f), sql: "NULL"}
 }
 
 // columnFixed are the columns that are never null.
@@ -173,7 +208,7 @@ var columnFixed = map[string]bool{"id": true, "key": true, "doc": true, "status"
 
 func formOf(f *field) held {
 	switch f.Type {
-	case typeNumber:
+	case typeNumber, typeCurrency:
 		return heldNumber
 	case typeBoolean:
 		return heldBool
@@ -223,6 +258,8 @@ func (t *table) computed(col *column) {
 		col.sql = "'" + vault + "_' || " + a + ".doc || '_' || " + a + ".seq"
 	case t.object != nil && name == "global_id__sys":
 		col.sql = "'" + vault + "_' || " + a + ".id"
+	case t.object != nil && col.field.Source != "":
+		col.sql, col.fixed = a+".fields ->> '$."+col.field.Source+"'", false
 	case t.object != nil && name == "lifecycle__v":
 		col.sql = "'" + t.object.Lifecycle + "'"
 	case t.fields == nodeFields && name == "parent_binder_id__sys":

@@ -131,7 +131,13 @@ func (col *column) stateFunction(p predicate) (fragment, error) {
 		if col.field.Name != "state__v" || col.table.object == nil {
 			return fragment{}, p.fail("STATETYPE is for state__v of objects")
 		}
-		return sqlf("0"), nil // lifecycles of objects have no state types here
+		// The state type complete_state__sys is the label base:object_lifecycle:complete.
+		flow := col.table.q.cat.stateflows[col.table.object.Lifecycle]
+		f := col.among(flow.kind(strings.TrimSuffix(v.Argument, "_state__sys")))
+		if p.op == "!=" {
+			f.sql = "NOT coalesce(" + f.sql + ", 0)"
+		}
+		return f, nil
 	}
 	if col.field.Name != "status__v" || !col.table.labels || p.field.Function != "" {
 		return fragment{}, p.fail("%s() is for status__v of documents", v.Text)
@@ -683,6 +689,9 @@ func (t *table) inner(e *vql.In) (condition, error) {
 
 // relation opens a relationship to many; the error names those that are near.
 func (t *table) relation(name vql.Name) (*relation, error) {
+	if err := t.q.relate(t, name.Text, name.Pos); err != nil {
+		return nil, err
+	}
 	r, err := t.many(name.Text)
 	if err != nil {
 		return nil, err
@@ -701,6 +710,9 @@ func (t *table) relation(name vql.Name) (*relation, error) {
 
 // found compiles FIND: all words of an AND, one of an OR, in the texts of the scope, in any case.
 func (t *table) found(find *vql.Find) (fragment, error) {
+	if t.object != nil && t.object.Raw {
+		return fragment{}, fail("INVALID_DATA", "FIND at line %d, column %d: the raw object [%s] cannot be searched", find.Pos.Line, find.Pos.Column, t.target)
+	}
 	columns, err := t.scopeColumns(find)
 	if err != nil {
 		return fragment{}, err

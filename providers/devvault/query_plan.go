@@ -24,6 +24,8 @@ type plan struct {
 	read   []fragment
 	output []output
 	subs   []*subplan
+
+	properties *properties // what headers ask for beside the rows; nil when nothing
 }
 
 // bound is a condition f > x that stands at the top of WHERE, where f is the unique field that the rows are in order of.
@@ -81,6 +83,7 @@ func (q *compiler) plan(s *vql.Select) (*plan, error) {
 		p.relationships(s)
 	}
 	p.where = append(p.where, t.scope...)
+	p.wantProperties()
 	p.from = join(" ", append([]fragment{p.from}, *t.joins...)...)
 	return p, nil
 }
@@ -436,7 +439,7 @@ func (p *plan) field(f vql.Field, o *output) error {
 		o.at = p.fetch(join(" ", sqlf("(SELECT json_group_array("+col.sql+") FROM"), col.several, sqlf("WHERE"), join(" AND ", col.where...), sqlf(")")))
 		return nil
 	}
-	if col.json != "" {
+	if col.json != "" && !col.field.decimals() {
 		o.kind = answerJSON
 		o.name = col.json
 		o.at = p.fetch(sqlf(col.table.alias + ".fields"))
@@ -456,6 +459,8 @@ func (p *plan) field(f vql.Field, o *output) error {
 	case o.domain != nil:
 		o.kind = answerLabel
 		o.wrap = col.field.Type == typePicklist
+	case col.field.decimals():
+		o.kind = answerAmount
 	case col.field.Type == typePicklist:
 		o.kind, o.wrap = answerText, true
 	case col.form == heldBool:

@@ -37,6 +37,7 @@ const (
 	answerText   answer = iota // as it is read: text, number or null
 	answerBool                 // 0 or 1
 	answerMillis               // milliseconds since 1970
+	answerAmount               // a number with its decimals; currencies are text
 	answerLabel                // the label of a name
 	answerType                 // the id of an object type
 	answerRaw                  // JSON
@@ -136,6 +137,12 @@ func (w *rowWriter) value(b []byte, o *output, values []any) []byte {
 		if ms, ok := v.(int64); ok {
 			b = appendTime(b, ms)
 		}
+	case answerAmount:
+		amount := o.field.money(fmt.Sprint(v))
+		if o.field.Type == typeCurrency {
+			return appendString(b, amount)
+		}
+		b = append(b, amount...)
 	case answerLabel:
 		s, _ := v.(string)
 		b = appendString(b, o.domain.label(s))
@@ -347,6 +354,7 @@ type page struct {
 	size int
 	key  int64  // of the last row
 	last string // the value, as JSON, that the next page will begin after; empty when it is not known
+	cut  bool   // the rows are so wide that the page has fewer than were asked for
 }
 
 // readRows runs a statement of the plan, which yields most rows or fewer.
@@ -354,24 +362,30 @@ func (p *plan) readRows(c *call, f fragment, most int) (page, error) {
 	w := newRowWriter(p)
 	var out page
 	out.rows = append(out.rows, '[')
-	write := func(values []any, first bool) {
-		if !first {
+	wide := c.s.settings.Load().PageBytes
+	var final []any
+	write := func(values []any) {
+		if out.cut = out.cut || wide > 0 && out.size > 0 && len(out.rows) >= wide; out.cut {
+			return
+		}
+		if out.size++; out.size > 1 {
 			out.rows = append(out.rows, ',')
 		}
 		out.rows = w.append(out.rows, values)
+		final = values
+		if p.properties != nil {
+			p.properties.add(c, values)
+		}
 		if out.size == 8 { // by now it is known how long a row is
 			out.rows = slices.Grow(out.rows, len(out.rows)/7*most)
 		}
 	}
-	var final []any
 	var held [][]any
 	err := c.s.queries.each(c, f, len(p.read), func(values []any) error {
-		out.size++
-		final = values
 		if len(p.subs) > 0 {
 			held = append(held, slices.Clone(values))
 		} else {
-			write(values, out.size == 1)
+			write(values)
 		}
 		return nil
 	})
@@ -385,8 +399,13 @@ func (p *plan) readRows(c *call, f fragment, most int) (page, error) {
 		}
 		w.sub = append(w.sub, kids)
 	}
-	for i, values := range held {
-		write(values, i == 0)
+	if len(p.subs) > 0 {
+		for _, values := range held {
+			write(values)
+		}
+	}
+	if out.cut {
+		final = nil // the values that were read last are not those of the last row
 	}
 	out.rows = append(out.rows, ']')
 	if final != nil {

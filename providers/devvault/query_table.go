@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"accord/providers/devvault/mdl"
 	"accord/providers/devvault/vql"
 )
 
@@ -113,6 +114,24 @@ var (
 		text("component_name__v", "Component Name", 100).column("name"),
 		text("component_type__v", "Component Type", 100).column("type"),
 	)
+	// Only POST /query/components has these.
+	definitionFields = newFields(append(slices.Clone(componentFields.list),
+		longText("mdl_definition__v", "MDL Definition").column("mdl"),
+		longText("json_definition__v", "JSON Definition").column("json"))...)
+	workflowFields = newFields(
+		number("workflow_id__v", "Workflow ID").column("id"),
+		text("workflow_name__v", "Workflow Name", 255).column("name"),
+		text("workflow_status__v", "Workflow Status", 40).column("status"),
+		number("workflow_document_id__v", "Workflow Document ID").column("doc"),
+	)
+	jobFields = newFields(
+		number("id", "ID").column("id"),
+		text("name__v", "Name", 255).column("title"),
+		text("status__v", "Status", 40).column("status"),
+		number("created_by__v", "Created By").column("user"),
+		dateTime("created_date__v", "Created Date").column("created"),
+		dateTime("run_end_date__v", "Run End Date").column("finished"),
+	)
 )
 
 // Targets that are no objects, with their labels.
@@ -122,7 +141,11 @@ var plainTargets = []struct{ name, label, plural string }{
 	{"binder_node__sys", "Binder Node", "Binder Nodes"},
 	{"relationships", "Document Relationship", "Document Relationships"},
 	{"renditions", "Rendition", "Renditions"},
+	{"archived_documents", "Archived Document", "Archived Documents"},
 	{"users", "User", "Users"},
+	{"workflows", "Workflow", "Workflows"},
+	{"job_instance__sys", "Job Instance", "Job Instances"},
+	{"job_history__sys", "Job History", "Job Histories"},
 	{"vault_component__v", "Vault Component", "Vault Components"},
 }
 
@@ -131,6 +154,23 @@ type compiler struct {
 	c       *call
 	cat     *catalog
 	aliases int
+
+	definitions bool            // components are asked for with their definitions
+	relations   map[string]bool // the relationships that the query uses
+}
+
+const maxRelations = 10
+
+// relate counts the relationships of a query.
+func (q *compiler) relate(t *table, relationship string, pos vql.Pos) error {
+	if q.relations == nil {
+		q.relations = map[string]bool{}
+	}
+	q.relations[t.target+"."+relationship] = true
+	if len(q.relations) > maxRelations {
+		return fail("INVALID_DATA", "The relationship [%s] at line %d, column %d is one too many: a query takes %d", relationship, pos.Line, pos.Column, maxRelations)
+	}
+	return nil
 }
 
 func newCompiler(c *call) *compiler { return &compiler{c: c, cat: c.v.catalog()} }
@@ -178,6 +218,21 @@ func (q *compiler) plain(target string) *table {
 	switch target {
 	case "documents", "binders":
 		return q.documents(a, target == "binders")
+	case "archived_documents": // none is ever archived here
+		t := q.documents(a, false)
+		t.scope = append(t.scope, sqlf("0"))
+		return t
+	case "workflows": // there are none
+		t.fields = workflowFields
+		t.from, t.order = sqlf("(SELECT NULL AS id, NULL AS name, NULL AS status, NULL AS doc WHERE 0) "+a), []string{a + ".id"}
+	case "job_instance__sys", "job_history__sys":
+		t.fields = jobFields
+		t.from, t.key, t.order = sqlf("jobs "+a), a+".id", []string{a + ".id"}
+		done := "IS NOT NULL"
+		if target == "job_instance__sys" {
+			done = "IS NULL"
+		}
+		t.scope = []fragment{sqlf(a+".slot = ? AND "+a+".finished "+done, v.slot)}
 	case "binder_node__sys": // narrowed by plan
 		t.fields = nodeFields
 		t.from = sqlf("nodes " + a + " JOIN versions " + a + "v ON " + a + "v.key = " + a + ".version AND " + a + "v.latest = 1")
@@ -197,6 +252,9 @@ func (q *compiler) plain(target string) *table {
 		t.order = []string{a + ".id"}
 	case "vault_component__v":
 		t.fields = componentFields
+		if q.definitions {
+			t.fields = definitionFields
+		}
 		t.from = q.componentRows(a)
 		t.order = []string{a + ".id"}
 	}
@@ -264,26 +322,18 @@ func (q *compiler) typeRows(alias string) fragment {
 // componentRows makes rows out of the components that the catalog has.
 func (q *compiler) componentRows(alias string) fragment {
 	rows := []any{}
-	add := func(typ, name, label string) {
-		rows = append(rows, map[string]string{"id": typ + "." + name, "type": typ, "name": name, "label": label})
+	for _, typ := range names(componentKinds) {
+		for _, n := range componentKinds[typ].names(q.cat) {
+			x, _ := q.cat.component(typ, n)
+			row := map[string]string{"id": typ + "." + n, "type": typ, "name": n, "label": x.Text("label")}
+			if q.definitions {
+				row["mdl"], row["json"] = mdl.Format(x), string(appendJSON(nil, componentBody(x)))
+			}
+			rows = append(rows, row)
+		}
 	}
-	for _, n := range names(q.cat.objects) {
-		add("Object", n, q.cat.objects[n].Label)
-	}
-	for _, n := range names(q.cat.doctypes) {
-		add("Doctype", n, q.cat.doctypes[n].Label)
-	}
-	for _, n := range names(q.cat.lifecycles) {
-		add("Doclifecycle", n, q.cat.lifecycles[n].Label)
-	}
-	for _, n := range names(q.cat.picklists) {
-		add("Picklist", n, q.cat.picklists[n].Label)
-	}
-	for _, key := range names(q.cat.components) {
-		c := q.cat.components[key]
-		add(c.Type, c.Name, c.Text("label"))
-	}
-	return sqlf("(SELECT value->>'$.id' AS id, value->>'$.label' AS label, value->>'$.name' AS name, value->>'$.type' AS type FROM json_each(?)) "+alias, jsonList(rows))
+	return sqlf("(SELECT value->>'$.id' AS id, value->>'$.label' AS label, value->>'$.name' AS name, value->>'$.type' AS type, value->>'$.mdl' AS mdl, "+
+		"value->>'$.json' AS json FROM json_each(?)) "+alias, jsonList(rows))
 }
 
 // latest is the latest version of the document whose id is in the expression.

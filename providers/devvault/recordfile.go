@@ -71,16 +71,16 @@ func (c *call) versionsOf(q querier) (*object, *record, []recordFile, error) {
 	return o, r, list, nil
 }
 
-func (c *call) attachmentURL(o *object, r *record, f recordFile) string {
+func (c *call) recordFileURL(o *object, r *record, f recordFile) string {
 	return c.url(fmt.Sprintf("%s/attachments/%d", c.recordURL(o, r.id), f.attachment))
 }
 
-// attachmentBody is the latest of some versions of an attachment, with the addresses of all.
-func (c *call) attachmentBody(o *object, r *record, list []recordFile) body {
+// recordFileBody is the latest of some versions of an attachment, with the addresses of all.
+func (c *call) recordFileBody(o *object, r *record, list []recordFile) body {
 	f := list[len(list)-1]
 	versions := []body{}
 	for _, x := range list {
-		versions = append(versions, body{"version__v", x.version, "url", fmt.Sprintf("%s/versions/%d", c.attachmentURL(o, r, x), x.version)})
+		versions = append(versions, body{"version__v", x.version, "url", fmt.Sprintf("%s/versions/%d", c.recordFileURL(o, r, x), x.version)})
 	}
 	return body{"id", f.attachment, "filename__v", f.filename, "description__v", f.description, "format__v", f.media, "size__v", f.size, "md5checksum__v", f.md5,
 		"version__v", f.version, "created_date__v", formatMillis(f.created), "created_by__v", f.createdBy, "versions", versions}
@@ -102,7 +102,7 @@ func handleRecordAttachments(c *call) (reply, error) {
 		for n < len(list) && list[n].attachment == list[0].attachment {
 			n++
 		}
-		data = append(data, c.attachmentBody(o, r, list[:n]))
+		data = append(data, c.recordFileBody(o, r, list[:n]))
 		list = list[n:]
 	}
 	return ok("data", data)
@@ -114,7 +114,7 @@ func handleRecordAttachment(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok("data", []body{c.attachmentBody(o, r, list)})
+	return ok("data", []body{c.recordFileBody(o, r, list)})
 }
 
 // handleRecordAttachmentVersions answers GET …/attachments/{attachment}/versions.
@@ -125,7 +125,7 @@ func handleRecordAttachmentVersions(c *call) (reply, error) {
 	}
 	data := []body{}
 	for i := range list {
-		data = append(data, c.attachmentBody(o, r, list[i:i+1]))
+		data = append(data, c.recordFileBody(o, r, list[i:i+1]))
 	}
 	return ok("data", data)
 }

@@ -36,6 +36,8 @@ type Settings struct {
 	AuthDelay     time.Duration // delay of logins in the second half of AuthBurst; 500ms
 	IdleTimeout   time.Duration // of a session; 20 minutes
 	JobPollPeriod time.Duration // the least time between two looks at one job; 10 seconds
+	Queries       int           // queries and pages of one user at one vault at the same time, before the next ones wait; 5; negative: any number
+	PageBytes     int           // a page of a query ends after the row that makes it longer than this; negative, and by itself: never
 	ClientIDs     []string      // Client ID Filtering: the only clients that are let in; all when empty or "*"
 }
 
@@ -47,6 +49,9 @@ func (s Settings) withDefaults() Settings {
 	}
 	if s.Burst == 0 {
 		s.Burst = 2000
+	}
+	if s.Queries == 0 {
+		s.Queries = 5
 	}
 	if s.AuthBurst == 0 {
 		s.AuthBurst = 20
@@ -175,6 +180,12 @@ func (s *Server) Set(n Settings) {
 		}
 		if n.AuthBurst != 0 {
 			m.AuthBurst = n.AuthBurst
+		}
+		if n.Queries != 0 {
+			m.Queries = n.Queries
+		}
+		if n.PageBytes != 0 {
+			m.PageBytes = n.PageBytes
 		}
 		if n.AuthDelay != 0 {
 			m.AuthDelay = n.AuthDelay
@@ -329,7 +340,7 @@ func (s *Server) answer(c *call) (reply, error) {
 }
 
 // versions of the API that are served, oldest first.
-var versions = []string{"v20.3", "v21.1", "v21.2", "v21.3", "v22.1", "v22.2", "v22.3", "v23.1", "v23.2", "v23.3",
+var versions = []string{"v17.1", "v17.2", "v17.3", "v18.1", "v18.2", "v18.3", "v19.1", "v19.2", "v19.3", "v20.1", "v20.2", "v20.3", "v21.1", "v21.2", "v21.3", "v22.1", "v22.2", "v22.3", "v23.1", "v23.2", "v23.3",
 	"v24.1", "v24.2", "v24.3", "v25.1", "v25.2", "v25.3", "v26.1", "v26.2"}
 
 func validVersion(v string) bool { return slices.Contains(versions, v) }

@@ -380,3 +380,12 @@ func (b *bench) query(vault, q string) response {
 	b.Helper()
 	return b.do("POST", vault, "query", url.Values{"q": {q}})
 }
+
+func decoded(t *testing.T, out []byte) response {
+	t.Helper()
+	var a response
+	if err := json.Unmarshal(out, &a); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	return a
+}
