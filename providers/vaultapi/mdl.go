@@ -54,8 +54,35 @@ func (c *Client) ExecuteMDL(ctx context.Context, script string) (*ScriptResult, 
 		// Vault wants a JSON header for what is MDL.
 		body: payload{contentType: "application/json", data: []byte(script), shown: true},
 	}
+	return c.c.script(ctx, k)
+}
+
+// ExecuteMDLAsync starts a script as a job: what Vault demands for changes of
+// raw objects that hold many records. ScriptResults reads its result.
+func (c *Client) ExecuteMDLAsync(ctx context.Context, script string) (JobRef, error) {
+	var job JobRef
+	err := c.c.do(ctx, call{
+		op: "execute MDL " + firstWords(script, 3) + " as a job", method: http.MethodPost, path: "/api/mdl/execute_async", write: true,
+		body: payload{contentType: "application/json", data: []byte(script), shown: true},
+	}, &job)
+	return job, err
+}
+
+// ScriptResults reads what became of a script that ran as a job, as ExecuteMDL
+// returns it.
+func (r *Reader) ScriptResults(ctx context.Context, job ID) (*ScriptResult, error) {
+	return r.c.script(ctx, call{op: fmt.Sprintf("read the results of MDL job %s", job), method: http.MethodGet, path: "/api/mdl/execute_async/" + seg(job) + "/results", missing: true})
+}
+
+// CancelDeployment stops a change of a raw object that is under way.
+func (c *Client) CancelDeployment(ctx context.Context, object string) error {
+	return c.c.do(ctx, call{op: "cancel the deployment of " + object, method: http.MethodPost, path: c.c.path("metadata", "vobjects", seg(object), "actions", "canceldeployment"), write: true}, nil)
+}
+
+// script sends k and reads a ScriptResult, also beside an error.
+func (c *conn) script(ctx context.Context, k call) (*ScriptResult, error) {
 	var result *ScriptResult
-	err := c.c.send(ctx, k, func(resp *http.Response) error {
+	err := c.send(ctx, k, func(resp *http.Response) error {
 		result = nil
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
@@ -70,7 +97,7 @@ func (c *Client) ExecuteMDL(ctx context.Context, script string) (*ScriptResult, 
 		if readable == nil && len(r.Statements) > 0 {
 			result = &r
 		}
-		if err := c.c.failure(k, resp, env); err != nil {
+		if err := c.failure(k, resp, env); err != nil {
 			if result != nil {
 				return result.explain(err.(*Error))
 			}
@@ -185,5 +212,60 @@ func (r *Reader) ComponentTypes(ctx context.Context) ([]ComponentType, error) {
 		Data []ComponentType `json:"data"`
 	}
 	err := r.c.do(ctx, call{op: "list component types", method: http.MethodGet, path: r.c.path("metadata", "components")}, &reply)
+	return reply.Data, err
+}
+
+// ComponentDetails is a component type with its attributes, in Vault's words.
+type ComponentDetails struct {
+	Name          string             `json:"name"`
+	Class         string             `json:"class"`
+	Abbreviation  string             `json:"abbreviation"`
+	Active        Bool               `json:"active"`
+	Attributes    []Attribute        `json:"attributes"`
+	Subcomponents []SubcomponentType `json:"sub_components"`
+}
+
+// SubcomponentType is a type that only lives in components of another.
+type SubcomponentType struct {
+	Name       string      `json:"name"`
+	Collection string      `json:"json_collection_name"`
+	Attributes []Attribute `json:"attributes"`
+}
+
+// Attribute is an attribute of a component type.
+type Attribute struct {
+	Name         string `json:"name"`
+	Type         string `json:"type"`
+	Requiredness string `json:"requiredness"` // required, optional, conditional
+	MaxLength    Int    `json:"max_length"`
+	Editable     Bool   `json:"editable"`
+	MultiValue   Bool   `json:"multi_value"`
+	Values       Names  `json:"enums"`
+}
+
+// ComponentType reads a component type.
+func (r *Reader) ComponentType(ctx context.Context, name string) (*ComponentDetails, error) {
+	var reply struct {
+		Data ComponentDetails `json:"data"`
+	}
+	err := r.c.do(ctx, call{op: "read component type " + name, method: http.MethodGet, path: r.c.path("metadata", "components", seg(name)), missing: true}, &reply)
+	if err != nil {
+		return nil, err
+	}
+	return &reply.Data, nil
+}
+
+// ComponentFile writes the binary content of a component, "Type.name", to w.
+func (r *Reader) ComponentFile(ctx context.Context, name string, w io.Writer) (int64, error) {
+	return r.c.download(ctx, call{op: "download the content of component " + name, method: http.MethodGet, path: "/api/mdl/components/" + seg(name) + "/files", missing: true}, w)
+}
+
+// UploadComponentFile uploads the binary content for a component that a script
+// makes afterwards; Vault names it in the answer.
+func (c *Client) UploadComponentFile(ctx context.Context, file File) (map[string]any, error) {
+	var reply struct {
+		Data map[string]any `json:"data"`
+	}
+	err := c.sendFile(ctx, call{op: "upload component content " + file.Name, method: http.MethodPost, path: "/api/mdl/files"}, nil, &file, &reply)
 	return reply.Data, err
 }

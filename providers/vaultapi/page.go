@@ -13,6 +13,8 @@ type pageHead struct {
 	envelope
 	Details  Details
 	Describe *Description
+
+	Properties []RecordProperties
 }
 
 // Details tell where a page is among its rows.
@@ -105,6 +107,8 @@ func (s *scanner) head(key string, head *pageHead) error {
 		into = &head.Details
 	case "queryDescribe":
 		into = &head.Describe
+	case "record_properties":
+		into = &head.Properties
 	}
 	value, err := s.value(into != nil)
 	if err != nil || into == nil {

@@ -51,8 +51,11 @@ type Description struct {
 type QueryOption func(*queryOptions)
 
 type queryOptions struct {
-	details  *Details
-	describe *Description
+	details    *Details
+	describe   *Description
+	properties func(RecordProperties)
+	which      string
+	components bool
 }
 
 // WithDetails stores the first page's details, before the first row is given
@@ -66,6 +69,29 @@ func WithDetails(into *Details) QueryOption {
 func WithDescription(into *Description) QueryOption {
 	return func(o *queryOptions) { o.describe = into }
 }
+
+// RecordProperties is what the user may do with a row and its fields.
+type RecordProperties struct {
+	ID          ID     `json:"id"`
+	Permissions Grants `json:"permissions"`
+	Fields      struct {
+		Hidden   Names `json:"hidden"`
+		Redacted Names `json:"redacted"`
+		Edit     Names `json:"edit"`
+	} `json:"field_properties"`
+	Subqueries json.RawMessage `json:"subquery_properties"`
+	Additional json.RawMessage `json:"field_additional_data"`
+}
+
+// WithRecordProperties asks for what the user may do with each row: which is
+// all, hidden, redacted or weblink. each gets them after the rows of a page.
+func WithRecordProperties(which string, each func(RecordProperties)) QueryOption {
+	return func(o *queryOptions) { o.which, o.properties = which, each }
+}
+
+// OfComponents asks the targets vault_component__v and
+// vault_package_component__v, with their definitions.
+func OfComponents() QueryOption { return func(o *queryOptions) { o.components = true } }
 
 // Query streams all rows of a VQL statement, page after page. An error ends
 // it. Rows may be missed or doubled if the vault changes between two pages;
@@ -123,6 +149,7 @@ func QueryPage[T any](ctx context.Context, r *Reader, q string, opts ...QueryOpt
 		return Page[T]{}, err
 	}
 	var page Page[T]
+	var properties []RecordProperties
 	err = r.c.send(ctx, k, func(resp *http.Response) error {
 		page = Page[T]{}
 		var head pageHead
@@ -133,13 +160,14 @@ func QueryPage[T any](ctx context.Context, r *Reader, q string, opts ...QueryOpt
 			page.Rows = append(page.Rows, *new(T))
 			return decodeRow(row, &page.Rows[len(page.Rows)-1])
 		})
-		page.Details, page.Description = head.Details, head.Describe
+		page.Details, page.Description, properties = head.Details, head.Describe, head.Properties
 		return err
 	})
 	if err != nil {
 		return Page[T]{}, err
 	}
 	o.fill(page.Details, page.Description)
+	o.tell(properties)
 	return page, nil
 }
 
@@ -152,6 +180,15 @@ func decodeRow(row []byte, v any) error {
 		return errPage
 	}
 	return err
+}
+
+// tell hands on the properties of a page's rows.
+func (o *queryOptions) tell(list []RecordProperties) {
+	for _, p := range list {
+		if o.properties != nil {
+			o.properties(p)
+		}
+	}
 }
 
 func (o *queryOptions) fill(d Details, describe *Description) {
@@ -176,8 +213,15 @@ func (c *conn) queryCall(q string, opts []QueryOption) (call, *queryOptions, err
 		op: "query " + target(q), method: http.MethodPost, path: c.path("query"),
 		body: form(url.Values{"q": {q}}), query: true, within: queryTime,
 	}
+	k.header = map[string]string{}
 	if o.describe != nil {
-		k.header = map[string]string{"X-VaultAPI-DescribeQuery": "true"}
+		k.header["X-VaultAPI-DescribeQuery"] = "true"
+	}
+	if o.properties != nil {
+		k.header["X-VaultAPI-RecordProperties"] = o.which
+	}
+	if o.components {
+		k.path = c.path("query", "components")
 	}
 	return k, o, nil
 }
@@ -190,13 +234,14 @@ func (c *conn) query(ctx context.Context, q string, opts []QueryOption, row func
 	if err != nil {
 		return err
 	}
-	return c.pages(ctx, k, "data", o.fill, row, func(d Details) (call, bool, error) {
-		if d.NextPage == "" {
+	return c.pages(ctx, k, "data", o.fill, row, func(head pageHead) (call, bool, error) {
+		o.tell(head.Properties)
+		if head.Details.NextPage == "" {
 			return call{}, false, nil
 		}
 		next := k
 		next.body = payload{}
-		next.path, next.params, err = c.local(d.NextPage)
+		next.path, next.params, err = c.local(head.Details.NextPage)
 		if err != nil {
 			return call{}, false, &Error{Op: k.op, Kind: Internal, Cause: err}
 		}
@@ -205,8 +250,8 @@ func (c *conn) query(ctx context.Context, q string, opts []QueryOption, row func
 }
 
 // pages reads page after page: first is told of the first page's head, row of
-// each row, next says how to ask for the page after the one described.
-func (c *conn) pages(ctx context.Context, k call, rows string, first func(Details, *Description), row func([]byte) error, next func(Details) (call, bool, error)) error {
+// each row, next says how to ask for the page after the one that it is told of.
+func (c *conn) pages(ctx context.Context, k call, rows string, first func(Details, *Description), row func([]byte) error, next func(pageHead) (call, bool, error)) error {
 	seed := maphash.MakeSeed()
 	for page := 0; ; page++ {
 		var given int
@@ -260,7 +305,7 @@ func (c *conn) pages(ctx context.Context, k call, rows string, first func(Detail
 		}
 		tell()
 		var more bool
-		if k, more, err = next(head.Details); err != nil || !more {
+		if k, more, err = next(head); err != nil || !more {
 			return err
 		}
 	}

@@ -165,8 +165,8 @@ func listed[T any](ctx context.Context, c *conn, k call, l listing) iter.Seq2[T,
 				return errStop
 			}
 			return nil
-		}, func(d Details) (call, bool, error) {
-			rows := page
+		}, func(head pageHead) (call, bool, error) {
+			rows, d := page, head.Details
 			page = 0
 			next := k
 			if d.NextPage != "" {
