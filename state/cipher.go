@@ -14,10 +14,13 @@ type Cipher interface {
 	Seal(plain []byte) ([]byte, error)
 	Open(sealed []byte) ([]byte, error)
 
-	// To names those whom Seal seals to, sorted. It is no secret, and is
-	// written beside what is sealed.
+	// To names those whom Seal seals to, sorted: none where it only opens. It is
+	// no secret, and is written beside what is sealed.
 	To() []string
 }
+
+// Seals reports whether what is written is to be sealed.
+func Seals(c Cipher) bool { return c != nil && len(c.To()) > 0 }
 
 // sealedDocument is the written form of a state that is sealed.
 type sealedDocument struct {
@@ -31,7 +34,7 @@ type sealedDocument struct {
 // EncodeWith is Encode, with all but lineage and serial sealed.
 func EncodeWith(c Cipher, s *State) ([]byte, error) {
 	data, err := Encode(s)
-	if err != nil || c == nil {
+	if err != nil || !Seals(c) {
 		return data, err
 	}
 	sealed, err := c.Seal(data)
@@ -72,7 +75,7 @@ var errNoCipher = errors.New("it is encrypted, and nothing is set up to decrypt 
 // or not at all for nil: whether writing it again would change nothing.
 func SealedAsBy(c Cipher, data []byte) bool {
 	doc, ok := sealedOf(data)
-	return ok == (c != nil) && (!ok || slices.Equal(doc.SealedTo, c.To()))
+	return ok == Seals(c) && (!ok || slices.Equal(doc.SealedTo, c.To()))
 }
 
 func sealedOf(data []byte) (doc sealedDocument, ok bool) {

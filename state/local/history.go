@@ -43,7 +43,7 @@ func (s *Store) At(ctx context.Context, serial uint64) (*state.State, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading serial %d of the state: %w", serial, err)
 		}
-		st, err := state.Decode(data)
+		st, err := state.DecodeWith(s.opts.Cipher, data)
 		if err != nil {
 			return nil, &state.DamagedError{Path: v.path, Reason: err.Error()}
 		}

@@ -11,6 +11,9 @@
 //	syncs.db     the journal of syncs, an SQLite database
 //	alive/       a locked file for each process that holds leases
 //
+// With a Cipher the state file, its versions and the journal of intents are
+// sealed; the journal of syncs, which holds keys and titles of items, is not.
+//
 // The package refuses to know what a state holds beyond package state's own
 // form. It is not for network file systems; other backends are. Start with Open.
 package local
@@ -39,6 +42,7 @@ type Options struct {
 	Who     string           // user@host; found out when empty
 	Now     func() time.Time // the clock; time.Now when nil
 	Backups int              // versions of the state file to keep; 10 when zero
+	Cipher  state.Cipher     // seals the state file, its versions and its journal; nil: nothing does
 }
 
 // Store is a state.Store.
@@ -177,13 +181,15 @@ type loaded struct {
 	state *state.State
 	saved *state.State // as the state file has it, without the log
 	log   contents
+
+	sealed bool // the state file is sealed as it would be now
 }
 
 // load reads the state file and what the log adds to it. Without the lock the
 // two may be replaced meanwhile; then they do not fit, and are read again.
 func (s *Store) load() (loaded, error) {
 	for attempt := 1; ; attempt++ {
-		log, err := readLog(s.logPath())
+		log, err := readLog(s.logPath(), s.opts.Cipher)
 		if err != nil {
 			return loaded{}, err
 		}
@@ -204,7 +210,7 @@ func (s *Store) loadWith(log contents) (loaded, error) {
 	var saved *state.State
 	switch {
 	case !missing:
-		if saved, err = state.Decode(data); err != nil {
+		if saved, err = state.DecodeWith(s.opts.Cipher, data); err != nil {
 			return loaded{}, s.damaged(err.Error())
 		}
 	case log.exists():
@@ -212,7 +218,7 @@ func (s *Store) loadWith(log contents) (loaded, error) {
 	default:
 		saved = state.New(s.opts.Tool, newLineage())
 	}
-	got := loaded{state: saved.Clone(), saved: saved, log: log}
+	got := loaded{state: saved.Clone(), saved: saved, log: log, sealed: missing || state.SealedAsBy(s.opts.Cipher, data)}
 	if !log.exists() {
 		return got, nil
 	}

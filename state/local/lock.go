@@ -33,8 +33,9 @@ type lock struct {
 		objects map[addrs.Instance]*state.Object // as the state file has them, of those that were touched since
 		outputs map[string]state.Output
 	}
-	seq  uint64
-	over bool
+	sealed bool // the state file is sealed as it would be now
+	seq    uint64
+	over   bool
 }
 
 func (s *Store) lock(ctx context.Context, operation string) (_ *lock, err error) {
@@ -121,7 +122,7 @@ func (l *lock) load() error {
 	if err != nil {
 		return err
 	}
-	l.state = got.state
+	l.state, l.sealed = got.state, got.sealed
 	l.forgetTouched()
 	if !got.log.exists() {
 		return nil
@@ -257,7 +258,7 @@ func (l *lock) Save(ctx context.Context) error {
 	if l.over {
 		return state.ErrUnlocked
 	}
-	if l.differs() {
+	if l.differs() || !l.sealed {
 		next := l.state.Clone()
 		next.Serial++
 		if err := l.saveState(next); err != nil {
@@ -300,7 +301,7 @@ func (l *lock) differs() bool {
 func (l *lock) saveState(next *state.State) error {
 	s := l.store
 	next.Tool = s.opts.Tool
-	data, err := state.Encode(next)
+	data, err := state.EncodeWith(s.opts.Cipher, next)
 	if err != nil {
 		return err
 	}
@@ -328,7 +329,7 @@ func (l *lock) saveState(next *state.State) error {
 	if err := s.syncDir(filepath.Dir(s.path)); err != nil {
 		return err
 	}
-	l.state = next
+	l.state, l.sealed = next, true
 	l.forgetTouched()
 	return nil
 }

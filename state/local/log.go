@@ -31,6 +31,7 @@ type entry struct {
 	Intents  []state.Intent           `json:"intents,omitempty"`
 	Outcomes []state.Outcome          `json:"outcomes,omitempty"`
 	Outputs  *map[string]state.Output `json:"outputs,omitempty"`
+	Sealed   []byte                   `json:"sealed,omitempty"` // an entry with intents, outcomes or outputs
 	Saving   string                   `json:"saving,omitempty"` // digest of a state file that holds all lines before, about to take its place
 }
 
@@ -55,6 +56,41 @@ func (e entry) line() ([]byte, error) {
 	line := b.Bytes()
 	copy(line, fmt.Sprintf("%08x", crc32.Checksum(line[9:len(line)-1], castagnoli)))
 	return line, nil
+}
+
+// seal hides what an entry says of objects.
+func (e entry) seal(c state.Cipher) (entry, error) {
+	if !state.Seals(c) || e.Intents == nil && e.Outcomes == nil && e.Outputs == nil {
+		return e, nil
+	}
+	line, err := e.line()
+	if err != nil {
+		return e, err
+	}
+	sealed, err := c.Seal(line[9:])
+	return entry{N: e.N, Sealed: sealed}, err
+}
+
+// open is the inverse of seal.
+func (e entry) open(c state.Cipher) (entry, error) {
+	if e.Sealed == nil {
+		return e, nil
+	}
+	if c == nil {
+		return e, errors.New("it is encrypted, and nothing is set up to decrypt it")
+	}
+	data, err := c.Open(e.Sealed)
+	if err != nil {
+		return e, err
+	}
+	opened := entry{}
+	if err := json.Unmarshal(data, &opened); err != nil {
+		return e, err
+	}
+	if opened.N != e.N {
+		return e, fmt.Errorf("what is encrypted in it calls itself line %d", opened.N)
+	}
+	return opened, nil
 }
 
 func parseLine(line []byte) (e entry, err error) {
@@ -84,7 +120,7 @@ func (c contents) exists() bool { return c.size > 0 }
 
 // readLog reads a log. One that does not exist, or whose first line was never
 // acknowledged, is no log.
-func readLog(path string) (contents, error) {
+func readLog(path string, cipher state.Cipher) (contents, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return contents{}, nil
@@ -100,6 +136,11 @@ func readLog(path string) (contents, error) {
 			return c, nil
 		}
 		e, err := parseLine(line)
+		if err == nil {
+			if e, err = e.open(cipher); err != nil {
+				return contents{}, &state.DamagedError{Path: path, Reason: fmt.Sprintf("line %d cannot be read: %v", n, err)}
+			}
+		}
 		switch {
 		case err != nil:
 		case e.N != n:
@@ -174,6 +215,14 @@ type log struct {
 	failed  error // why nothing more can be made durable
 }
 
+func (s *Store) lineOf(e entry) ([]byte, error) {
+	e, err := e.seal(s.opts.Cipher)
+	if err != nil {
+		return nil, err
+	}
+	return e.line()
+}
+
 // createLog makes a log that goes on from a version of the state, with what is
 // open in it. It takes the place of one that is there.
 func (s *Store) createLog(st *state.State) (*log, error) {
@@ -181,7 +230,7 @@ func (s *Store) createLog(st *state.State) (*log, error) {
 	n := 1
 	if err == nil && len(st.Open) > 0 {
 		var second []byte
-		second, err = entry{N: 2, Intents: st.Open}.line()
+		second, err = s.lineOf(entry{N: 2, Intents: st.Open})
 		first = append(first, second...)
 		n = 2
 	}
@@ -224,7 +273,7 @@ func (g *log) write(e entry) (int64, error) {
 		return 0, g.err
 	}
 	e.N = g.n + 1
-	line, err := e.line()
+	line, err := g.store.lineOf(e)
 	if err != nil {
 		return 0, err
 	}

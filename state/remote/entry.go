@@ -32,7 +32,7 @@ func (s *Store) write(e entry) ([]byte, error) {
 		return nil, err
 	}
 	data := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if s.opts.Cipher == nil {
+	if !state.Seals(s.opts.Cipher) {
 		return data, nil
 	}
 	return s.opts.Cipher.Seal(data)

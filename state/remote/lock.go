@@ -53,7 +53,7 @@ func (s *Store) Lock(ctx context.Context, operation string) (state.Lock, error) 
 	}
 	l := &lock{
 		store: s, stop: make(chan struct{}), holder: h, state: got.state, saved: got.saved,
-		sealed: state.SealedAsBy(s.opts.Cipher, got.kept.State), never: got.kept.State == nil,
+		sealed: got.kept.State == nil || state.SealedAsBy(s.opts.Cipher, got.kept.State), never: got.kept.State == nil,
 		log: got.kept.Log, flushed: len(got.kept.Log),
 	}
 	for _, i := range got.state.Open {
