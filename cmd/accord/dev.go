@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"accord/providers/devvault"
+	"accord/providers/devvault/topology"
 )
 
 // lingering is how long the embedded server stays after its last client has
@@ -27,6 +28,11 @@ const lingering = 2 * time.Second
 
 type devOptions struct {
 	listen   string
+	topology string
+	clock    string
+	burst    int
+	faults   []string
+	routes   bool
 	embedded bool
 }
 
@@ -40,13 +46,31 @@ func (c *cli) devCommand() *cobra.Command {
 their folder, and start one only where none does.
 
 Address and password are in .accord/dev.json. The user of vault NAME is
-admin@NAME.dev.`,
+admin@NAME.dev.
+
+A topology file (HCL) says which vaults, users and fields there are, where no
+configuration does. The clock can be set forward, and calls made to fail: by
+kind, and by route, method, vault, rate, seed, skip and count, as in the control
+API (/_dev/faults).`,
 		Example: `  accord dev
-  accord -chdir=examples/three-crms dev -listen=127.0.0.1:8600`,
+  accord -chdir=examples/three-crms dev -listen=127.0.0.1:8600
+  accord dev -routes
+  accord dev -topology=vaults.hcl -clock=15d -burst=2000
+  accord dev -fault='http_after,route=objects/documents,rate=0.05,seed=7'`,
 		Annotations: exits(exitLocked),
 		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, args []string) error { return c.runDev(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.routes {
+				return c.printRoutes(c.stdout)
+			}
+			return c.runDev(cmd.Context(), o)
+		},
 	}
+	cmd.Flags().BoolVar(&o.routes, "routes", false, "list the routes that are built and those that are not, and end")
+	cmd.Flags().StringVar(&o.topology, "topology", "", "make the vaults, users and fields that a `FILE` names")
+	cmd.Flags().StringVar(&o.clock, "clock", "", "set the clock forward by a duration, or to a moment: `TIME` as in 15d, 36h, 2026-12-01T08:00:00Z")
+	cmd.Flags().IntVar(&o.burst, "burst", 0, "take `N` calls in 5 minutes a vault before they are delayed (2000)")
+	cmd.Flags().StringArrayVar(&o.faults, "fault", nil, "make calls fail: `KIND[,name=value…]`; may be repeated")
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "serve on the loopback address `ADDR`; port 0: any that is free")
 	cmd.Flags().BoolVar(&o.embedded, "embedded", false, "end when the last client has gone")
 	_ = cmd.Flags().MarkHidden("embedded")
@@ -117,6 +141,9 @@ func (c *cli) runDev(ctx context.Context, o devOptions) error {
 		return fmt.Errorf("open the development vaults: %w", err)
 	}
 	defer server.Close()
+	if err := c.prepareDev(server, o); err != nil {
+		return err
+	}
 	listener, err := listenLoopback(o.listen)
 	if err != nil {
 		return err
@@ -145,6 +172,37 @@ func (c *cli) runDev(ctx context.Context, o devOptions) error {
 	}()
 	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
+	}
+	return nil
+}
+
+// prepareDev does what the flags ask for before anybody is served.
+func (c *cli) prepareDev(server *devvault.Server, o devOptions) error {
+	if o.burst > 0 {
+		server.Set(devvault.Settings{Burst: o.burst})
+	}
+	if o.clock != "" {
+		if err := setClock(server, o.clock); err != nil {
+			return err
+		}
+	}
+	if o.topology != "" {
+		t, diags := topology.Load(o.topology)
+		if diags.HasErrors() {
+			return c.problems(diags)
+		}
+		if err := t.Apply(server); err != nil {
+			return fmt.Errorf("-topology=%s: %w", o.topology, err)
+		}
+	}
+	for _, text := range o.faults {
+		f, err := parseFault(text)
+		if err == nil {
+			_, err = server.AddFault(f)
+		}
+		if err != nil {
+			return fmt.Errorf("-fault=%s: %w", text, err)
+		}
 	}
 	return nil
 }

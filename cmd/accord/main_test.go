@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"await":   awaitScript,
 			"edit":    editScript,
 			"copydir": copyDirScript,
 			"exits":   exitsScript,

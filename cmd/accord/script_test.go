@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -36,6 +37,20 @@ func editScript(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%q is %d times in %s", before, n, args[0])
 	}
 	ts.Check(os.WriteFile(name, []byte(strings.Replace(text, before, after, 1)), 0o644))
+}
+
+// awaitScript waits until another process has made a file: await FILE.
+func awaitScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	for range 1000 {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("%s is not there after 10 s", args[0])
 }
 
 // copyDirScript copies a folder without its dot-folders: copydir FROM TO.
