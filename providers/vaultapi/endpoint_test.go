@@ -21,13 +21,7 @@ func TestEndpoints(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	order := 3
-	tests := []struct {
-		name string
-		do   func(c *Client) (any, error)
-		sent string // method, path below /api/v25.2/, parameters, form
-		body string // the answer
-		want any
-	}{
+	testEndpoints(t, []endpointTest{
 		{"record", func(c *Client) (any, error) {
 			var v struct {
 				ID     ID    `json:"id"`
@@ -171,7 +165,19 @@ func TestEndpoints(t *testing.T) {
 			return fmt.Sprint(l.StatesOf("steady"), l.StatesOf("obsolete"), l.StatesOf("planned"), actions), err
 		}, "GET configuration/Doclifecycle.crm_content__v", `{"responseStatus":"SUCCESS","data":{"name":"crm_content__v","active":true,"state_labels":["base:general:starting","base:general:steady","base:general:obsolete"],"labeled_states":["Doclifecyclestate.draft__v","Doclifecyclestate.approved__v","obsolete__v"],"Doclifecyclestate":[{"name":"approved__v","label":"Approved","order":2,"user_action":"{<useractions><useraction name=\"make_obsolete__v\" label=\"Make Obsolete\" type=\"changeState\" state=\"obsolete__v\"/></useractions>}"}]}}`,
 			"[approved__v] [obsolete__v] [] [{make_obsolete__v Make Obsolete changeState obsolete__v}]"},
-	}
+	})
+}
+
+// endpointTest is a call, what it sends, and what it makes of an answer.
+type endpointTest struct {
+	name string
+	do   func(c *Client) (any, error)
+	sent string // method, path below /api/v25.2/, parameters, form
+	body string // the answer; a file where it is no JSON
+	want any
+}
+
+func testEndpoints(t *testing.T, tests []endpointTest) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +188,15 @@ func TestEndpoints(t *testing.T) {
 					sent += "?" + r.URL.RawQuery
 				}
 				if body, _ := io.ReadAll(r.Body); len(body) > 0 {
+					if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" {
+						body = []byte("(a form with a file)")
+					}
 					sent += " " + string(body)
+				}
+				if !strings.HasPrefix(test.body, "{") {
+					w.Header().Set("Content-Type", "text/csv")
+					_, _ = io.WriteString(w, test.body)
+					return
 				}
 				answer(w, test.body)
 			})
