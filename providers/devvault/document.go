@@ -18,19 +18,46 @@ func documentRoutes(get, post, put, remove routeMaker, reading func(*route) *rou
 		get("metadata/objects/documents/properties", handleDocumentProperties),
 		get("metadata/objects/documents/types", handleDocumentTypes),
 		get("metadata/objects/documents/types/{type}", handleDocumentType),
+		get("metadata/objects/documents/types/{type}/subtypes/{subtype}", handleDocumentType),
+		get("metadata/objects/documents/types/{type}/subtypes/{subtype}/classifications/{classification}", handleDocumentType),
 		get("metadata/objects/documents/types/{type}/relationships", handleTypeRelationships),
+		reading(post("metadata/objects/documents/properties/find_common", handleCommonProperties)),
+		get("metadata/objects/documents/lock", handleLockMetadata),
+		get("metadata/objects/documents/events", handleEventMetadata),
+		get("metadata/objects/documents/templates", handleTemplateMetadata),
+		get("metadata/objects/binders/templates", handleTemplateMetadata),
+		get("metadata/objects/binders/templates/bindernodes", handleTemplateMetadata),
+		get("objects/documents/templates", handleTemplates),
+		get("objects/documents/templates/{template}", handleTemplate),
+		get("objects/binders/templates", handleTemplates),
+		get("objects/binders/templates/{template}", handleTemplate),
+		get("objects/binders/templates/{template}/bindernodes", handleTemplate),
+		get("objects/documents/{id}/events", handleEvents),
 		get("objects/deletions/documents", handleDocumentDeletions),
+		get("objects/deletions/documents/attachments", handleAttachmentDeletions),
 
 		get("objects/documents", handleListDocuments),
 		post("objects/documents/batch", handleCreateDocuments),
 		put("objects/documents/batch", handleUpdateDocuments),
 		remove("objects/documents/batch", handleDeleteDocuments),
+		put("objects/documents/batch/actions/reclassify", handleReclassifyDocuments),
 		post("objects/documents/versions/batch", handleCreateVersions),
+		remove("objects/documents/versions/batch", handleDeleteVersions),
+		post("objects/documents/renditions/batch", handleAddRenditions),
+		remove("objects/documents/renditions/batch", handleDropRenditions),
+		post("objects/documents/roles/batch", handleAssignRoles),
+		remove("objects/documents/roles/batch", handleUnassignRoles),
+		get("objects/documents/{id}/lock", handleLock),
+		post("objects/documents/{id}/lock", handleCheckOut),
+		remove("objects/documents/{id}/lock", handleUndoCheckOut),
+		remove("objects/documents/batch/lock", handleUndoCheckOuts),
 		post("objects/documents/relationships/batch", handleCreateRelationships),
 		remove("objects/documents/relationships/batch", handleDeleteRelationships),
 
 		get("objects/documents/{id}/file", handleFile),
 		get("objects/documents/{id}/versions/{major}/{minor}/file", handleFile),
+		get("objects/documents/{id}/versions/{major}/{minor}/text", handleText),
+		get("objects/documents/{id}/versions/{major}/{minor}/thumbnail", handleThumbnail),
 		get("objects/documents/{id}/renditions", handleRenditions),
 		get("objects/documents/{id}/versions/{major}/{minor}/renditions", handleRenditions),
 		get("objects/documents/{id}/renditions/{rendition}", handleRendition),
@@ -55,7 +82,11 @@ func documentRoutes(get, post, put, remove routeMaker, reading func(*route) *rou
 		put("objects/binders/{id}/binding_rule", handleBinderRule),
 		put("objects/binders/{id}/sections/{node}/binding_rule", handleNodeRule),
 		put("objects/binders/{id}/documents/{node}/binding_rule", handleNodeRule),
+		post("objects/binders/{id}/actions", handleBinderAction),
+		post("objects/binders/{id}/actions/export", handleExport),
+		get("objects/binders/actions/export/{job}/results", handleExportResults),
 	}
+	routes = append(routes, attachmentRoutes(get, post, put, remove)...)
 	for _, what := range []string{"documents", "binders"} {
 		binder := what == "binders"
 		of := func(h func(*call, bool) (reply, error)) func(*call) (reply, error) {
@@ -77,6 +108,10 @@ func documentRoutes(get, post, put, remove routeMaker, reading func(*route) *rou
 			put(base+"/{id}/versions/{major}/{minor}/lifecycle_actions/{action}", of(handleRunLifecycleAction)),
 			reading(post(base+"/lifecycle_actions", of(handleSharedLifecycleActions))),
 			put(base+"/lifecycle_actions/{action}", of(handleRunLifecycleActions)),
+			get(base+"/{id}/roles", of(handleRoles)),
+			get(base+"/{id}/roles/{role}", of(handleRoles)),
+			post(base+"/{id}/roles", of(handleAssignRole)),
+			remove(base+"/{id}/roles/{role}/{member}", of(handleUnassignRole)),
 			get(base+"/{id}/versions/{major}/{minor}/relationships", of(handleRelationships)),
 			post(base+"/{id}/versions/{major}/{minor}/relationships", of(handleCreateRelationship)),
 			get(base+"/{id}/versions/{major}/{minor}/relationships/{relationship}", of(handleRelationship)),
@@ -133,7 +168,11 @@ func handleReadDocument(c *call, binder bool) (reply, error) {
 	if strings.HasSuffix(c.route.pattern, "/versions") {
 		return ok("versions", versions, "renditions", body{})
 	}
-	out := body{"document", c.v.documentBody(x), "versions", versions}
+	document, err := c.withRoles(x, c.v.documentBody(x))
+	if err != nil {
+		return reply{}, err
+	}
+	out := body{"document", document, "versions", versions}
 	if binder {
 		nodes, err := c.v.nodes(c.ctx(), q, c.v.key(x))
 		if err != nil {
@@ -149,17 +188,56 @@ func handleReadDocument(c *call, binder bool) (reply, error) {
 		for _, r := range renditions {
 			links = append(links, r.typ, c.url(base+"/renditions/"+r.typ))
 		}
-		out = append(out, "renditions", links, "attachments", []body{})
+		attachments, err := c.attachmentLinks(x.doc)
+		if err != nil {
+			return reply{}, err
+		}
+		out = append(out, "renditions", links, "attachments", attachments)
 	}
 	return reply{body: out}, nil
 }
 
-// handleListDocuments answers GET /api/{v}/objects/documents.
+// documentOrder are the columns that a list of documents can be sorted by.
+var documentOrder = map[string]string{"id": "doc", "name__v": "name", "document_number__v": "number", "type__v": "type", "lifecycle__v": "lifecycle", "status__v": "status",
+	"external_id__v": "external_id", "version_modified_date__v": "modified", "document_creation_date__v": "created"}
+
+// handleListDocuments answers GET /api/{v}/objects/documents: of each document its latest version, or with versionscope=all every one.
 func handleListDocuments(c *call) (reply, error) {
 	limit, _ := c.page(200, 200)
 	from, _ := strconv.Atoi(c.form.Get("start"))
-	rows, err := c.s.store.read.QueryContext(c.ctx(), `SELECT `+versionColumns+` FROM versions WHERE key > ? AND key < ? AND latest = 1 ORDER BY key LIMIT ? OFFSET ?`,
-		versionKey(c.v.slot, 0, 0), versionKey(c.v.slot+1, 0, 0), limit, max(0, from))
+	from = max(0, from)
+	where := ` FROM versions WHERE key > ? AND key < ?`
+	args := []any{versionKey(c.v.slot, 0, 0), versionKey(c.v.slot+1, 0, 0)}
+	if c.form.Get("versionscope") != "all" {
+		where += ` AND latest = 1`
+	}
+	switch filter := c.form.Get("named_filter"); filter {
+	case "":
+	case "My Documents":
+		where += ` AND created_by = ?`
+		args = append(args, c.user.ID)
+	default: // favorites, recent documents and the cart are not kept
+		return reply{}, fail("INVALID_FILTER", "The filter [%s] is not supported", filter)
+	}
+	if text := c.form.Get("search"); text != "" { // of properties, whatever the scope: contents are not indexed
+		where += ` AND (instr(lower(name), lower(?)) OR instr(lower(number), lower(?)) OR instr(lower(fields ->> '$.title__v'), lower(?)))`
+		args = append(args, text, text, text)
+	}
+	order := "key"
+	if sort := c.form.Get("sort"); sort != "" {
+		name, direction, _ := strings.Cut(strings.TrimSpace(sort), " ")
+		column := documentOrder[name]
+		direction = strings.ToUpper(strings.TrimSpace(direction))
+		if column == "" || direction != "" && direction != "ASC" && direction != "DESC" {
+			return reply{}, fail("INVALID_DATA", "Invalid value [%s] specified for parameter [sort]", sort)
+		}
+		order = column + " " + direction + ", key"
+	}
+	var size int
+	if _, err := one(c.ctx(), c.s.store.read, []any{&size}, `SELECT count(*)`+where, args...); err != nil {
+		return reply{}, err
+	}
+	rows, err := c.s.store.read.QueryContext(c.ctx(), `SELECT `+versionColumns+where+` ORDER BY `+order+` LIMIT ? OFFSET ?`, append(args, limit, from)...)
 	if err != nil {
 		return reply{}, err
 	}
@@ -172,15 +250,7 @@ func handleListDocuments(c *call) (reply, error) {
 		}
 		list = append(list, body{"document", c.v.documentBody(x)})
 	}
-	if err := rows.Err(); err != nil {
-		return reply{}, err
-	}
-	var size int
-	if _, err := one(c.ctx(), c.s.store.read, []any{&size}, `SELECT count(*) FROM versions WHERE key > ? AND key < ? AND latest = 1`,
-		versionKey(c.v.slot, 0, 0), versionKey(c.v.slot+1, 0, 0)); err != nil {
-		return reply{}, err
-	}
-	return ok("size", size, "start", from, "limit", limit, "documents", list)
+	return reply{body: body{"size", size, "start", from, "limit", limit, "documents", list}}, rows.Err()
 }
 
 // handleCreateDocument answers POST /api/{v}/objects/documents, where a CrossLink is made too, and /objects/binders.
@@ -239,12 +309,25 @@ func (c *call) createDocument(t *tx, row requestRow, binder bool) (*version, err
 	if err := c.v.insertVersion(t, x); err != nil {
 		return nil, err
 	}
-	if c.file != nil {
-		if err := c.v.putRendition(t, c.v.key(x), sourceFile, c.file); err != nil {
+	file, err := c.fileOf(t, row)
+	if err != nil {
+		return nil, err
+	}
+	if file != nil {
+		if err := c.v.putRendition(t, c.v.key(x), sourceFile, file); err != nil {
 			return nil, err
 		}
 	}
+	c.auditDocument(t, x, "CreateDocument", "Document created")
 	return x, nil
+}
+
+// fileOf is the file that comes with a row: uploaded with the call, or named by its path in file staging.
+func (c *call) fileOf(t *tx, row requestRow) (*upload, error) {
+	if path := row.text("file"); path != "" {
+		return c.staged(t, path)
+	}
+	return c.file, nil
 }
 
 // classify sets type, lifecycle and state of a new document; names and labels are taken.
@@ -258,7 +341,7 @@ func (c *call) classify(x *version, row requestRow) error {
 	}
 	t := cat.doctypes[typ]
 	for _, n := range cat.doctypes {
-		if t == nil && n.Label == typ {
+		if t == nil && n.Label == typ && !strings.Contains(n.Name, ".") {
 			t = n
 		}
 	}
@@ -277,7 +360,15 @@ func (c *call) classify(x *version, row requestRow) error {
 	if l == nil {
 		return fail("INVALID_DATA", "The lifecycle [%s] is not available for the document type [%s]", cycle, typ)
 	}
-	x.typ, x.subtype, x.classification, x.lifecycle = t.Name, row.text("subtype__v"), row.text("classification__v"), l.Name
+	subtype, err := cat.below(t, row.text("subtype__v"))
+	if err != nil {
+		return err
+	}
+	classification, err := cat.below(subtype, row.text("classification__v"))
+	if err != nil {
+		return err
+	}
+	x.typ, x.subtype, x.classification, x.lifecycle = t.Name, subtype.last(), classification.last(), l.Name
 	x.status = l.kind("starting").Name
 	return nil
 }
@@ -330,6 +421,10 @@ func (c *call) fillDocument(t *tx, x *version, row requestRow, create bool) (cha
 		if err != nil {
 			return false, err
 		}
+		var before any
+		if !create {
+			before = c.v.docValue(cat, x, f)
+		}
 		if ids, isList := value.([]string); isList && f.Object != "" {
 			for _, id := range ids {
 				if err := c.checkReference(t, f, id); err != nil {
@@ -342,6 +437,9 @@ func (c *call) fillDocument(t *tx, x *version, row requestRow, create bool) (cha
 			return false, err
 		}
 		changed = changed || !same
+		if !create && !same {
+			c.auditDocument(t, x, "EditProperty", "Property changed", "field_label", f.Label, "field_name", f.Name, "old_value", asText(before), "new_value", asText(c.v.docValue(cat, x, f)))
+		}
 	}
 	return changed, nil
 }
@@ -465,6 +563,7 @@ func (c *call) updateDocument(t *tx, x *version, row requestRow) error {
 			x.status = before.status
 		}
 		reclassified, row = true, rest
+		c.auditDocument(t, x, "Reclassify", "Document reclassified", "old_value", before.typ, "new_value", x.typ)
 	}
 	changed, err := c.fillDocument(t, x, row, false)
 	if err != nil || !changed && !reclassified {
@@ -482,22 +581,22 @@ func (c *call) updateDocument(t *tx, x *version, row requestRow) error {
 
 // documentRows runs do for every row of a batch, in one transaction, and answers flat rows.
 func (c *call) documentRows(most int, do func(*tx, requestRow) (body, error)) (reply, error) {
-	rows, err := c.rows(most)
-	if err != nil {
-		return reply{}, err
-	}
-	if c.media == "application/x-www-form-urlencoded" && c.form.Get("docIds") != "" {
-		one := rows[0]
-		rows = nil
-		for _, id := range strings.Split(c.form.Get("docIds"), ",") {
-			row := requestRow(cloneMap(one))
+	var rows []requestRow
+	var err error
+	if ids := c.form.Get("docIds"); ids != "" && c.media != "application/json" && c.media != "text/csv" {
+		shared := c.formRow()
+		for _, id := range strings.Split(ids, ",") {
+			row := cloneMap(shared)
 			row["id"] = strings.TrimSpace(id)
 			rows = append(rows, row)
 		}
 		if len(rows) > most {
 			return reply{}, fail("INVALID_DATA", "The maximum batch size of %d rows is exceeded: %d", most, len(rows))
 		}
+	} else if rows, err = c.rows(most); err != nil {
+		return reply{}, err
 	}
+	c.file = nil // it was the rows
 	results, err := c.each(rows, func(t *tx, row requestRow) (rowResult, error) {
 		data, err := do(t, row)
 		return rowResult{data: data}, err
@@ -579,6 +678,27 @@ func handleUpdateDocuments(c *call) (reply, error) {
 	})
 }
 
+// handleReclassifyDocuments answers PUT /api/{v}/objects/documents/batch/actions/reclassify.
+func handleReclassifyDocuments(c *call) (reply, error) {
+	return c.documentRows(maxDocumentRows, func(t *tx, row requestRow) (body, error) {
+		x, err := c.rowDocument(t, row)
+		if err != nil {
+			return nil, err
+		}
+		row = cloneMap(row)
+		row["reclassify"] = "true"
+		if p := c.form.Get("idParam"); p != "" {
+			delete(row, p)
+		}
+		for name := range placed { // an empty cell of these leaves them as they are
+			if row.text(name) == "" {
+				delete(row, name)
+			}
+		}
+		return documentRow(x), c.updateDocument(t, x, row)
+	})
+}
+
 // handleDeleteDocuments answers DELETE /api/{v}/objects/documents/batch.
 func handleDeleteDocuments(c *call) (reply, error) {
 	return c.documentRows(maxDocumentRows, func(t *tx, row requestRow) (body, error) {
@@ -610,6 +730,9 @@ func handleDeleteDocument(c *call, binder bool) (reply, error) {
 
 // deleteDocument removes all versions of a document with their nodes, renditions and relationships.
 func (c *call) deleteDocument(t *tx, x *version) error {
+	if err := c.mayWriteFile(t, x); err != nil {
+		return err
+	}
 	from, to := versionKey(c.v.slot, x.doc, 0), versionKey(c.v.slot, x.doc+1, 0)
 	for _, stmt := range []string{`DELETE FROM nodes WHERE version > ? AND version < ?`, `DELETE FROM renditions WHERE version > ? AND version < ?`,
 		`DELETE FROM versions WHERE key > ? AND key < ?`} {
@@ -617,11 +740,13 @@ func (c *call) deleteDocument(t *tx, x *version) error {
 			return err
 		}
 	}
-	for _, stmt := range []string{`DELETE FROM relationships WHERE slot = ? AND source = ?`, `DELETE FROM relationships WHERE slot = ? AND target = ?`} {
+	for _, stmt := range []string{`DELETE FROM relationships WHERE slot = ? AND source = ?`, `DELETE FROM relationships WHERE slot = ? AND target = ?`,
+		`DELETE FROM roles WHERE slot = ? AND doc = ?`, `DELETE FROM locks WHERE slot = ? AND doc = ?`, `DELETE FROM attachments WHERE slot = ? AND doc = ?`} {
 		if err := t.exec(stmt, c.v.slot, x.doc); err != nil {
 			return err
 		}
 	}
+	c.auditDocument(t, x, "DeleteDocument", "Document deleted")
 	id := strconv.FormatInt(x.doc, 10)
 	if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, global_id) VALUES (?, 'document__sys', ?, ?, ?)`, c.v.slot, c.now.UnixMilli(), id, c.v.globalID(id)); err != nil {
 		return err
@@ -639,32 +764,73 @@ func handleDeleteVersion(c *call, binder bool) (reply, error) {
 			return err
 		}
 		id = x.doc
-		list, err := c.v.versions(c.ctx(), t, x.doc)
-		if err != nil {
-			return err
-		}
-		if len(list) == 1 {
-			return c.deleteDocument(t, x)
-		}
-		for _, stmt := range []string{`DELETE FROM nodes WHERE version = ?`, `DELETE FROM renditions WHERE version = ?`, `DELETE FROM versions WHERE key = ?`} {
-			if err := t.exec(stmt, c.v.key(x)); err != nil {
-				return err
-			}
-		}
-		if x.latest {
-			if err := t.exec(`UPDATE versions SET latest = 1 WHERE key = ?`, c.v.key(list[len(list)-2])); err != nil {
-				return err
-			}
-		}
-		doc := strconv.FormatInt(x.doc, 10)
-		if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, major, minor, global_id) VALUES (?, 'document_version__sys', ?, ?, ?, ?, ?)`,
-			c.v.slot, c.now.UnixMilli(), doc, x.major, x.minor, c.v.globalID(doc)); err != nil {
-			return err
-		}
-		return c.v.refreshLinks(t, x.doc)
+		return c.deleteVersion(t, x)
 	})
 	if err != nil {
 		return reply{}, err
 	}
 	return ok("id", id)
+}
+
+// deleteVersion removes one version; the document goes with its last one.
+func (c *call) deleteVersion(t *tx, x *version) error {
+	list, err := c.v.versions(c.ctx(), t, x.doc)
+	if err != nil {
+		return err
+	}
+	if len(list) == 1 {
+		return c.deleteDocument(t, x)
+	}
+	for _, stmt := range []string{`DELETE FROM nodes WHERE version = ?`, `DELETE FROM renditions WHERE version = ?`, `DELETE FROM versions WHERE key = ?`} {
+		if err := t.exec(stmt, c.v.key(x)); err != nil {
+			return err
+		}
+	}
+	if x.latest {
+		if err := t.exec(`UPDATE versions SET latest = 1 WHERE key = ?`, c.v.key(list[len(list)-2])); err != nil {
+			return err
+		}
+	}
+	c.auditDocument(t, x, "DeleteVersion", "Version deleted")
+	doc := strconv.FormatInt(x.doc, 10)
+	if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, major, minor, global_id) VALUES (?, 'document_version__sys', ?, ?, ?, ?, ?)`,
+		c.v.slot, c.now.UnixMilli(), doc, x.major, x.minor, c.v.globalID(doc)); err != nil {
+		return err
+	}
+	return c.v.refreshLinks(t, x.doc)
+}
+
+// rowVersion finds the version that a row is about: of rowDocument, the one with the row's numbers, or the latest when it has none.
+func (c *call) rowVersion(t *tx, row requestRow) (*version, error) {
+	x, err := c.rowDocument(t, row)
+	if err != nil {
+		return nil, err
+	}
+	var n [2]int64
+	for i, name := range []string{"major_version_number__v", "minor_version_number__v"} {
+		text := row.text(name)
+		if text == "" {
+			return x, nil
+		}
+		if n[i], err = strconv.ParseInt(text, 10, 64); err != nil {
+			return nil, fail("INVALID_DATA", "Invalid value [%s] specified for field [%s]", text, name)
+		}
+	}
+	return c.v.numbered(c.ctx(), t, x.doc, n[0], n[1])
+}
+
+// handleDeleteVersions answers DELETE /api/{v}/objects/documents/versions/batch.
+func handleDeleteVersions(c *call) (reply, error) {
+	return c.documentRows(maxDocumentRows, func(t *tx, row requestRow) (body, error) {
+		for _, name := range []string{"major_version_number__v", "minor_version_number__v"} {
+			if row.text(name) == "" {
+				return nil, fail("PARAMETER_REQUIRED", "Missing required parameter [%s]", name)
+			}
+		}
+		x, err := c.rowVersion(t, row)
+		if err != nil {
+			return nil, err
+		}
+		return append(documentRow(x), "major_version_number__v", x.major, "minor_version_number__v", x.minor), c.deleteVersion(t, x)
+	})
 }

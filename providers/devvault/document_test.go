@@ -69,6 +69,7 @@ func TestReadDocumentAnswersLabels(t *testing.T) {
 		"crosslink__v": false, "binder__v": false, "version_modified_date__v": "2026-03-01T12:00:00.000Z",
 		"document_creation_date__v": "2026-03-01T12:00:00.000Z", "version_creation_date__v": "2026-03-01T12:00:00.000Z",
 		"created_by__v": 10001.0, "version_created_by__v": 10001.0, "last_modified_by__v": 10001.0,
+		"owner__v": map[string]any{"users": []any{10001.0}, "groups": []any{}},
 	}
 	if d := cmp.Diff(wanted, doc); d != "" {
 		t.Error(d)

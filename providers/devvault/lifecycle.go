@@ -20,6 +20,7 @@ func (c *call) enter(t *tx, x *version, to *state) error {
 				continue
 			}
 			if s := l.state(y.status); superseded != nil && s != nil && s.Kind == "steady" {
+				c.auditDocument(t, y, "ChangeState", "Superseded by a newer version", "field_name", "status__v", "old_value", y.status, "new_value", superseded.Name)
 				y.status = superseded.Name
 				c.touch(y)
 				if err := c.v.updateVersion(t, y); err != nil {
@@ -31,6 +32,7 @@ func (c *call) enter(t *tx, x *version, to *state) error {
 			x.major, x.minor = list[len(list)-1].major+1, 0
 		}
 	}
+	c.auditDocument(t, x, "ChangeState", "State changed", "field_name", "status__v", "old_value", x.status, "new_value", to.Name)
 	x.status = to.Name
 	c.touch(x)
 	if err := c.v.updateVersion(t, x); err != nil {
@@ -75,10 +77,14 @@ func handleLifecycleActions(c *call, binder bool) (reply, error) {
 	return ok("lifecycle_actions__v", list)
 }
 
-// handleEntryRequirements answers GET …/lifecycle_actions/{action}/entry_requirements: there are none.
+// handleEntryRequirements answers GET …/lifecycle_actions/{action}/entry_requirements: no state of the lifecycles here asks for anything.
 func handleEntryRequirements(c *call, binder bool) (reply, error) {
-	if _, err := c.target(c.s.store.read, binder); err != nil {
+	x, err := c.target(c.s.store.read, binder)
+	if err != nil {
 		return reply{}, err
+	}
+	if s := c.v.catalog().lifecycles[x.lifecycle].state(x.status); s == nil || s.action(c.param("action")) == nil {
+		return reply{}, fail("INVALID_DATA", "The action [%s] is not available in the state [%s] of document [%d]", c.param("action"), x.status, x.doc)
 	}
 	return ok("properties", []body{})
 }
@@ -205,6 +211,9 @@ func handleNewDraft(c *call, binder bool) (reply, error) {
 		if err != nil {
 			return err
 		}
+		if err := c.mayDraft(t, x); err != nil {
+			return err
+		}
 		n, err = c.newDraft(t, x)
 		return err
 	})
@@ -260,10 +269,11 @@ func (c *call) newDraft(t *tx, x *version) (*version, error) {
 			return nil, err
 		}
 	}
+	c.auditDocument(t, n, "CreateDraft", "Draft created")
 	return n, c.v.refreshLinks(t, x.doc)
 }
 
-// handleCheckIn answers POST of a document without createDraft: it gives a placeholder its file.
+// handleCheckIn answers POST of a document without createDraft: it gives a placeholder its file, and one that is checked out a new version.
 func handleCheckIn(c *call) (reply, error) {
 	if c.file == nil {
 		return reply{}, fail("PARAMETER_REQUIRED", "Missing required parameter [createDraft] or [file]")
@@ -274,6 +284,21 @@ func handleCheckIn(c *call) (reply, error) {
 		if x, err = c.target(t, false); err != nil {
 			return err
 		}
+		if err := c.mayWriteFile(t, x); err != nil {
+			return err
+		}
+		holder, _, err := c.v.lockOf(c.ctx(), t, x.doc)
+		if err != nil {
+			return err
+		}
+		if holder != 0 {
+			if err := t.exec(`DELETE FROM locks WHERE slot = ? AND doc = ?`, c.v.slot, x.doc); err != nil {
+				return err
+			}
+			x, err = c.newDraft(t, x)
+			return err
+		}
+		c.auditDocument(t, x, "CheckIn", "Document checked in")
 		c.touch(x)
 		if err := c.v.updateVersion(t, x); err != nil {
 			return err
@@ -301,6 +326,10 @@ func handleCreateVersions(c *call) (reply, error) {
 		n.seq, n.minor, n.latest = x.seq+1, x.minor+1, true
 		n.versionCreated, n.versionCreatedBy = c.now.UnixMilli(), c.user.ID
 		c.touch(n)
+		file, err := c.fileOf(t, row)
+		if err != nil {
+			return nil, err
+		}
 		if p := c.form.Get("idParam"); p != "" {
 			row = cloneMap(row)
 			delete(row, p)
@@ -323,6 +352,12 @@ func handleCreateVersions(c *call) (reply, error) {
 		if err := c.v.insertVersion(t, n); err != nil {
 			return nil, err
 		}
+		if file != nil {
+			if err := c.v.putRendition(t, c.v.key(n), sourceFile, file); err != nil {
+				return nil, err
+			}
+		}
+		c.auditDocument(t, n, "CreateVersion", "Version created in migration mode")
 		return append(documentRow(n), "major_version_number__v", n.major, "minor_version_number__v", n.minor), c.v.refreshLinks(t, x.doc)
 	})
 }

@@ -123,6 +123,7 @@ func (c *call) editNodes(do func(t *tx, x *version) error) error {
 		if err := do(t, x); err != nil {
 			return err
 		}
+		c.auditDocument(t, x, "EditBinder", "Binder content changed: "+c.r.Method+" "+c.param("node"))
 		return t.exec(`UPDATE versions SET modified = ?, modified_by = ? WHERE key = ?`, c.now.UnixMilli(), c.user.ID, c.v.key(x))
 	})
 }

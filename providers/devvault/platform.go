@@ -4,7 +4,7 @@ import "strconv"
 
 // platformRoutes are the services of a vault beside its content: users, groups, policies, jobs, logs, file staging.
 func platformRoutes(get, post, put, remove routeMaker) []*route {
-	return []*route{
+	return append(stagingRoutes(get, post, put, remove), []*route{
 		get("delegation/vaults", handleDelegations),
 
 		get("metadata/objects/users", handleUserMetadata),
@@ -42,7 +42,7 @@ func platformRoutes(get, post, put, remove routeMaker) []*route {
 		get("services/jobs/histories", handleJobHistories),
 		get("services/jobs/monitors", handleJobMonitors),
 		post("services/jobs/start_now/{id}", handleStartJob),
-	}
+	}...)
 }
 
 // handleDelegations answers GET /api/{v}/delegation/vaults: nobody delegates here.

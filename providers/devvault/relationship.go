@@ -170,6 +170,7 @@ func (c *call) relate(t *tx, x *version, row requestRow) (int64, error) {
 	if err := c.touched(t, x.doc); err != nil {
 		return 0, err
 	}
+	c.auditDocument(t, x, "AddRelationship", "Relationship created", "field_name", typ, "new_value", target)
 	return res.LastInsertId()
 }
 
@@ -216,6 +217,7 @@ func (c *call) unrelate(t *tx, id, source int64) error {
 	if err := t.exec(`DELETE FROM relationships WHERE id = ?`, id); err != nil {
 		return err
 	}
+	c.audit(t, documentTrail, strconv.FormatInt(doc, 10), "action", "RemoveRelationship", "doc_id", doc, "field_name", typ, "event_description", "Relationship deleted")
 	return c.touched(t, doc)
 }
 

@@ -1,10 +1,15 @@
 package devvault
 
 import (
+	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"strings"
 )
 
 // sourceFile is the type under which a version's own file is kept among its renditions.
@@ -96,13 +101,28 @@ func handleRenditions(c *call) (reply, error) {
 // handleRendition answers GET …/renditions/{rendition}: the file.
 func handleRendition(c *call) (reply, error) { return c.download(c.param("rendition")) }
 
-// handleFile answers GET …/file.
-func handleFile(c *call) (reply, error) { return c.download(sourceFile) }
+// handleFile answers GET …/file; lockDocument=true checks the document out as well.
+func handleFile(c *call) (reply, error) {
+	r, err := c.download(sourceFile)
+	if err == nil && c.form.Get("lockDocument") == "true" {
+		_, err = handleCheckOut(c)
+	}
+	return r, err
+}
 
 func (c *call) download(typ string) (reply, error) {
 	x, err := c.target(c.s.store.read, false)
 	if err != nil {
 		return reply{}, err
+	}
+	if c.form.Get("steadyState") == "true" {
+		list, err := c.v.versions(c.ctx(), c.s.store.read, x.doc)
+		if err != nil {
+			return reply{}, err
+		}
+		if x = c.v.steady(list); x == nil {
+			return reply{}, fail("INVALID_DATA", "The document has no version in a steady state")
+		}
 	}
 	key, err := c.shown(x)
 	if err != nil {
@@ -133,14 +153,53 @@ func handleAddRendition(c *call) (reply, error) {
 		if err != nil {
 			return err
 		}
-		if x.crosslink {
-			return fail("OPERATION_NOT_ALLOWED", "The renditions of a CrossLink are those of its source")
+		return c.addRendition(t, x, c.param("rendition"), c.file)
+	})
+}
+
+// addRendition gives a version a rendition, in place of the one it has of that type.
+func (c *call) addRendition(t *tx, x *version, typ string, file *upload) error {
+	if x.crosslink {
+		return fail("OPERATION_NOT_ALLOWED", "The renditions of a CrossLink are those of its source")
+	}
+	c.touch(x)
+	if err := c.v.updateVersion(t, x); err != nil {
+		return err
+	}
+	c.auditDocument(t, x, "AddRendition", "Rendition added", "field_name", typ, "new_value", file.name)
+	return c.v.putRendition(t, c.v.key(x), typ, file)
+}
+
+// handleAddRenditions answers POST /api/{v}/objects/documents/renditions/batch; the files are in file staging.
+func handleAddRenditions(c *call) (reply, error) {
+	return c.renditionRows(func(t *tx, x *version, typ string, row requestRow) error {
+		if row.text("file") == "" {
+			return fail("PARAMETER_REQUIRED", "Missing required parameter [file]")
 		}
-		c.touch(x)
-		if err := c.v.updateVersion(t, x); err != nil {
+		file, err := c.fileOf(t, row)
+		if err != nil {
 			return err
 		}
-		return c.v.putRendition(t, c.v.key(x), c.param("rendition"), c.file)
+		return c.addRendition(t, x, typ, file)
+	})
+}
+
+// handleDropRenditions answers DELETE /api/{v}/objects/documents/renditions/batch.
+func handleDropRenditions(c *call) (reply, error) {
+	return c.renditionRows(func(t *tx, x *version, typ string, _ requestRow) error { return c.dropRendition(t, x, typ) })
+}
+
+func (c *call) renditionRows(do func(*tx, *version, string, requestRow) error) (reply, error) {
+	return c.documentRows(maxDocumentRows, func(t *tx, row requestRow) (body, error) {
+		typ := row.text("rendition_type__v")
+		if typ == "" {
+			return nil, fail("PARAMETER_REQUIRED", "Missing required parameter [rendition_type__v]")
+		}
+		x, err := c.rowVersion(t, row)
+		if err != nil {
+			return nil, err
+		}
+		return append(documentRow(x), "rendition_type__v", typ, "major_version_number__v", x.major, "minor_version_number__v", x.minor), do(t, x, typ, row)
 	})
 }
 
@@ -152,14 +211,49 @@ func handleDropRendition(c *call) (reply, error) {
 		if err != nil {
 			return err
 		}
-		res, err := t.execResult(`DELETE FROM renditions WHERE version = ? AND type = ?`, c.v.key(x), c.param("rendition"))
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return fail("INVALID_DATA", "The document [%d] has no [%s]", x.doc, c.param("rendition"))
-		}
-		c.touch(x)
-		return c.v.updateVersion(t, x)
+		return c.dropRendition(t, x, c.param("rendition"))
 	})
+}
+
+func (c *call) dropRendition(t *tx, x *version, typ string) error {
+	res, err := t.execResult(`DELETE FROM renditions WHERE version = ? AND type = ?`, c.v.key(x), typ)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return fail("INVALID_DATA", "The document [%d] has no [%s]", x.doc, typ)
+	}
+	c.auditDocument(t, x, "RemoveRendition", "Rendition deleted", "field_name", typ)
+	c.touch(x)
+	return c.v.updateVersion(t, x)
+}
+
+// handleText answers GET …/text: the text of a text file, else one that is made of the document's own name and title.
+func handleText(c *call) (reply, error) {
+	x, err := c.target(c.s.store.read, false)
+	if err != nil {
+		return reply{}, err
+	}
+	name := fmt.Sprintf("%s v%d.%d.txt", x.number, x.major, x.minor)
+	r, err := c.download(sourceFile)
+	if err != nil || !strings.HasPrefix(r.media, "text/") {
+		return reply{content: []byte(strings.TrimSpace(x.name+"\n"+asText(x.fields["title__v"])) + "\n"), media: "text/plain;charset=UTF-8", name: name}, nil
+	}
+	r.media, r.name = "text/plain;charset=UTF-8", name
+	return r, nil
+}
+
+// handleThumbnail answers GET …/thumbnail: a small picture of one colour, which is the document's own.
+func handleThumbnail(c *call) (reply, error) {
+	x, err := c.target(c.s.store.read, false)
+	if err != nil {
+		return reply{}, err
+	}
+	sum := md5.Sum([]byte(x.number))
+	picture := image.NewPaletted(image.Rect(0, 0, 64, 48), color.Palette{color.RGBA{sum[0], sum[1], sum[2], 255}})
+	var out bytes.Buffer
+	if err := png.Encode(&out, picture); err != nil {
+		return reply{}, err
+	}
+	return reply{content: out.Bytes(), media: "image/png", name: "thumbnail.png"}, nil
 }

@@ -33,6 +33,7 @@ const (
 type router struct {
 	literal map[string]*router
 	param   *router
+	rest    *router // of a last parameter like {path...}, which takes all segments that are left
 	routes  []*route
 }
 
@@ -47,7 +48,7 @@ func newRouter(routes []*route) *router {
 		for _, s := range strings.Split(path, "/") {
 			n = n.child(s)
 			if strings.HasPrefix(s, "{") {
-				r.params = append(r.params, strings.Trim(s, "{}"))
+				r.params = append(r.params, strings.Trim(s, "{.}"))
 			}
 		}
 		n.routes = append(n.routes, r)
@@ -56,6 +57,12 @@ func newRouter(routes []*route) *router {
 }
 
 func (n *router) child(segment string) *router {
+	if strings.HasSuffix(segment, "...}") {
+		if n.rest == nil {
+			n.rest = &router{}
+		}
+		return n.rest
+	}
 	if strings.HasPrefix(segment, "{") {
 		if n.param == nil {
 			n.param = &router{}
@@ -102,5 +109,8 @@ func (n *router) walk(segments, params []string, visit func(*router, []string)) 
 	if l := n.literal[segments[0]]; l != nil && l.walk(segments[1:], params, visit) {
 		return true
 	}
-	return n.param != nil && segments[0] != "" && n.param.walk(segments[1:], append(params, segments[0]), visit)
+	if n.param != nil && segments[0] != "" && n.param.walk(segments[1:], append(params, segments[0]), visit) {
+		return true
+	}
+	return n.rest != nil && n.rest.walk(nil, append(params, strings.Join(segments, "/")), visit)
 }

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS attachments (
 	content BLOB,
 	UNIQUE (slot, doc, id, version)
 );
+CREATE INDEX IF NOT EXISTS attachments_id ON attachments (slot, id);
 -- files and folders of file staging; paths begin with a slash and end without one
 CREATE TABLE IF NOT EXISTS staging (
 	slot INTEGER NOT NULL,

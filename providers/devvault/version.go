@@ -160,9 +160,9 @@ func (v *vault) docValue(cat *catalog, x *version, f *field) any {
 		}
 		return x.typ
 	case "subtype__v":
-		return text(x.subtype)
+		return text(cat.typeLabel(x.subtype, x.typ, x.subtype))
 	case "classification__v":
-		return text(x.classification)
+		return text(cat.typeLabel(x.classification, x.typ, x.subtype, x.classification))
 	case "lifecycle__v":
 		if l := cat.lifecycles[x.lifecycle]; l != nil {
 			return l.Label
