@@ -56,3 +56,19 @@ func TestHistoryOfTheDamaged(t *testing.T) {
 		t.Errorf("%v, %v", st, err)
 	}
 }
+
+// The lock of a process that lives is not taken away, not even by its id.
+func TestForceUnlockTheLiving(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "accord.state.json")
+	lock, err := open(t, path, nil).Lock(t.Context(), "apply")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, path, nil).ForceUnlock(t.Context(), lock.Holder().ID); !errors.As(err, new(*state.LockedError)) {
+		t.Errorf("it was taken away: %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
