@@ -150,13 +150,14 @@ func (c *cli) fail(err error) int {
 func exitCode(err error) int {
 	var e *exit
 	var locked *state.LockedError
+	var leased *state.LeasedError
 	var perr *providers.Error
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &e):
 		return e.code
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.As(err, &leased):
 		return exitLocked
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
