@@ -63,6 +63,21 @@ func (c *Condition) Check(known map[addrs.Instance]Object) (Verdict, hcl.Diagnos
 	return verdict, diags
 }
 
+// CheckEarly holds every condition against what is known without reading
+// anything; those that need more are passed over.
+func (d *Desired) CheckEarly() hcl.Diagnostics {
+	all := d.Conditions()
+	for _, r := range slices.Concat(d.Instances, d.Resources) {
+		all = append(all, r.Conditions...)
+	}
+	var diags hcl.Diagnostics
+	for _, c := range all {
+		_, more := c.Check(nil)
+		diags = append(diags, more...)
+	}
+	return Arrange(diags)
+}
+
 func (c *Condition) summary() string {
 	switch c.Kind {
 	case Assert:

@@ -24,6 +24,7 @@ type Desired struct {
 	Moves    []*Move
 	Removals []*Removal
 
+	root    *evaluator
 	byAddr  map[addrs.Instance]*Resource
 	imports map[addrs.Instance]*Import
 }

@@ -59,6 +59,7 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 		types:   map[string]*blockType{},
 		desired: &Desired{Settings: c.Settings, byAddr: map[addrs.Instance]*Resource{}, imports: map[addrs.Instance]*Import{}},
 	}}
+	e.desired.root = e
 	e.addTypes(providers)
 	abs, err := filepath.Abs(c.Dir)
 	if err != nil {

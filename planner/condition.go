@@ -38,12 +38,16 @@ func (m *making) conditions(o *object, kind lang.Kind, known map[addrs.Instance]
 }
 
 // checks reports asserts that do not hold by what is planned, as warnings, and
-// preconditions of outputs.
+// conditions of outputs and of what providers connect to.
 func (m *making) checks(context.Context) {
 	if m.req.Destroy {
 		return
 	}
-	for _, c := range m.req.Desired.Conditions() {
+	all := m.req.Desired.Conditions()
+	for _, inst := range m.req.Desired.Instances {
+		all = append(all, inst.Conditions...)
+	}
+	for _, c := range all {
 		_, diags := c.Check(m.known)
 		m.diags = append(m.diags, diags...)
 	}

@@ -43,7 +43,11 @@ func (c *cli) runValidate(ctx context.Context, in inputs) error {
 	if err != nil {
 		return err
 	}
-	c.diagnostics(warnings)
+	checks := w.desired.CheckEarly()
+	if checks.HasErrors() {
+		return c.problems(append(warnings, checks...))
+	}
+	c.diagnostics(append(warnings, checks...))
 	if c.json {
 		return c.line("validated", "The configuration is valid", map[string]any{"valid": true, "resources": len(w.desired.Resources), "instances": len(w.desired.Instances)})
 	}
