@@ -34,12 +34,14 @@ type Command struct {
 	Args     []string     // without the name
 	Env      []string     // beside the host's own
 	Checksum []byte       // SHA-256 of the executable; nil is not checked
-	Log      *slog.Logger // where its log goes, at level debug; nil: slog.Default
+	Log      *slog.Logger // where its log goes; other lines of it go there at level debug; nil: slog.Default
 }
 
 func (c *Command) level() string {
-	if c.Log.Enabled(context.Background(), slog.LevelDebug) {
-		return slog.LevelDebug.String()
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
+		if c.Log.Enabled(context.Background(), level) {
+			return level.String()
+		}
 	}
 	return slog.LevelWarn.String()
 }
@@ -76,7 +78,7 @@ func Open(ctx context.Context, c Command) (*Plugin, error) {
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         runtime.GOOS == "windows", // no unix socket there, but a port that anyone may dial
 		Logger:           c.logger(),
-		Stderr:           &p.process.words,
+		Stderr:           io.MultiWriter(&p.process.words, &records{log: c.Log, plugin: c.Name}),
 		SyncStderr:       io.MultiWriter(&p.process.words, lines{c.Log, c.Name}),
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			return p.process, p.process.prepare(spec.Env)

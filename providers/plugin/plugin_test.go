@@ -486,8 +486,45 @@ func TestLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = p.Close()
-		if heard := strings.Contains(j.b.String(), "finished seven"); heard != (level == slog.LevelDebug) {
+		want := 0
+		if level == slog.LevelDebug {
+			want = 1
+		}
+		if heard := strings.Count(j.b.String(), `level=DEBUG msg="finished seven"`); heard != want || strings.Count(j.b.String(), "finished seven") != want {
 			t.Errorf("at level %v: %s", level, j.b.String())
 		}
+	}
+}
+
+// Records arrive whole, at their own level and in their own order, however the
+// lines are cut; other lines are left to the log of level debug.
+func TestRecords(t *testing.T) {
+	var said bytes.Buffer
+	plugin := slog.New(slog.NewJSONHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	plugin.Info("waits 12s", "zone", "a\nb", "count", 3)
+	said.WriteString("no record\n")
+	plugin.Debug("call")
+	plugin.Warn("odd")
+
+	j := &journal{}
+	r := &records{log: slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})), plugin: "p"}
+	for _, b := range said.Bytes() {
+		if _, err := r.Write([]byte{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "level=INFO msg=\"waits 12s\" zone=\"a\\nb\" count=3 plugin=p\nlevel=WARN msg=odd plugin=p\n"
+	if got := j.b.String(); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	var words lastWords
+	_, _ = words.Write(said.Bytes())
+	if got := words.String(); !strings.HasPrefix(got, "no record\n") || !strings.Contains(got, `"odd"`) || strings.Contains(got, "waits") {
+		t.Errorf("last words %s", got)
 	}
 }

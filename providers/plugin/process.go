@@ -152,7 +152,7 @@ func (w *lastWords) Write(b []byte) (int, error) {
 		w.line(string(line))
 		w.part = rest
 	}
-	if len(w.part) > lineLength {
+	if len(w.part) > lineLength && (!isRecord(w.part) || len(w.part) > mostRecord) {
 		w.line(string(w.part))
 		w.part = nil
 	}
@@ -161,7 +161,7 @@ func (w *lastWords) Write(b []byte) (int, error) {
 
 func (w *lastWords) line(s string) {
 	s = strings.TrimRight(s, "\r ")
-	if s == "" {
+	if s == "" || noise(s) {
 		return
 	}
 	if len(s) > lineLength {

@@ -37,8 +37,9 @@ const (
 
 // Serve answers the host that started this process with a provider, until the
 // host is done with it, and closes the provider. A process that was not started
-// by a host is told so and ends with status 1. What the process logs with slog,
-// or writes to standard error, is the host's log at level debug.
+// by a host is told so and ends with status 1. What the process logs with slog
+// is logged by the host at the same level; what it writes to standard error, at
+// level debug. Level info is for who waits: the host shows it with its progress.
 func Serve(p providers.Provider) error { return serve(p, ProtocolVersion) }
 
 func serve(p providers.Provider, version uint) error {
@@ -46,7 +47,7 @@ func serve(p providers.Provider, version uint) error {
 	if err := level.UnmarshalText([]byte(os.Getenv(envLog))); err != nil {
 		level = slog.LevelWarn
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	if os.Getenv(envStdin) != "" {
 		go endWithHost()
 	}
