@@ -52,7 +52,7 @@ func TestContent(t *testing.T) {
 			seed := first + uint64(n)
 			t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 				t.Parallel()
-				newStory(t, seed, &total).tell()
+				newStory(t, seed, &total, 1).tell()
 			})
 		}
 	})
@@ -84,7 +84,7 @@ type story struct {
 var labels = []string{"United States", "Canada", "Mexico", "Germany"}
 var countryKeys = []string{"us", "ca", "mx", "de", "global", "nowhere"}
 
-func newStory(t *testing.T, seed uint64, total *tally) *story {
+func newStory(t *testing.T, seed uint64, total *tally, size int) *story {
 	r := rand.New(rand.NewPCG(seed, 7))
 	production := r.IntN(3) > 0
 	var crms []*crmConfig
@@ -100,7 +100,7 @@ func newStory(t *testing.T, seed uint64, total *tally) *story {
 		s.randomRules(c)
 		s.ids[c.key] = map[int64]string{}
 	}
-	s.fill()
+	s.fill(size)
 	return s
 }
 
@@ -120,8 +120,8 @@ func (s *story) randomRules(c *crmConfig) {
 	c.onUnapproved = oneOf(s.r, "keep", "keep", "withdraw")
 }
 
-// fill makes a small library, and in the CRM vaults what is not ours (CLM-11).
-func (s *story) fill() {
+// fill makes a library of a size, 1 being small, and in the CRM vaults what is not ours (CLM-11).
+func (s *story) fill(size int) {
 	var b strings.Builder
 	b.WriteString(`{"record": "country__v", "key": "us", "fields": {"name__v": "United States", "country_cda__v": ["us__v"]}}
 {"record": "country__v", "key": "ca", "fields": {"name__v": "Canada", "country_cda__v": ["ca__v"]}}
@@ -130,16 +130,16 @@ func (s *story) fill() {
 {"record": "country__v", "key": "global", "fields": {"name__v": "Global", "country_cda__v": ["us__v", "ca__v", "mx__v"]}}
 {"record": "country__v", "key": "nowhere", "fields": {"name__v": "Nowhere"}}
 `)
-	for range 1 + s.r.IntN(3) {
+	for range size * (1 + s.r.IntN(3)) {
 		s.document(&b, shareds)
 	}
-	for range 4 + s.r.IntN(8) {
+	for range size * (4 + s.r.IntN(8)) {
 		s.document(&b, slides)
 		for range s.r.IntN(3) {
 			s.line(&b, map[string]any{"relationship": "related_shared_resource__v", "source": fmt.Sprint("d", s.made), "target": oneOf(s.r, s.keys[shareds]...)})
 		}
 	}
-	for range 3 + s.r.IntN(6) {
+	for range size * (3 + s.r.IntN(6)) {
 		s.document(&b, presentations)
 	}
 	s.world.load(source, b.String())
@@ -289,13 +289,18 @@ func (s *story) look() before {
 	return b
 }
 
+// settle notes what the configuration that is applied now leaves behind.
+func (s *story) settle() {
+	for _, c := range s.crms {
+		c.nobody = c.team == "default" || c.nobody && c.team != ""
+	}
+}
+
 // applied plans and applies.
 func (s *story) applied(ctx context.Context, edited bool) {
 	s.t.Helper()
 	s.note("--- apply at %s", s.clock.Now().Format(time.DateTime))
-	for _, c := range s.crms {
-		c.nobody = c.team == "default" || c.nobody && c.team != ""
-	}
+	s.settle()
 	b := s.look()
 	p, report, err := s.world.apply(ctx)
 	if err != nil {

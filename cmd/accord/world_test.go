@@ -53,6 +53,9 @@ type world struct {
 
 	mu    sync.Mutex
 	heard []string // calls since listen: vault, method, path, and the query
+	count int      // calls of the tool so far
+	// met is called with the number of each call, before it is answered.
+	met func(call int)
 	// instead answers a call in place of the server, when it says so.
 	instead func(w http.ResponseWriter, vault, method, path, query string) bool
 }
@@ -80,21 +83,38 @@ func (c *crmConfig) point(name string) addrs.Instance {
 	return addrs.NewKeyed("integration_point", name, c.key)
 }
 
+// worldClock stands still where now is set, and is ahead of the real one where
+// it is not.
 type worldClock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu    sync.Mutex
+	now   time.Time
+	ahead time.Duration
 }
 
 func (c *worldClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.now.IsZero() {
+		return time.Now().Add(c.ahead)
+	}
 	return c.now
 }
 
 func (c *worldClock) pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.now.IsZero() {
+		c.ahead += d
+		return
+	}
 	c.now = c.now.Add(d)
+}
+
+// run lets the clock go on by itself, never backwards.
+func (c *worldClock) run() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead, c.now = max(0, time.Until(c.now)), time.Time{}
 }
 
 const source = "promomats"
@@ -112,10 +132,15 @@ func newWorld(t testing.TB, production bool, crms ...*crmConfig) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server, w.web = server, httptest.NewServer(http.HandlerFunc(w.serve))
-	t.Cleanup(func() { w.web.Close(); _ = server.Close() })
-	w.file = filepath.Join(w.dir, "dev.json")
-	if err := os.WriteFile(w.file, []byte(`{"password": "dev"}`), 0o600); err != nil {
+	clients := &devClients{password: "dev", next: http.HandlerFunc(w.serve), gone: make(chan struct{}, 1)}
+	w.server, w.web = server, httptest.NewServer(clients)
+	t.Cleanup(func() { w.web.CloseClientConnections(); w.web.Close(); _ = server.Close() })
+	// A real tool, started for this folder, finds the server too.
+	w.file = devFile(w.dir)
+	if err := os.MkdirAll(filepath.Dir(w.file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := writePrivate(w.file, devInfo{Address: w.web.URL, Password: "dev", PID: os.Getpid()}); err != nil {
 		t.Fatal(err)
 	}
 	w.addVault(source, "promomats", environmentOf(production))
@@ -146,8 +171,12 @@ func (w *world) serve(to http.ResponseWriter, r *http.Request) {
 	}
 	w.mu.Lock()
 	w.heard = append(w.heard, strings.TrimSpace(vault+" "+r.Method+" "+path+" "+query))
-	instead := w.instead
+	w.count++
+	instead, met, n := w.instead, w.met, w.count
 	w.mu.Unlock()
+	if met != nil {
+		met(n)
+	}
 	if instead != nil && instead(to, vault, r.Method, path, query) {
 		return
 	}
@@ -161,6 +190,13 @@ func (w *world) listen() []string {
 	heard := w.heard
 	w.heard = nil
 	return heard
+}
+
+// meet sets what happens at calls, which are counted from 1 again.
+func (w *world) meet(met func(call int)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.met, w.count = met, 0
 }
 
 // answer sets what answers in place of the server; nil: nothing.
@@ -426,7 +462,7 @@ func (w *world) start(ctx context.Context, operation string) *tool {
 	if _, err := x.evaluate(ctx, inputs{}); err != nil {
 		must(fmt.Errorf("%w\n%s", err, x.cli.stderr))
 	}
-	store, err := local.Open(filepath.Join(w.dir, ".accord", "accord.state.json"), local.Options{Tool: "accord test", Now: w.clock.Now})
+	store, err := local.Open(filepath.Join(w.dir, config.Settings.Backend.Config["path"]), local.Options{Tool: "accord test", Now: w.clock.Now})
 	must(err)
 	x.store = store
 	x.onClose(store)

@@ -1,0 +1,366 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/planner"
+	"accord/planner/syncer"
+	"accord/providers/devvault"
+)
+
+// process is a real accord, with its provider in a process of its own.
+type process struct {
+	cmd *exec.Cmd
+	out bytes.Buffer
+}
+
+func (w *world) begin(args ...string) *process {
+	w.t.Helper()
+	if err := os.WriteFile(w.dir+"/main.hcl", []byte(w.hcl()), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	path, err := exec.LookPath("accord") // the test binary, see TestMain
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &process{cmd: exec.Command(path, append([]string{"-chdir=" + w.dir}, args...)...)}
+	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
+	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	p.cmd.WaitDelay = 5 * time.Second // a provider that outlives its tool holds the pipes
+	if err := p.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// end waits, and returns the exit code; -1: it was killed.
+func (p *process) end() int {
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+// done runs it until nothing is left to do, and returns how often that took.
+func (s *story) done(args ...string) int {
+	s.t.Helper()
+	for n := 1; n <= 5; n++ {
+		p := s.begin(args...)
+		switch code := p.end(); code {
+		case exitOK, exitRecords:
+			return n
+		default:
+			s.t.Logf("%d calls", s.count)
+			s.note("%v ended with %d:\n%s", args, code, p.out.String())
+		}
+	}
+	s.fail("%v does not come to an end", args)
+	return 0
+}
+
+// killed runs it and kills it at a call. It reports whether there were so many.
+func (s *story) killed(at int, answered bool, args ...string) bool {
+	s.t.Helper()
+	started := make(chan *process, 1)
+	struck := make(chan struct{})
+	s.meet(func(call int) {
+		if call != at {
+			return
+		}
+		p := <-started
+		_ = p.cmd.Process.Kill() // SIGKILL
+		close(struck)
+		if !answered {
+			panic(http.ErrAbortHandler) // the server never saw the call
+		}
+	})
+	p := s.begin(args...)
+	started <- p
+	code := p.end()
+	s.meet(nil)
+	select {
+	case <-struck:
+		s.note("%v was killed at call %d (answered %v)", args, at, answered)
+		return true
+	default:
+		if code != exitOK && code != exitRecords {
+			s.fail("%v ended with %d:\n%s", args, code, p.out.String())
+		}
+		return false
+	}
+}
+
+// Killed at any call, in apply or in sync, and run again, the tool converges:
+// what is published is what the rules say, nothing is doubled, nothing is
+// lost, and the state can be read.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	cases, kills := 3, 2
+	switch {
+	case long():
+		cases, kills = 60, 10
+	case testing.Short():
+		cases = 1
+	}
+	var total tally
+	total.cases.Store(0)
+	for n := range cases {
+		seed := uint64(n + 1)
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			s := newStory(t, seed, &total, 4)
+			s.clock.run()
+			moments := rand.New(rand.NewPCG(seed, 11))
+			for n := range kills {
+				args := []string{"apply", "-auto-approve"}
+				if n > 0 {
+					for range 4 {
+						s.change()
+					}
+					if moments.IntN(2) == 0 {
+						args = []string{"sync"}
+					} else {
+						for _, c := range s.crms {
+							c.countries = someOf(s.r, labels, 1+s.r.IntN(3))
+							c.clm = true
+						}
+					}
+				}
+				s.settle()
+				before := s.look()
+				// Half of the moments are among the writes, at the end.
+				at := 1 + moments.IntN(60)
+				if n == 0 || moments.IntN(2) == 0 {
+					at = 60 + moments.IntN(200)
+				}
+				for s.killed(at, moments.IntN(2) == 0, args...) {
+					total.runs.Add(1)
+					at = 30 + moments.IntN(300)
+					if moments.IntN(2) == 0 {
+						break
+					}
+				}
+				s.done(args...)
+				if args[0] == "apply" {
+					s.done("sync") // what had changed beside what was applied
+				}
+				s.converged(before)
+			}
+		})
+	}
+	t.Cleanup(func() { t.Logf("%d kills", total.runs.Load()) })
+}
+
+// converged checks that the vaults hold what they should, and that nothing is
+// left begun.
+func (s *story) converged(b before) {
+	s.t.Helper()
+	library := s.library()
+	for _, c := range s.crms {
+		if c.country {
+			if diff := cmp.Diff(library.connected(c), s.countries(c)); diff != "" {
+				s.fail("CTRY-2 %s: Connection Country records (-want +got)\n%s", c.key, diff)
+			}
+		}
+		now := s.published(c)
+		if diff := cmp.Diff(text(library.expected(s.world, c, b.items[c.key])), text(now)); diff != "" {
+			s.fail("%s: its content (-the rules +the vault)\n%s", c.key, diff)
+		}
+		for doc, was := range b.items[c.key] {
+			if now[doc].ID != was.ID {
+				s.fail("%s: document %d was item %s and is %s", c.key, doc, was.ID, now[doc].ID)
+			}
+		}
+		foreign := func(list []string) []string {
+			return slices.DeleteFunc(slices.Clone(list), func(line string) bool {
+				return !strings.HasPrefix(line, `{"version"`) || strings.Contains(line, "accord:promomats")
+			})
+		}
+		if diff := cmp.Diff(foreign(b.dumps[c.key]), foreign(lines(s.documentsDump(c.vault())))); diff != "" {
+			s.fail("%s: what is not ours was touched (-before +after)\n%s", c.key, diff)
+		}
+	}
+	x := s.start(context.Background(), "look")
+	defer x.Close()
+	st, err := x.store.Read(context.Background())
+	if err != nil {
+		s.fail("the state cannot be read: %v", err)
+	}
+	if len(st.Open) > 0 {
+		s.fail("begun and not ended: %+v", st.Open)
+	}
+	for _, c := range s.crms {
+		for _, point := range []string{"clm_country", "clm_presentation"} {
+			open, err := x.journal.Open(context.Background(), c.point(point))
+			if err != nil || len(open) > 0 {
+				s.fail("%s: batches begun and not ended: %+v %v", c.point(point), open, err)
+			}
+			memory, err := x.journal.Memory(context.Background(), c.point(point))
+			if err != nil || len(memory.Owed) > 0 {
+				s.fail("%s: owed: %v %v", c.point(point), memory.Owed, err)
+			}
+		}
+	}
+}
+
+// What was done but reported as failed converges, with nothing doubled.
+func TestDoneButReportedAsFailed(t *testing.T) {
+	t.Parallel()
+	kinds := []string{"http_after", "cut_after", "failure_after"}
+	seeds := 1
+	if long() {
+		seeds = 30
+	}
+	for _, rate := range []float64{0.05, 0.2} {
+		for _, kind := range kinds {
+			for n := range seeds {
+				seed := uint64(n + 1)
+				t.Run(fmt.Sprintf("%s, %v, seed=%d", kind, rate, seed), func(t *testing.T) {
+					t.Parallel()
+					s := newStory(t, seed, new(tally), 3)
+					s.settle()
+					before := s.look()
+					fault := func(vault, method, route string) {
+						if _, err := s.server.AddFault(devvault.Fault{Vault: vault, Method: method, Route: route, Kind: kind, Rate: rate, Seed: seed + uint64(len(s.server.Faults()))}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					for _, c := range s.crms {
+						for _, route := range []string{"objects/documents", "objects/binders", "objects/documents/*", "objects/binders/*", "vobjects/{object}"} {
+							for _, method := range []string{"POST", "PUT", "DELETE"} {
+								fault(c.vault(), method, route)
+							}
+						}
+					}
+					fault(source, "POST", "vobjects/{object}") // Connection Country records
+					fault(source, "DELETE", "vobjects/{object}")
+					for range 4 {
+						_, report, err := s.world.apply(t.Context())
+						if err != nil {
+							t.Fatal(err)
+						}
+						s.note("apply: %v failed, %d skipped", report.Failed, len(report.Skipped))
+						s.clock.pass(time.Minute)
+						for range 5 {
+							s.change()
+						}
+					}
+					struck := 0
+					for range 3 {
+						s.clock.pass(time.Minute)
+						_, outcomes, err := s.runs(t.Context(), false, false)
+						if err != nil {
+							t.Fatal(err)
+						}
+						for _, o := range outcomes {
+							s.note("%s %s %s %+v failed %d %v", o.Addr, o.Decision.Mode, o.Status, o.Done, o.Failed, o.Err)
+						}
+					}
+					for _, f := range s.server.Faults() {
+						struck += f.Times
+					}
+					t.Logf("%d calls were reported as failed", struck)
+					if struck == 0 {
+						t.Error("no call met a fault: the case proves nothing")
+					}
+					s.server.ClearFaults()
+					s.clock.pass(time.Minute)
+					s.applyToEnd()
+					s.clock.pass(time.Minute)
+					_, outcomes, err := s.runs(t.Context(), false, false)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, o := range outcomes {
+						if o.Err != nil || o.Status != syncer.Clean && o.Status != syncer.Faulty {
+							s.fail("%s: %s %v", o.Addr, o.Status, o.Err)
+						}
+					}
+					s.converged(before)
+				})
+			}
+		}
+	}
+}
+
+// applyToEnd applies, and wants every step done.
+func (s *story) applyToEnd() {
+	s.t.Helper()
+	p, report, err := s.world.apply(s.t.Context())
+	if err != nil || len(p.Refusals)+len(report.Skipped) > 0 {
+		s.fail("apply: %v, refused %v, skipped %v", err, p.Refusals, report.Skipped)
+	}
+	for _, f := range report.Failed {
+		var items *planner.ItemsFailed
+		if !errors.As(f.Err, &items) {
+			s.fail("%v: %v", f.Ref, f.Err)
+		}
+	}
+}
+
+// A second tool at the same time is told who holds the lock, and exits 6.
+func TestSecondTool(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"apply", "-auto-approve"}, {"sync"}} {
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel()
+			s := &story{world: worked(t)}
+			s.clock.run()
+			if args[0] == "sync" {
+				s.done("apply", "-auto-approve")
+				s.load(source, presentation("For all", []string{"global"}, "two"))
+			}
+			// The first is held at its first write.
+			held, release := make(chan struct{}), make(chan struct{})
+			s.mu.Lock()
+			first := true
+			s.instead = func(to http.ResponseWriter, vault, method, path, query string) bool {
+				s.mu.Lock()
+				mine := first && method != "GET" && (strings.HasPrefix(path, "objects/documents") || strings.HasPrefix(path, "objects/binders"))
+				if mine {
+					first = false
+				}
+				s.mu.Unlock()
+				if mine {
+					close(held)
+					<-release
+				}
+				return false
+			}
+			s.mu.Unlock()
+			p := s.begin(args...)
+			select {
+			case <-held:
+			case <-time.After(time.Minute):
+				t.Fatalf("it never wrote:\n%s", p.out.String())
+			}
+			second := s.begin(args...)
+			code := second.end()
+			if code != exitLocked || !strings.Contains(second.out.String(), fmt.Sprint(p.cmd.Process.Pid)) {
+				t.Errorf("the second exits %d, and says:\n%s", code, second.out.String())
+			}
+			close(release)
+			if code := p.end(); code != exitOK && code != exitRecords {
+				t.Errorf("the first exits %d:\n%s", code, p.out.String())
+			}
+		})
+	}
+}
