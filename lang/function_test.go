@@ -1,6 +1,10 @@
 package lang
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +14,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
 )
 
 // TestFunctions evaluates each expression to what the other one says, or to an
@@ -62,6 +67,24 @@ func TestFunctions(t *testing.T) {
 		{`cidrsubnet("fd00:fd12:3456:7890::/56", 16, 162)`, `"fd00:fd12:3456:7800:a200::/72"`},
 		{`cidrsubnet("10.0.0.0/30", 4, 0)`, `error:2 bits left`},
 		{`cidrsubnet("10.0.0.0/8", 2, 4)`, `error:cannot hold`},
+		{`cidrsubnets("10.1.0.0/16", 4, 4, 8, 4)`, `tolist(["10.1.0.0/20", "10.1.16.0/20", "10.1.32.0/24", "10.1.48.0/20"])`},
+		{`cidrsubnets("10.0.0.0/30", 1, 1, 1)`, `error:no room`},
+		{`cidrsubnets("fd00:fd12:3456:7890::/56", 8)`, `tolist(["fd00:fd12:3456:7800::/64"])`},
+		{`assertnotnull("a")`, `"a"`},
+		{`base64gunzip(base64gzip("hello"))`, `"hello"`},
+		{`base64gunzip("aGk=")`, `error:not gzip`},
+		{`hasindex(["a"], 1)`, `false`},
+		{`int(1.9)`, `1`},
+		{`regexreplace("a1b2", "[0-9]", "#")`, `"a#b#"`},
+		{`rsadecrypt("aGk=", "no key")`, `error:RSA private key in PEM`},
+		{`sethaselement(["a"], "a")`, `true`},
+		{`setsymmetricdifference(["a", "b"], ["b", "c"])`, `toset(["a", "c"])`},
+		{`strlen("héé")`, `3`},
+		{`textdecodebase64("aABpAA==", "UTF-16LE")`, `"hi"`},
+		{`textencodebase64("hi", "UTF-16LE")`, `"aABpAA=="`},
+		{`textencodebase64("hi", "UTF-7")`, `error:utf-16le`},
+		{`urldecode("a+b%2F")`, `"a b/"`},
+		{`urldecode("%zz")`, `error:encoded for a URL`},
 		{`coalesce(null, "a")`, `"a"`},
 		{`coalescelist([], ["a"])`, `["a"]`},
 		{`compact(["a", "", "b"])`, `tolist(["a", "b"])`},
@@ -208,5 +231,55 @@ func TestFunctions(t *testing.T) {
 	}
 	if slices.Sort(untested); len(untested) > 0 {
 		t.Errorf("functions without a test: %s", strings.Join(untested, " "))
+	}
+}
+
+// TestRSADecrypt is what the table cannot hold: a key.
+func TestRSADecrypt(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range []*pem.Block{
+		{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)},
+		{Type: "PRIVATE KEY", Bytes: pkcs8},
+	} {
+		got, err := rsaDecryptFunc.Call([]cty.Value{cty.StringVal(base64Text(secret)), cty.StringVal(string(pem.EncodeToMemory(block)))})
+		if err != nil || got.AsString() != "secret" {
+			t.Errorf("%s: %v, %v", block.Type, got, err)
+		}
+	}
+}
+
+// TestExpectedFunctions: each function that Terraform users expect is there, or
+// its absence has a reason; and everything of cty's standard library that is no
+// operator.
+func TestExpectedFunctions(t *testing.T) {
+	const expected = `
+abs abspath alltrue anytrue base64decode base64encode base64gzip base64sha256 base64sha512 basename bcrypt can ceil
+chomp chunklist cidrhost cidrnetmask cidrsubnet cidrsubnets coalesce coalescelist compact concat contains csvdecode
+dirname distinct element endswith file filebase64 filebase64sha256 filebase64sha512 fileexists filemd5 fileset filesha1
+filesha256 filesha512 flatten floor format formatdate formatlist indent index issensitive join jsondecode jsonencode
+keys length log lookup lower matchkeys max md5 merge min nonsensitive one parseint plantimestamp pow range regex
+regexall replace reverse rsadecrypt sensitive setintersection setproduct setsubtract setunion sha1 sha256 sha512 signum
+slice sort split startswith strcontains strrev substr sum templatefile textdecodebase64 textencodebase64 timeadd timecmp
+timestamp title tobool tolist tomap tonumber toset tostring transpose trim trimprefix trimspace trimsuffix try upper
+urlencode uuid uuidv5 values yamldecode yamlencode zipmap
+base64gunzip cidrcontains urldecode
+assertnotnull hasindex int regexreplace sethaselement setsymmetricdifference strlen`
+	table := functionTable(".")
+	for name := range strings.FieldsSeq(expected) {
+		_, there := table[name]
+		if there == (absentFunctions[name] != "") {
+			t.Errorf("%s: there %t, with the reason %q", name, there, absentFunctions[name])
+		}
 	}
 }

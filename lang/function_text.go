@@ -145,6 +145,41 @@ var (
 			return cty.StringVal(within(p, number).String()), nil
 		},
 	})
+	cidrSubnetsFunc = function.New(&function.Spec{
+		Params:   []function.Parameter{{Name: "range", Type: cty.String}},
+		VarParam: &function.Parameter{Name: "bits", Type: cty.Number},
+		Type:     function.StaticReturnType(cty.List(cty.String)),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			p, err := prefixOf(0, args[0].AsString())
+			if err != nil {
+				return cty.NilVal, err
+			}
+			if len(args) == 1 {
+				return cty.ListValEmpty(cty.String), nil
+			}
+			all := p.Addr().BitLen()
+			end := new(big.Int).Lsh(big.NewInt(1), uint(all-p.Bits()))
+			next := new(big.Int)
+			var subnets []cty.Value
+			for n, arg := range args[1:] {
+				var bits int
+				if err := gocty.FromCtyValue(arg, &bits); err != nil || bits < 1 || p.Bits()+bits > all {
+					return cty.NilVal, function.NewArgErrorf(n+1, "the range has only %d bits left", all-p.Bits())
+				}
+				length := p.Bits() + bits
+				// A subnet begins at a multiple of its size.
+				size := new(big.Int).Lsh(big.NewInt(1), uint(all-length))
+				if rest := new(big.Int).Mod(next, size); rest.Sign() > 0 {
+					next.Add(next, size).Sub(next, rest)
+				}
+				subnets = append(subnets, cty.StringVal(netip.PrefixFrom(within(p, new(big.Int).Set(next)), length).String()))
+				if next.Add(next, size); next.Cmp(end) > 0 {
+					return cty.NilVal, function.NewArgErrorf(n+1, "the range has no room for a subnet of %d bits more", bits)
+				}
+			}
+			return cty.ListVal(subnets), nil
+		},
+	})
 	cidrSubnetFunc = function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "range", Type: cty.String}, {Name: "bits", Type: cty.Number}, {Name: "number", Type: cty.Number}},
 		Type:   function.StaticReturnType(cty.String),

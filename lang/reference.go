@@ -168,10 +168,14 @@ func checkCalls(calls []*hclsyntax.FunctionCallExpr, table map[string]function.F
 	var diags hcl.Diagnostics
 	for _, call := range calls {
 		if _, ok := table[call.Name]; !ok {
+			hint := didYouMean(call.Name, slices.Sorted(maps.Keys(table)))
+			if why := absentFunctions[call.Name]; why != "" {
+				hint = " " + why
+			}
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  "Unknown function",
-				Detail:   fmt.Sprintf("There is no function %q.%s", call.Name, didYouMean(call.Name, slices.Sorted(maps.Keys(table)))),
+				Detail:   fmt.Sprintf("There is no function %q.%s", call.Name, hint),
 				Subject:  call.NameRange.Ptr(),
 				Context:  call.Range().Ptr(),
 			})

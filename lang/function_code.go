@@ -1,0 +1,142 @@
+package lang
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// maxUnpacked is the most that base64gunzip makes of a text.
+const maxUnpacked = 64 << 20
+
+var (
+	base64GzipFunc = textFunc(cty.String, "str", func(a []string) (cty.Value, error) {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		if _, err := io.WriteString(w, a[0]); err != nil {
+			return cty.NilVal, err
+		}
+		if err := w.Close(); err != nil {
+			return cty.NilVal, err
+		}
+		return cty.StringVal(base64Text(b.Bytes())), nil
+	})
+	base64GunzipFunc = textFunc(cty.String, "str", func(a []string) (cty.Value, error) {
+		packed, err := base64.StdEncoding.DecodeString(a[0])
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(0, "this is not base64")
+		}
+		r, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(0, "what is encoded is not gzip")
+		}
+		text, err := io.ReadAll(io.LimitReader(r, maxUnpacked+1))
+		switch {
+		case err != nil:
+			return cty.NilVal, function.NewArgErrorf(0, "what is encoded is not gzip to its end")
+		case len(text) > maxUnpacked:
+			return cty.NilVal, function.NewArgErrorf(0, "this is more than %d MiB", maxUnpacked>>20)
+		case !utf8.Valid(text):
+			return cty.NilVal, function.NewArgErrorf(0, "what is packed is not text in UTF-8")
+		}
+		return cty.StringVal(string(text)), nil
+	})
+	textEncodeBase64Func = textFunc(cty.String, "str encoding", func(a []string) (cty.Value, error) {
+		enc, err := encodingNamed(a[1])
+		if err != nil {
+			return cty.NilVal, err
+		}
+		text, err := enc.NewEncoder().String(a[0])
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(0, "a character cannot be written in %s", a[1])
+		}
+		return cty.StringVal(base64Text([]byte(text))), nil
+	})
+	textDecodeBase64Func = textFunc(cty.String, "str encoding", func(a []string) (cty.Value, error) {
+		enc, err := encodingNamed(a[1])
+		if err != nil {
+			return cty.NilVal, err
+		}
+		b, err := base64.StdEncoding.DecodeString(a[0])
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(0, "this is not base64")
+		}
+		text, err := enc.NewDecoder().Bytes(b)
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(0, "what is encoded is not text in %s", a[1])
+		}
+		return cty.StringVal(string(text)), nil
+	})
+	urlDecodeFunc = textFunc(cty.String, "str", func(a []string) (cty.Value, error) {
+		text, err := url.QueryUnescape(a[0])
+		if err != nil || !utf8.ValidString(text) {
+			return cty.NilVal, function.NewArgErrorf(0, "this is not text that was encoded for a URL")
+		}
+		return cty.StringVal(text), nil
+	})
+	rsaDecryptFunc = textFunc(cty.String, "ciphertext key", func(a []string) (cty.Value, error) {
+		b, err := base64.StdEncoding.DecodeString(a[0])
+		if err != nil {
+			return cty.NilVal, function.NewArgErrorf(0, "this is not base64")
+		}
+		key, err := rsaKey(a[1])
+		if err != nil {
+			return cty.NilVal, err
+		}
+		text, err := rsa.DecryptPKCS1v15(nil, key, b)
+		if err != nil || !utf8.Valid(text) {
+			return cty.NilVal, function.NewArgErrorf(0, "this cannot be decrypted with that key")
+		}
+		return cty.StringVal(string(text)), nil
+	})
+)
+
+// encodings by their IANA names, in lower case.
+var encodings = map[string]encoding.Encoding{
+	"iso-8859-1":   charmap.ISO8859_1,
+	"iso-8859-15":  charmap.ISO8859_15,
+	"utf-8":        encoding.Nop,
+	"utf-16":       unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+	"utf-16be":     unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
+	"utf-16le":     unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM),
+	"windows-1252": charmap.Windows1252,
+}
+
+func encodingNamed(name string) (encoding.Encoding, error) {
+	if enc := encodings[strings.ToLower(name)]; enc != nil {
+		return enc, nil
+	}
+	return nil, function.NewArgErrorf(1, "the encoding is one of %s", enumerate(slices.Sorted(maps.Keys(encodings))))
+}
+
+// rsaKey reads a private key. What is wrong with it is not said: it is a secret.
+func rsaKey(text string) (*rsa.PrivateKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, function.NewArgErrorf(1, "an RSA private key in PEM is required")
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
+		return key, nil
+	}
+	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+		if key, ok := key.(*rsa.PrivateKey); ok {
+			return key, nil
+		}
+	}
+	return nil, function.NewArgErrorf(1, "an RSA private key without a password is required")
+}
