@@ -163,13 +163,16 @@ func dial(ctx context.Context, config providers.Config, addr addrs.Instance, bod
 	if err != nil {
 		return nil, body, providers.Errorf(providers.Invalid, "burst_share: %v", err)
 	}
+	journal := newJournal(addr)
 	cfg := vaultapi.Config{
 		BaseURL:    base,
 		ClientID:   clientID(config.Tool),
 		Expect:     vaultapi.Expect{VaultID: wanted},
 		ReadOnly:   config.ReadOnly,
 		BurstShare: share,
-		Transport:  logged{addr, &v.clock},
+		Transport:  &v.clock,
+		Observe:    journal.observe,
+		Trace:      journal.trace(),
 		Credentials: func(ctx context.Context) (string, vaultapi.Secret, error) {
 			return credentials(ctx, config, addr, body)
 		},

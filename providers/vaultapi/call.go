@@ -219,7 +219,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if k.write {
 		c.writes.Add(1)
 	}
-	trace := Trace{At: began, Op: k.op, Method: k.method, Path: req.URL.RequestURI(), Attempt: attempt}
+	trace := Trace{At: began, Op: k.op, Method: k.method, Path: shownPath(req.URL), Attempt: attempt}
 	defer func() {
 		took := c.cfg.Clock.Now().Sub(began)
 		seen := err

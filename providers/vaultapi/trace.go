@@ -63,6 +63,14 @@ func redact(contentType string, body []byte) string {
 	return fmt.Sprintf("(%d bytes of %s)", len(body), kind)
 }
 
+// shownPath is a path with its parameters, without secret ones.
+func shownPath(u *url.URL) string {
+	if u.RawQuery == "" {
+		return u.EscapedPath()
+	}
+	return u.EscapedPath() + "?" + redactForm([]byte(u.RawQuery))
+}
+
 func redactForm(body []byte) string {
 	var out []string
 	for _, pair := range strings.Split(string(body), "&") {
