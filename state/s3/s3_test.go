@@ -1,0 +1,166 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"accord/state"
+	"accord/state/remote"
+	"accord/state/statetest"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+)
+
+// The store is gofakes3, an S3 server of others' making, over HTTP. It serves
+// all tests: each place has a prefix of its own.
+func serve(t *testing.T, change func(*http.Request)) Config {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "someone")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "canary")
+	t.Setenv("AWS_CONFIG_FILE", "/nonexistent")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+	backend := s3mem.New()
+	if err := backend.CreateBucket("bucket"); err != nil {
+		t.Fatal(err)
+	}
+	inner := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if change != nil {
+			change(r)
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return Config{Bucket: "bucket", Region: "us-east-1", Endpoint: server.URL, PathStyle: true}
+}
+
+func TestSuite(t *testing.T) {
+	config := serve(t, nil)
+	var prefixes atomic.Int64
+	statetest.State(t, func(t *testing.T) statetest.Place {
+		config := config
+		config.Prefix = fmt.Sprint("states/", prefixes.Add(1), "/")
+		return func(t *testing.T, now func() time.Time) state.Store {
+			s, err := Open(t.Context(), config, remote.Options{Tool: "accord test", Who: "someone@here", Now: now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+	})
+}
+
+// A store that takes every write, whatever the conditions, is not trusted.
+func TestUnconditional(t *testing.T) {
+	for _, header := range []string{"If-Match", "If-None-Match"} {
+		config := serve(t, func(r *http.Request) {
+			if r.Method == http.MethodPut {
+				r.Header.Del(header)
+			}
+		})
+		s, err := Open(t.Context(), config, remote.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Lock(t.Context(), "apply"); !errors.Is(err, ErrUnconditional) {
+			t.Errorf("a store without %s: %v", header, err)
+		}
+		if _, err := s.Read(t.Context()); err != nil {
+			t.Errorf("reading needs no trust: %v", err)
+		}
+	}
+}
+
+// Who held the lock before cannot make anything count, even what it appended
+// while another was taking over, and was told nothing about.
+func TestLateWriter(t *testing.T) {
+	config := serve(t, nil)
+	old, err := open(t.Context(), config, remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := old.Lock(t.Context(), remote.Options{}.NewHolder("apply", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Append(t.Context(), h, 0, [][]byte{[]byte("one")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.ForceUnlock(t.Context(), h.ID); err != nil {
+		t.Fatal(err)
+	}
+	next, err := open(t.Context(), config, remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.Lock(t.Context(), remote.Options{}.NewHolder("apply", "y")); err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Append(t.Context(), h, 1, [][]byte{[]byte("two")}); !errors.Is(err, state.ErrLockLost) {
+		t.Errorf("appended late: %v", err)
+	}
+	if err := old.Save(t.Context(), h, remote.Saved{New: true, Serial: 9, State: []byte("nine")}); !errors.Is(err, state.ErrLockLost) {
+		t.Errorf("saved late: %v", err)
+	}
+	kept, err := next.Load(t.Context())
+	if err != nil || len(kept.Log) != 1 || string(kept.Log[0]) != "one" || kept.State != nil {
+		t.Errorf("%v, %v", kept, err)
+	}
+	if versions, err := next.History(t.Context()); err != nil || len(versions) != 0 {
+		t.Errorf("a version that never was: %v, %v", versions, err)
+	}
+}
+
+// The answer to a write may be lost, and the client then writes again: that it
+// was itself who wrote is found out by reading.
+func TestLostAnswer(t *testing.T) {
+	config := serve(t, nil)
+	p, err := open(t.Context(), config, remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := p.swap(t.Context(), "x", object{}, []byte("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := p.swap(t.Context(), "x", object{}, []byte("a")); err != nil {
+			t.Errorf("the same once more: %v", err)
+		}
+		if _, err := p.swap(t.Context(), "x", first, []byte("b")); err != nil {
+			t.Errorf("the next once more: %v", err)
+		}
+		first.data = nil
+		if _, err := p.swap(t.Context(), "x", first, []byte("c")); !errors.Is(err, errChanged) {
+			t.Errorf("another's: %v", err)
+		}
+		if err := p.put(t.Context(), "x", []byte("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	if _, err := Open(t.Context(), Config{}, remote.Options{}); err == nil || !strings.Contains(err.Error(), "no bucket") {
+		t.Errorf("%v", err)
+	}
+	config := serve(t, nil)
+	config.Bucket = "another"
+	s, err := Open(t.Context(), config, remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Read(t.Context()); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a bucket that does not exist: %v", err)
+	}
+	if _, err := s.Journal(t.Context()); !errors.Is(err, state.ErrNoJournal) {
+		t.Errorf("%v", err)
+	}
+}
