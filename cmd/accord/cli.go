@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/fatih/color"
 	"github.com/hashicorp/hcl/v2"
@@ -45,6 +45,8 @@ type cli struct {
 	json    bool
 	debug   bool
 	noColor bool
+
+	showing atomic.Pointer[progress] // what tells the user what goes on, if anything does
 
 	sources map[string]*hcl.File // of the configuration, for snippets in diagnostics
 }
@@ -199,12 +201,4 @@ func sentence(s string) string {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// logger writes to stderr with -debug, and nowhere without.
-func (c *cli) logger() *slog.Logger {
-	if !c.debug {
-		return slog.New(slog.DiscardHandler)
-	}
-	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

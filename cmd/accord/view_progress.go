@@ -33,7 +33,28 @@ type progress struct {
 }
 
 func (c *cli) progress() *progress {
-	return &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now(), word: map[addrs.Instance]string{}}
+	p := &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now(), word: map[addrs.Instance]string{}}
+	c.showing.Store(p)
+	return p
+}
+
+// said shows what a provider says to who waits, such as that it waits itself,
+// and for what.
+func (p *progress) said(message string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.cli.json:
+		_ = p.cli.line("waiting", message, nil)
+		return
+	case p.live:
+		p.wipe()
+		fmt.Fprint(p.w, shorten("  "+message, min(screenWidth(p.w), 120)-1))
+		p.shown = true
+	default:
+		fmt.Fprintf(p.w, "  %s\n", message)
+	}
+	p.last = time.Now()
 }
 
 // clear takes the moving line away.
