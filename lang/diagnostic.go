@@ -50,6 +50,11 @@ func subject(d *hcl.Diagnostic) hcl.Range {
 // valueOf evaluates an expression. What a function says of sensitive arguments
 // is left out: it may quote them.
 func valueOf(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if t, ok := expr.(*hclsyntax.TemplateExpr); ok && len(t.Parts) == 1 {
+		if part, ok := t.Parts[0].(*hclsyntax.LiteralValueExpr); ok && part.Val.Type() == cty.String {
+			return part.Val, nil // most values are such texts
+		}
+	}
 	v, diags := expr.Value(ctx)
 	for _, d := range diags {
 		extra, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallDiagExtra](d)

@@ -477,14 +477,12 @@ func decide(a *hcl.Attribute, ctx *hcl.EvalContext) (on, ok bool, diags hcl.Diag
 
 // eachContext is the scope of an instance of d, without other blocks.
 func (e *evaluator) eachContext(d *decl, key string) *hcl.EvalContext {
-	if d == nil {
+	if d == nil || d.forEach == nil {
 		return e.root
 	}
 	ctx := e.root.NewChild()
-	if d.forEach != nil {
-		ctx.Variables = map[string]cty.Value{
-			"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key), "value": d.values[key]}),
-		}
+	ctx.Variables = map[string]cty.Value{
+		"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key), "value": d.values[key]}),
 	}
 	return ctx
 }
@@ -549,8 +547,15 @@ func (e *evaluator) bind() {
 // evaluateAll evaluates every instance: first those that providers connect to,
 // which resources may read.
 func (e *evaluator) evaluateAll() {
+	total := 0
+	for _, m := range e.all {
+		for _, d := range m.order {
+			total += len(d.instances)
+		}
+	}
+	e.desired.byAddr = make(map[addrs.Instance]*Resource, total)
 	for _, instance := range []bool{true, false} {
-		var wanted []*Resource
+		wanted := make([]*Resource, 0, total-len(e.desired.Instances))
 		for _, m := range e.all {
 			for _, d := range m.order {
 				if d.typ.instance != instance {
