@@ -86,6 +86,23 @@ func (v *vault) addStandardRecords(t *tx, user int64) error {
 		must(add("connection_settings__v", "Global CLM Integration Settings", "clm_integration_settings__v", "active__v", "", values{}))
 		must(add("connection_settings__v", "Global Approved Email Integration Settings", "approved_email_integration_settings__v", "active__v", "", values{}))
 	}
+	switch v.kind {
+	case kindPromoMats:
+		must(add("document_type_group__v", "PromoMats-CRM Connection", "", "active__v", "", values{}))
+	case kindCRM:
+		must(add("veeva_settings__v", "Veeva Settings", "", "active__v", "", values{"clm_document_model__v": true}))
+	case kindAlign:
+		must(add("align_settings__v", "Align Settings", "", "active__v", "", values{}))
+		for _, o := range importedObjects {
+			must(add("aln_process_monitor__v", o, "", "active__v", "", values{"object_name__v": o}))
+		}
+		for _, m := range standardMappings {
+			for _, direction := range []string{"inbound__v", "outbound__v"} {
+				must(add("aln_field_mapping__v", m.align+"."+m.alignField, "", "active__v", "", values{"direction__v": []string{direction},
+					"mapping_type__v": []string{"system__v"}, "align_object__v": m.align, "align_field__v": m.alignField, "crm_object__v": m.crm, "crm_field__v": m.crmField}))
+			}
+		}
+	}
 	return failed
 }
 

@@ -35,12 +35,13 @@ func standardCatalog(kind string) *catalog {
 		docFields: standardDocFields(),
 	}
 	c.addPicklists(standardPicklists()...)
+	c.addPicklists(kindPicklists(kind)...)
 	c.stateflows["connection_lifecycle__sys"] = connectionLifecycle()
 	c.addObjects(systemObjects()...)
 	c.addComponents(standardSets...)
 	switch kind {
 	case kindPromoMats, kindMedComms:
-		c.addObjects(contentObjects()...)
+		c.addObjects(contentObjects(kind)...)
 		c.addLifecycles(contentLifecycle(kind), unclassified())
 		c.addDoctypes(contentDoctypes(kind)...)
 	case kindCRM:
@@ -259,34 +260,6 @@ func country() *object {
 		pick("country_cda__v", "Country CDA", "country_cda__v").many())
 }
 
-func contentObjects() []*object {
-	return []*object{
-		newObject("crm_connection_country__v", "CRM Connection Country", "CRM Connection Countries", "V2C",
-			reference("country__v", "Country", "country__v"),
-			text("vault_crm_id__v", "Vault CRM ID", 40)),
-		newObject("clm_content_metrics__v", "CLM Content Metrics", "CLM Content Metrics", "V2M",
-			text("vault_crm_id__v", "Vault CRM ID", 40)),
-	}
-}
-
-func crmObjects() []*object {
-	settings := newObject("connection_settings__v", "Connection Settings", "Connection Settings", "V3S",
-		pick("country_filter__v", "Country Filter", "country_cda__v").many(),
-		text("vault_crm_id__v", "Vault CRM ID", 40)).
-		withTypes(objectType{Name: "clm_integration_settings__v", Label: "CLM Integration Settings"},
-			objectType{Name: "approved_email_integration_settings__v", Label: "Approved Email Integration Settings"})
-	return []*object{settings}
-}
-
-func alignObjects() []*object {
-	return []*object{
-		newObject("territory__v", "Territory", "Territories", "V4T"),
-		newObject("aln_territory__v", "Align Territory", "Align Territories", "V4A"),
-		newObject("aln_roster_member__v", "Roster Member", "Roster Members", "V4R"),
-		newObject("aln_process_monitor__v", "Process Monitor", "Process Monitors", "V4M"),
-	}
-}
-
 // standardDocFields are the fields of documents and binders, the same on every type.
 func standardDocFields() *fields {
 	const general, crm, link = "general", "crm", "crosslink"
@@ -326,6 +299,11 @@ func standardDocFields() *fields {
 		text("crm_custom_reaction__v", "CRM Custom Reaction", 255).in(crm),
 		boolean("engage_content__v", "Publish for Engage").in(crm),
 		boolean("cobrowse_content__v", "Publish for CoBrowse").in(crm),
+		boolean("crm_fax_content__v", "Publish for CRM (Fax)").in(crm), // the label is the platform's, the name ours (DOCX-4)
+		text("crm_directory__v", "CRM Directory", 255).in(crm),
+		text("crm_related_content_display_order__v", "CRM Related Content Display Order", 255).in(crm),
+		text("crm_slide_update_method__v", "CRM Slide Update Method", 255).in(crm),
+		text("ios_resolution__v", "iOS Resolution", 255).in(crm),
 		boolean("crosslink__v", "CrossLink").readOnly().column("crosslink"),
 		boolean("binder__v", "Binder").readOnly().column("binder"),
 		dateTime("version_modified_date__v", "Version Modified Date").readOnly().column("modified"),

@@ -3,6 +3,7 @@ package devvault
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -146,4 +147,46 @@ func TestDomain(t *testing.T) {
 	want(t, "vaults of the domain", len(got), 2)
 	want(t, "environment", got[0]["vault_type__v"], any("sandbox"))
 	want(t, "application", got[0].list("vault_application__v")[0]["name"], any("pm_promomats__v"))
+}
+
+// CONN-4, CONN-5, METR-1, ALN-2, ALN-5, ALN-8: the objects that the rules name are there, in the vaults they are of, and every reference leads somewhere.
+func TestStandardObjects(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "promo:promomats", "med:medcomms", "us:crm", "align:align")
+	for vault, objects := range map[string]string{
+		"promo": "country__v product__v product_family__v indication__v crm_product__v crm_product_group__v crm_detail_group__v crm_content_group__v crm_survey__v crm_directory__v " +
+			"crm_content_type__v event_topic__v event_configuration__v clm_content_metrics__v crm_connection_country__v keyword__v website__v document_type_group__v",
+		"med": "country__v product__v crm_connection_country__v keyword__v website__v",
+		"us": "connection_settings__v account__v territory__v user_territory__v account_territory__v my_setup_products__v clm_presentation__v clm_presentation_slide__v key_message__v " +
+			"application_profile__v veeva_settings__v vmobile_object_configuration__v call2__v tsf__v brand__v product_family__v indication__v",
+		"align": "aln_territory__v aln_account_territory__v aln_roster_member__v aln_roster_member_territory__v aln_territory_product__v aln_process_monitor__v aln_crm_instance__v " +
+			"aln_crm_instance_country__v aln_field_mapping__v account__v address__v",
+	} {
+		for _, o := range strings.Fields(objects) {
+			want(t, vault+" "+o, b.query(vault, "SELECT id, name__v FROM "+o).status(), "SUCCESS")
+		}
+		cat := b.vault(vault).catalog()
+		prefixes := map[string]string{}
+		inbounds := map[string]bool{}
+		for _, n := range names(cat.objects) {
+			o := cat.objects[n]
+			if other := prefixes[o.Prefix]; other != "" {
+				t.Errorf("%s: %s and %s have the prefix %s", vault, n, other, o.Prefix)
+			}
+			prefixes[o.Prefix] = n
+			for _, f := range o.fields.list {
+				if f.Object != "" && cat.object(f.Object) == nil || f.Picklist != "" && cat.picklists[f.Picklist] == nil {
+					t.Errorf("%s: %s.%s leads nowhere", vault, n, f.Name)
+				}
+				if key := f.Object + "." + f.Inbound; f.Object != "" && !strings.HasSuffix(f.Column, "_by") && f.Object != "object_type__v" && f.Object != "user__sys" {
+					if inbounds[key] {
+						t.Errorf("%s: two relationships %s", vault, key)
+					}
+					inbounds[key] = true
+				}
+			}
+		}
+	}
+	want(t, "monitors", len(b.all("align", "aln_process_monitor__v", "id")), len(importedObjects))
+	want(t, "mappings", len(b.all("align", "aln_field_mapping__v", "id")), 2*len(standardMappings))
 }

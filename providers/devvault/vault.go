@@ -215,11 +215,9 @@ func (v *vault) makeExtents(t *tx, cat *catalog) error {
 		if v.extent(object) != 0 {
 			continue
 		}
-		if err := t.exec(`INSERT INTO extents (slot, object) VALUES (?, ?) ON CONFLICT DO NOTHING`, v.slot, object); err != nil {
-			return err
-		}
 		var n int64
-		if _, err := one(bg, t, []any{&n}, `SELECT extent FROM extents WHERE slot = ? AND object = ?`, v.slot, object); err != nil {
+		if _, err := one(bg, t, []any{&n}, `INSERT INTO extents (slot, object) VALUES (?, ?) ON CONFLICT (slot, object) DO UPDATE SET object = excluded.object
+			RETURNING extent`, v.slot, object); err != nil {
 			return err
 		}
 		t.then(func() { v.extents.Store(object, n) })
