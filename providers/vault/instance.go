@@ -207,25 +207,39 @@ func dial(ctx context.Context, config providers.Config, addr addrs.Instance, bod
 	return v, body, nil
 }
 
-// prove holds what is declared against what the vault says of itself.
+// prove holds what is declared against what the vault says of itself, before
+// anything else is sent. Its id and address were checked at login.
+//
+// A domain admin sees the kind and the environment in the domain. Another user
+// does not; then the kind is told by the standard objects that only vaults of
+// some kinds have. That does not tell PromoMats from MedComms, nor production
+// from sandbox: such a vault is what its id says, and its environment is
+// unproven (CONN-3).
 func (v *vault) prove(ctx context.Context, body instanceBody) error {
 	v.environment = unproven
+	var said vaultapi.DomainVault
 	domain, err := v.reader.Domain(ctx)
 	switch kind := vaultapi.KindOf(err); {
-	case kind == vaultapi.Permission, kind == vaultapi.Invalid, kind == vaultapi.NotFound:
-		return nil // only domain admins may look
+	case kind == vaultapi.Permission, kind == vaultapi.Invalid, kind == vaultapi.NotFound: // only domain admins may look
 	case err != nil:
 		return err
+	default:
+		v.domain = domain.Name
+		if at := slices.IndexFunc(domain.Vaults, func(d vaultapi.DomainVault) bool { return int64(d.ID) == v.id }); at >= 0 {
+			said = domain.Vaults[at]
+		}
 	}
-	v.domain = domain.Name
-	at := slices.IndexFunc(domain.Vaults, func(d vaultapi.DomainVault) bool { return int64(d.ID) == v.id })
-	if at < 0 {
-		return nil
+	kinds := []string{kindOfApplications(said.Applications)}
+	if kinds[0] == "" {
+		objects, err := v.reader.Objects(ctx)
+		if err != nil {
+			return err
+		}
+		kinds = kindsOfObjects(objects)
 	}
-	said := domain.Vaults[at]
-	if kind := kindOfApplications(said.Applications); kind != "" && kind != body.Kind {
+	if len(kinds) > 0 && !slices.Contains(kinds, body.Kind) {
 		return &providers.Error{Kind: providers.Access, Path: "/kind",
-			Message: fmt.Sprintf("%s is declared as a %s vault, but vault %d is a %s vault", v.addr, body.Kind, v.id, kind),
+			Message: fmt.Sprintf("%s is declared as a %s vault, but vault %d is a %s vault", v.addr, body.Kind, v.id, strings.Join(kinds, " or ")),
 			Advice:  "Correct kind, or url and id. Nothing was written to any vault."}
 	}
 	switch said.Type {
@@ -242,6 +256,24 @@ func (v *vault) prove(ctx context.Context, body instanceBody) error {
 			Advice:  "Correct environment, or url and id. Nothing was written to any vault."}
 	}
 	return nil
+}
+
+// kindsOfObjects are the kinds of vault that have such objects; none where
+// they do not tell.
+func kindsOfObjects(list []vaultapi.Object) []string {
+	var kinds []string
+	for _, o := range list {
+		for _, known := range telling {
+			if o.Name == known.object || known.label != "" && o.Label == known.label {
+				for _, k := range known.kinds {
+					if !slices.Contains(kinds, k) {
+						kinds = append(kinds, k)
+					}
+				}
+			}
+		}
+	}
+	return kinds
 }
 
 func kindOfApplications(list []vaultapi.Labelled) string {

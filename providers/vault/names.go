@@ -44,6 +44,18 @@ var applications = []struct{ name, kind string }{
 	{"align__v", kindAlign},
 }
 
+// telling are the standard objects that only vaults of some kinds have, by
+// name, or by label where no source has the name.
+var telling = []struct {
+	object, label string
+	kinds         []string
+}{
+	{"connection_settings__v", "", []string{kindCRM}},
+	{"clm_content_metrics__v", "", []string{kindPromoMats, kindMedComms}},
+	{objConnectionCountry, labelConnectionCountry, []string{kindPromoMats, kindMedComms}},
+	{"aln_territory__v", "", []string{kindAlign}},
+}
+
 // connectionNames is one of the two standard connections (CONN-1).
 type connectionNames struct {
 	Type        string // promomats_crm, medical_crm: the word of the language
