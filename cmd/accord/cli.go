@@ -134,11 +134,19 @@ func doubleDashes(args []string) []string {
 	return out
 }
 
-// fail prints an error once and returns its exit code.
-func (c *cli) fail(err error) int {
+// fail prints an error once and returns its exit code. After an interrupt that
+// is all there is to say: what was cut short failed for no other reason.
+func (c *cli) fail(ctx context.Context, err error) int {
 	code := exitCode(err)
 	var e *exit
-	if errors.As(err, &e) && e.shown {
+	shown := errors.As(err, &e) && e.shown
+	switch {
+	case ctx.Err() != nil && !shown:
+		c.diagnostics(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Interrupted", Detail: "Run the same command again to go on."}})
+		return exitInterrupted
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case shown:
 		return code
 	}
 	var diags hcl.Diagnostics
@@ -184,7 +192,7 @@ func diagnosticOf(err error) *hcl.Diagnostic {
 	}
 	var locked *state.LockedError
 	if errors.As(err, &locked) {
-		d.Detail = "Wait until it has finished. If that process is gone for good, see: accord force-unlock -help"
+		d.Detail = "Wait until it has finished. A lock whose process is gone is taken over by itself."
 	}
 	return d
 }

@@ -40,7 +40,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	cli.json = slices.Contains(args, "-json") || slices.Contains(args, "--json") // for a mistake in the flags, too
 	root.SetArgs(doubleDashes(args))
 	if err := root.ExecuteContext(ctx); err != nil {
-		return cli.fail(err)
+		return cli.fail(ctx, err)
 	}
 	return exitOK
 }

@@ -116,10 +116,10 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 // planProblems prints the problems of planning and picks the exit code that
 // fits the gravest.
 func (w *workspace) planProblems(ctx context.Context, diags hcl.Diagnostics) error {
-	w.cli.diagnostics(diags)
 	if ctx.Err() != nil {
-		return told(exitInterrupted)
+		return ctx.Err()
 	}
+	w.cli.diagnostics(diags)
 	code := exitError
 	for _, d := range diags {
 		if p, ok := d.Extra.(*planner.Problem); ok && p.Err != nil {
@@ -150,11 +150,21 @@ func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
 	if err != nil {
 		return err
 	}
+	cipher, err := w.cipher()
+	if err != nil {
+		return err
+	}
+	if state.Seals(cipher) {
+		if b, err = cipher.Seal(b); err != nil {
+			return fmt.Errorf("encrypt the plan: %w", err)
+		}
+	}
 	if err := os.WriteFile(o.out, b, 0o600); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
-	if !w.cli.json {
-		fmt.Fprintf(w.cli.stdout, "\nSaved: %s (%s)  →  accord apply %s\n", o.out, plan.Digest(b)[:19], o.out)
+	if w.cli.json {
+		return w.cli.line("saved", "Saved: "+o.out, map[string]any{"file": o.out, "digest": plan.Digest(b)})
 	}
-	return nil
+	_, err = fmt.Fprintf(w.cli.stdout, "\nSaved: %s (%s)  →  accord apply %s\n", o.out, plan.Digest(b)[:19], o.out)
+	return err
 }

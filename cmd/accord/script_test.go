@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"accord/providers/devvault"
 )
 
 // editScript replaces text in a file: edit FILE OLD NEW, where \n is the end of a
@@ -201,6 +203,7 @@ func absentScript(ts *testscript.TestScript, neg bool, args []string) {
 //	vault DIR post VAULT PATH k=v …
 //	vault DIR control METHOD PATH [JSON]  the control API
 //	vault DIR address|password            what .accord/dev.json says
+//	vault DIR met                         waits until calls have met every fault
 //	vault DIR hold                        keeps the server running until killed
 func vaultCommand() {
 	if err := vaultVerb(os.Args[1], os.Args[2:]); err != nil {
@@ -224,6 +227,8 @@ func vaultVerb(dir string, args []string) error {
 	case "password":
 		fmt.Println(dev.info.Password)
 		return nil
+	case "met":
+		return faultsMet(ctx, dev)
 	case "hold":
 		select {}
 	case "control":
@@ -266,6 +271,21 @@ func vaultVerb(dir string, args []string) error {
 		return err
 	}
 	return fmt.Errorf("unknown verb %q", args[0])
+}
+
+// faultsMet waits until every fault has struck.
+func faultsMet(ctx context.Context, dev *devServer) error {
+	for range 1200 {
+		var out struct{ Faults []devvault.Fault }
+		if err := dev.control(ctx, http.MethodGet, "faults", nil, &out); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(out.Faults, func(f devvault.Fault) bool { return f.Times == 0 }) {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return errors.New("a fault was not met within a minute")
 }
 
 func call(method, address, session string, form url.Values) (map[string]any, error) {

@@ -14,6 +14,7 @@ import (
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
+	"accord/state"
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -179,6 +180,7 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 		for _, out := range outcomes {
 			c.outcomeLine(out)
 		}
+		_ = c.line("sync_summary", contentText(outcomes), map[string]any{"runs": len(outcomes)})
 	case len(outcomes) == 0:
 		fmt.Fprintln(c.stdout, "Nothing is due.")
 		for _, t := range tasks {
@@ -202,6 +204,10 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 // diagnosticsOf prints an error that has a subject but perhaps no line.
 func (c *cli) diagnosticsOf(at planner.Locator, subject string, err error) {
 	var d providers.Diagnostic
+	var leased *state.LeasedError
+	if errors.As(err, &leased) {
+		err, subject = leased, ""
+	}
 	var perr *providers.Error
 	if errors.As(err, &perr) {
 		d = providers.Diagnostic{Severity: providers.SeverityError, Addr: perr.Addr, Path: perr.Path, Summary: sentence(perr.Error()), Detail: perr.Advice}

@@ -38,7 +38,7 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 		v.reads()
 		v.newly()
 		v.moves()
-	v.drift()
+		v.drift()
 		v.changes()
 		v.content()
 		v.syncs()

@@ -82,3 +82,7 @@ integration_point "clm" {
   name        = "clm_presentation"
   status      = "active"
 }
+
+output "vaults" {
+  value = keys(var.countries)
+}
