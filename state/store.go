@@ -135,7 +135,7 @@ func (e *DamagedError) Error() string {
 }
 
 // ErrNoJournal is returned by a Store that keeps a state but no journal.
-var ErrNoJournal = errors.New("this backend keeps no journal of syncs")
+var ErrNoJournal = errors.New("this state backend keeps no journal of syncs: integration points need one that does, local or postgres")
 
 // ErrUnlocked is returned by a Lock that has been given up.
 var ErrUnlocked = errors.New("the state's lock was given up")

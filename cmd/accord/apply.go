@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -168,13 +167,9 @@ func (c *cli) ask(destroy bool) error {
 }
 
 func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) error {
-	b, err := os.ReadFile(name)
+	file, err := readPlan(name)
 	if err != nil {
 		return err
-	}
-	file, err := plan.Decode(b)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
 	}
 	config, diags := lang.Parse(c.chdir, file.Sources)
 	w, err := c.open(config, diags)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 
@@ -39,13 +38,9 @@ vault is asked.`,
 }
 
 func (c *cli) runShowPlan(name string, verbose bool) error {
-	b, err := os.ReadFile(name)
+	f, err := readPlan(name)
 	if err != nil {
 		return err
-	}
-	f, err := plan.Decode(b)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
 	}
 	c.showPlan(f.Plan, verbose, false)
 	return nil

@@ -135,6 +135,9 @@ func (w *workspace) openState(ctx context.Context) error {
 		return err
 	}
 	journal, err := w.store.Journal(ctx)
+	if errors.Is(err, state.ErrNoJournal) {
+		journal, err = state.NoJournal{}, nil // said where it is needed
+	}
 	if err != nil {
 		return fmt.Errorf("open the journal of syncs: %w", err)
 	}

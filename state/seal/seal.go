@@ -94,6 +94,9 @@ func New(recipients []string, identities []age.Identity) (*Seal, error) {
 	return s, nil
 }
 
+// Is reports whether bytes are what Seal returns.
+func Is(data []byte) bool { return bytes.HasPrefix(data, []byte("age-encryption.org/")) }
+
 // To implements state.Cipher.
 func (s *Seal) To() []string { return s.to }
 

@@ -1,0 +1,71 @@
+package state
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"accord/lang/addrs"
+)
+
+// NoJournal is the Journal of a place that keeps none: whatever it is asked,
+// it answers ErrNoJournal.
+type NoJournal struct{}
+
+var _ Journal = NoJournal{}
+
+// Memory implements Journal.
+func (NoJournal) Memory(context.Context, addrs.Instance) (Memory, error) {
+	return Memory{}, ErrNoJournal
+}
+
+// Remember implements Journal.
+func (NoJournal) Remember(context.Context, Lease, Memory) error { return ErrNoJournal }
+
+// Owe implements Journal.
+func (NoJournal) Owe(context.Context, addrs.Instance, []string) error { return ErrNoJournal }
+
+// Settle implements Journal.
+func (NoJournal) Settle(context.Context, addrs.Instance, []string) error { return ErrNoJournal }
+
+// Forget implements Journal.
+func (NoJournal) Forget(context.Context, Lease) error { return ErrNoJournal }
+
+// Begin implements Journal.
+func (NoJournal) Begin(context.Context, Run) error { return ErrNoJournal }
+
+// Intend implements Journal.
+func (NoJournal) Intend(context.Context, string, []Batch) error { return ErrNoJournal }
+
+// Checkpoint implements Journal.
+func (NoJournal) Checkpoint(context.Context, string, Checkpoint) error { return ErrNoJournal }
+
+// End implements Journal.
+func (NoJournal) End(context.Context, string, End) (Run, error) { return Run{}, ErrNoJournal }
+
+// Open implements Journal.
+func (NoJournal) Open(context.Context, addrs.Instance) ([]Batch, error) { return nil, ErrNoJournal }
+
+// Failures implements Journal.
+func (NoJournal) Failures(context.Context, addrs.Instance) iter.Seq2[Failure, error] {
+	return func(yield func(Failure, error) bool) { yield(Failure{}, ErrNoJournal) }
+}
+
+// Runs implements Journal.
+func (NoJournal) Runs(context.Context, addrs.Instance, int) ([]Run, error) { return nil, ErrNoJournal }
+
+// Syncs implements Journal.
+func (NoJournal) Syncs(context.Context) ([]addrs.Instance, error) { return nil, ErrNoJournal }
+
+// Acquire implements Journal.
+func (NoJournal) Acquire(context.Context, addrs.Instance, string, time.Duration) (Lease, error) {
+	return Lease{}, ErrNoJournal
+}
+
+// Renew implements Journal.
+func (NoJournal) Renew(context.Context, Lease, time.Duration) (Lease, error) {
+	return Lease{}, ErrNoJournal
+}
+
+// Release implements Journal.
+func (NoJournal) Release(context.Context, Lease) error { return ErrNoJournal }
