@@ -113,7 +113,7 @@ func (s *story) killed(at int, answered bool, args ...string) bool {
 // lost, and the state can be read.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	cases, kills := 3, 2
+	cases, kills := 2, 2
 	switch {
 	case long():
 		cases, kills = 60, 10
@@ -225,17 +225,17 @@ func (s *story) converged(b before) {
 func TestDoneButReportedAsFailed(t *testing.T) {
 	t.Parallel()
 	kinds := []string{"http_after", "cut_after", "failure_after"}
-	seeds := 1
+	seeds, rates := 1, []float64{0.2}
 	if long() {
-		seeds = 30
+		seeds, rates = 30, []float64{0.05, 0.2}
 	}
-	for _, rate := range []float64{0.05, 0.2} {
+	for _, rate := range rates {
 		for _, kind := range kinds {
 			for n := range seeds {
 				seed := uint64(n + 1)
 				t.Run(fmt.Sprintf("%s, %v, seed=%d", kind, rate, seed), func(t *testing.T) {
 					t.Parallel()
-					s := newStory(t, seed, new(tally), 3)
+					s := newStory(t, seed, new(tally), 2)
 					s.settle()
 					before := s.look()
 					fault := func(vault, method, route string) {
