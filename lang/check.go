@@ -177,7 +177,7 @@ func (m *module) addCheck(block *hcl.Block) hcl.Diagnostics {
 }
 
 // evaluateChecks binds the asserts of a module, and the conditions of its
-// outputs: all that is about no single resource.
+// variables and outputs: all that is about no single resource.
 func (e *evaluator) evaluateChecks() {
 	for _, name := range slices.Sorted(maps.Keys(e.module.checks)) {
 		for _, declared := range e.module.checks[name].conditions {
@@ -191,8 +191,29 @@ func (e *evaluator) evaluateChecks() {
 	if e.parent == nil {
 		return // its outputs have their own
 	}
+	e.validateLate()
 	for _, name := range slices.Sorted(maps.Keys(e.outputs)) {
 		e.desired.Checks = append(e.desired.Checks, e.outputConditions(e.outputs[name])...)
+	}
+}
+
+// validateLate makes conditions of the validations of variables whose values are
+// known only late.
+func (e *evaluator) validateLate() {
+	for _, name := range slices.Sorted(maps.Keys(e.arguments)) {
+		if !e.late(name) {
+			continue
+		}
+		for _, rule := range e.module.variables[name].validations {
+			if rule == nil {
+				continue
+			}
+			c := &condition{kind: Precondition, rule: rule, rng: rule.condition.Range()}
+			diags := c.bind(e, sight{what: "The validation of a variable", blocks: true})
+			bound := &Condition{Kind: Precondition, Name: e.inside("var." + name), Range: c.rng, condition: c, evaluator: e}
+			e.report(append(diags, bound.touch()...)...)
+			e.desired.Checks = append(e.desired.Checks, bound)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ type Desired struct {
 	Resources []*Resource // what they manage, by address
 	Outputs   []*Output   // by name
 
-	Checks   []*Condition // the asserts of check blocks, in the order of the files
+	Checks   []*Condition // asserts, and what modules say of their variables and outputs
 	Imports  []*Import
 	Moves    []*Move
 	Removals []*Removal

@@ -446,6 +446,31 @@ func TestLanguageByExample(t *testing.T) {
 	}
 }
 
+// TestSourcesParseAgain: what Sources returns is the whole configuration, its
+// modules included, as a saved plan needs it.
+func TestSourcesParseAgain(t *testing.T) {
+	archive, err := txtar.ParseFile("testdata/modules.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string][]byte{}
+	for _, f := range archive.Files {
+		sources[f.Name] = f.Data
+	}
+	digest := func(sources map[string][]byte) (string, *Config) {
+		config, diags := Parse(".", sources)
+		desired, more := config.Evaluate(testProviders(), Options{})
+		if diags = append(diags, more...); diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		return desired.Digest(), config
+	}
+	want, config := digest(sources)
+	if got, _ := digest(config.Sources()); got != want || len(config.Sources()) != 3 {
+		t.Errorf("%d files give %s, want %s", len(config.Sources()), got, want)
+	}
+}
+
 // TestTypeOfTwoProviders names both.
 func TestTypeOfTwoProviders(t *testing.T) {
 	other := &schema.Provider{Name: "other", Resources: []schema.Type{{Name: "connection"}, {Name: "output"}}}

@@ -61,8 +61,11 @@ func (e *evaluator) bindOutputs() {
 		}
 		s := sight{what: "An output", blocks: true}
 		found, diags := e.check(bound.value.Expr, s)
-		for _, c := range bound.conditions {
+		bound.conditions = nil
+		for _, declared := range e.module.outputs[name].conditions {
+			c := *declared
 			diags = append(diags, c.bind(e, s)...)
+			bound.conditions = append(bound.conditions, &c)
 		}
 		e.report(diags...)
 		if !diags.HasErrors() {
