@@ -56,11 +56,11 @@ func DecodeWith(c Cipher, data []byte) (*State, error) {
 		return nil, fmt.Errorf("its format version is %d, and this accord knows only version %d", doc.FormatVersion, FormatVersion)
 	}
 	if c == nil {
-		return nil, errNoCipher
+		return nil, ErrSealed
 	}
 	plain, err := c.Open(doc.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("it cannot be decrypted: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrSealed, err)
 	}
 	s, err := Decode(plain)
 	if err == nil && (s.Lineage != doc.Lineage || s.Serial != doc.Serial) {
@@ -69,7 +69,8 @@ func DecodeWith(c Cipher, data []byte) (*State, error) {
 	return s, err
 }
 
-var errNoCipher = errors.New("it is encrypted, and nothing is set up to decrypt it")
+// ErrSealed says that a state is there, and for others to read.
+var ErrSealed = errors.New("it is encrypted, and cannot be decrypted")
 
 // SealedAsBy reports whether a written state is sealed to those whom c seals to,
 // or not at all for nil: whether writing it again would change nothing.

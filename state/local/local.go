@@ -211,6 +211,9 @@ func (s *Store) loadWith(log contents) (loaded, error) {
 	switch {
 	case !missing:
 		if saved, err = state.DecodeWith(s.opts.Cipher, data); err != nil {
+			if errors.Is(err, state.ErrSealed) {
+				return loaded{}, fmt.Errorf("reading %s: %w", s.path, err)
+			}
 			return loaded{}, s.damaged(err.Error())
 		}
 	case log.exists():

@@ -77,11 +77,11 @@ func (e entry) open(c state.Cipher) (entry, error) {
 		return e, nil
 	}
 	if c == nil {
-		return e, errors.New("it is encrypted, and nothing is set up to decrypt it")
+		return e, state.ErrSealed
 	}
 	data, err := c.Open(e.Sealed)
 	if err != nil {
-		return e, err
+		return e, fmt.Errorf("%w: %w", state.ErrSealed, err)
 	}
 	opened := entry{}
 	if err := json.Unmarshal(data, &opened); err != nil {
@@ -137,7 +137,11 @@ func readLog(path string, cipher state.Cipher) (contents, error) {
 		}
 		e, err := parseLine(line)
 		if err == nil {
-			if e, err = e.open(cipher); err != nil {
+			e, err = e.open(cipher)
+			if errors.Is(err, state.ErrSealed) {
+				return contents{}, fmt.Errorf("reading line %d of %s: %w", n, path, err)
+			}
+			if err != nil {
 				return contents{}, &state.DamagedError{Path: path, Reason: fmt.Sprintf("line %d cannot be read: %v", n, err)}
 			}
 		}

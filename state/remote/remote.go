@@ -152,6 +152,9 @@ func (s *Store) load(ctx context.Context) (got loaded, err error) {
 	switch {
 	case got.kept.State != nil:
 		if got.saved, err = state.DecodeWith(s.opts.Cipher, got.kept.State); err != nil {
+			if errors.Is(err, state.ErrSealed) {
+				return got, fmt.Errorf("reading the state in %s: %w", s.place.Name(), err)
+			}
 			return got, s.damaged(err.Error())
 		}
 	case len(got.entries) > 0:

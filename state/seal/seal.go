@@ -122,12 +122,12 @@ func (s *Seal) Seal(plain []byte) ([]byte, error) {
 // Open implements state.Cipher.
 func (s *Seal) Open(sealed []byte) ([]byte, error) {
 	if len(s.identities) == 0 {
-		return nil, fmt.Errorf("it is encrypted, and no identity is given: set %s, or %s", Identities, IdentitiesFile)
+		return nil, fmt.Errorf("no identity is given: set %s, or %s", Identities, IdentitiesFile)
 	}
 	r, err := age.Decrypt(bytes.NewReader(sealed), s.identities...)
 	var none *age.NoIdentityMatchError
 	if errors.As(err, &none) {
-		return nil, errors.New("it is encrypted to others: none of the identities opens it")
+		return nil, errors.New("none of the identities opens it")
 	}
 	if err != nil {
 		return nil, err
