@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"edit":    editScript,
 			"copydir": copyDirScript,
 			"exits":   exitsScript,
+			"agekey":  ageKeyScript,
 			"lines":   linesScript,
 			"keep":    keepScript,
 			"absent":  absentScript,

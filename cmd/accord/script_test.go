@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"accord/providers/devvault"
@@ -78,6 +79,19 @@ func copyDirScript(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return os.WriteFile(filepath.Join(to, rel), b, 0o644)
 	}))
+}
+
+// ageKeyScript makes an identity: agekey FILE NAME. FILE holds it, $NAME is its
+// recipient, $NAME_IDENTITY is itself.
+func ageKeyScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: agekey FILE NAME")
+	}
+	id, err := age.GenerateX25519Identity()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(id.String()+"\n"), 0o600))
+	ts.Setenv(args[1], id.Recipient().String())
+	ts.Setenv(args[1]+"_IDENTITY", id.String())
 }
 
 // exitsScript runs a command and wants an exit code: exits CODE COMMAND…
