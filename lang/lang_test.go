@@ -488,7 +488,8 @@ func TestTypeOfTwoProviders(t *testing.T) {
 	}
 }
 
-// FuzzLoad must neither panic nor leave a body that is not canonical.
+// FuzzLoad must neither panic nor leave a body that is not canonical, in either
+// syntax, and with a module that the text may call or be.
 func FuzzLoad(f *testing.F) {
 	names, _ := filepath.Glob("testdata/*.txtar")
 	for _, name := range names {
@@ -497,21 +498,41 @@ func FuzzLoad(f *testing.F) {
 			f.Fatal(err)
 		}
 		for _, file := range archive.Files {
-			if strings.HasSuffix(file.Name, ".hcl") {
+			if isSource(file.Name) {
 				f.Add(file.Data)
 			}
 		}
 	}
+	const caller = `
+vault "fuzz" {
+  kind = "crm"
+  url  = "x"
+}
+module "m" {
+  source = "./m"
+  vault  = vault.fuzz
+  name   = "x"
+}
+output "out" {
+  value = module.m
+}`
 	f.Fuzz(func(t *testing.T, source []byte) {
-		config, _ := Parse(".", map[string][]byte{"main.hcl": source})
-		desired, _ := config.Evaluate(testProviders(), Options{})
-		for _, r := range slices.Concat(desired.Instances, desired.Resources) {
-			again, err := schema.Canonical(r.Body, &r.Type.Body)
-			if err != nil || !bytes.Equal(again, r.Body) {
-				t.Fatalf("canonical of %s is %s, %v", r.Body, again, err)
-			}
-			for _, path := range append(r.Unknown, "/a/0") {
-				r.Locate(path)
+		for _, sources := range []map[string][]byte{
+			{"main.hcl": source, "modules/crm/main.hcl": []byte(`variable "name" {}`)},
+			{"main.hcl.json": source},
+			{"main.hcl": []byte(caller), "m/main.hcl": source},
+		} {
+			config, _ := Parse(".", sources)
+			desired, _ := config.Evaluate(testProviders(), Options{})
+			desired.CheckEarly()
+			for _, r := range slices.Concat(desired.Instances, desired.Resources) {
+				again, err := schema.Canonical(r.Body, &r.Type.Body)
+				if err != nil || !bytes.Equal(again, r.Body) {
+					t.Fatalf("canonical of %s is %s, %v", r.Body, again, err)
+				}
+				for _, path := range append(r.Unknown, "/a/0") {
+					r.Locate(path)
+				}
 			}
 		}
 	})
