@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -54,3 +56,19 @@ func TestScripts(t *testing.T) {
 		},
 	})
 }
+
+// A crash is never a 2: that would say that a plan has changes.
+func TestCrashExits11(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	if code := Main([]string{"version"}, nil, brokenWriter{}, &stderr); code != exitCrash {
+		t.Errorf("exit code %d, want %d", code, exitCrash)
+	}
+	if !strings.Contains(stderr.String(), "accord crashed: a bug") {
+		t.Errorf("stderr: %s", stderr.String())
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { panic("a bug") }
