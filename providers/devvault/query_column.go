@@ -112,6 +112,7 @@ func (t *table) lookupSeveral(f vql.Field, ref *field, name string) (*column, er
 	} else {
 		col.several = join(" ", sqlf("json_each("+t.alias+".fields, '$."+ref.Name+"') "+list+" CROSS JOIN"), far.from, sqlf("CROSS JOIN"), col.several)
 	}
+	col.several = join(" ", append([]fragment{col.several}, *far.joins...)...) // what a lookup of the far side leads to
 	col.where = append(append([]fragment{}, far.scope...), sqlf(far.alias+".id = "+list+".value"))
 	col.json, col.id = "", ""
 	return col, nil
@@ -169,6 +170,13 @@ func (t *table) own(f *field) *column {
 	}
 	if t.labels {
 		t.document(col)
+	}
+	if t.object != nil && f.Name == "object_type__v" {
+		col.domain = &domain{labels: map[string]string{}}
+		for _, typ := range t.object.Types {
+			col.domain.names = append(col.domain.names, typ.Name)
+			col.domain.labels[typ.Name] = typ.Label
+		}
 	}
 	if flow := t.flow(); flow != nil && f.Name == "state__v" {
 		col.domain = &domain{labels: map[string]string{}}
@@ -362,7 +370,7 @@ func (col *column) labelled(f vql.Field) (bool, error) {
 		if col.table.labels || col.domain == nil && !special {
 			return false, fail("INVALID_DATA", "TOLABEL(%s) at line %d, column %d: only for lifecycles, states, object types and picklists of objects", f.Name, f.Pos.Line, f.Pos.Column)
 		}
-		return true, nil
+		return col.domain != nil, nil
 	}
 	return col.table.labels && col.domain != nil, nil
 }

@@ -157,7 +157,7 @@ func (col *column) stateFunction(p predicate) (fragment, error) {
 // among is true for the given names; of a domain within another column they are "lifecycle/state".
 func (col *column) among(values []string) fragment {
 	if len(values) == 0 {
-		return sqlf("0")
+		return never()
 	}
 	if col.domain == nil || col.domain.within == "" {
 		return anyOf(col.sql, values)
@@ -279,13 +279,6 @@ func (col *column) whereTypeID(p predicate) (condition, error) {
 	o := col.table.object
 	for i, v := range p.values {
 		find := o.typeByID(v.Text)
-		if p.field.Function == "TOLABEL" {
-			for j := range o.Types {
-				if o.Types[j].Label == v.Text {
-					find = &o.Types[j]
-				}
-			}
-		}
 		p.values = slices.Clone(p.values)
 		if find != nil {
 			p.values[i].Text = find.Name
@@ -470,7 +463,7 @@ func (col *column) whereID(p predicate) (c condition, done bool, err error) {
 		return condition{fragment: sqlf(col.id+" >= ? AND "+col.id+" < ?", key(docs[0]), key(docs[1]+1))}, true, nil
 	}
 	if len(docs) == 0 {
-		return condition{fragment: sqlf("0")}, true, nil
+		return condition{fragment: never()}, true, nil
 	}
 	first := make([]any, len(docs))
 	for i, doc := range docs {
@@ -724,10 +717,14 @@ func (t *table) found(find *vql.Find) (fragment, error) {
 			word = strings.ToLower(strings.Trim(strings.TrimSpace(word), "*\""))
 			var one []fragment
 			for _, col := range columns {
-				one = append(one, sqlf("instr(lower("+col.sql+"), ?) > 0", word))
+				f := sqlf("instr(lower("+col.sql+"), ?) > 0", word)
+				if col.several.sql != "" {
+					f = join(" ", sqlf("EXISTS (SELECT 1 FROM"), col.several, sqlf("WHERE"), join(" AND ", append(slices.Clone(col.where), f)...), sqlf(")"))
+				}
+				one = append(one, f)
 			}
 			if len(one) == 0 {
-				one = append(one, sqlf("0"))
+				one = append(one, never())
 			}
 			f := balanced(" OR ", one)
 			f.sql = "coalesce(" + f.sql + ", 0)"

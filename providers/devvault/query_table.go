@@ -220,7 +220,7 @@ func (q *compiler) plain(target string) *table {
 		return q.documents(a, target == "binders")
 	case "archived_documents": // none is ever archived here
 		t := q.documents(a, false)
-		t.scope = append(t.scope, sqlf("0"))
+		t.scope = append(t.scope, never())
 		return t
 	case "workflows": // there are none
 		t.fields = workflowFields
@@ -559,3 +559,6 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// never is true of no row. A plain 0 would let the database drop what says that a partial index can be used, and then refuse that index.
+func never() fragment { return sqlf("? = 1", 0) }
