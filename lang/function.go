@@ -119,11 +119,10 @@ var pureFunctions = map[string]function.Function{
 	"urldecode":        urlDecodeFunc,
 	"urlencode":        urlEncodeFunc,
 
-	// hashes and ciphers
+	// hashes
 	"base64sha256": hashFunc(sha256Sum, base64Text),
 	"base64sha512": hashFunc(sha512Sum, base64Text),
 	"md5":          hashFunc(md5Sum, hexText),
-	"rsadecrypt":   rsaDecryptFunc,
 	"sha1":         hashFunc(sha1Sum, hexText),
 	"sha256":       hashFunc(sha256Sum, hexText),
 	"sha512":       hashFunc(sha512Sum, hexText),
@@ -141,6 +140,7 @@ var pureFunctions = map[string]function.Function{
 var absentFunctions = map[string]string{
 	"bcrypt":        notTwice,
 	"plantimestamp": notTwice,
+	"rsadecrypt":    "Secrets come from the environment or from a credential helper, never from the configuration.",
 	"timestamp":     notTwice,
 	"uuid":          notTwice,
 	"yamldecode":    "Write YAML as JSON, for jsondecode.",

@@ -3,10 +3,7 @@ package lang
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"io"
 	"maps"
 	"net/url"
@@ -89,21 +86,6 @@ var (
 		}
 		return cty.StringVal(text), nil
 	})
-	rsaDecryptFunc = textFunc(cty.String, "ciphertext key", func(a []string) (cty.Value, error) {
-		b, err := base64.StdEncoding.DecodeString(a[0])
-		if err != nil {
-			return cty.NilVal, function.NewArgErrorf(0, "this is not base64")
-		}
-		key, err := rsaKey(a[1])
-		if err != nil {
-			return cty.NilVal, err
-		}
-		text, err := rsa.DecryptPKCS1v15(nil, key, b)
-		if err != nil || !utf8.Valid(text) {
-			return cty.NilVal, function.NewArgErrorf(0, "this cannot be decrypted with that key")
-		}
-		return cty.StringVal(string(text)), nil
-	})
 )
 
 // encodings by their IANA names, in lower case.
@@ -122,21 +104,4 @@ func encodingNamed(name string) (encoding.Encoding, error) {
 		return enc, nil
 	}
 	return nil, function.NewArgErrorf(1, "the encoding is one of %s", enumerate(slices.Sorted(maps.Keys(encodings))))
-}
-
-// rsaKey reads a private key. What is wrong with it is not said: it is a secret.
-func rsaKey(text string) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode([]byte(text))
-	if block == nil {
-		return nil, function.NewArgErrorf(1, "an RSA private key in PEM is required")
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return key, nil
-	}
-	if key, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
-		if key, ok := key.(*rsa.PrivateKey); ok {
-			return key, nil
-		}
-	}
-	return nil, function.NewArgErrorf(1, "an RSA private key without a password is required")
 }

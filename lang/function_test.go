@@ -1,10 +1,6 @@
 package lang
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,7 +10,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // TestFunctions evaluates each expression to what the other one says, or to an
@@ -76,7 +71,6 @@ func TestFunctions(t *testing.T) {
 		{`hasindex(["a"], 1)`, `false`},
 		{`int(1.9)`, `1`},
 		{`regexreplace("a1b2", "[0-9]", "#")`, `"a#b#"`},
-		{`rsadecrypt("aGk=", "no key")`, `error:RSA private key in PEM`},
 		{`sethaselement(["a"], "a")`, `true`},
 		{`setsymmetricdifference(["a", "b"], ["b", "c"])`, `toset(["a", "c"])`},
 		{`strlen("héé")`, `3`},
@@ -231,31 +225,6 @@ func TestFunctions(t *testing.T) {
 	}
 	if slices.Sort(untested); len(untested) > 0 {
 		t.Errorf("functions without a test: %s", strings.Join(untested, " "))
-	}
-}
-
-// TestRSADecrypt is what the table cannot hold: a key.
-func TestRSADecrypt(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, block := range []*pem.Block{
-		{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)},
-		{Type: "PRIVATE KEY", Bytes: pkcs8},
-	} {
-		got, err := rsaDecryptFunc.Call([]cty.Value{cty.StringVal(base64Text(secret)), cty.StringVal(string(pem.EncodeToMemory(block)))})
-		if err != nil || got.AsString() != "secret" {
-			t.Errorf("%s: %v, %v", block.Type, got, err)
-		}
 	}
 }
 
