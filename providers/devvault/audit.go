@@ -49,8 +49,7 @@ type trailOf struct {
 	trail trail
 }
 
-// audit notes what a write did. It is kept when the write is, and written with the others of its commit. What a content library brings is in
-// no trail.
+// audit notes what a write did. It is kept when the write is. What a content library brings is in no trail.
 func (c *call) audit(t *tx, to trail, target string, detail ...any) {
 	if c.route == nil {
 		return
@@ -89,8 +88,11 @@ func (c *call) auditRecord(t *tx, o *object, action string, r, old *record) {
 	}
 }
 
-// auditGroups are the sizes in which lines are written together.
+// auditGroups are the sizes in which lines are written together. As many as the first wait, for auditDelay at most, so that a write does not
+// take longer for its line: what happened right before the process was killed may be in no trail.
 var auditGroups = []int{64, 16, 4, 1}
+
+const auditDelay = 50 * time.Millisecond
 
 var auditInserts = func() map[int]string {
 	m := map[int]string{}
@@ -100,9 +102,8 @@ var auditInserts = func() map[int]string {
 	return m
 }()
 
-// writeAudit writes the lines of a commit.
-func (t *tx) writeAudit() error {
-	list := t.audit
+// writeAudit writes lines.
+func (t *tx) writeAudit(list []auditLine) error {
 	var args []any
 	for _, size := range auditGroups {
 		for len(list) >= size {
@@ -281,6 +282,9 @@ func (c *call) auditReply(t trail, target, object string) (reply, error) {
 			where += ` AND detail ->> '$.` + p.column + `' IN (SELECT value FROM json_each(?))`
 			args = append(args, jsonList(values))
 		}
+	}
+	if err := c.s.store.update(func(w *tx) error { w.flush = true; return nil }); err != nil {
+		return reply{}, err
 	}
 	if all || c.form.Get("format_result") == "csv" {
 		return c.auditCSV(t, where, args, all)

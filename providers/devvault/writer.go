@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // writer runs writes one after the other, many to a transaction: those that wait while one commits share the next commit.
@@ -19,6 +20,7 @@ type writer struct {
 	ended bool
 
 	changes changes
+	lines   []auditLine       // of what is committed, not written yet
 	audited map[trailOf]int64 // the last line of each trail that was written to
 }
 
@@ -80,8 +82,28 @@ func (w *writer) stop() error {
 
 func (w *writer) run() {
 	defer close(w.done)
-	for job := range w.jobs {
-		w.group(job)
+	idle := time.NewTimer(auditDelay)
+	for {
+		if len(w.lines) > 0 {
+			idle.Reset(auditDelay)
+		}
+		select {
+		case job, ok := <-w.jobs:
+			if !ok {
+				w.flush()
+				return
+			}
+			w.group(job)
+		case <-idle.C:
+			w.flush()
+		}
+	}
+}
+
+// flush writes the audit lines that wait.
+func (w *writer) flush() {
+	if len(w.lines) > 0 {
+		w.group(&writeJob{do: func(t *tx) error { t.flush = true; return nil }, done: make(chan struct{})})
 	}
 }
 
@@ -105,8 +127,10 @@ func (w *writer) group(first *writeJob) {
 		}
 		break
 	}
-	if err == nil {
-		err = t.writeAudit()
+	lines := append(w.lines, t.audit...)
+	if err == nil && (t.flush || len(lines) >= auditGroups[0]) {
+		err = t.writeAudit(lines)
+		lines = nil
 	}
 	if err == nil {
 		err = t.exec("COMMIT")
@@ -114,6 +138,8 @@ func (w *writer) group(first *writeJob) {
 	if err != nil {
 		t.exec("ROLLBACK")
 		clear(w.audited)
+	} else {
+		w.lines = lines
 	}
 	w.changes.commit()
 	for _, j := range group {
@@ -150,7 +176,8 @@ func (w *writer) step(t *tx, j *writeJob) error {
 type tx struct {
 	w     *writer
 	after []func()
-	audit []auditLine // of all writes of the commit, written at its end
+	audit []auditLine // of all writes of the commit
+	flush bool        // the audit lines that wait are written with this commit
 }
 
 // then runs f once the write is committed, before it is answered, and never if it fails. What is kept in memory changes there.
