@@ -3,11 +3,13 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -334,7 +336,7 @@ func credentials(ctx context.Context, config providers.Config, addr addrs.Instan
 		cmd.Dir = config.Dir
 		text, err := cmd.Output()
 		if err != nil {
-			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("credentials_command %s failed: %v", body.CredentialsCommand[0], err), "")
+			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("credentials_command %s failed: %v", body.CredentialsCommand[0], complaint(err, text)), "")
 		}
 		return parseCredentials(addr, "the output of credentials_command", text)
 	}
@@ -353,6 +355,30 @@ func credentials(ctx context.Context, config providers.Config, addr addrs.Instan
 	}
 	return "", vaultapi.Secret{}, access(addr, "there are no credentials", fmt.Sprintf("Set %s_USER and %s_PASSWORD, or credentials_file or credentials_command in the block.", name, name))
 }
+
+// complaint is err with what the command said of it on standard error, without
+// anything that it gave as credentials, or that the environment keeps as such.
+func complaint(err error, output []byte) error {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || len(exit.Stderr) == 0 {
+		return err
+	}
+	secrets := strings.FieldsFunc(string(output), func(r rune) bool { return strings.ContainsRune("\r\n\"", r) })
+	for _, pair := range os.Environ() {
+		if name, value, _ := strings.Cut(pair, "="); secretName.MatchString(name) {
+			secrets = append(secrets, value)
+		}
+	}
+	said := strings.TrimSpace(string(exit.Stderr))
+	for _, s := range secrets {
+		if s = strings.TrimSpace(s); len(s) > 2 {
+			said = strings.ReplaceAll(said, s, "(redacted)")
+		}
+	}
+	return fmt.Errorf("%w: %s", err, said)
+}
+
+var secretName = regexp.MustCompile(`(?i)(PASSWORD|SECRET|TOKEN|_KEY)$`)
 
 // parseCredentials reads {"user": "…", "password": "…"}, or a user and a
 // password on a line each.

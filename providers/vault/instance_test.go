@@ -51,6 +51,16 @@ func TestCredentials(t *testing.T) {
 	check("JSON", u, p, err, "ann", "x\ny")
 	u, p, err = get(false, instanceBody{CredentialsCommand: []string{"echo", `{"user": "bob", "password": "y"}`}})
 	check("a command", u, p, err, "bob", "y")
+	_, _, err = get(false, instanceBody{CredentialsCommand: []string{"sh", "-c", "printf 'bob\\ncanary-pw\\n'; echo 'the safe is locked, said canary-pw' >&2; exit 3"}})
+	if providers.KindOf(err) != providers.Access || !strings.Contains(err.Error(), "exit status 3: the safe is locked, said (redacted)") || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a command that fails: %v", err)
+	}
+	if _, _, err = get(false, instanceBody{CredentialsCommand: []string{filepath.Join(dir, "no-such-helper")}}); providers.KindOf(err) != providers.Access {
+		t.Errorf("no such command: %v", err)
+	}
+	if _, _, err = get(false, instanceBody{CredentialsCommand: []string{"echo", "canary"}}); providers.KindOf(err) != providers.Access || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a command that prints half: %v", err)
+	}
 	if _, _, err := get(false, instanceBody{CredentialsFile: write("empty", "only-a-user\n")}); err == nil || strings.Contains(err.Error(), "only-a-user") {
 		t.Errorf("a file without a password: %v", err)
 	}
