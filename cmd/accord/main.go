@@ -58,7 +58,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 			return
 		case <-signals:
 		}
-		fmt.Fprintln(stderr, "\nInterrupted: finishing what is in flight, saving, unlocking. Interrupt again to stop at once.")
+		fmt.Fprintln(stderr, "\nInterrupted: what is in flight ends, then all is saved. Interrupt again to stop at once.")
 		cancel()
 		select {
 		case <-done:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,7 @@ import (
 
 // showReport says what really happened.
 func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
-	c.showFailures(w, r.Failed)
+	c.showFailures(w, r)
 	if c.json {
 		for _, o := range r.Outcomes {
 			c.outcomeLine(o)
@@ -42,7 +43,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	verdict := "Apply complete"
 	switch {
 	case r.Interrupted:
-		verdict = "Interrupted; everything done so far is on record. Run the same command again to go on"
+		verdict = "Interrupted"
 	case len(r.Failed) > 0:
 		verdict = "Apply finished with problems"
 	case p.Empty():
@@ -55,16 +56,20 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 			text += "; " + contentText(r.Outcomes)
 		}
 	}
-	fmt.Fprintf(c.stdout, "\n%s.\n", wrap(text, "", screenWidth(c.stdout)))
+	text += "."
+	if r.Interrupted {
+		text += " What was done is on record. Run the same command again to go on."
+	}
+	fmt.Fprintf(c.stdout, "\n%s\n", wrap(text, "", screenWidth(c.stdout)))
 }
 
 // showFailures prints what went wrong; what went wrong alike, once.
-func (c *cli) showFailures(w *workspace, failed []planner.Failure) {
+func (c *cli) showFailures(w *workspace, r *planner.Report) {
 	var order []string
 	alike := map[string][]planner.Failure{}
-	for _, f := range failed {
+	for _, f := range r.Failed {
 		var items *planner.ItemsFailed
-		if errors.As(f.Err, &items) {
+		if errors.As(f.Err, &items) || r.Interrupted && errors.Is(f.Err, context.Canceled) {
 			continue // the table of runs tells
 		}
 		text := f.Err.Error()
