@@ -1,8 +1,10 @@
 package vaultapi_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -251,6 +253,67 @@ func TestConformance(t *testing.T) {
 		gone := promo.DeleteRecords(ctx, "product__v", []vaultapi.ID{"00P000000000000"})
 		w.kind(vaultapi.Invalid, gone[0].Err)
 		for _, err := range promo.DeletedDocuments(ctx, time.Now().Add(-time.Hour), time.Now()) {
+			w.ok(err)
+		}
+
+		file := func(text string) vaultapi.File {
+			return vaultapi.File{Name: "a.txt", Size: int64(len(text)), Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
+		}
+		text := func(n int64, err error) string { w.Helper(); w.ok(err); return fmt.Sprint(n) }
+		var out bytes.Buffer
+		_, err = promo.ExecuteMDL(ctx, "ALTER Object country__v (allow_attachments(true));")
+		w.ok(err)
+		for _, h := range []vaultapi.Holder{vaultapi.OfDocument(vaultapi.Documents, slide), vaultapi.OfRecord("country__v", countries[0].ID)} {
+			a, err := promo.AddAttachment(ctx, h, file("attached"))
+			w.ok(err)
+			list, err := promo.Attachments(ctx, h)
+			w.ok(err)
+			if len(list) != 1 || list[0].ID != a.ID || list[0].Name != "a.txt" || list[0].Size != 8 {
+				w.Errorf("attachments %+v", list)
+			}
+			out.Reset()
+			w.equal("8", text(promo.DownloadAttachment(ctx, h, a.ID, 0, &out)))
+			w.equal("attached", out.String())
+			w.ok(promo.DeleteAttachment(ctx, h, a.ID, 0))
+		}
+		w.ok(promo.CheckOut(ctx, slide))
+		lock, err := promo.LockOf(ctx, slide)
+		w.ok(err)
+		w.equal(me.ID, lock.By)
+		w.ok(promo.UndoCheckOut(ctx, slide))
+		roles, err := promo.DocumentRoles(ctx, vaultapi.Documents, slide, "")
+		w.ok(err)
+		if len(roles) == 0 {
+			w.Error("no roles")
+		}
+		w.ok(promo.AddRendition(ctx, vaultapi.Version{ID: slide}, "imported_rendition__c", file("%PDF")))
+		out.Reset()
+		w.equal("4", text(promo.DownloadRendition(ctx, vaultapi.Version{ID: slide}, "imported_rendition__c", vaultapi.RenditionOptions{}, &out)))
+		lines := 0
+		for _, err := range promo.History(ctx, vaultapi.OfRecord("country__v", countries[1].ID), vaultapi.AuditQuery{}) {
+			w.ok(err)
+			lines++
+		}
+		if lines == 0 {
+			w.Error("no history of a record that was changed")
+		}
+		group, err := promo.CreateGroup(ctx, vaultapi.Fields{"label__v": "Reviewers", "members__v": []vaultapi.ID{me.ID}})
+		w.ok(err)
+		g, err := promo.Group(ctx, group)
+		w.ok(err)
+		if g.Label != "Reviewers" || !slices.Contains(g.Members, me.ID) {
+			w.Errorf("%+v", g)
+		}
+		w.ok(promo.DeleteGroup(ctx, group))
+		job, err := promo.CascadeDelete(ctx, "country__v", countries[1].ID)
+		w.ok(err)
+		if done, err := promo.WaitJob(ctx, job.ID); err != nil || !done.Succeeded() {
+			w.Errorf("%+v, %v", done, err)
+		}
+		for _, err := range promo.CascadeResults(ctx, "country__v", job.ID, false) {
+			w.ok(err)
+		}
+		for _, err := range promo.JobHistories(ctx, vaultapi.JobQuery{}) {
 			w.ok(err)
 		}
 	})
