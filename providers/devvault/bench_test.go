@@ -13,7 +13,7 @@ import (
 
 // benchServer is a server on the real disk with a library of slides, and a client without limits.
 func benchServer(b *testing.B, slides int) (url, session string) {
-	s, err := Open(Options{Dir: b.TempDir(), Settings: Settings{Burst: 1 << 30}})
+	s, err := Open(Options{Dir: b.TempDir(), Settings: Settings{Burst: 1 << 30, Queries: -1}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -174,13 +174,32 @@ type settingsBody struct {
 	AuthDelay     string `json:"auth_delay,omitempty"`
 	IdleTimeout   string `json:"idle_timeout,omitempty"`
 	JobPollPeriod string `json:"job_poll_period,omitempty"`
+	Queries       *int   `json:"queries,omitempty"`    // 0: no limit
+	PageBytes     *int   `json:"page_bytes,omitempty"` // 0: no limit
 
 	ClientIDs []string `json:"client_ids,omitempty"` // Client ID Filtering; ["*"] turns it off
 }
 
 func controlSettings(c *call) (reply, error) {
 	s := c.s.settings.Load()
-	return ok("settings", settingsBody{s.Burst, s.BurstDelay.String(), s.AuthBurst, s.AuthDelay.String(), s.IdleTimeout.String(), s.JobPollPeriod.String(), s.ClientIDs})
+	return ok("settings", settingsBody{s.Burst, s.BurstDelay.String(), s.AuthBurst, s.AuthDelay.String(), s.IdleTimeout.String(), s.JobPollPeriod.String(), unlimited(s.Queries), unlimited(s.PageBytes), s.ClientIDs})
+}
+
+// unlimited is a limit as it is told: 0 where there is none.
+func unlimited(n int) *int {
+	n = max(0, n)
+	return &n
+}
+
+// limit is a limit as it is set: 0 turns it off, and none leaves it.
+func limit(n *int) int {
+	switch {
+	case n == nil:
+		return 0
+	case *n == 0:
+		return -1
+	}
+	return *n
 }
 
 func controlSet(c *call) (reply, error) {
@@ -188,7 +207,7 @@ func controlSet(c *call) (reply, error) {
 	if err := c.decode(&in); err != nil {
 		return reply{}, err
 	}
-	n := Settings{Burst: in.Burst, AuthBurst: in.AuthBurst, ClientIDs: in.ClientIDs}
+	n := Settings{Burst: in.Burst, AuthBurst: in.AuthBurst, Queries: limit(in.Queries), PageBytes: limit(in.PageBytes), ClientIDs: in.ClientIDs}
 	for _, d := range []struct {
 		text string
 		to   *time.Duration
