@@ -20,10 +20,11 @@ func apiRoutes() []*route {
 	login := func(r *route) *route { r.effect = logins; return r }
 	open := func(r *route) *route { r.open = true; return r }
 	bare := func(r *route) *route { r.bare = true; return r }
+	noted := func(note string, r *route) *route { r.note = note; return r }
 
 	routes := []*route{
 		open(login(post("auth", handleAuth))),
-		bare(get("", handleVersions)),
+		noted("Accept: application/xml is answered in JSON, here and everywhere", bare(get("", handleVersions))),
 		login(post("keep-alive", handleKeepAlive)),
 		login(remove("session", handleEndSession)),
 

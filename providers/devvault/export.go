@@ -100,5 +100,5 @@ func handleExportResults(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return ok("job_id", id, "data", []body{{"result", raw(result)}})
+	return ok("job_id", id, "data", raw("["+string(result)+"]"))
 }

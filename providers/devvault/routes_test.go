@@ -52,3 +52,12 @@ func TestReferenceIsWhole(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// What is not built says why: a person who reads the list should not have to guess.
+func TestRoutesThatAreNotBuiltSayWhy(t *testing.T) {
+	for _, r := range Routes() {
+		if !r.Built && r.Note == "" {
+			t.Errorf("%s %s says nothing", r.Method, r.Pattern)
+		}
+	}
+}

@@ -303,7 +303,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if c.v != nil {
 		name = c.v.name
 	}
-	if c.version == "v20.3" { // the last version to speak of a daily limit
+	if c.version != "" && c.version <= "v20.3" { // the last version to speak of a daily limit
 		setHeader(c.header, "X-VaultAPI-DailyLimit", "999999")
 		setHeader(c.header, "X-VaultAPI-DailyLimitRemaining", "999999")
 	}
