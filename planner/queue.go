@@ -3,11 +3,13 @@ package planner
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
 
 	"accord/lang/addrs"
+	"accord/planner/graph"
 	"accord/planner/plan"
 	"accord/providers"
 	"accord/state"
@@ -90,7 +92,11 @@ func (q *queue) do(ctx context.Context, j *job) error {
 		go q.drain(ctx)
 	}
 	q.mu.Unlock()
-	return <-j.done
+	err := <-j.done
+	if c, ok := err.(*crash); ok {
+		panic(c.panic)
+	}
+	return err
 }
 
 func (q *queue) drain(ctx context.Context) {
@@ -111,6 +117,11 @@ func (q *queue) drain(ctx context.Context) {
 	}
 }
 
+// crash carries a panic from a batch to the steps that wait for it, which panic.
+type crash struct{ panic *graph.Panic }
+
+func (c *crash) Error() string { return "accord crashed: " + c.panic.String() }
+
 // batch records what is about to be done, has it done, and records what came
 // of it. It returns one error a job.
 func (a *applying) batch(ctx context.Context, jobs []*job) (errs []error) {
@@ -123,7 +134,7 @@ func (a *applying) batch(ctx context.Context, jobs []*job) (errs []error) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			errs = all(fmt.Errorf("accord crashed while applying a batch: %v", r))
+			errs = all(&crash{&graph.Panic{Value: r, Stack: debug.Stack()}})
 		}
 	}()
 	if err := ctx.Err(); err != nil {

@@ -6,8 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"accord/planner/graph"
 	"accord/providers"
 )
 
@@ -20,7 +19,7 @@ const readConcurrency = 8
 func (p *Planner) read(ctx context.Context, objects []*object, refs providers.Refs) map[*object]*providers.Error {
 	var mu sync.Mutex
 	failed := map[*object]*providers.Error{}
-	group, ctx := errgroup.WithContext(ctx)
+	var group graph.Group
 	group.SetLimit(readConcurrency)
 	for _, batch := range batches(objects) {
 		group.Go(func() error {

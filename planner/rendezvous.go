@@ -109,8 +109,10 @@ func (r *rendezvous) join(ctx context.Context, ref providers.Ref, run func(conte
 	present := slices.SortedFunc(slices.Values(m.present), compareRefs)
 	r.mu.Unlock()
 	if lead {
-		m.outcomes = run(ctx, present)
-		close(m.over)
+		func() {
+			defer close(m.over) // also when it panics: the others must not wait for ever
+			m.outcomes = run(ctx, present)
+		}()
 	}
 	<-m.over
 	return m.outcomes[ref], nil

@@ -7,10 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"accord/lang/addrs"
 	"accord/lang/schema"
+	"accord/planner/graph"
 	"accord/providers"
 	"accord/state"
 )
@@ -82,12 +81,12 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 
 // each calls f for all of list, a few at once, and waits.
 func each[T any](list []T, f func(T)) {
-	var g errgroup.Group
+	var g graph.Group
 	g.SetLimit(concurrency)
 	for _, element := range list {
 		g.Go(func() error { f(element); return nil })
 	}
-	g.Wait()
+	_ = g.Wait()
 }
 
 // levels puts jobs into rows: each after those that it routes by or follows.

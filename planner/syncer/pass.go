@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"accord/lang/schema"
+	"accord/planner/graph"
 	"accord/providers"
 )
 
@@ -88,15 +89,15 @@ func (p *pass) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	targets := make(chan struct{})
-	go func() {
-		defer close(targets)
+	var both graph.Group
+	both.Go(func() error {
 		if p.full {
 			each(p.jobs, func(j *job) { j.err = j.readTarget(ctx, p) })
 		}
-	}()
-	err = p.readSource(ctx)
-	<-targets
+		return nil
+	})
+	both.Go(func() error { return p.readSource(ctx) })
+	err = both.Wait()
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
-
+	"accord/planner/graph"
 	"accord/providers"
 	"accord/state"
 )
@@ -192,7 +191,7 @@ func (w *writing) each(q int, f func(*Change) error) error {
 // phase writes the changes of one part and of some verbs, in batches, several
 // in flight, and waits for them.
 func (w *writing) phase(ctx context.Context, q int, of []string) error {
-	var g errgroup.Group
+	var g graph.Group
 	g.SetLimit(w.s.opts.InFlight)
 	batches := make(map[string][]Change, len(of))
 	send := func(verb string) {
