@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"accord/providers/devvault/vql"
 )
@@ -48,9 +49,17 @@ type result struct {
 
 // total is how many rows follow a bound, by the query without it.
 type total struct {
-	state [2]int64 // of changes, when it was counted
-	rows  int
+	state   [2]int64 // of changes, when it was counted
+	rows    int
+	counted time.Time
 }
+
+// totalAge is for how long a total that rows have been written since is told to who pages on by `id > last`, so that not every page of a long
+// walk counts all that follow it while others write. Whether there is a next page is never taken from such a total.
+const totalAge = 10 * time.Second
+
+// cheapTotal is how many rows are always counted anew; it is more than a page has.
+const cheapTotal = 10_000
 
 // statement returns the prepared statement for a text; nil when it is not to be prepared because there are too many.
 func (s *queryState) statement(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
@@ -247,8 +256,13 @@ func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, erro
 	}
 	var known bool
 	var n int
+	counted := time.Now()
 	if follows {
-		n, known = c.s.queries.total(rest+bound, state)
+		t, found := c.s.queries.total(rest + bound)
+		fresh := t.state == state
+		if known = found && (fresh || p.bound != nil && t.rows > cheapTotal && time.Since(t.counted) < totalAge); known {
+			n, state, counted = t.rows, t.state, t.counted
+		}
 	}
 	if !known {
 		var err error
@@ -258,7 +272,7 @@ func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, erro
 		n = max(0, n-w.skip)
 	}
 	if follows {
-		c.s.queries.keepTotal(rest+bound, total{state, n})
+		c.s.queries.keepTotal(rest+bound, total{state, n, counted})
 		if page.last != "" {
 			after := n - page.size
 			if p.s.All && !p.s.Latest {
@@ -268,7 +282,7 @@ func (p *plan) total(c *call, w pageRange, page page, state [2]int64) (int, erro
 				}
 				after -= same
 			}
-			c.s.queries.keepTotal(rest+page.last, total{state, after})
+			c.s.queries.keepTotal(rest+page.last, total{state, after, counted})
 		}
 	}
 	return n, nil
@@ -290,12 +304,12 @@ func (p *plan) restKey(c *call) string {
 	return strconv.FormatInt(c.v.slot, 10) + p.from.sql + where.sql + string(args) + "\x00"
 }
 
-// total is what was counted before, if it is still so.
-func (s *queryState) total(key string, state [2]int64) (rows int, known bool) {
+// total is what was counted before.
+func (s *queryState) total(key string) (t total, known bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, known := s.totals[key]
-	return t.rows, known && t.state == state
+	t, known = s.totals[key]
+	return t, known
 }
 
 func (s *queryState) keepTotal(key string, t total) {
