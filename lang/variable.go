@@ -27,6 +27,13 @@ type variable struct {
 	rng         hcl.Range
 }
 
+// SensitiveVariable reports whether a variable of the configuration is declared
+// sensitive.
+func (c *Config) SensitiveVariable(name string) bool {
+	root := c.modules["."]
+	return root != nil && root.variables[name] != nil && root.variables[name].sensitive
+}
+
 // rule is a condition that must hold, and what to say where it does not.
 type rule struct {
 	condition, message hcl.Expression

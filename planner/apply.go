@@ -144,7 +144,7 @@ func (a *applying) remember(ctx context.Context) error {
 	}
 	if !a.req.Plan.Destroy {
 		for _, inst := range a.req.Desired.Instances {
-			keep(&state.Object{Addr: inst.Addr, Provider: inst.Provider, Type: inst.Type.Name, SchemaVersion: inst.Type.Version, Body: inst.Body, Sensitive: inst.Sensitive})
+			keep(&state.Object{Addr: inst.Addr, Provider: inst.Provider, Type: inst.Type.Name, SchemaVersion: inst.Type.Version, Body: plan.Redact(inst.Body, inst.Sensitive), Sensitive: inst.Sensitive})
 		}
 		keep(SettingsOf(a.req.Desired.Settings).entry())
 	}

@@ -382,7 +382,7 @@ func (m *making) drift(o *object) {
 		m.plan.Drift = append(m.plan.Drift, c)
 		return
 	}
-	c.Edits, c.Same = plan.Diff(o.recorded.Body, o.comparable(), nil, o.recorded.Sensitive)
+	c.Edits, c.Same = plan.Diff(o.recorded.Body, plan.Redact(o.comparable(), o.recorded.Sensitive), nil, nil)
 	computed(o.typ, c.Edits)
 	if len(c.Edits) > 0 {
 		c.Action = providers.Update

@@ -49,12 +49,12 @@ func remembered(o *state.Object) *providers.Object {
 }
 
 // entry turns an object into what the state keeps of it: everything but what
-// is volatile.
+// is volatile, and what is sensitive.
 func (o *object) entry(result *providers.Object) *state.Object {
 	e := &state.Object{
 		Addr: o.addr, Provider: o.provider, Type: o.typ.Name, ID: result.ID,
 		SchemaVersion: o.typ.Version,
-		Body:          plan.Without(result.Body, flagged(o.typ, isVolatile)...),
+		Body:          plan.Redact(plan.Without(result.Body, flagged(o.typ, isVolatile)...), result.Sensitive),
 		Sensitive:     result.Sensitive,
 		Removal:       string(o.typ.Removal),
 	}
@@ -93,7 +93,14 @@ func (o *object) comparable() json.RawMessage {
 	if o.recorded != nil {
 		settings = o.recorded.Body
 	}
-	return plan.With(body, settings, flagged(o.typ, isLocal)...)
+	body = plan.With(body, settings, flagged(o.typ, isLocal)...)
+	if o.want != nil && o.recorded != nil {
+		// A setting that is sensitive is not in the state: it counts as it is wanted.
+		body = plan.With(body, o.want.Body, flagged(o.typ, func(a schema.Attribute) bool {
+			return a.Local && plan.Hidden(o.want.Sensitive, a.Name)
+		})...)
+	}
+	return body
 }
 
 // references lists the addresses that a body refers to.

@@ -695,3 +695,52 @@ box "w" {
 		t.Errorf("instances remembered: %v", slices.Collect(maps.Keys(st.Objects)))
 	}
 }
+
+// What is sensitive is in the vault, and in nothing that accord keeps.
+func TestSensitiveValuesAreNotKept(t *testing.T) {
+	w := newWorld(t)
+	source := `
+variable "code" {
+  default   = "canary-4711"
+  sensitive = true
+}
+variable "again" {
+  default   = "canary-0815"
+  sensitive = true
+}
+box "a" {
+  shelf   = shelf.north
+  name    = "a"
+  code    = var.code
+  trigger = var.again
+}
+`
+	p := w.plan(source)
+	b, err := (&plan.File{Plan: p.Redacted()}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), "canary") {
+		t.Error("a saved plan holds a sensitive value")
+	}
+	w.clean(w.apply(source))
+	w.nothing(source)
+	for _, o := range w.state().Objects {
+		if strings.Contains(string(o.Body), "canary") {
+			t.Errorf("the state holds a sensitive value: %s", o.Body)
+		}
+	}
+	edited := strings.Replace(source, "canary-4711", "canary-4712", 1)
+	w.want(w.plan(edited), "update box.a code:→")
+	w.clean(w.apply(edited))
+	w.nothing(edited)
+}
+
+func (w *world) state() *state.State {
+	w.t.Helper()
+	st, err := w.store.Read(context.Background())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return st
+}

@@ -187,7 +187,7 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 		return &exit{code: exitStale, err: fmt.Errorf("the saved plan is stale: %s. Plan again", why)}
 	}
 	if w.desired.Digest() != file.Desired {
-		return stale("the variables are not those that it was made with")
+		return stale("the variables are not those that it was made with; sensitive ones are never in the file, and come from the environment (ACCORD_VAR_NAME)")
 	}
 	if err := w.openState(ctx); err != nil {
 		return err
@@ -216,7 +216,8 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 	if diff := plan.Moved(file.Plan, now); diff != "" {
 		return stale(diff)
 	}
-	return w.apply(ctx, file.Plan, lock, o)
+	now.Keep(file.Plan)
+	return w.apply(ctx, now, lock, o)
 }
 
 // apply carries a plan out and reports what really happened.

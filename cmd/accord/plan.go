@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -145,7 +148,16 @@ func (c *cli) refused(w *workspace, p *plan.Plan) error {
 
 // savePlan writes the plan with the sources it was made from.
 func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
-	f := plan.File{Plan: p, Sources: w.config.Sources(), Vars: o.vars, VarFiles: o.varFiles, Desired: w.desired.Digest()}
+	sources := w.config.Sources()
+	maps.DeleteFunc(sources, func(name string, _ []byte) bool {
+		return strings.HasPrefix(name, "<") || slices.Contains(o.varFiles, name) // values, which may be secret
+	})
+	f := plan.File{Plan: p.Redacted(), Sources: sources, VarFiles: o.varFiles, Desired: w.desired.Digest()}
+	for _, v := range o.vars {
+		if name, _, _ := strings.Cut(v, "="); !w.config.SensitiveVariable(name) {
+			f.Vars = append(f.Vars, v)
+		}
+	}
 	b, err := f.Encode()
 	if err != nil {
 		return err
