@@ -149,6 +149,7 @@ func (c *cli) runDev(ctx context.Context, o devOptions) error {
 		return err
 	}
 	info.Address = "http://" + listener.Addr().String()
+	listener = devvault.NumericStatus(listener)
 	if err := writePrivate(devFile(c.chdir), info); err != nil {
 		return err
 	}
