@@ -22,6 +22,21 @@ import (
 
 func long() bool { return os.Getenv("ACCORD_LONG") != "" }
 
+// howMany is how many cases a proof takes: with -short, as a rule, and with
+// ACCORD_LONG, where ACCORD_CASES says otherwise if it is set.
+func howMany(short, rule, all int) int {
+	n, err := strconv.Atoi(os.Getenv("ACCORD_CASES"))
+	switch {
+	case long() && err == nil:
+		return n
+	case long():
+		return all
+	case testing.Short():
+		return short
+	}
+	return rule
+}
+
 // What a plan or a preview promises is what the run does, and what the run
 // does is what the rules say: CLM-1..5, CLM-7, CLM-11..13, CTRY-2, CTRY-3,
 // CTRY-5, CTRY-6, CTRY-8, RULE-4, RULE-5, and that absence never removes. Over
@@ -29,16 +44,7 @@ func long() bool { return os.Getenv("ACCORD_LONG") != "" }
 // an incremental run or by a full one.
 func TestContent(t *testing.T) {
 	t.Parallel()
-	cases, first := 8, uint64(1)
-	switch {
-	case long():
-		cases = 3000
-		if n, err := strconv.Atoi(os.Getenv("ACCORD_CASES")); err == nil {
-			cases = n
-		}
-	case testing.Short():
-		cases = 3
-	}
+	cases, first := howMany(3, 8, 3000), uint64(1)
 	if s := os.Getenv("ACCORD_SEED"); s != "" { // one case, from a failure's name
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {

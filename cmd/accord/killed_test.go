@@ -86,8 +86,8 @@ func (s *story) killed(at int, answered bool, args ...string) bool {
 			return
 		}
 		p := <-started
-		_ = p.cmd.Process.Kill() // SIGKILL
 		close(struck)
+		_ = p.cmd.Process.Kill() // SIGKILL
 		if !answered {
 			panic(http.ErrAbortHandler) // the server never saw the call
 		}
@@ -113,15 +113,11 @@ func (s *story) killed(at int, answered bool, args ...string) bool {
 // lost, and the state can be read.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	cases, kills := 2, 2
-	switch {
-	case long():
-		cases, kills = 60, 10
-	case testing.Short():
-		cases = 1
+	cases, rounds := howMany(1, 2, 60), 2
+	if long() {
+		rounds = 10
 	}
 	var total tally
-	total.cases.Store(0)
 	for n := range cases {
 		seed := uint64(n + 1)
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -129,7 +125,7 @@ func TestKilled(t *testing.T) {
 			s := newStory(t, seed, &total, 4)
 			s.clock.run()
 			moments := rand.New(rand.NewPCG(seed, 11))
-			for n := range kills {
+			for n := range rounds {
 				args := []string{"apply", "-auto-approve"}
 				if n > 0 {
 					for range 4 {
@@ -227,7 +223,7 @@ func TestDoneButReportedAsFailed(t *testing.T) {
 	kinds := []string{"http_after", "cut_after", "failure_after"}
 	seeds, rates := 1, []float64{0.2}
 	if long() {
-		seeds, rates = 30, []float64{0.05, 0.2}
+		seeds, rates = howMany(1, 1, 30), []float64{0.05, 0.2}
 	}
 	for _, rate := range rates {
 		for _, kind := range kinds {
@@ -238,32 +234,52 @@ func TestDoneButReportedAsFailed(t *testing.T) {
 					s := newStory(t, seed, new(tally), 2)
 					s.settle()
 					before := s.look()
-					fault := func(vault, method, route string) {
-						if _, err := s.server.AddFault(devvault.Fault{Vault: vault, Method: method, Route: route, Kind: kind, Rate: rate, Seed: seed + uint64(len(s.server.Faults()))}); err != nil {
-							t.Fatal(err)
+					// trouble begins or ends, and says how many calls it met.
+					trouble := func(begin bool) (struck int) {
+						for _, f := range s.server.Faults() {
+							struck += f.Times
 						}
-					}
-					for _, c := range s.crms {
-						for _, route := range []string{"objects/documents", "objects/binders", "objects/documents/*", "objects/binders/*", "vobjects/{object}"} {
-							for _, method := range []string{"POST", "PUT", "DELETE"} {
-								fault(c.vault(), method, route)
+						s.server.ClearFaults()
+						fault := func(vault, method, route string) {
+							if _, err := s.server.AddFault(devvault.Fault{Vault: vault, Method: method, Route: route, Kind: kind, Rate: rate, Seed: seed + uint64(len(s.server.Faults()))}); err != nil {
+								t.Fatal(err)
 							}
 						}
+						if !begin {
+							return struck
+						}
+						for _, c := range s.crms {
+							for _, route := range []string{"objects/documents", "objects/binders", "objects/documents/*", "objects/binders/*", "vobjects/{object}"} {
+								for _, method := range []string{"POST", "PUT", "DELETE"} {
+									fault(c.vault(), method, route)
+								}
+							}
+						}
+						fault(source, "POST", "vobjects/{object}") // Connection Country records
+						fault(source, "DELETE", "vobjects/{object}")
+						return struck
 					}
-					fault(source, "POST", "vobjects/{object}") // Connection Country records
-					fault(source, "DELETE", "vobjects/{object}")
-					for range 4 {
+					trouble(true)
+					for range 3 {
 						_, report, err := s.world.apply(t.Context())
 						if err != nil {
 							t.Fatal(err)
 						}
 						s.note("apply: %v failed, %d skipped", report.Failed, len(report.Skipped))
 						s.clock.pass(time.Minute)
-						for range 5 {
-							s.change()
-						}
 					}
-					struck := 0
+					struck := trouble(false)
+					s.applyToEnd()
+					s.clock.pass(time.Minute)
+					s.syncToEnd()
+					s.converged(before)
+
+					for range 12 {
+						s.change()
+					}
+					s.pass()
+					before = s.look()
+					trouble(true)
 					for range 3 {
 						s.clock.pass(time.Minute)
 						_, outcomes, err := s.runs(t.Context(), false, false)
@@ -274,29 +290,30 @@ func TestDoneButReportedAsFailed(t *testing.T) {
 							s.note("%s %s %s %+v failed %d %v", o.Addr, o.Decision.Mode, o.Status, o.Done, o.Failed, o.Err)
 						}
 					}
-					for _, f := range s.server.Faults() {
-						struck += f.Times
-					}
+					struck += trouble(false)
+					s.clock.pass(time.Minute)
+					s.syncToEnd()
+					s.converged(before)
 					t.Logf("%d calls were reported as failed", struck)
 					if struck == 0 {
 						t.Error("no call met a fault: the case proves nothing")
 					}
-					s.server.ClearFaults()
-					s.clock.pass(time.Minute)
-					s.applyToEnd()
-					s.clock.pass(time.Minute)
-					_, outcomes, err := s.runs(t.Context(), false, false)
-					if err != nil {
-						t.Fatal(err)
-					}
-					for _, o := range outcomes {
-						if o.Err != nil || o.Status != syncer.Clean && o.Status != syncer.Faulty {
-							s.fail("%s: %s %v", o.Addr, o.Status, o.Err)
-						}
-					}
-					s.converged(before)
 				})
 			}
+		}
+	}
+}
+
+// syncToEnd runs what is due, and wants it to come to its end.
+func (s *story) syncToEnd() {
+	s.t.Helper()
+	_, outcomes, err := s.runs(s.t.Context(), false, false)
+	if err != nil {
+		s.fail("%v", err)
+	}
+	for _, o := range outcomes {
+		if o.Err != nil || o.Status != syncer.Clean && o.Status != syncer.Faulty {
+			s.fail("%s: %s %v", o.Addr, o.Status, o.Err)
 		}
 	}
 }
