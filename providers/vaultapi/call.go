@@ -33,7 +33,7 @@ type call struct {
 	login   bool          // needs no session; Vault counts these apart
 	secret  Secret        // what the body of a login holds
 	missing bool          // names one thing by its id, so that INVALID_DATA means NotFound
-	within  time.Duration // how long the answer may take to begin; default answerTime
+	within  time.Duration // how long the answer may take to begin; default times.answer
 	atLeast time.Duration // the shortest wait before another attempt
 	tries   int           // how often at most; default Retry.Tries
 }
@@ -52,13 +52,20 @@ func form(values url.Values) payload {
 	return payload{contentType: "application/x-www-form-urlencoded", data: []byte(values.Encode())}
 }
 
-const (
-	answerTime = 10 * time.Minute
-	queryTime  = 31 * time.Minute // Vault itself ends a query after 30
-	stallTime  = 2 * time.Minute  // between two pieces of one body
+// times are how long is waited for the other side.
+type times struct {
+	answer time.Duration // for an answer to begin
+	query  time.Duration // the same, of a query
+	stall  time.Duration // between two pieces of one body
+}
 
-	loginWindow = time.Minute // for which Vault counts logins
-)
+var usualTimes = times{
+	answer: 10 * time.Minute,
+	query:  31 * time.Minute, // Vault itself ends one after 30
+	stall:  2 * time.Minute,
+}
+
+const loginWindow = time.Minute // for which Vault counts logins
 
 // path is an endpoint with the API version; segments must be escaped.
 func (c *conn) path(segments ...string) string {
@@ -242,7 +249,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 
 	within := k.within
 	if within == 0 {
-		within = answerTime
+		within = c.times.answer
 	}
 	late := time.AfterFunc(within, func() { cancel(fmt.Errorf("no answer within %s", within)) })
 	resp, err := c.http.Do(req)
@@ -264,7 +271,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if err != nil {
 		return used, k.cut(ctx, err, connected.Load() || !neverSent(err))
 	}
-	resp.Body = &stallGuard{body: resp.Body, cancel: cancel}
+	resp.Body = &stallGuard{body: resp.Body, after: c.times.stall, cancel: cancel}
 	var rec *recorder
 	if c.cfg.Trace != nil {
 		rec = &recorder{ReadCloser: resp.Body}
@@ -488,11 +495,12 @@ func drain(body io.ReadCloser) {
 // its reader takes between two reads does not count.
 type stallGuard struct {
 	body   io.ReadCloser
+	after  time.Duration
 	cancel context.CancelCauseFunc
 }
 
 func (g *stallGuard) Read(p []byte) (int, error) {
-	stalled := time.AfterFunc(stallTime, func() { g.cancel(fmt.Errorf("the answer stalled for %s", stallTime)) })
+	stalled := time.AfterFunc(g.after, func() { g.cancel(fmt.Errorf("the answer stalled for %s", g.after)) })
 	defer stalled.Stop()
 	return g.body.Read(p)
 }

@@ -129,6 +129,7 @@ type conn struct {
 	slots   chan struct{} // for VQL; nil: no cap
 	jobs    jobClock
 	caps    caps
+	times   times
 
 	calls, writes, retries, logins atomic.Int64
 }
@@ -180,6 +181,7 @@ func newConn(cfg Config) (*conn, error) {
 		pace:   newPacer(cfg.Clock, cfg.BurstShare),
 		budget: newBudget(cfg.Retry.Budget),
 		caps:   vaultCaps,
+		times:  usualTimes,
 	}
 	c.session = &session{c: c}
 	if cfg.Queries > 0 {

@@ -211,7 +211,7 @@ func (c *conn) queryCall(q string, opts []QueryOption) (call, *queryOptions, err
 	}
 	k := call{
 		op: "query " + target(q), method: http.MethodPost, path: c.path("query"),
-		body: form(url.Values{"q": {q}}), query: true, within: queryTime,
+		body: form(url.Values{"q": {q}}), query: true, within: c.times.query,
 	}
 	k.header = map[string]string{}
 	if o.describe != nil {

@@ -1,0 +1,47 @@
+package vaultapi
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// An answer that does not begin, and one that stops coming, end the call; a
+// write is then in doubt, a read is tried again.
+func TestTimeouts(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		begins bool
+		text   string
+	}{
+		"no answer":        {false, "no answer within 20ms"},
+		"a stalled answer": {true, "the answer stalled for 20ms"},
+	} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client went
+			if c.begins {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(`{"responseStatus":"SUCCESS","data":[`))
+				_ = http.NewResponseController(w).Flush()
+			}
+			<-r.Context().Done()
+		})
+		client := s.open(t, func(c *Config) { c.Retry.Tries = 2 })
+		client.c.times = times{answer: time.Minute, query: time.Minute, stall: time.Minute}
+		if c.begins {
+			client.c.times.stall = 20 * time.Millisecond
+		} else {
+			client.c.times.answer, client.c.times.query = 20*time.Millisecond, 20*time.Millisecond
+		}
+		_, err := QueryPage[Fields](t.Context(), client.Reader, "SELECT id FROM x__c")
+		if KindOf(err) != Transient || !strings.Contains(err.Error(), c.text) || len(s.seen()) != 2 {
+			t.Errorf("%s to a query: %v, %d calls", name, err, len(s.seen()))
+		}
+		err = client.CreateRecords(t.Context(), "x__c", []Fields{{"name__v": "a"}})[0].Err
+		if KindOf(err) != Ambiguous || !strings.Contains(err.Error(), c.text) || len(s.seen()) != 3 {
+			t.Errorf("%s to a write: %v, %d calls", name, err, len(s.seen()))
+		}
+	}
+}
