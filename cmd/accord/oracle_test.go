@@ -21,8 +21,6 @@ const (
 	shareds       = "shared_resource"
 )
 
-var partNames = []string{shareds, slides, presentations}
-
 // version is one version of a document of the content vault.
 type version struct {
 	Doc    int64          `json:"version"`

@@ -27,7 +27,6 @@ type queried struct {
 	base    string
 	session string
 	version string
-	calls   int
 }
 
 var queryNow = time.Date(2026, 5, 20, 10, 30, 0, 0, time.UTC)

@@ -233,14 +233,7 @@ func idOf(key string) string {
 	return id
 }
 
-// statusWord turns active__v into the word of the language, and back.
-func statusWord(name string) string {
-	if name == "active__v" {
-		return active
-	}
-	return inactive
-}
-
+// statusName turns a word of the language into the vault's.
 func statusName(word string) string { return word + "__v" }
 
 // suggest returns ", did you mean x?" for the known word nearest to a wrong

@@ -202,7 +202,8 @@ type filterState struct {
 }
 
 func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
-	for _, addr := range s.around.at(l.addr).filters {
+	if filters := s.around.at(l.addr).filters; len(filters) > 0 {
+		addr := filters[0]
 		b, _, err := resource.Ref[countryFilterBody](s.after, addr)
 		if err != nil {
 			return filterState{}, err
