@@ -492,7 +492,8 @@ box "many" {
 	if n := w.memory.Count("read"); n != 3 {
 		t.Errorf("%d read calls for 1200 objects", n)
 	}
-	if n := w.memory.Count("apply"); n > 8 {
+	// More only where the machine is so busy that steps do not get ready together.
+	if n := w.memory.Count("apply"); n > 12 {
 		t.Errorf("%d apply calls for 1200 objects", n)
 	}
 	w.nothing(source)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/planner/graph"
@@ -28,6 +29,10 @@ type job struct {
 	item providers.ApplyItem
 	done chan error
 }
+
+// gathering is how long the first of a burst waits for others of its kind: what
+// becomes ready together should travel together.
+const gathering = 2 * time.Millisecond
 
 type queue struct {
 	apply *applying
@@ -100,6 +105,7 @@ func (q *queue) do(ctx context.Context, j *job) error {
 }
 
 func (q *queue) drain(ctx context.Context) {
+	time.Sleep(gathering)
 	for {
 		q.mu.Lock()
 		batch := q.waiting[:min(len(q.waiting), batchSize)]
