@@ -45,7 +45,7 @@ func openDevServer(ctx context.Context, dir string) (*devServer, error) {
 	if d.connect(ctx) == nil {
 		return d, nil
 	}
-	self, err := os.Executable()
+	self, err := executable()
 	if err != nil {
 		return nil, err
 	}
