@@ -76,8 +76,8 @@ func membersOf(nodes []node) (members []providers.Member, problem string) {
 }
 
 // allNodes returns all nodes of the binder version that a row is. The answer
-// to a sub-select holds only the first of them; the rest is asked for where
-// the version is the latest, whose nodes can be listed.
+// to a sub-select holds only the first of them: a longer tree is read whole,
+// and what else must be known of its documents in batches.
 func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	var sub vaultapi.Sub[node]
 	if raw := r["binder_nodes__sysr"]; !blank(raw) {
@@ -88,27 +88,45 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	if sub.Complete() {
 		return sub.Data, nil
 	}
-	q := "SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.is_shared_resource__v, document__sysr.type__v" +
-		" FROM binder_node__sys WHERE parent_binder_id__sys = " + vaultapi.Quote(r.text("id"))
-	rows, err := c.all(ctx, q)
+	at := versionOf(r)
+	c.calls.Add(1)
+	b, err := c.v.reader.GetBinderVersion(ctx, vaultapi.Version{ID: vaultapi.ID(r.text("id")), Major: int(at.major), Minor: int(at.minor)}, true)
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) != sub.Details.Total {
-		return nil, providers.Errorf(providers.Invalid, "binder %s has %d nodes in version %d.%d, of which the vault lists only %d", r.text("id"), sub.Details.Total,
-			r.int("major_version_number__v"), r.int("minor_version_number__v"), len(sub.Data))
+	nodes := flatten(nil, "", b.Nodes)
+	if len(nodes) < sub.Details.Total {
+		return nil, providers.Errorf(providers.Transient, "version %d.%d of binder %s has %d nodes, of which the vault lists only %d", at.major, at.minor, r.text("id"), sub.Details.Total, len(nodes))
 	}
-	nodes := make([]node, len(rows))
-	for n, x := range rows {
-		raw, err := json.Marshal(x)
-		if err == nil {
-			err = json.Unmarshal(raw, &nodes[n])
+	var used ids
+	for _, n := range nodes {
+		if n.Content != "" {
+			used.add(string(n.Content))
 		}
-		if err != nil {
-			return nil, err
+	}
+	known := map[string]row{}
+	err = c.lists(ctx, used.sorted(), listed, func(list string) string {
+		return "SELECT id, is_shared_resource__v, external_id__v, type__v FROM documents WHERE id CONTAINS " + list
+	}, func(r row) error { known[r.text("id")] = r; return nil })
+	if err != nil {
+		return nil, err
+	}
+	for n := range nodes {
+		if r := known[string(nodes[n].Content)]; r != nil {
+			shared, _ := r.flag("is_shared_resource__v")
+			nodes[n].Shared, nodes[n].Mark, nodes[n].DocumentType = vaultapi.Bool(shared), r.text("external_id__v"), r.one("type__v")
 		}
 	}
 	return nodes, nil
+}
+
+// flatten adds a tree of nodes to a list, each with the section it is in.
+func flatten(list []node, section vaultapi.ID, tree []vaultapi.Node) []node {
+	for _, n := range tree {
+		list = append(list, node{ID: vaultapi.ID(n.ID), Content: n.Document, Order: vaultapi.Int(n.Order), Type: n.Type, Section: section})
+		list = flatten(list, vaultapi.ID(n.ID), n.Nodes)
+	}
+	return list
 }
 
 // nodeChange is one call that brings the nodes of a binder nearer to what they

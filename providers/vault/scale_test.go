@@ -2,11 +2,13 @@ package vault
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"accord/providers"
 	"accord/providers/devvault"
+	"accord/providers/vaultapi"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -91,6 +93,42 @@ func TestLongPresentation(t *testing.T) {
 	long := byTitle(w.read(providers.RecordsRequest{End: providers.End{Instance: vaultAddr("promomats"), Stream: streamCLM}}), "Long")
 	if len(long.Members) != 300 || idOf(long.Members[0].Key) != "300" || idOf(long.Members[299].Key) != "1" {
 		t.Errorf("%d slides: %v", len(long.Members), long.Members)
+	}
+
+	// The approved version is not the latest any more, and the draft has as many
+	// slides, in another order, two of them in a chapter: the approved one counts
+	// (CLM-1, CLM-2).
+	w.connect(false)
+	c := vaultOf(w, "promomats")
+	at := vaultapi.Version{ID: vaultapi.ID(idOf(long.Key)), Major: 1}
+	if _, err := c.client.NewDraft(t.Context(), vaultapi.Binders, at.ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	b2, err := c.reader.GetBinder(t.Context(), at.ID, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := 0
+	if _, err := c.client.MoveNode(t.Context(), at.ID, b2.Nodes[299].ID, "", &first); err != nil {
+		t.Fatal(err)
+	}
+	section, err := c.client.AddSection(t.Context(), at.ID, "Chapter", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range b2.Nodes[:2] {
+		if _, err := c.client.MoveNode(t.Context(), at.ID, n.ID, section, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := byTitle(w.read(providers.RecordsRequest{End: providers.End{Instance: vaultAddr("promomats"), Stream: streamCLM}}), "Long")
+	if !slices.Equal(again.Members, long.Members) {
+		t.Errorf("with a newer draft: %d slides: %v", len(again.Members), again.Members)
+	}
+	latest := byTitle(w.read(providers.RecordsRequest{End: providers.End{Instance: vaultAddr("promomats"), Stream: streamCLM}, Variants: []string{variantLatest}}), "Long")
+	want := append([]providers.Member{long.Members[299]}, long.Members[2:299]...)
+	if want = append(want, long.Members[:2]...); !slices.Equal(latest.Members, want) {
+		t.Errorf("of the draft: %d slides: %v", len(latest.Members), latest.Members)
 	}
 }
 

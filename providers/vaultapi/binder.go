@@ -52,13 +52,22 @@ func (n *Node) UnmarshalJSON(data []byte) error {
 
 // GetBinder reads a binder with its top nodes, or with all of them.
 func (r *Reader) GetBinder(ctx context.Context, id ID, all bool) (*Binder, error) {
+	return r.binder(ctx, "read binder "+string(id), r.c.path("objects", "binders", seg(id)), all)
+}
+
+// GetBinderVersion is GetBinder of one version.
+func (r *Reader) GetBinderVersion(ctx context.Context, v Version, all bool) (*Binder, error) {
+	return r.binder(ctx, "read version "+v.String()+" of a binder", r.c.versionPath(Binders, v), all)
+}
+
+func (r *Reader) binder(ctx context.Context, op, path string, all bool) (*Binder, error) {
 	var reply struct {
 		Document json.RawMessage `json:"document"`
 		Binder   struct {
 			Nodes []Node `json:"nodes"`
 		} `json:"binder"`
 	}
-	k := call{op: "read binder " + string(id), method: http.MethodGet, path: r.c.path("objects", "binders", seg(id)), missing: true}
+	k := call{op: op, method: http.MethodGet, path: path, missing: true}
 	if all {
 		k.params = url.Values{"depth": {"all"}}
 	}
