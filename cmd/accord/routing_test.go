@@ -291,6 +291,7 @@ func TestSourceThatAnswersWithNothing(t *testing.T) {
 		"nothing at all":   {about("documents", "binders", "relationships"), empty, 0, false},
 		"no presentations": {about("multichannel_presentation__v"), empty, 0, false},
 		"no slides":        {about("multichannel_slide__v"), empty, 0, false},
+		"no relationships": {about("FROM relationships"), empty, 0, true},
 		"no approved presentations": {func(q string) bool {
 			return about("multichannel_presentation__v")(q) && strings.Contains(q, "STEADYSTATE")
 		}, empty, 0, false},

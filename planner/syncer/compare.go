@@ -97,6 +97,9 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 				return err
 			}
 		}
+		if err := c.confirm(ctx, q); err != nil {
+			return err
+		}
 		needed, err := c.needs[q].sorted()
 		if err != nil {
 			return err
@@ -145,6 +148,71 @@ func (c *comparison) lookAt(ctx context.Context, q int) error {
 		}
 	}
 	return w.err
+}
+
+// confirm asks the source again for the containers that would lose all their
+// members of a part. They are named nowhere but in the container, so that one
+// answer without them would withdraw them; and absence never removes.
+func (c *comparison) confirm(ctx context.Context, q int) error {
+	if q == 0 {
+		return nil
+	}
+	part := c.p.parts[q].Name
+	src := walkSource(c.p.library[q], part, c.class.variant)
+	defer src.close()
+	tgt := walkTarget(c.target[q], part)
+	defer tgt.close()
+	asked := c.p.scratch.set()
+	for ; tgt.rec != nil; tgt.next() {
+		if tgt.rec.Standing == providers.Withdrawn || len(tgt.rec.Members) == 0 {
+			continue
+		}
+		s := src.seek(tgt.rec.Key)
+		if s != nil && s.Problem == "" && c.class.meaning(s) == providers.Publish && len(lostParts(tgt.rec.Members, s.Members)) > 0 {
+			if err := asked.add(s.Key, nil); err != nil {
+				return err
+			}
+		}
+	}
+	keys := make([]frames, len(c.p.parts))
+	var err error
+	if keys[q], err = asked.sorted(); err != nil || keys[q].n == 0 {
+		return firstError(err, src.err, tgt.err)
+	}
+	req := c.p.req
+	req.Only, req.Confirm = true, true
+	req.Variants = distinct([]string{c.class.variant})
+	again := walkSource(c.p.library[q], part, c.class.variant)
+	defer again.close()
+	return keyBatches(keys, c.p.parts, keysARequest, func(members []providers.Member) error {
+		req.Keys = members
+		var found []providers.Record // in any order; of those few that were asked for
+		if err := c.s.records(ctx, req, &c.read, func(r *providers.Record) error {
+			found = append(found, *r)
+			return nil
+		}); err != nil {
+			return err
+		}
+		slices.SortFunc(found, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+		for _, r := range found {
+			if s := again.seek(r.Key); s != nil && c.class.meaning(&r) == providers.Publish && len(lostParts(r.Members, s.Members)) > 0 {
+				return providers.Errorf(providers.Transient, "%s: the source first named no %s of %s, and then did; nothing is taken away upon such an answer",
+					c.Sync.Addr, words(lostParts(r.Members, s.Members)[0]), label(&r))
+			}
+		}
+		return nil
+	})
+}
+
+// lostParts are the parts of which was names members, and is names none.
+func lostParts(was, is []providers.Member) []string {
+	var lost []string
+	for _, m := range was {
+		if !slices.Contains(lost, m.Part) && !slices.ContainsFunc(is, func(n providers.Member) bool { return n.Part == m.Part }) {
+			lost = append(lost, m.Part)
+		}
+	}
+	return lost
 }
 
 // neededOutside adds the members that no container of this run needs, but one

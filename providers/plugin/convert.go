@@ -227,7 +227,7 @@ func (w wire) recordsRequest(q *providers.RecordsRequest) *proto.RecordsRequest 
 	return &proto.RecordsRequest{
 		End:      &proto.End{Instance: q.End.Instance.String(), Stream: q.End.Stream, Scope: q.End.Scope},
 		Variants: q.Variants, Fields: q.Fields, Since: w.time(q.Since), Keys: convert(q.Keys, w.member),
-		Only: q.Only, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
+		Only: q.Only, Confirm: q.Confirm, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
 	}
 }
 
@@ -235,7 +235,7 @@ func (r *reader) recordsRequest(q *proto.RecordsRequest) providers.RecordsReques
 	return providers.RecordsRequest{
 		End:      providers.End{Instance: r.addr(q.GetEnd().GetInstance()), Stream: q.GetEnd().GetStream(), Scope: q.GetEnd().GetScope()},
 		Variants: q.Variants, Fields: q.Fields, Since: r.time(q.Since), Keys: convert(q.Keys, r.member),
-		Only: q.Only, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
+		Only: q.Only, Confirm: q.Confirm, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
 	}
 }
 

@@ -161,10 +161,60 @@ func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, as
 		}
 		return send(emit, kept)
 	}
+	if s.req.Confirm {
+		if err := s.confirmRelated(ctx, slides); err != nil {
+			return err
+		}
+	}
 	if err := s.chunks(ctx, typeSlide, slides, asked, only); err != nil {
 		return ignoreStop(err)
 	}
 	return ignoreStop(s.chunks(ctx, typePresentation, presentations, asked, only))
+}
+
+// confirmed is how many documents are asked one by one before an answer that
+// names nothing for any of a list is believed.
+const confirmed = 20
+
+// confirmRelated makes sure that slides use no shared resource any more: where
+// the query names none for any of them, some are asked by another way. They
+// are spread over the list, so that they are not of one page.
+func (s *clmSource) confirmRelated(ctx context.Context, slides *idList) error {
+	for part := range slides.parts(listed) {
+		related, err := s.related(ctx, "source_doc_id__v", "target_doc_id__v", part)
+		if err != nil || len(related) > 0 {
+			return err
+		}
+		rows := map[string]row{}
+		step := max(1, len(part)/confirmed)
+		var some []string
+		for n := 0; n < len(part) && len(some) < confirmed; n += step {
+			some = append(some, part[n])
+		}
+		if err := s.lists(ctx, some, listed, func(list string) string {
+			return "SELECT id, major_version_number__v, minor_version_number__v FROM documents WHERE id CONTAINS " + list
+		}, func(r row) error { rows[r.text("id")] = r; return nil }); err != nil {
+			return err
+		}
+		for _, id := range some {
+			r := rows[id]
+			if r == nil {
+				continue
+			}
+			at := versionOf(r)
+			s.calls.Add(1)
+			list, err := s.v.reader.Relationships(ctx, vaultapi.Version{ID: vaultapi.ID(id), Major: int(at.major), Minor: int(at.minor)})
+			if err != nil {
+				return err
+			}
+			for _, x := range list {
+				if x.Type == relationShared && string(x.Source) == id {
+					return providers.Errorf(providers.Transient, "the query for relationships of %s answers nothing, and yet slide %s uses a shared resource: nothing is taken away upon such an answer", s.v.addr, id)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // chunks reads documents by id, in order, and says of each that was asked for

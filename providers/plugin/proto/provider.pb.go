@@ -1628,6 +1628,7 @@ type RecordsRequest struct {
 	Holders       bool                   `protobuf:"varint,7,opt,name=holders,proto3" json:"holders,omitempty"`
 	After         string                 `protobuf:"bytes,8,opt,name=after,proto3" json:"after,omitempty"`
 	UpTo          string                 `protobuf:"bytes,9,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"`
+	Confirm       bool                   `protobuf:"varint,10,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1723,6 +1724,13 @@ func (x *RecordsRequest) GetUpTo() string {
 		return x.UpTo
 	}
 	return ""
+}
+
+func (x *RecordsRequest) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
 }
 
 type RecordsResponse struct {
@@ -2420,7 +2428,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x05scope\x18\x03 \x01(\fR\x05scope\".\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\tR\x04part\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\tR\x03key\"\xa6\x02\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"\xc0\x02\n" +
 	"\x0eRecordsRequest\x12'\n" +
 	"\x03end\x18\x01 \x01(\v2\x15.accord.plugin.v1.EndR\x03end\x12\x1a\n" +
 	"\bvariants\x18\x02 \x03(\tR\bvariants\x12\x16\n" +
@@ -2430,7 +2438,9 @@ const file_provider_proto_rawDesc = "" +
 	"\x04only\x18\x06 \x01(\bR\x04only\x12\x18\n" +
 	"\aholders\x18\a \x01(\bR\aholders\x12\x14\n" +
 	"\x05after\x18\b \x01(\tR\x05after\x12\x13\n" +
-	"\x05up_to\x18\t \x01(\tR\x04upTo\"\xce\x01\n" +
+	"\x05up_to\x18\t \x01(\tR\x04upTo\x12\x18\n" +
+	"\aconfirm\x18\n" +
+	" \x01(\bR\aconfirm\"\xce\x01\n" +
 	"\x0fRecordsResponse\x122\n" +
 	"\arecords\x18\x01 \x03(\v2\x18.accord.plugin.v1.RecordR\arecords\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\bR\x03end\x124\n" +
