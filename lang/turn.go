@@ -92,13 +92,7 @@ func (d *Desired) Removal(addr addrs.Instance) *Removal {
 }
 
 // Covers reports whether r is about an object.
-func (r *Removal) Covers(addr addrs.Instance) bool {
-	if r.From.Type == "module" {
-		rest, ok := strings.CutPrefix(addr.Module, r.From.String())
-		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[' && !r.From.Keyed)
-	}
-	return r.From.Covers(addr)
-}
+func (r *Removal) Covers(addr addrs.Instance) bool { return r.From.Covers(addr) }
 
 // Import returns the import of an object, nil where there is none.
 func (d *Desired) Import(addr addrs.Instance) *Import { return d.imports[addr] }

@@ -61,7 +61,7 @@ func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances ma
 	if err != nil {
 		return nil, err
 	}
-	return p.tasks(ctx, changes, settings, request)
+	return p.tasks(ctx, changes, settings, request, false)
 }
 
 // recordedChanges reads every recorded object and presents it as unchanged:
@@ -69,8 +69,9 @@ func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances ma
 // that finds live less than before (a point deactivated by hand) runs nothing.
 func (p *Planner) recordedChanges(ctx context.Context, s *state.State, refs providers.Refs) ([]providers.Change, error) {
 	var objects []*object
+	reachable := p.reachable(s, refs)
 	for _, rec := range s.Sorted() {
-		if provider, typ, instance := p.typeOf(rec.Type); typ != nil && !instance {
+		if provider, typ, instance := p.typeOf(rec.Type); typ != nil && !instance && reachable(rec) {
 			objects = append(objects, &object{addr: rec.Addr, provider: provider, typ: typ, recorded: rec})
 		}
 	}
@@ -83,6 +84,30 @@ func (p *Planner) recordedChanges(ctx context.Context, s *state.State, refs prov
 		changes = append(changes, providers.Change{Addr: o.addr, Before: remembered(o.recorded), After: remembered(o.recorded), Live: o.live})
 	}
 	return changes, nil
+}
+
+// reachable returns whether all instances that a remembered object leads to are
+// among refs: a partial plan connects only those that it needs.
+func (p *Planner) reachable(s *state.State, refs providers.Refs) func(*state.Object) bool {
+	told := map[addrs.Instance]bool{}
+	var ask func(addr addrs.Instance) bool
+	ask = func(addr addrs.Instance) bool {
+		if answer, ok := told[addr]; ok {
+			return answer
+		}
+		told[addr] = true // also where objects lead in a circle
+		answer := true
+		if _, _, instance := p.typeOf(addr.Type); instance {
+			_, answer = refs[addr]
+		} else if o := s.Objects[addr]; o != nil {
+			for _, on := range o.DependsOn {
+				answer = ask(on) && answer
+			}
+		}
+		told[addr] = answer
+		return answer
+	}
+	return func(o *state.Object) bool { return ask(o.Addr) }
 }
 
 func canonical(v any) string {

@@ -144,6 +144,9 @@ func (a *applying) remember(ctx context.Context) error {
 	}
 	if !a.req.Plan.Destroy {
 		for _, inst := range a.req.Desired.Instances {
+			if _, planned := a.objects[inst.Addr]; !planned {
+				continue // left out of a partial plan, with all that leads to it
+			}
 			keep(&state.Object{Addr: inst.Addr, Provider: inst.Provider, Type: inst.Type.Name, SchemaVersion: inst.Type.Version, Body: plan.Redact(inst.Body, inst.Sensitive), Sensitive: inst.Sensitive})
 		}
 		keep(SettingsOf(a.req.Desired.Settings).entry())
@@ -322,6 +325,9 @@ func (a *applying) finish(ctx context.Context) error {
 		}
 		for _, out := range a.req.Desired.Outputs {
 			v, diags := out.Value(known)
+			if before, ok := a.req.Lock.State().Outputs[out.Name]; ok && v.Unknown && a.req.Plan.Partial() {
+				outputs[out.Name] = before // it follows from what was left out
+			}
 			if diags.HasErrors() || v.Unknown {
 				continue
 			}

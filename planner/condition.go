@@ -16,7 +16,7 @@ import (
 func (o *object) known() lang.Object {
 	known := lang.Object{Body: o.planned.Body, Unknown: o.planned.Unknown, Sensitive: o.planned.Sensitive}
 	volatile := flagged(o.typ, isVolatile)
-	if o.live != nil {
+	if o.live != nil && !o.assumed {
 		known.Body = plan.With(known.Body, o.live.Body, volatile...)
 		return known
 	}

@@ -25,6 +25,14 @@ type Request struct {
 	Destroy bool
 	Allow   []string // limits lifted by name, as given
 
+	// Addresses as given, of objects, blocks and modules. Target and Exclude
+	// make the plan partial; Replace asks for new objects.
+	Target, Exclude, Replace []string
+
+	// Assume what the state remembers instead of reading it (-refresh=false).
+	// What it does not remember is read all the same: it may be there.
+	Assume bool
+
 	// Instances as Configure found them.
 	Instances map[addrs.Instance]providers.Object
 }
@@ -36,11 +44,8 @@ type Request struct {
 func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagnostics) {
 	started := p.Now()
 	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}, refs: providers.Refs{}}
-	m.plan = &plan.Plan{
-		Tool: p.Tool, Created: started.UTC(), Lineage: req.State.Lineage, Serial: req.State.Serial,
-		Destroy: req.Destroy, Allow: req.Allow,
-	}
-	for _, phase := range []func(context.Context){m.move, m.gather, m.readAll, m.planAll, m.checks, m.changes, m.order, m.syncs} {
+	m.plan = newPlan(p, req, started)
+	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.planAll, m.checks, m.changes, m.order, m.syncs} {
 		phase(ctx)
 		if err := ctx.Err(); err != nil {
 			return nil, append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted while planning", Detail: "Nothing was changed."})
@@ -53,10 +58,18 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 	return m.plan, m.diags
 }
 
+func newPlan(p *Planner, req Request, now time.Time) *plan.Plan {
+	return &plan.Plan{
+		Tool: p.Tool, Created: now.UTC(), Lineage: req.State.Lineage, Serial: req.State.Serial,
+		Destroy: req.Destroy, Allow: req.Allow, Target: req.Target, Exclude: req.Exclude, Replace: req.Replace, Assumed: req.Assume,
+	}
+}
+
 // making is one plan being made.
 type making struct {
 	*Planner
 	req     Request
+	chosen  *selection
 	objects map[addrs.Instance]*object
 	sorted  []*object
 	refs    providers.Refs
@@ -94,7 +107,10 @@ func (m *making) gather(context.Context) {
 	}
 	m.sorted = slices.SortedFunc(maps.Values(m.objects), func(a, b *object) int { return a.addr.Compare(b.addr) })
 	for _, o := range m.sorted {
+		o.replace = m.chosen.replace[o.addr]
 		switch {
+		case m.chosen.left[o.addr]:
+			m.leave(o)
 		case o.desired != nil:
 			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
 		default:
@@ -105,9 +121,22 @@ func (m *making) gather(context.Context) {
 }
 
 func (m *making) readAll(ctx context.Context) {
-	failed := m.read(ctx, m.sorted, m.refs)
+	var unread []*object
 	for _, o := range m.sorted {
+		switch {
+		case o.unreachable, o.left && o.recorded == nil:
+		case m.req.Assume && o.recorded != nil:
+			o.assume()
+		default:
+			unread = append(unread, o)
+		}
+	}
+	failed := m.read(ctx, unread, m.refs)
+	for _, o := range unread {
 		if err := failed[o]; err != nil {
+			if o.left {
+				continue // it counts as remembered
+			}
 			m.diags = append(m.diags, m.problem(err, o))
 			continue
 		}
@@ -117,6 +146,9 @@ func (m *making) readAll(ctx context.Context) {
 	}
 	m.plan.Reads.Instances = len(m.req.Instances)
 }
+
+// assume takes an object for what the state remembers of it.
+func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
 
 // adoptBegun takes over what an interrupted apply created: the intent is on
 // record, the outcome is not, and the object is there.
@@ -138,12 +170,15 @@ func (m *making) adoptBegun(o *object) {
 func (m *making) planAll(ctx context.Context) {
 	g := graph.New[addrs.Instance]()
 	for _, o := range m.sorted {
+		if o.left {
+			continue
+		}
 		g.Add(o.addr)
 		if o.desired == nil {
 			continue
 		}
 		for _, on := range o.desired.DependsOn {
-			if m.objects[on] != nil {
+			if other := m.objects[on]; other != nil && !other.left {
 				g.Add(o.addr, on)
 			}
 		}
@@ -156,6 +191,11 @@ func (m *making) planAll(ctx context.Context) {
 	known := m.known
 	for addr, inst := range m.req.Instances {
 		known[addr] = lang.Object{Body: inst.Body, Sensitive: inst.Sensitive}
+	}
+	for _, o := range m.sorted {
+		if o.left && o.recorded != nil {
+			known[o.addr] = lang.Object{Body: o.recorded.Body, Sensitive: o.recorded.Sensitive}
+		}
 	}
 	levels, err := g.Levels()
 	if err != nil {
@@ -214,6 +254,9 @@ func (m *making) planBatch(ctx context.Context, batch []*object) {
 		req.Items[i] = providers.PlanItem{
 			Addr: o.addr, Desired: o.want, Recorded: remembered(o.recorded), Live: o.live, Removal: o.removal,
 		}
+		if o.replace {
+			req.Items[i].Live = nil // planned as what will be made
+		}
 	}
 	responses := m.Providers[batch[0].provider].Plan(ctx, req)
 	for i, o := range batch {
@@ -234,6 +277,9 @@ func (m *making) judge(o *object) {
 	for _, d := range o.response.Diagnostics {
 		m.report(o, d)
 	}
+	if _, deletes := o.typ.RemovalFor(schema.Delete); o.replace && o.live != nil && !deletes {
+		m.fail(o.addr, "", fmt.Sprintf("%s cannot be replaced", o.addr), fmt.Sprintf("What can be done with %s: %s. To replace is to delete, and to create.", o.typ.Name, o.typ.RemovalWords()))
+	}
 	o.planned = o.response.Planned
 	if o.desired == nil {
 		o.action = providers.Remove
@@ -250,7 +296,7 @@ func (m *making) judge(o *object) {
 	}
 	o.planned.Addr, o.planned.Type = o.addr, o.typ.Name
 	o.planned.Body = plan.Without(o.planned.Body, flagged(o.typ, isVolatile)...)
-	if o.planned.ID == "" && o.live != nil {
+	if o.planned.ID == "" && o.live != nil && !o.replace {
 		o.planned.ID = o.live.ID
 	}
 	for _, at := range refinement(o.want, o.planned) {
@@ -261,7 +307,7 @@ func (m *making) judge(o *object) {
 	switch {
 	case o.live == nil:
 		o.action = providers.Create
-	case len(o.response.Replace) > 0:
+	case len(o.response.Replace) > 0, o.replace:
 		o.action = providers.Replace
 	case o.recorded == nil:
 		o.action = providers.Adopt
@@ -307,6 +353,12 @@ func (m *making) entryDiffers(o *object) bool {
 // changes lists what a reviewer reads: drift, then changes.
 func (m *making) changes(context.Context) {
 	for _, o := range m.sorted {
+		if o.left {
+			if o.recorded != nil {
+				m.plan.Objects = append(m.plan.Objects, *remembered(o.recorded))
+			}
+			continue
+		}
 		m.drift(o)
 		switch {
 		case o.planned != nil:
@@ -370,7 +422,7 @@ func planBody(o *providers.Object) []byte {
 
 // drift notes what changed outside since it was recorded.
 func (m *making) drift(o *object) {
-	if o.recorded == nil || o.recovered {
+	if o.recorded == nil || o.recovered || o.assumed {
 		return
 	}
 	c := plan.Change{Addr: o.addr}

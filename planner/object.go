@@ -31,6 +31,11 @@ type object struct {
 	removal  schema.Removal
 	record   bool // nothing for the provider to do, but the state entry changes
 
+	left        bool // out of a partial plan
+	unreachable bool // left out, and on a vault that is not connected
+	assumed     bool // not read: live is as remembered
+	replace     bool // someone asks for a new one
+
 	imported  *lang.Import // takes it over by its id
 	recovered bool         // recorded comes from an intent whose outcome was lost
 }
@@ -95,9 +100,9 @@ func (o *object) comparable() json.RawMessage {
 	}
 	body = plan.With(body, settings, flagged(o.typ, isLocal)...)
 	if o.want != nil && o.recorded != nil {
-		// A setting that is sensitive is not in the state: it counts as it is wanted.
+		// What is sensitive is not in the state: it counts as it is wanted.
 		body = plan.With(body, o.want.Body, flagged(o.typ, func(a schema.Attribute) bool {
-			return a.Local && plan.Hidden(o.want.Sensitive, a.Name)
+			return (a.Local || o.assumed) && plan.Hidden(o.want.Sensitive, a.Name)
 		})...)
 	}
 	return body

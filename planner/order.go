@@ -20,7 +20,7 @@ import (
 func (m *making) order(context.Context) {
 	steps := map[addrs.Instance]*plan.Step{}
 	for _, o := range m.sorted {
-		if o.action == providers.NoAction && !o.record {
+		if o.left || o.action == providers.NoAction && !o.record {
 			continue
 		}
 		s := &plan.Step{

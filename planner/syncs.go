@@ -20,16 +20,21 @@ func (m *making) syncs(ctx context.Context) {
 	settings := SettingsOf(m.req.Desired.Settings)
 	var changes []providers.Change
 	for _, o := range m.sorted {
-		changes = append(changes, providers.Change{Addr: o.addr, Before: o.before(), After: o.planned, Live: o.live})
+		if !o.unreachable {
+			changes = append(changes, o.change())
+		}
 	}
-	tasks, err := m.tasks(ctx, changes, settings, syncer.Request{})
+	tasks, err := m.tasks(ctx, changes, settings, syncer.Request{}, m.req.Assume)
 	if err != nil {
 		m.diags = append(m.diags, m.problem(err, m.owner(err)))
 		return
 	}
+	m.leaveRuns(ctx, tasks)
 	for i := range tasks {
 		t := &tasks[i]
-		m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
+		if o := m.objects[t.Sync.Addr]; o == nil || !o.left {
+			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
+		}
 		t.Decision = t.Decision.StepOnly()
 		if t.Allow, err = Allowance(m.req.Allow, t.Sync.Addr); err != nil {
 			m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "An -allow flag cannot be read", Detail: err.Error()})
@@ -51,6 +56,27 @@ func (m *making) syncs(ctx context.Context) {
 	m.prune()
 }
 
+// leaveRuns keeps the runs out of a partial plan that it would begin without
+// all that they follow from.
+func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
+	if !m.req.Partial() {
+		return
+	}
+	needs, err := m.wholeNeeds(ctx)
+	for i := range tasks {
+		t := &tasks[i]
+		idle := ""
+		if err != nil {
+			idle = "what it follows from beside this partial plan could not be found out: " + err.Error()
+		} else {
+			idle = m.idle(needs, t.Sync.Addr)
+		}
+		if idle != "" && t.Decision.Mode != syncer.None {
+			t.Decision = syncer.Decision{At: t.Decision.At, Idle: idle}
+		}
+	}
+}
+
 // before is the object as it counts before the plan: as read, with accord's
 // own settings as recorded.
 func (o *object) before() *providers.Object {
@@ -63,7 +89,9 @@ func (o *object) before() *providers.Object {
 }
 
 // tasks asks the providers for their syncs, and decides about each.
-func (p *Planner) tasks(ctx context.Context, changes []providers.Change, settings Settings, request syncer.Request) ([]syncer.Task, error) {
+// With assumed, nothing was read of when they last ran: what the journal
+// remembers holds.
+func (p *Planner) tasks(ctx context.Context, changes []providers.Change, settings Settings, request syncer.Request, assumed bool) ([]syncer.Task, error) {
 	var tasks []syncer.Task
 	for name, provider := range p.Providers {
 		var mine []providers.Change
@@ -84,6 +112,9 @@ func (p *Planner) tasks(ctx context.Context, changes []providers.Change, setting
 			memory, err := p.Journal.Memory(ctx, s.Addr)
 			if err != nil {
 				return nil, err
+			}
+			if assumed && s.LRT.IsZero() && s.LSRT.IsZero() {
+				s.LRT, s.LSRT = memory.LastStart, memory.LastSuccess
 			}
 			tasks = append(tasks, syncer.Task{Sync: s, Memory: memory, Decision: syncer.Decide(s, memory, request, p.Now())})
 		}

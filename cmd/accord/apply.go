@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"accord/lang"
 	"accord/planner"
@@ -38,24 +40,41 @@ record; after an interruption or a crash, run the same command again.`,
 		Example: `  accord apply
   accord apply -auto-approve -json
   accord plan -out=canada.plan && accord apply canada.plan`,
-		Annotations: exits(exitRecords, exitRefused, exitLocked, exitStale, exitAccess, exitInterrupted),
+		Annotations: exits(exitChanges, exitRecords, exitRefused, exitLocked, exitStale, exitAccess, exitInterrupted),
 		Args:        upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return c.runApply(cmd.Context(), o)
 			}
-			for _, name := range []string{"var", "var-file", "allow", "no-sync", "verbose", "concise"} {
-				if cmd.Flags().Changed(name) {
-					return fmt.Errorf("-%s cannot be given with a saved plan: it would not be the plan that was approved", name)
-				}
+			if err := onlyWithoutPlan(cmd); err != nil {
+				return err
 			}
 			return c.runApplyFile(cmd.Context(), args[0], o)
 		},
 	}
 	o.planOptions.flags(cmd)
+	o.destroyFlag(cmd)
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave the runs to the next sync; they stay owed")
 	return cmd
+}
+
+// withPlan are the flags that apply takes beside a saved plan.
+var withPlan = []string{"auto-approve", "detach", "change-ref", "fail-on"}
+
+// onlyWithoutPlan refuses every flag that would make another plan of the one
+// that was approved, or that means nothing beside it.
+func onlyWithoutPlan(cmd *cobra.Command) error {
+	var bad []string
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && !slices.Contains(withPlan, f.Name) {
+			bad = append(bad, "-"+f.Name)
+		}
+	})
+	if len(bad) == 0 {
+		return nil
+	}
+	return misused("Plan again with it, and approve that plan.", "%s cannot be given with a saved plan: it would not be the plan that was approved", strings.Join(bad, ", "))
 }
 
 func (o *applyOptions) flags(cmd *cobra.Command) {
@@ -93,7 +112,7 @@ rules go back to their safe defaults, grants that accord made are taken back.
 Published content stays as it is, and country filters are forgotten, not emptied.`,
 		Example: `  accord plan -destroy
   accord destroy`,
-		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
+		Annotations: exits(exitChanges, exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), o) },
 	}
@@ -205,8 +224,8 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 		return stale(fmt.Sprintf("the state has moved on from serial %d to %d since", file.Plan.Serial, st.Serial))
 	}
 	// What was read for the plan is read again; anything that moved makes it stale.
-	o.destroy, o.allow = file.Plan.Destroy, file.Plan.Allow
-	now, _, err := w.plan(ctx, planOptions{destroy: o.destroy, allow: o.allow}, st, false)
+	o.planOptions = approved(file.Plan)
+	now, _, err := w.plan(ctx, o.planOptions, st, false)
 	if err != nil {
 		return err
 	}
@@ -218,6 +237,11 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 	}
 	now.Keep(file.Plan)
 	return w.apply(ctx, now, lock, o)
+}
+
+// approved are the options that a plan was made with.
+func approved(p *plan.Plan) planOptions {
+	return planOptions{destroy: p.Destroy, allow: p.Allow, target: p.Target, exclude: p.Exclude, replace: p.Replace, refresh: !p.Assumed}
 }
 
 // apply carries a plan out and reports what really happened.
@@ -235,7 +259,11 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, o 
 	if err != nil {
 		return err
 	}
-	return told2(reportCode(report, o.failOn))
+	code := reportCode(report, o.failOn)
+	if code == exitOK && o.detailedExit && !p.Empty() {
+		code = exitChanges
+	}
+	return told2(code)
 }
 
 func told2(code int) error {

@@ -73,6 +73,11 @@ var explanations = map[string]explanation{
 		"The limits block says which share of what a sync owns in a CRM vault one run may withdraw (max_withdrawn) or newly publish (max_published). The first full sync of an empty vault is exempt from the second. A run that would go beyond does nothing at all.",
 		"Look at the content part of the plan. If it is meant, give -allow with the name that the message shows, for this once, or change the limit in its line.",
 	},
+	"ADDRESS": {
+		"an address names nothing",
+		"-target, -exclude and -replace take the address of an object, of a block (all its instances), of a module (all that is in it), and but for -replace of a vault (all that leads to it). One that names nothing is a slip: the plan would be about something else.",
+		"Write the address as accord plan or accord state list shows it.",
+	},
 	"CONN-1": {
 		"which connection is meant is not clear",
 		"A content vault has one standard connection of each type, which serves one CRM vault; every further CRM vault has a duplicate of it with an API name of its own.",

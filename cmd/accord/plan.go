@@ -13,6 +13,7 @@ import (
 
 	"accord/planner"
 	"accord/planner/plan"
+	"accord/providers"
 	"accord/state"
 )
 
@@ -20,6 +21,10 @@ type planOptions struct {
 	inputs
 	out          string
 	allow        []string
+	target       []string
+	exclude      []string
+	replace      []string
+	refresh      bool
 	destroy      bool
 	verbose      bool
 	concise      bool
@@ -29,8 +34,26 @@ type planOptions struct {
 func (o *planOptions) flags(cmd *cobra.Command) {
 	o.inputs.flags(cmd)
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
+	cmd.Flags().StringArrayVar(&o.target, "target", nil, "only this `ADDRESS` (an object, a block, a module, a vault) and what it depends on; may be repeated")
+	cmd.Flags().StringArrayVar(&o.exclude, "exclude", nil, "all but this `ADDRESS` and what depends on it; may be repeated")
+	cmd.Flags().StringArrayVar(&o.replace, "replace", nil, "delete what stands under this `ADDRESS`, and make it anew; may be repeated")
+	cmd.Flags().BoolVar(&o.refresh, "refresh", true, "read what is remembered again; with false the state is believed")
+	cmd.Flags().BoolVar(&o.detailedExit, "detailed-exitcode", false, "exit 2 when there is something to do")
 	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
 	cmd.Flags().BoolVar(&o.concise, "concise", false, "the verdict and the totals only")
+}
+
+// destroyFlag is for the commands that are not destroy themselves.
+func (o *planOptions) destroyFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.destroy, "destroy", false, "plan the removal of everything managed")
+}
+
+// request is what the planner is asked for.
+func (o *planOptions) request(w *workspace, st *state.State) planner.Request {
+	return planner.Request{
+		Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow,
+		Target: o.target, Exclude: o.exclude, Replace: o.replace, Assume: !o.refresh,
+	}
 }
 
 func (c *cli) planCommand() *cobra.Command {
@@ -40,9 +63,14 @@ func (c *cli) planCommand() *cobra.Command {
 		Short: "Show what would change, in the configuration and in the content",
 		Long: `Compares the files with what was applied and with what is there, and shows what
 would change: the configuration of the vaults, the content of each CRM vault, and
-the syncs that would run, with the reason for each. Nothing is changed.`,
+the syncs that would run, with the reason for each. Nothing is changed.
+
+-target and -exclude make a partial plan: a target takes along what it depends on,
+what is excluded keeps what depends on it, and no sync runs whose objects are left
+out. Only the vaults that the plan leads to are connected.`,
 		Example: `  accord plan
   accord plan -out=canada.plan && accord apply canada.plan
+  accord plan -target='country_filter.crm["a"]'
   accord plan -allow='publish:integration_point.clm_presentation["a"]=900'
   accord plan -detailed-exitcode -json`,
 		Annotations: exits(exitChanges, exitRefused, exitAccess, exitInterrupted),
@@ -51,8 +79,7 @@ the syncs that would run, with the reason for each. Nothing is changed.`,
 	}
 	o.flags(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")
-	cmd.Flags().BoolVar(&o.destroy, "destroy", false, "plan the removal of everything managed")
-	cmd.Flags().BoolVar(&o.detailedExit, "detailed-exitcode", false, "exit 2 when there is something to do")
+	o.destroyFlag(cmd)
 	return cmd
 }
 
@@ -98,7 +125,15 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 // plan makes the plan of what the files want, which have been evaluated. A
 // refused plan is returned too.
 func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, readOnly bool) (*plan.Plan, hcl.Diagnostics, error) {
+	req := o.request(w, st)
 	instances := append(objectsOf(w.desired.Instances), w.planner.LeftInstances(st, w.desired)...)
+	needed, diags := w.planner.VaultsOf(req)
+	if diags.HasErrors() {
+		return nil, nil, w.planProblems(ctx, diags)
+	}
+	if needed != nil {
+		instances = slices.DeleteFunc(instances, func(inst providers.Object) bool { return !needed[inst.Addr] })
+	}
 	found, err := w.connect(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
 	if err != nil {
 		return nil, nil, err
@@ -108,7 +143,8 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
 		return nil, nil, err
 	}
-	p, diags := w.planner.Plan(ctx, planner.Request{Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow, Instances: found})
+	req.Instances = found
+	p, diags := w.planner.Plan(ctx, req)
 	progress.clear()
 	if diags.HasErrors() {
 		return nil, nil, w.planProblems(ctx, diags)

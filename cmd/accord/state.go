@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner"
 	"accord/planner/plan"
@@ -233,7 +234,7 @@ func movesOf(st *state.State, from, to string) (map[addrs.Instance]addrs.Instanc
 		return nil, misused("An object keeps its type.", "%s cannot become %s", source, target)
 	}
 	one := st.Objects[source] != nil
-	if !one && target.Keyed {
+	if !one && target.Keyed && target.Type != "module" {
 		return nil, misused("Give an address without a key: the keys stay as they are.", "%s is %s, and cannot all become %s", source, count(len(objects), "object"), target)
 	}
 	moves := map[addrs.Instance]addrs.Instance{}
@@ -244,7 +245,7 @@ func movesOf(st *state.State, from, to string) (map[addrs.Instance]addrs.Instanc
 		case one:
 			moves[o.Addr] = target
 		default:
-			moves[o.Addr] = target.Block.Instance(o.Addr.Key)
+			moves[o.Addr], _ = (&lang.Move{From: source, To: target}).Moved(o.Addr)
 		}
 		if st.Objects[moves[o.Addr]] != nil {
 			return nil, misused("See: accord state show '"+moves[o.Addr].String()+"'", "The place is taken: %s is remembered already", moves[o.Addr])

@@ -31,6 +31,12 @@ func (c *cli) line(typ, message string, data map[string]any) error {
 // happens to the content, which syncs run, and the totals.
 func (c *cli) planLines(p *plan.Plan) {
 	_ = c.line("version", "accord "+Version, map[string]any{"accord": Version, "ui": uiVersion})
+	if p.Partial() {
+		_ = c.line("partial", fmt.Sprintf("This plan is partial: %d objects are left out", p.LeftOut), map[string]any{"target": p.Target, "exclude": p.Exclude, "left_out": p.LeftOut})
+	}
+	if p.Assumed {
+		_ = c.line("assumed", "What the state remembers was not read again", nil)
+	}
 	for _, mv := range p.Moves {
 		_ = c.line("resource_moved", fmt.Sprintf("%s is now %s", mv.From, mv.To), map[string]any{"from": mv.From, "to": mv.To})
 	}

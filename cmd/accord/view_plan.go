@@ -34,9 +34,10 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 		return
 	}
 	v := c.planView(p, verbose)
+	v.scope()
+	v.newly()
 	if !concise {
 		v.reads()
-		v.newly()
 		v.moves()
 		v.drift()
 		v.changes()
@@ -64,6 +65,24 @@ func (v *planView) heading(text string) { v.line("\n%s", bold(text)) }
 
 // text prints a paragraph, its further lines indented like the first.
 func (v *planView) text(indent, s string) { v.line("%s%s", indent, wrap(s, indent, v.width)) }
+
+// scope says loudly what the plan is not about.
+func (v *planView) scope() {
+	p := v.plan
+	if p.Partial() {
+		var flags []string
+		for _, t := range p.Target {
+			flags = append(flags, "-target="+clean(t))
+		}
+		for _, t := range p.Exclude {
+			flags = append(flags, "-exclude="+clean(t))
+		}
+		v.line("%s", yellow(wrap(fmt.Sprintf("! This plan is partial (%s). Left out, and as they are afterwards: %s.", strings.Join(flags, " "), count(p.LeftOut, "object")), "  ", v.width)))
+	}
+	if p.Assumed {
+		v.line("%s", yellow(wrap("! As remembered (-refresh=false): what the state remembers was not read again, so what changed in the vaults since is not seen.", "  ", v.width)))
+	}
+}
 
 func (v *planView) reads() {
 	r := v.plan.Reads

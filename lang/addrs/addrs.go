@@ -115,17 +115,35 @@ func ParseInstance(s string) (Instance, error) {
 	return inst, nil
 }
 
-// ParseTarget reads an address that may also name a whole block with for_each:
-// Covers then holds for all its instances.
-func ParseTarget(s string) (Instance, error) { return ParseInstance(s) }
-
-// Covers reports whether the target i names j: the same instance, or, where i
-// has no key, any instance of the same block.
-func (i Instance) Covers(j Instance) bool {
-	return i == j || (!i.Keyed && i.Block == j.Block)
+// ParseTarget reads an address that may also name a whole block with for_each,
+// or a module, whose Type is "module". Covers then holds for all that is in it.
+func ParseTarget(s string) (Instance, error) {
+	p := parser{rest: s, modules: true}
+	inst, err := p.instance()
+	if err == nil && p.rest != "" {
+		err = fmt.Errorf("unexpected %q", p.rest)
+	}
+	if err != nil {
+		return Instance{}, fmt.Errorf("%q is not an address such as country_filter.crm[\"us\"]: %w", s, err)
+	}
+	return inst, nil
 }
 
-type parser struct{ rest string }
+// Covers reports whether the target i names j: the same instance; where i has
+// no key, any instance of the same block; where i is a module, all that is in
+// it, and in all its instances where it has no key.
+func (i Instance) Covers(j Instance) bool {
+	if i.Type != "module" {
+		return i == j || !i.Keyed && i.Block == j.Block
+	}
+	rest, ok := strings.CutPrefix(j.Module, i.String())
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[' && !i.Keyed)
+}
+
+type parser struct {
+	rest    string
+	modules bool // an address may end with a module
+}
 
 func (p *parser) instance() (Instance, error) {
 	var module []string
@@ -146,6 +164,9 @@ func (p *parser) instance() (Instance, error) {
 			return Instance{}, err
 		}
 		if word != "module" {
+			return Instance{Block: Block{Module: strings.Join(module, "."), Type: word, Name: name}, Key: key, Keyed: keyed}, nil
+		}
+		if p.modules && p.rest == "" {
 			return Instance{Block: Block{Module: strings.Join(module, "."), Type: word, Name: name}, Key: key, Keyed: keyed}, nil
 		}
 		step := "module." + name

@@ -125,6 +125,36 @@ func TestCompareIsAnOrder(t *testing.T) {
 	}
 }
 
+func TestTargets(t *testing.T) {
+	in := func(module string) Instance {
+		return Instance{Block: Block{Module: module, Type: "a", Name: "b"}, Key: "k", Keyed: true}
+	}
+	for text, covered := range map[string][]bool{ // of: root, eu, eu["n"], eu["n"].x, europe
+		`a.b`:                     {true, false, false, false, false},
+		`a.b["k"]`:                {true, false, false, false, false},
+		`a.b["other"]`:            {false, false, false, false, false},
+		`module.eu`:               {false, true, true, true, false},
+		`module.eu["n"]`:          {false, false, true, true, false},
+		`module.eu["n"].module.x`: {false, false, false, true, false},
+		`module.eu["n"].a.b`:      {false, false, true, false, false},
+	} {
+		target, err := ParseTarget(text)
+		if err != nil || target.String() != text {
+			t.Errorf("ParseTarget(%s) = %s, %v", text, target, err)
+		}
+		for n, module := range []string{``, `module.eu`, `module.eu["n"]`, `module.eu["n"].module.x`, `module.europe`} {
+			if got := target.Covers(in(module)); got != covered[n] {
+				t.Errorf("%s covers %s: %t", text, in(module), got)
+			}
+		}
+	}
+	for _, text := range []string{"", "module", "module.", "module.eu.", "a", "module.eu.a", `module.eu["n"`} {
+		if got, err := ParseTarget(text); err == nil {
+			t.Errorf("ParseTarget(%q) = %s", text, got)
+		}
+	}
+}
+
 func FuzzParseInstance(f *testing.F) {
 	for _, s := range []string{`a.b`, `a.b["c"]`, `module.x["y"].a.b["\\\"$${"]`, "a.b[\"\x80\"]"} {
 		f.Add(s)

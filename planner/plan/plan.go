@@ -26,6 +26,16 @@ type Plan struct {
 	// Allow lifts limits by name, as given when planned.
 	Allow []string `json:"allow,omitempty"`
 
+	// Target and Exclude make the plan partial, Replace asks for new objects:
+	// addresses as given. LeftOut is how many objects a partial plan is not about.
+	Target  []string `json:"target,omitempty"`
+	Exclude []string `json:"exclude,omitempty"`
+	Replace []string `json:"replace,omitempty"`
+	LeftOut int      `json:"left_out,omitempty"`
+
+	// Assumed: what the state remembers was not read again (-refresh=false).
+	Assumed bool `json:"assumed,omitempty"`
+
 	Moves     []Move     `json:"moves,omitempty"`   // other names for what is recorded; the objects stay as they are
 	Drift     []Change   `json:"drift,omitempty"`   // changed outside, since recorded
 	Changes   []Change   `json:"changes,omitempty"` // what this configuration changes; unchanged ones are not listed
@@ -142,6 +152,9 @@ func (p *Plan) Count() Count {
 	}
 	return c
 }
+
+// Partial reports whether the plan is about some objects only.
+func (p *Plan) Partial() bool { return len(p.Target)+len(p.Exclude) > 0 }
 
 // Empty reports whether there is nothing to apply.
 func (p *Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Moves) == 0 }
