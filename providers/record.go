@@ -45,6 +45,13 @@ const (
 	Unfinished = "unfinished" // created, not yet complete: a run was cut short
 )
 
+// Standings of what a reference means at a target (Reference.Records).
+const (
+	Matched     = "matched"
+	NoMatch     = "no_match"
+	ManyMatches = "many_matches" // never a choice
+)
+
 // Member is a record that a container names.
 type Member struct {
 	Part string `json:"part"`

@@ -91,6 +91,12 @@ type Rule struct {
 type Reference struct {
 	Object  string `json:"object"`
 	NoMatch string `json:"no_match"` // exception | blank
+
+	// Records is a stream at the target, read by keys that are references as
+	// the source gives them, each canonical JSON. A record's standing says
+	// whether it is Matched there, has NoMatch, or ManyMatches.
+	// Without a stream nothing is looked up before the write.
+	Records End `json:"records,omitzero"`
 }
 
 // Policy is when a sync runs in full, and what holds it back.

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 			mishap()
 			os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 		},
-		"vault": vaultCommand,
+		"vault":  vaultCommand,
+		"author": authorCommand,
 	})
 }
 
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 			env.Setenv("SMALL", filepath.Join(root, "cmd/accord/testdata/small"))
+			env.Setenv("STORY", filepath.Join(root, "cmd/accord/testdata/story"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NO_COLOR", "1")
 			return nil

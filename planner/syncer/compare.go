@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -352,6 +353,15 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	if s != nil && gaps.seek(key) {
 		gap = string(gaps.payload)
 	}
+	if s != nil && c.refs != nil {
+		at := hash(part.Name, key)
+		gap = cmp.Or(gap, c.refs.gaps[at].why)
+		if why := c.refs.problems[at].why; why != "" && s.Problem == "" {
+			bad := *s
+			bad.Problem = why
+			s = &bad
+		}
+	}
 	var f fate
 	var why string
 	if part.Routed {
@@ -436,6 +446,7 @@ func (c *comparison) publish(ch *Change, s, t *providers.Record, m mapping) erro
 		return err
 	}
 	shall := m.apply(source, t == nil)
+	c.refs.settle(m, shall)
 	if t == nil {
 		ch.Verb = Added
 	} else {

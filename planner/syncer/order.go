@@ -28,8 +28,9 @@ type job struct {
 	withheld string // why nothing is withdrawn
 
 	class    *class
-	mappings []mapping // by part
-	target   []frames  // what the target holds, by part
+	mappings []mapping   // by part
+	refs     *references // nil: all of them match
+	target   []frames    // what the target holds, by part
 	tally    *tally
 	changes  []frames // by part
 	read     meter    // of the target

@@ -147,6 +147,9 @@ func (j *job) prepare(p *pass) error {
 
 // through takes one target from the comparison to the writes.
 func (j *job) through(ctx context.Context, p *pass, writing bool) error {
+	if err := j.lookUp(ctx, p); err != nil {
+		return err
+	}
 	if err := j.compare(ctx, p); err != nil {
 		return err
 	}

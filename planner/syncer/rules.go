@@ -164,11 +164,14 @@ func sameReferences(a, b any) bool {
 	if isList != isAlso || len(x) != len(y) {
 		return false
 	}
-	if isList {
+	if isList { // they have no order that both sides know
+		y = slices.Clone(y)
 		for i := range x {
-			if !sameReferences(x[i], y[i]) {
+			at := slices.IndexFunc(y, func(b any) bool { return sameReferences(x[i], b) })
+			if at < 0 {
 				return false
 			}
+			y = slices.Delete(y, at, at+1)
 		}
 		return true
 	}

@@ -83,3 +83,58 @@ func TestDiffering(t *testing.T) {
 		})
 	}
 }
+
+// RULE-2: a list of references has no order that both sides know, and what has
+// no match is left out where the rule says so, else an exception; several
+// matches are always one.
+func TestReferencesThatDoNotMatch(t *testing.T) {
+	a, b := `{"external_id":"A","link":"1"}`, `{"external_id":"B","link":"2"}`
+	if !same(json.RawMessage("["+a+","+b+"]"), json.RawMessage(`[{"external_id":"B","link":"2"},{"link":"1"}]`), true) {
+		t.Error("the order of references counts")
+	}
+	if same(json.RawMessage("["+a+","+a+"]"), json.RawMessage("["+a+","+b+"]"), true) {
+		t.Error("one reference stands for two")
+	}
+	end := providers.End{Stream: "reference"}
+	for name, test := range map[string]struct {
+		noMatch string
+		without map[string]string
+		value   string
+		left    string
+		bad     bool
+	}{
+		"all match":                {noMatch: "blank", value: "[" + a + "," + b + "]", left: "[" + a + "," + b + "]"},
+		"one has none":             {noMatch: "blank", without: map[string]string{a: providers.NoMatch}, value: "[" + a + "," + b + "]", left: "[" + b + "]"},
+		"none is left":             {noMatch: "blank", without: map[string]string{a: providers.NoMatch}, value: "[" + a + "]"},
+		"no list":                  {noMatch: "blank", without: map[string]string{a: providers.NoMatch}, value: a},
+		"an exception":             {noMatch: "exception", without: map[string]string{a: providers.NoMatch}, value: "[" + a + "]", bad: true},
+		"several, where blank":     {noMatch: "blank", without: map[string]string{a: providers.ManyMatches}, value: "[" + a + "]", left: "[" + a + "]", bad: true},
+		"several, where exception": {noMatch: "exception", without: map[string]string{a: providers.ManyMatches}, value: "[" + a + "]", bad: true},
+		"of another field":         {noMatch: "exception", without: map[string]string{a: providers.NoMatch}, value: "[" + b + "]", left: "[" + b + "]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := mapping{{From: "brand", To: "product", Reference: &providers.Reference{Object: "product__v", NoMatch: test.noMatch, Records: end}}}
+			refs := &references{without: map[uint64]string{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
+			for element, standing := range test.without {
+				refs.without[hash(endName(end), element)] = standing
+			}
+			r := &providers.Record{Part: "slide", Key: "1", Title: "One", Fields: json.RawMessage(`{"brand":` + test.value + `}`)}
+			holder := &providers.Record{Part: "presentation", Key: "2", Members: []providers.Member{{Part: "slide", Key: "1"}}}
+			for _, x := range []*providers.Record{r, holder} {
+				if err := refs.judge(m, x); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if bad := refs.problems[hash("slide", "1")].why != ""; bad != test.bad {
+				t.Errorf("an exception: %v", bad)
+			}
+			if bad := refs.gaps[hash("presentation", "2")].why != ""; bad != test.bad {
+				t.Errorf("what holds it: %v", bad)
+			}
+			shall := fields{"product": json.RawMessage(test.value)}
+			if refs.settle(m, shall); !test.bad && string(shall["product"]) != test.left {
+				t.Errorf("%s is left", shall["product"])
+			}
+		})
+	}
+}

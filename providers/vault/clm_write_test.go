@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,8 +119,10 @@ func TestReferences(t *testing.T) {
 {"record": "brand__c", "key": "B-1", "fields": {"name__v": "Mira"}}
 {"record": "brand__c", "key": "B-2", "fields": {"name__v": "Vela"}}
 {"record": "brand__c", "key": "B-3", "fields": {"name__v": "Nobody's"}}
+{"record": "brand__c", "key": "B-4", "fields": {"name__v": "Two of them"}}
 {"document": "one", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "By link", "brand__c.external_id__v": ["B-1"]}, "versions": [{"number": "1.0", "state": "approved__v"}]}
 {"document": "two", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "By external id", "brand__c.external_id__v": ["B-2"]}, "versions": [{"number": "1.0", "state": "approved__v"}]}
+{"document": "four", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Two matches", "brand__c.external_id__v": ["B-4"]}, "versions": [{"number": "1.0", "state": "approved__v"}]}
 {"document": "three", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "No match", "brand__c.external_id__v": ["B-3"]}, "versions": [{"number": "1.0", "state": "approved__v"}]}
 `)
 	rows, err := vaultOf(w, "promomats").caller().all(t.Context(), "SELECT id, global_id__sys FROM brand__c WHERE external_id__v = 'B-1'")
@@ -127,7 +130,14 @@ func TestReferences(t *testing.T) {
 		t.Fatal(rows, err)
 	}
 	link := rows[0].text("global_id__sys")
+	rows, err = vaultOf(w, "promomats").caller().all(t.Context(), "SELECT id, global_id__sys FROM brand__c WHERE external_id__v = 'B-4'")
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	double := rows[0].text("global_id__sys")
 	w.load("crm-a", `
+{"record": "product__v", "key": "first", "fields": {"name__v": "Two", "link__sys": "`+double+`"}}
+{"record": "product__v", "key": "second", "fields": {"name__v": "Two", "link__sys": "`+double+`"}}
 {"record": "product__v", "key": "another key", "fields": {"name__v": "Mira", "link__sys": "`+link+`"}}
 {"record": "product__v", "key": "B-2", "fields": {"name__v": "Vela"}}
 `)
@@ -140,11 +150,11 @@ func TestReferences(t *testing.T) {
 	clm := &clmWorld{c, c.syncs()[`integration_point.clm_presentation["a"]`]}
 	source := clm.source()
 	var writes []providers.Write
-	for _, title := range []string{"By link", "By external id", "No match"} {
+	for _, title := range []string{"By link", "By external id", "No match", "Two matches"} {
 		writes = append(writes, clm.item(providers.WriteCreate, byTitle(source, title)))
 	}
 	results := w.write(clm.sync, writes...)
-	for n, bad := range []bool{false, false, true} {
+	for n, bad := range []bool{false, false, true, true} {
 		if (results[n].Err != nil) != bad {
 			t.Errorf("RULE-2: %s: %v", writes[n].Title, results[n].Err)
 		}
@@ -171,5 +181,30 @@ func TestReferences(t *testing.T) {
 	blank.Target.Scope = s.raw()
 	if r := w.write(blank, writes[2]); r[0].Err != nil {
 		t.Errorf("RULE-2: blank where the rule says so: %v", r[0].Err)
+	}
+	if r := w.write(blank, writes[3]); r[0].Err == nil || !strings.Contains(r[0].Err.Message, "several records of product__v") {
+		t.Errorf("RULE-2: one of several was chosen: %v", r[0].Err)
+	}
+
+	// The same is known before anything is written.
+	end := clm.sync.Rules[len(clm.sync.Rules)-1].Reference.Records
+	var keys []providers.Member
+	for _, name := range []string{"By link", "By external id", "No match", "Two matches"} {
+		var f struct {
+			Brand []json.RawMessage `json:"brand__c"`
+		}
+		if err := json.Unmarshal(byTitle(source, name).Fields, &f); err != nil || len(f.Brand) != 1 {
+			t.Fatal(name, err)
+		}
+		keys = append(keys, providers.Member{Part: partReference, Key: string(f.Brand[0])})
+	}
+	standings := map[string]string{}
+	for _, r := range w.read(providers.RecordsRequest{End: end, Keys: keys, Only: true}) {
+		standings[r.Key] = r.Standing
+	}
+	for n, want := range []string{providers.Matched, providers.Matched, providers.NoMatch, providers.ManyMatches} {
+		if got := standings[keys[n].Key]; got != want {
+			t.Errorf("RULE-2: %s is %s, want %s", keys[n].Key, got, want)
+		}
 	}
 }

@@ -96,6 +96,7 @@ type scope struct {
 	CRM    int64    `json:"crm,omitempty"`    // connection_country: the CRM vault's id
 	Fields []string `json:"fields,omitempty"` // clm_content: target fields that the rules fill
 	Refs   []refMap `json:"refs,omitempty"`   // clm_content: target fields that hold references (RULE-2)
+	Object string   `json:"object,omitempty"` // reference: what is referred to
 }
 
 // refMap says what a target field refers to, and what becomes of a reference

@@ -192,6 +192,7 @@ const (
 	partSlide        = "slide"
 	partPresentation = "presentation"
 	partCountry      = "country"
+	partReference    = "reference"
 )
 
 // partOfTarget and its inverse: the document type of a part in the CRM vault.

@@ -84,10 +84,16 @@ var streams = []schema.Stream{
 		Doc:   "Connection Country records of a content vault for one CRM vault: the countries that are routed there (CTRY-2).",
 		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
 	},
+	{
+		Name: streamReference, Instance: "vault", Ordered: true,
+		Doc:   "What references of a content vault mean in a CRM vault, by Link, else by External ID (RULE-2). It is read by key only.",
+		Parts: []schema.Part{{Name: partReference, Title: "references"}},
+	},
 }
 
 // Streams.
 const (
+	streamReference         = "reference"
 	streamCLM               = "clm"
 	streamCLMContent        = "clm_content"
 	streamCountry           = "country"
@@ -121,6 +127,8 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.clmTargetRecords(ctx, v, req, yield)
 		case streamCountry:
 			p.countryRecords(ctx, v, req, yield)
+		case streamReference:
+			p.referenceRecords(ctx, v, req, yield)
 		case streamConnectionCountry:
 			p.connectionCountryRecords(ctx, v, req, yield)
 		}

@@ -1,10 +1,12 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"accord/lang/schema"
 	"accord/providers"
@@ -83,23 +85,46 @@ type reference struct {
 	External string `json:"external_id"`
 }
 
+// match is what a reference means in a CRM vault.
+type match struct {
+	id   string // "": no record
+	many bool   // several
+}
+
+func (m match) standing() string {
+	switch {
+	case m.many:
+		return providers.ManyMatches
+	case m.id == "":
+		return providers.NoMatch
+	}
+	return providers.Matched
+}
+
 // resolver finds the records of a CRM vault that references mean, in batches.
 type resolver struct {
 	*caller
-	ids map[string]map[reference]string // object → reference → record id
+	matches map[string]map[reference]match // by object
 }
 
 // learn looks up all references to an object: by Link; those for which there
 // is none, by External ID, where the record found has no Link of its own.
 func (x *resolver) learn(ctx context.Context, object string, list []reference) error {
-	if x.ids == nil {
-		x.ids = map[string]map[reference]string{}
+	if x.matches == nil {
+		x.matches = map[string]map[reference]match{}
 	}
-	if x.ids[object] == nil {
-		x.ids[object] = map[reference]string{}
+	if x.matches[object] == nil {
+		x.matches[object] = map[reference]match{}
 	}
-	found := x.ids[object]
-	byLink, byExternal := map[string]string{}, map[string]string{}
+	found := x.matches[object]
+	byLink, byExternal := map[string]match{}, map[string]match{}
+	add := func(to map[string]match, key, id string) {
+		if m, there := to[key]; there && m.id != id {
+			to[key] = match{id: m.id, many: true}
+		} else {
+			to[key] = match{id: id}
+		}
+	}
 	var links, externals ids
 	for _, r := range list {
 		if _, done := found[r]; !done && r.Link != "" {
@@ -112,50 +137,86 @@ func (x *resolver) learn(ctx context.Context, object string, list []reference) e
 		}
 	}
 	if err := x.lists(ctx, links.sorted(), markList, query("link__sys"), func(r row) error {
-		byLink[r.text("link__sys")] = r.text("id")
+		add(byLink, r.text("link__sys"), r.text("id"))
 		return nil
 	}); err != nil {
 		return err
 	}
 	for _, r := range list {
-		if _, done := found[r]; !done && byLink[r.Link] == "" && r.External != "" {
+		if _, done := found[r]; !done && byLink[r.Link].id == "" && r.External != "" {
 			externals.add(r.External)
 		}
 	}
 	if err := x.lists(ctx, externals.sorted(), markList, query("external_id__v"), func(r row) error {
 		if r.text("link__sys") == "" {
-			byExternal[r.text("external_id__v")] = r.text("id")
+			add(byExternal, r.text("external_id__v"), r.text("id"))
 		}
 		return nil
 	}); err != nil {
 		return err
 	}
 	for _, r := range list {
-		if id := byLink[r.Link]; r.Link != "" && id != "" {
-			found[r] = id
-		} else if id := byExternal[r.External]; r.External != "" {
-			found[r] = id
+		if _, done := found[r]; done {
+			continue
+		}
+		if m := byLink[r.Link]; r.Link != "" && m.id != "" {
+			found[r] = m
+		} else if r.External != "" {
+			found[r] = byExternal[r.External]
+		} else {
+			found[r] = match{}
 		}
 	}
 	return nil
 }
 
 // resolve turns a neutral value into record ids; one that has no match is left
-// out where that is wanted, else an error.
+// out where that is wanted, else an error. Several matches are always one.
 func (x *resolver) resolve(m refMap, list []reference) ([]string, error) {
 	var out []string
 	for _, r := range list {
-		id := x.ids[m.Object][r]
-		switch {
-		case id != "":
-			out = append(out, id)
+		switch found := x.matches[m.Object][r]; {
+		case found.many:
+			return nil, providers.Errorf(providers.Invalid, "RULE-2: several records of %s match %s, for %s", m.Object, cmp.Or(r.External, r.Link), m.Field)
+		case found.id != "":
+			out = append(out, found.id)
 		case !m.Blank:
-			name := r.External
-			if name == "" {
-				name = r.Link
-			}
-			return nil, providers.Errorf(providers.Invalid, "RULE-2: no %s of the CRM vault has the Link or External ID of %s, for %s", m.Object, name, m.Field)
+			return nil, providers.Errorf(providers.Invalid, "RULE-2: no record of %s has the Link or External ID of %s, for %s", m.Object, cmp.Or(r.External, r.Link), m.Field)
 		}
 	}
 	return out, nil
+}
+
+// referenceRecords reads the stream "reference": what references mean in a CRM
+// vault. Only those that are asked for are known.
+func (p *Provider) referenceRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	s, err := scopeOf(req.End)
+	if err == nil && s.Object == "" {
+		err = providers.Errorf(providers.Invalid, "the stream %s needs an object in its scope", req.End.Stream)
+	}
+	now := time.Time{}
+	if err == nil {
+		now, err = v.now(ctx)
+	}
+	x := &resolver{caller: v.caller()}
+	asked := make([]reference, len(req.Keys))
+	for n, m := range req.Keys {
+		if err == nil {
+			err = json.Unmarshal([]byte(m.Key), &asked[n])
+		}
+	}
+	if err == nil {
+		err = x.learn(ctx, s.Object, asked)
+	}
+	if err != nil {
+		yield(providers.Batch{}, contractError("look up references in "+v.addr.String(), err))
+		return
+	}
+	records := make([]providers.Record, 0, len(asked))
+	for n, r := range asked {
+		m := x.matches[s.Object][r]
+		records = append(records, providers.Record{Part: partReference, Key: req.Keys[n].Key, ID: m.id, Title: cmp.Or(r.External, r.Link), Standing: m.standing()})
+	}
+	slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: x.took()}, nil)
 }

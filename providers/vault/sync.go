@@ -358,6 +358,9 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 		if err != nil {
 			return nil, nil, nil, err
 		}
+		if rule.Reference != nil {
+			rule.Reference.Records = providers.End{Instance: l.crm.addr, Stream: streamReference, Scope: scope{Object: rule.Reference.Object}.raw()}
+		}
 		rules = append(rules, rule)
 		if !slices.Contains(targets, b.Target) {
 			targets = append(targets, b.Target)

@@ -1,0 +1,217 @@
+package syncer
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"accord/providers"
+)
+
+// references knows which references of the source have no match at one target
+// (RULE-2), and what follows from it. What it keeps grows with what does not
+// match, and with nothing else.
+type references struct {
+	without  map[uint64]string // reference → NoMatch or ManyMatches
+	problems map[uint64]lack   // items whose own reference is an exception
+	gaps     map[uint64]lack   // containers of such items (CLM-12)
+}
+
+// lack is why an item cannot be published.
+type lack struct{ label, why string }
+
+// lookUp asks the target, in batches and each once, for all that the fields of
+// publishable records refer to.
+func (j *job) lookUp(ctx context.Context, p *pass) error {
+	byEnd := map[string]*sorter{}
+	ends := map[string]providers.End{}
+	for q := range p.parts {
+		rules := j.mappings[q].references()
+		if len(rules) == 0 {
+			continue
+		}
+		if err := j.publishable(p, q, func(r *providers.Record) error {
+			source, err := parseFields(r.Fields)
+			if err != nil {
+				return err
+			}
+			for _, rule := range rules {
+				name := endName(rule.Reference.Records)
+				if byEnd[name] == nil {
+					byEnd[name], ends[name] = p.scratch.set(), rule.Reference.Records
+				}
+				for _, element := range elements(value(rule, source)) {
+					if err := byEnd[name].add(string(element), nil); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if len(byEnd) == 0 {
+		return nil
+	}
+	refs := &references{without: map[uint64]string{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
+	for name, set := range byEnd {
+		if err := j.ask(ctx, refs, name, ends[name], set); err != nil {
+			return err
+		}
+	}
+	if len(refs.without) == 0 {
+		return nil
+	}
+	j.refs = refs
+	for q := range p.parts {
+		if err := j.publishable(p, q, func(r *providers.Record) error { return refs.judge(j.mappings[q], r) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishable calls f for the records of one part that this target would be
+// given, were they routed there.
+func (j *job) publishable(p *pass, q int, f func(*providers.Record) error) error {
+	w := walkSource(p.library[q], p.parts[q].Name, j.class.variant)
+	defer w.close()
+	for ; w.rec != nil; w.next() {
+		if j.class.meaning(w.rec) != providers.Publish || w.rec.Problem != "" {
+			continue
+		}
+		if err := f(w.rec); err != nil {
+			return err
+		}
+	}
+	return w.err
+}
+
+// ask reads which references have a match.
+func (j *job) ask(ctx context.Context, refs *references, name string, end providers.End, set *sorter) error {
+	_, stream, err := j.s.stream(end)
+	if err != nil {
+		return err
+	}
+	keys := make([]frames, len(stream.Parts))
+	if keys[0], err = set.sorted(); err != nil {
+		return err
+	}
+	defer keys[0].remove()
+	return keyBatches(keys, stream.Parts, keysARequest, func(members []providers.Member) error {
+		return j.s.records(ctx, providers.RecordsRequest{End: end, Keys: members, Only: true}, &j.read, func(r *providers.Record) error {
+			if r.Standing == providers.NoMatch || r.Standing == providers.ManyMatches {
+				refs.without[hash(name, r.Key)] = r.Standing
+			}
+			return nil
+		})
+	})
+}
+
+// judge finds what cannot be published for a reference of its own, or of a
+// member. Parts come in their order, members before their containers.
+func (refs *references) judge(m mapping, r *providers.Record) error {
+	at := hash(r.Part, r.Key)
+	for _, member := range r.Members {
+		of := hash(member.Part, member.Key)
+		if bad := cmp.Or(refs.problems[of], refs.gaps[of]); bad.why != "" {
+			refs.gaps[at] = lack{label(r), fmt.Sprintf("%s %s: %s", words(member.Part), bad.label, bad.why)}
+			break
+		}
+	}
+	source, err := parseFields(r.Fields)
+	if err != nil {
+		return err
+	}
+	for _, rule := range m.references() {
+		for _, element := range elements(value(rule, source)) {
+			standing := refs.without[hash(endName(rule.Reference.Records), string(element))]
+			if why := exception(rule, element, standing); why != "" {
+				refs.problems[at] = lack{label(r), why}
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// exception says why a reference makes its item an exception; "": it does not.
+// Where several records match, it is never one of them.
+func exception(rule providers.Rule, element json.RawMessage, standing string) string {
+	switch {
+	case standing == providers.ManyMatches:
+		return fmt.Sprintf("RULE-2: several records of %s match %s, for %s", rule.Reference.Object, known(element), rule.To)
+	case standing == providers.NoMatch && rule.Reference.NoMatch != "blank":
+		return fmt.Sprintf("RULE-2: no record of %s has the Link or External ID of %s, for %s", rule.Reference.Object, known(element), rule.To)
+	}
+	return ""
+}
+
+// known is what people know a reference by.
+func known(element json.RawMessage) string {
+	var of struct {
+		External string `json:"external_id"`
+		Link     string `json:"link"`
+	}
+	if json.Unmarshal(element, &of) != nil {
+		return string(element)
+	}
+	for _, name := range []string{of.External, of.Link} {
+		if name != "" {
+			return name
+		}
+	}
+	return string(element)
+}
+
+// settle takes out of the target fields the references that have no match and
+// shall be blank then. What is left of them is what will be there.
+func (refs *references) settle(m mapping, shall fields) {
+	if refs == nil {
+		return
+	}
+	for _, rule := range m.references() {
+		all := elements(shall[rule.To])
+		left := slices.DeleteFunc(slices.Clone(all), func(element json.RawMessage) bool {
+			return refs.without[hash(endName(rule.Reference.Records), string(element))] == providers.NoMatch
+		})
+		switch {
+		case len(left) == len(all):
+		case len(left) == 0:
+			delete(shall, rule.To)
+		default:
+			shall[rule.To] = encode(left)
+		}
+	}
+}
+
+// references are the rules whose values are looked up at the target.
+func (m mapping) references() []providers.Rule {
+	var list []providers.Rule
+	for _, rule := range m {
+		if rule.Reference != nil && rule.Reference.Records.Stream != "" {
+			list = append(list, rule)
+		}
+	}
+	return list
+}
+
+// elements are the members of a list, or the one value, as canonical JSON.
+func elements(v json.RawMessage) []json.RawMessage {
+	if blank(v) {
+		return nil
+	}
+	var list []json.RawMessage
+	if bytes.HasPrefix(v, []byte("[")) && json.Unmarshal(v, &list) == nil {
+		return list
+	}
+	return []json.RawMessage{v}
+}
+
+func endName(end providers.End) string {
+	return end.Instance.String() + " " + end.Stream + " " + string(end.Scope)
+}
