@@ -217,14 +217,36 @@ func (p *Provider) checkFields(ctx context.Context, l *link, c *resource.Change[
 	if err != nil || !okSource || !okTarget {
 		return err
 	}
-	if problem := fits(source, target); problem != "" {
-		c.Refuse("RULE-3", "/target", fmt.Sprintf("%s of %s cannot be written into %s of %s: %s", source.Name, l.content.addr, target.Name, l.crm.addr, problem), "")
+	f := fit{source: source, target: target}
+	for _, of := range []struct {
+		v     *vault
+		field vaultapi.DocumentField
+		to    *[]vaultapi.Labelled
+	}{{l.content, source, &f.sourceValues}, {l.crm, target, &f.targetValues}} {
+		if of.field.Type != "Picklist" || of.field.Picklist == "" {
+			continue
+		}
+		if *of.to, err = of.v.picklist(ctx, of.field.Picklist); err != nil {
+			return contractError("read the picklist "+of.field.Picklist+" of "+of.v.addr.String(), err)
+		}
 	}
-	if !target.Editable {
-		c.Refuse("RULE-3", "/target", fmt.Sprintf("%s of %s cannot be written", target.Name, l.crm.addr), "")
+	judged := *c.Desired
+	if c.IsUnknown("/default") {
+		judged.Default = nil
+	}
+	if c.IsUnknown("/values") {
+		judged.Values = nil
+	}
+	for _, m := range f.check(&judged) {
+		if m.warning {
+			c.Warn("RULE-3", m.at, m.summary, m.detail)
+		} else {
+			c.Refuse("RULE-3", m.at, m.summary, m.detail)
+		}
 	}
 	switch ref := c.Desired.Reference; {
 	case ref == nil:
+	case c.IsUnknown("/reference"):
 	case source.Type != "ObjectReference":
 		c.Refuse("RULE-2", "/reference", fmt.Sprintf("%s is no object reference", source.Name), "Take the reference block out.")
 	case target.Type == "ObjectReference" && target.ObjectType != "" && target.ObjectType != ref.Object:

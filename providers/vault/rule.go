@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"strings"
 
 	"accord/providers/vaultapi"
@@ -115,24 +114,4 @@ var queryFieldTypes = map[string]string{
 	"String": "document_text__sys", "LongText": "document_text__sys", "Number": "document_number__sys", "Boolean": "document_boolean__sys",
 	"Date": "document_date__sys", "DateTime": "document_datetime__sys", "Picklist": "document_picklist__sys",
 	"ObjectReference": "document_object_reference__sys", "URL": "document_url__sys",
-}
-
-// fits is RULE-3: whether values of one type of field can be written into
-// another; why not, else.
-func fits(source, target vaultapi.DocumentField) string {
-	ok := map[string][]string{ // values go over as they are
-		"String": {"String", "LongText"}, "LongText": {"LongText"}, "URL": {"URL", "String", "LongText"},
-		"Number": {"Number"}, "Boolean": {"Boolean"}, "Date": {"Date"}, "DateTime": {"DateTime"},
-		"Picklist": {"Picklist"}, "ObjectReference": {"ObjectReference"},
-	}
-	targets, known := ok[source.Type]
-	switch {
-	case !known:
-		return fmt.Sprintf("a field of type %s cannot be mapped", source.Type)
-	case !slices.Contains(targets, target.Type):
-		return fmt.Sprintf("a %s does not fit a %s", source.Type, target.Type)
-	case bool(source.Repeating) && !bool(target.Repeating):
-		return "several values do not fit a field that takes one"
-	}
-	return ""
 }

@@ -287,30 +287,6 @@ func TestPlannedMistakes(t *testing.T) {
 	}
 }
 
-// RULE-3: which types fit.
-func TestFits(t *testing.T) {
-	field := func(typ string, many bool) vaultapi.DocumentField {
-		return vaultapi.DocumentField{Type: typ, Repeating: vaultapi.Bool(many)}
-	}
-	for _, c := range []struct {
-		source, target vaultapi.DocumentField
-		fits           bool
-	}{
-		{field("String", false), field("String", false), true},
-		{field("String", false), field("LongText", false), true},
-		{field("LongText", false), field("String", false), false},
-		{field("Picklist", true), field("Picklist", false), false},
-		{field("Picklist", false), field("Picklist", true), true},
-		{field("ObjectReference", false), field("String", false), false}, // RULE-2: never copied as an id
-		{field("Date", false), field("Boolean", false), false},
-		{field("Formula", false), field("String", false), false},
-	} {
-		if got := fits(c.source, c.target); (got == "") != c.fits {
-			t.Errorf("RULE-3: %+v into %+v: %q", c.source, c.target, got)
-		}
-	}
-}
-
 // CTRY-13: the record of another vault stops everything of the connection.
 func TestRefreshedSandbox(t *testing.T) {
 	t.Parallel()
