@@ -54,6 +54,8 @@ func (m mapping) apply(source fields, created bool) fields {
 		}
 		if v := value(rule, source); !blank(v) {
 			target[rule.To] = v
+		} else {
+			delete(target, rule.To) // a rule takes the place of one before it, also where its source is blank
 		}
 	}
 	return target

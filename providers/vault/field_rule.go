@@ -24,7 +24,7 @@ type fieldRuleBody struct {
 	Target     string               `json:"target" schema:"required,replace" doc:"A document field of the CRM vault."`
 	AppliesTo  resource.Set[string] `json:"applies_to" schema:"local" nonempty:"leave it out to map all types" doc:"Document types of the CRM vault: presentation__v, slide__v, shared_resource__v. Left out: all."`
 	Values     map[string]string    `json:"values" schema:"local" doc:"What values become; a value that is not named goes over as it is."`
-	Default    *string              `json:"default" doc:"Where the source is blank."`
+	Default    *string              `json:"default" doc:"Where the source is blank. Left out, it is as it is in the vault; empty, there is none."`
 	Reference  *fieldReference      `json:"reference" schema:"block" doc:"For object references: how the record of the CRM vault is found (RULE-2)."`
 
 	Rule string `json:"rule" schema:"readonly" doc:"The rule's name in the vault."`
@@ -135,7 +135,7 @@ func (p *Provider) readFieldRules(ctx context.Context, env *resource.Env, items 
 func fieldRuleNow(want *fieldRuleBody, f *fieldObject) fieldRuleBody {
 	now := *want
 	now.Rule, now.Default, now.Reference = f.Name, nil, nil
-	if f.Default != "" {
+	if f.Default != "" || want.Default != nil { // written and empty: none is wanted
 		now.Default = &f.Default
 	}
 	if f.LookupType == "object" {
@@ -167,6 +167,7 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 		if err := p.checkFields(ctx, l, c); err != nil {
 			c.Fail(err)
 		}
+		adviseLeftOut(c)
 		engine := providers.EnginePlatform
 		if l.crm.dev {
 			engine = providers.EngineAccord
@@ -174,6 +175,22 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 		if engine == providers.EnginePlatform && (c.Desired.Values != nil || c.Desired.AppliesTo != nil) && !runsHere(env, around().at(l.addr).points) {
 			c.Warn("RULE-1", "/values", "values and applies_to are kept by accord, and not known to the platform's engine", `They hold for points with engine = "accord".`)
 		}
+	}
+}
+
+// adviseLeftOut says what stays: what a block leaves out is not managed, also
+// where it was written before.
+func adviseLeftOut(c *resource.Change[fieldRuleBody]) {
+	if c.Live == nil {
+		return
+	}
+	if c.Desired.Default == nil && c.Live.Default != nil && *c.Live.Default != "" && !c.IsUnknown("/default") {
+		c.Warn("RULE-1", "", fmt.Sprintf("The rule has a default that is not written here, and keeps it: %q", *c.Live.Default),
+			fmt.Sprintf("What is left out is not managed. Write default = %q, or default = \"\" to have none.", *c.Live.Default))
+	}
+	if c.Desired.Reference == nil && c.Live.Reference != nil && !c.IsUnknown("/reference") {
+		c.Warn("RULE-1", "", fmt.Sprintf("The rule has a reference that is not written here, and keeps it: %s, no_match = %q", c.Live.Reference.Object, c.Live.Reference.NoMatch),
+			"What is left out is not managed. Write the reference block as it is meant.")
 	}
 }
 
@@ -391,7 +408,7 @@ func (b *fieldRuleBody) rule(addr addrs.Instance, target vaultapi.DocumentField)
 			r.Reference = &providers.Reference{Object: b.Reference.Object, NoMatch: b.Reference.NoMatch}
 		}
 	}
-	if b.Default == nil {
+	if b.Default == nil || *b.Default == "" {
 		return r, nil
 	}
 	var value any = *b.Default

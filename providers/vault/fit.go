@@ -53,7 +53,7 @@ func (f *fit) check(b *fieldRuleBody) []misfit {
 	} else {
 		found = append(found, f.checkValues(b.Values)...)
 	}
-	if b.Default != nil {
+	if b.Default != nil && *b.Default != "" {
 		if why := f.takes(*b.Default); why != "" {
 			refuse("/default", "Write a value of "+f.target.Name+".", "The default %q does not fit %s: %s", *b.Default, f.target.Name, why)
 		}
