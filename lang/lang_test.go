@@ -391,6 +391,90 @@ field_rule "brand" {
 }
 
 // TestCanonical holds what is evaluated against the definition of the form.
+func TestOrigin(t *testing.T) {
+	const source = `variable "crm" {
+  default = { us = ["x"] }
+}
+locals { text = "brand__c" }
+vault "content" {
+  kind = "crm"
+  url  = "dev://x"
+}
+connection "crm" {
+  content = vault.content
+  crm     = vault.content
+}
+country_filter "us" {
+  for_each   = var.crm
+  connection = connection.crm
+  countries  = toset(each.value)
+}
+field_rule "brand" {
+  connection = connection.crm
+  source     = local.text
+  applies_to = ["one"]
+}`
+	desired := load(t, source)
+	for _, c := range []struct{ addr, path, want string }{
+		{`country_filter.us["us"]`, "/countries", `["x"]`},
+		{"field_rule.brand", "/source", `"brand__c"`},
+		{"field_rule.brand", "/applies_to", `["one"]`},
+		{"field_rule.brand", "/applies_to/0", `"one"`},
+		{"field_rule.brand", "", `field_rule "brand"`},
+	} {
+		addr, err := addrs.ParseInstance(c.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rng := desired.Find(addr).Origin(addrs.Path(c.path))
+		if got := string(rng.SliceBytes([]byte(source))); got != c.want {
+			t.Errorf("%s%s comes from %q, want %q", c.addr, c.path, got, c.want)
+		}
+	}
+}
+
+func TestAbsent(t *testing.T) {
+	const source = `vault "content" {
+  kind = "crm"
+  url  = "dev://x"
+}
+vault "off" {
+  kind    = "crm"
+  url     = "dev://y"
+  enabled = false
+}
+vault "each" {
+  for_each = { a = "dev://a", b = "dev://b" }
+  kind     = "crm"
+  url      = each.value
+  enabled  = each.key == "a"
+}`
+	desired := load(t, source)
+	for addr, want := range map[string]string{
+		"vault.gone":                "block_gone ",
+		"vault.off":                 "disabled enabled = false",
+		`vault.each["b"]`:           `disabled enabled  = each.key == "a"`,
+		`vault.each["c"]`:           `key_gone for_each = { a = "dev://a", b = "dev://b" }`,
+		"vault.each":                `key_gone vault "each"`,
+		`vault.content["x"]`:        `key_gone vault "content"`,
+		"module.eu.vault.x":         "module_gone ",
+		`module.a.module.b.vault.x`: "module_gone ",
+	} {
+		parsed, err := addrs.ParseInstance(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := desired.Absent(parsed)
+		text := string(got.Word) + " "
+		if got.Range.Filename != "" {
+			text += string(got.Range.SliceBytes([]byte(source)))
+		}
+		if text != want {
+			t.Errorf("%s: %q, want %q", addr, text, want)
+		}
+	}
+}
+
 func TestCanonical(t *testing.T) {
 	desired := load(t, `
 vault "v" {

@@ -20,6 +20,22 @@ import (
 // looked for where it is written.
 func (r *Resource) Locate(path addrs.Path) hcl.Range { return r.place(path).rng }
 
+// Origin finds where the value of an attribute is written: the argument, the
+// default or the local value that the attribute names. It is Locate where the
+// attribute says it itself.
+func (r *Resource) Origin(path addrs.Path) hcl.Range {
+	at := r.place(path)
+	if at.attribute == nil || at.attribute.expr == nil || len(path.Steps()) != 1 {
+		return at.rng
+	}
+	ev := r.evaluation(nil)
+	s := &search{evaluation: ev, ctx: ev.early, through: true}
+	if rng, ok := s.find(at.attribute.expr, nil); ok && rng.Filename != "" {
+		return rng
+	}
+	return at.rng
+}
+
 // place is where something in a body is written; attribute is nil where it is
 // not in one.
 type place struct {
@@ -109,13 +125,22 @@ type search struct {
 	ctx     *hcl.EvalContext // of the expression at hand
 	element []byte           // canonical: what the last step leads to in a set
 	depth   int
+	through bool // names are followed to the end, not only for a part of their value
 }
 
 // find returns the place that steps lead to inside the value of expr.
 func (s *search) find(expr hcl.Expression, steps []string) (hcl.Range, bool) {
-	if len(steps) == 0 {
+	if len(steps) == 0 && !s.through {
 		return expr.Range(), true
 	}
+	if rng, ok := s.inside(expr, steps); ok || len(steps) > 0 {
+		return rng, ok
+	}
+	return expr.Range(), true
+}
+
+// inside looks into an expression.
+func (s *search) inside(expr hcl.Expression, steps []string) (hcl.Range, bool) {
 	if s.depth++; s.depth > 32 {
 		return hcl.Range{}, false
 	}
@@ -123,7 +148,7 @@ func (s *search) find(expr hcl.Expression, steps []string) (hcl.Range, bool) {
 	case *hclsyntax.ParenthesesExpr:
 		return s.find(x.Expression, steps)
 	case *hclsyntax.FunctionCallExpr:
-		if len(x.Args) == 1 && (s.element != nil || x.Name == "tolist" || x.Name == "tomap" || x.Name == "sensitive" || x.Name == "nonsensitive") {
+		if len(x.Args) == 1 && (s.element != nil || s.through || x.Name == "tolist" || x.Name == "tomap" || x.Name == "sensitive" || x.Name == "nonsensitive") {
 			return s.find(x.Args[0], steps)
 		}
 	case *hclsyntax.ConditionalExpr:
@@ -144,10 +169,16 @@ func (s *search) find(expr hcl.Expression, steps []string) (hcl.Range, bool) {
 			}
 			return hcl.Range{}, false
 		}
+		if len(steps) == 0 {
+			break
+		}
 		if n, err := strconv.Atoi(steps[0]); err == nil && n >= 0 && n < len(x.Exprs) {
 			return s.find(x.Exprs[n], steps[1:])
 		}
 	case *hclsyntax.ObjectConsExpr:
+		if len(steps) == 0 {
+			break
+		}
 		for _, item := range x.Items {
 			if key, ok := s.text(item.KeyExpr); ok && key == steps[0] {
 				return s.find(item.ValueExpr, steps[1:])

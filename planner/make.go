@@ -378,7 +378,6 @@ func (m *making) changes(context.Context) {
 		}
 		if o.desired != nil {
 			c.Protected = o.desired.Protect
-			c.File, c.Line = o.desired.Range.Filename, o.desired.Range.Start.Line
 		}
 		if o.recorded != nil {
 			c.Protected = c.Protected || o.recorded.Protect
@@ -395,6 +394,7 @@ func (m *making) changes(context.Context) {
 		for i := range c.Edits {
 			c.Edits[i].Forces = slices.ContainsFunc(o.response.Replace, func(p addrs.Path) bool { return c.Edits[i].Path.Within(p) || p.Within(c.Edits[i].Path) })
 		}
+		m.explain(o, &c)
 		m.plan.Changes = append(m.plan.Changes, c)
 		m.protect(o)
 	}
@@ -427,7 +427,7 @@ func (m *making) drift(o *object) {
 	}
 	c := plan.Change{Addr: o.addr}
 	if o.desired != nil {
-		c.File, c.Line = o.desired.Range.Filename, o.desired.Range.Start.Line
+		c.Place = placeOf(o.desired.Range)
 	}
 	if o.missing {
 		c.Action = providers.Remove

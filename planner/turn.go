@@ -41,7 +41,7 @@ func (m *making) move(context.Context) {
 			continue
 		}
 		names[rec.Addr] = to
-		m.plan.Moves = append(m.plan.Moves, plan.Move{From: rec.Addr, To: to})
+		m.plan.Moves = append(m.plan.Moves, plan.Move{From: rec.Addr, To: to, Place: m.movedAt(rec.Addr)})
 	}
 	if len(names) == 0 {
 		return
@@ -55,6 +55,16 @@ func (m *making) move(context.Context) {
 	moved := *m.Planner
 	moved.Journal = renamedJournal{m.Journal, m.plan.Moves}
 	m.Planner = &moved
+}
+
+// movedAt is the line of the moved block that an address is led on by.
+func (m *making) movedAt(addr addrs.Instance) plan.Place {
+	for _, move := range m.req.Desired.Moves {
+		if to, ok := move.Moved(addr); ok && to != addr {
+			return placeOf(move.Range)
+		}
+	}
+	return plan.Place{}
 }
 
 // renaming is an object under its new name, or with new names in it.

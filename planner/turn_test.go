@@ -30,7 +30,7 @@ box "b" {
 `
 	p := w.plan(moved)
 	w.want(p)
-	if diff := cmp.Diff([]plan.Move{{From: addrs.New("box", "a"), To: addrs.NewKeyed("box", "b", "k")}}, p.Moves); diff != "" || p.Empty() || len(p.Steps) > 0 {
+	if diff := cmp.Diff([]plan.Move{{From: addrs.New("box", "a"), To: addrs.NewKeyed("box", "b", "k"), Place: plan.Place{File: "main.hcl", Line: 5}}}, p.Moves); diff != "" || p.Empty() || len(p.Steps) > 0 {
 		t.Errorf("%d steps, moves (-want +got):\n%s", len(p.Steps), diff)
 	}
 	w.memory.ResetCalls()

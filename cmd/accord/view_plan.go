@@ -121,7 +121,7 @@ func (v *planView) moves() {
 	}
 	v.heading(fmt.Sprintf("Renamed (%d)", len(v.plan.Moves)))
 	for _, m := range v.plan.Moves {
-		v.line("  %s is now %s", m.From, m.To)
+		v.line("  %s is now %s  %s", m.From, m.To, faint(m.At()))
 	}
 }
 
@@ -161,9 +161,6 @@ func (v *planView) changes() {
 		return
 	}
 	v.heading(fmt.Sprintf("Configuration (%d to change, %d unchanged)", len(v.plan.Changes), v.plan.Unchanged))
-	if slices.ContainsFunc(v.plan.Changes, func(c plan.Change) bool { return c.Action == providers.Adopt }) {
-		v.line("  %s", faint("(adopt: it is in the vault already, and is taken over)"))
-	}
 	groups := alike(v.plan.Changes, v.verbose)
 	names, words := 0, 0
 	for _, group := range groups {
@@ -171,16 +168,19 @@ func (v *planView) changes() {
 	}
 	for _, group := range groups {
 		c := group[0]
-		at := ""
-		if c.File != "" {
-			at = fmt.Sprintf("%s:%d", c.File, c.Line)
-		}
+		at := c.At()
 		if names+words+len(at)+10 > v.width {
 			names, words = 0, 0 // too narrow for columns
 		}
 		head := fmt.Sprintf("  %s %-*s  %-*s  %s", paint(c.Action, fmt.Sprintf("%3s", symbols[c.Action])), names, address(group), words, word(c), faint(at))
-		v.line("%s", strings.TrimRight(head, " "))
-		v.edits(c.Edits, "        ", eachKey(group))
+		why := c.Reason.Words()
+		if width := len([]rune(unpainted.Replace(head))); width+len(why)+2 <= v.width || why == "" {
+			v.line("%s", strings.TrimRight(head+"  "+faint(why), " "))
+		} else {
+			v.line("%s", strings.TrimRight(head, " "))
+			v.text("        ", faint(why))
+		}
+		v.edits(placed(group), "        ", eachKey(group))
 		if c.Same > 0 && c.Action == providers.Update {
 			v.line("        %s", faint(fmt.Sprintf("(%s unchanged)", count(c.Same, "attribute"))))
 		}
@@ -188,6 +188,26 @@ func (v *planView) changes() {
 			v.text("        ", clean(text))
 		}
 	}
+}
+
+// placed are the edits of a group, with the lines that all of it have in common.
+func placed(group []plan.Change) []plan.Edit {
+	edits := slices.Clone(group[0].Edits)
+	for i := range edits {
+		e := &edits[i]
+		if e.Place == group[0].Place {
+			e.Place = plan.Place{}
+		}
+		for _, c := range group[1:] {
+			if c.Edits[i].Place != group[0].Edits[i].Place {
+				e.Place = plan.Place{}
+			}
+			if a, b := c.Edits[i].Origin, e.Origin; a == nil || b == nil || *a != *b {
+				e.Origin = nil
+			}
+		}
+	}
+	return edits
 }
 
 // eachKey writes a value of the first of a group as it stands for all.
@@ -206,7 +226,7 @@ func alike(changes []plan.Change, verbose bool) [][]plan.Change {
 	var groups [][]plan.Change
 	find := map[string]int{}
 	for _, c := range changes {
-		key := fmt.Sprint(c.Addr.Block, c.Action, c.Removal, c.Consequences, c.Protected)
+		key := fmt.Sprint(c.Addr.Block, c.Action, c.Removal, c.Consequences, c.Protected, c.Reason)
 		for _, e := range c.Edits {
 			key += fmt.Sprint(e.Path, withoutKey(e.Before, c.Addr), withoutKey(e.After, c.Addr), e.Unknown, e.Sensitive, e.Forces)
 		}
@@ -275,7 +295,14 @@ func (v *planView) edits(edits []plan.Edit, indent string, each func(string) str
 		if e.Forces {
 			forces = red("   forces replacement")
 		}
-		v.line("%s%-*s  %s%s", indent, width, e.Path, each(editText(e)), forces)
+		at := e.At()
+		if e.Origin != nil {
+			at = strings.TrimPrefix(at+" ← "+e.Origin.At(), " ")
+		}
+		if at != "" {
+			at = faint("  " + at)
+		}
+		v.line("%s%-*s  %s%s%s", indent, width, e.Path, each(editText(e)), forces, at)
 	}
 }
 

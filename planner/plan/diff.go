@@ -18,6 +18,11 @@ type Edit struct {
 	Sensitive bool            `json:"sensitive,omitempty"` // Before and After are then nil
 	Forces    bool            `json:"forces_replacement,omitempty"`
 	Computed  bool            `json:"computed,omitempty"` // the provider's own, not the configuration's
+
+	// Place is the line of the attribute that asks for it; Origin, where the
+	// attribute names something, the line of its value.
+	Place
+	Origin *Place `json:"origin,omitempty"`
 }
 
 // Diff lists the places where two canonical bodies differ, outermost place

@@ -7,6 +7,7 @@
 package plan
 
 import (
+	"fmt"
 	"time"
 
 	"accord/lang/addrs"
@@ -73,14 +74,101 @@ type Change struct {
 	Same         int              `json:"same"` // attributes that stay
 	Consequences []string         `json:"consequences,omitempty"`
 	Protected    bool             `json:"protected,omitempty"`
-	File         string           `json:"file,omitempty"`
-	Line         int              `json:"line,omitempty"`
+
+	// Reason is why; Place is where it is written: the block of an object, or
+	// what stands where the block, the key or the module is gone from.
+	Reason Reason `json:"reason,omitempty"`
+	Place
+}
+
+// Place is a line of a file, as in "main.hcl:12"; File is "" where there is none.
+type Place struct {
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// At prints the place, "" where there is none.
+func (p Place) At() string {
+	if p.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Reason is why an object changes.
+type Reason string
+
+// The reasons of changes.
+const (
+	Declared  Reason = "declared"  // the configuration has it newly, and it is not there
+	Lost      Reason = "lost"      // it is remembered, and was taken away outside
+	Found     Reason = "found"     // it is there, and not remembered
+	Imported  Reason = "imported"  // an import block names it
+	Edited    Reason = "edited"    // the configuration says something else than was applied
+	Drifted   Reason = "drifted"   // it was changed outside, and is put back
+	Follows   Reason = "follows"   // what it follows from changes, or its provider's view of it
+	Forced    Reason = "forced"    // a changed attribute, marked in the edits, can only be had anew
+	Requested Reason = "requested" // -replace
+	Protects  Reason = "protects"  // its protection begins or is lifted
+
+	BlockGone      Reason = "block_gone"
+	KeyGone        Reason = "key_gone" // of for_each
+	Disabled       Reason = "disabled" // enabled = false
+	ModuleGone     Reason = "module_gone"
+	ModuleKeyGone  Reason = "module_key_gone"
+	ModuleDisabled Reason = "module_disabled"
+	RemovedBlock   Reason = "removed_block" // a removed block names it
+	Destroyed      Reason = "destroyed"     // everything is to be removed
+)
+
+// Words returns the reason for people.
+func (r Reason) Words() string {
+	switch r {
+	case Declared:
+		return "new in the configuration"
+	case Lost:
+		return "it was there, and was taken away outside"
+	case Found:
+		return "it is there, and not yet managed"
+	case Imported:
+		return "an import block takes it over"
+	case Edited:
+		return "the configuration was edited"
+	case Drifted:
+		return "it was changed outside, and is put back"
+	case Follows:
+		return "what it follows from has changed"
+	case Forced:
+		return "a changed attribute can only be had anew"
+	case Requested:
+		return "-replace asks for it"
+	case Protects:
+		return "its protection changes"
+	case BlockGone:
+		return "its block is gone"
+	case KeyGone:
+		return "its key is gone from for_each"
+	case Disabled:
+		return "enabled = false"
+	case ModuleGone:
+		return "its module block is gone"
+	case ModuleKeyGone:
+		return "the key of its module is gone from for_each"
+	case ModuleDisabled:
+		return "its module has enabled = false"
+	case RemovedBlock:
+		return "a removed block says so"
+	case Destroyed:
+		return "everything is to be removed"
+	}
+	return string(r)
 }
 
 // Move is a new name for a recorded object.
 type Move struct {
 	From addrs.Instance `json:"from"`
 	To   addrs.Instance `json:"to"`
+	Place
 }
 
 // Content is what one sync's run does.
