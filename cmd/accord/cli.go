@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fatih/color"
 	"github.com/hashicorp/hcl/v2"
@@ -45,6 +47,11 @@ type cli struct {
 	json    bool
 	debug   bool
 	noColor bool
+
+	clock func() time.Time // nil: the system's
+
+	lines sync.Mutex // one line of -json at a time
+	begun bool       // the first one has been printed
 
 	showing atomic.Pointer[progress] // what tells the user what goes on, if anything does
 
@@ -110,6 +117,18 @@ says beforehand what each change does to the content in the field.`,
 	flags.BoolVar(&c.noColor, "no-color", false, "no colour; NO_COLOR does the same")
 	root.SetFlagErrorFunc(badFlag)
 	root.SetUsageTemplate(usageTemplate)
+	helpText := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if !c.json {
+			helpText(cmd, args)
+			return
+		}
+		var text strings.Builder
+		cmd.SetOut(&text)
+		helpText(cmd, args)
+		_ = c.line("help", cmd.Short, map[string]any{"command": cmd.CommandPath(), "text": text.String()})
+	})
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		c.initCommand(), c.validateCommand(), c.planCommand(), c.applyCommand(), c.destroyCommand(),
 		c.showCommand(), c.stateCommand(), c.outputCommand(), c.forceUnlockCommand(), c.syncCommand(), c.devCommand(), c.versionCommand(),

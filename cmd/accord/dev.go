@@ -159,6 +159,8 @@ func (c *cli) runDev(ctx context.Context, o devOptions) error {
 	if o.embedded {
 		signal.Ignore(os.Interrupt) // meant for the command that uses it; that one's end ends this one
 		go clients.watch(ctx, stop)
+	} else if c.json {
+		_ = c.line("serving", "Development vaults at "+info.Address, map[string]any{"address": info.Address, "password_file": devFile(c.chdir)})
 	} else {
 		fmt.Fprintf(c.stdout, "Development vaults at %s\nUser admin@NAME.dev; the password is in %s\nInterrupt to stop.\n", info.Address, devFile(c.chdir))
 	}

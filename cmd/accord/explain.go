@@ -31,7 +31,7 @@ what to do. Without a code it lists all of them.`,
 func (c *cli) listCodes() error {
 	for _, code := range slices.Sorted(maps.Keys(explanations)) {
 		if c.json {
-			_ = c.line("code", code, map[string]any{"code": code, "rule": explanations[code].rule, "advice": explanations[code].advice})
+			_ = c.line("code", code, map[string]any{"code": code, "title": explanations[code].title, "rule": explanations[code].rule, "advice": explanations[code].advice})
 			continue
 		}
 		fmt.Fprintf(c.stdout, "%-9s  %s\n", code, explanations[code].title)

@@ -71,7 +71,11 @@ func (c *cli) runFmt(args []string, o fmtOptions) error {
 		}
 		changed++
 		if c.json {
-			_ = c.line("formatted", name, map[string]any{"file": name, "written": !o.check})
+			data := map[string]any{"file": name, "written": !o.check}
+			if o.diff {
+				data["diff"] = string(diff.Diff(name, text, name, canonical))
+			}
+			_ = c.line("formatted", name, data)
 		} else {
 			fmt.Fprintln(c.stdout, name)
 			if o.diff {

@@ -67,6 +67,23 @@ func init() {
 	cobra.AddTemplateFunc("usage", usage)
 }
 
+// helpCommand is `accord help COMMAND`, which is accord COMMAND -help.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "help [COMMAND]",
+		Short:  "Help about a command",
+		Hidden: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			about, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return misused("See: accord -help", "There is no command %q", strings.Join(args, " "))
+			}
+			return about.Help()
+		},
+	}
+}
+
 // usage is how a command is written, with those above it.
 func usage(cmd *cobra.Command) string {
 	return cmd.CommandPath() + strings.TrimPrefix(cmd.Use, cmd.Name())

@@ -16,25 +16,31 @@ import (
 
 func (c *cli) schemaCommand() *cobra.Command {
 	var format string
+	var output bool
 	cmd := &cobra.Command{
 		Use:   "schema [TYPE]",
 		Short: "Print the reference pages of blocks",
 		Long: `Prints what every block may say: its attributes, their types, and what they mean;
 with TYPE those of one block type. Made from the schemas of the providers, which
-need no configuration.`,
+need no configuration.
+
+With -json-output it is the JSON Schema (draft 2020-12) of what accord itself prints
+for machines: every line of -json, and the documents of -format=json.`,
 		Example: `  accord schema country_filter
   accord schema -format=markdown > reference.md
-  accord schema -format=json`,
+  accord schema -format=json
+  accord schema -json-output > accord.schema.json`,
 		Annotations: exits(),
 		Args:        upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if c.json {
-				format = "json"
+			if output {
+				return c.printOutputSchema(args)
 			}
 			return c.runSchema(cmd.Context(), args, format)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "markdown", "`FORMAT`: markdown or json")
+	cmd.Flags().BoolVar(&output, "json-output", false, "the JSON Schema of what -json and -format=json print")
 	return cmd
 }
 
@@ -63,6 +69,12 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 	if !found {
 		return misused("All of them: accord schema", "No provider has the block type %q", args[0])
 	}
+	if c.json {
+		for _, p := range all {
+			_ = c.line("provider_schema", p.Name, map[string]any{"provider": p})
+		}
+		return nil
+	}
 	if format == "json" {
 		e := json.NewEncoder(c.stdout)
 		e.SetIndent("", "  ")
@@ -72,6 +84,22 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 		writeReference(c.stdout, p)
 	}
 	return nil
+}
+
+// printOutputSchema prints the JSON Schema of what accord prints for machines.
+func (c *cli) printOutputSchema(args []string) error {
+	if len(args) > 0 {
+		return misused("Leave it out: the schema is one.", "-json-output is about no block, and %q names one", args[0])
+	}
+	b, err := json.MarshalIndent(outputSchema(false), "", "  ")
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.line("json_schema", "Version "+uiVersion, map[string]any{"schema": json.RawMessage(b)})
+	}
+	_, err = c.stdout.Write(append(b, '\n'))
+	return err
 }
 
 // writeReference writes the reference page of a provider.

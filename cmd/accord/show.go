@@ -138,6 +138,8 @@ func (c *cli) runOutput(ctx context.Context, args []string) error {
 			return fmt.Errorf("there is no output %q", args[0])
 		case out.Sensitive:
 			return fmt.Errorf("output %q is sensitive, and its value is not kept", args[0])
+		case c.json:
+			return c.line("output", args[0], map[string]any{"name": args[0], "value": out.Value, "sensitive": false})
 		}
 		fmt.Fprintln(c.stdout, string(out.Value))
 		return nil

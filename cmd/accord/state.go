@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -350,6 +351,9 @@ is sensitive in it.`,
 				data, err := state.Encode(st)
 				if err != nil {
 					return err
+				}
+				if c.json {
+					return c.line("state_pulled", fmt.Sprintf("State %d", st.Serial), map[string]any{"state": json.RawMessage(data)})
 				}
 				_, err = c.stdout.Write(data)
 				return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 
 	"github.com/spf13/cobra"
 )
@@ -17,7 +16,7 @@ func (c *cli) versionCommand() *cobra.Command {
 		Args:        noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.json {
-				return c.line("version", "accord "+Version, map[string]any{"accord": Version, "ui": uiVersion, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH})
+				return c.line("version", "accord "+Version, versionData())
 			}
 			fmt.Fprintf(c.stdout, "accord %s\n", Version)
 			return nil

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fatih/color"
 	"github.com/hashicorp/hcl/v2"
 
 	"accord/lang"
 	"accord/planner"
+	"accord/providers"
 )
 
 // problems prints diagnostics and returns the error that ends the command.
@@ -65,24 +67,14 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 	}
 	at := *d.Subject
 	fmt.Fprintf(w, "\n  on %s line %d:\n", at.Filename, at.Start.Line)
-	file := c.sources[at.Filename]
-	if file == nil {
+	text, from, to, ok := c.sourceLine(at)
+	if !ok {
 		return
 	}
-	lines := bytes.Split(file.Bytes, []byte("\n"))
-	if at.Start.Line < 1 || at.Start.Line > len(lines) {
-		return
-	}
-	text := string(bytes.TrimRight(lines[at.Start.Line-1], "\r"))
+	runes := []rune(text)
 	prefix := fmt.Sprintf("  %d: ", at.Start.Line)
 	fmt.Fprintf(w, "%s%s\n", prefix, text)
-	runes := []rune(text)
-	from := min(max(at.Start.Column-1, 0), len(runes))
-	to := len(runes)
-	if at.End.Line == at.Start.Line {
-		to = min(max(at.End.Column-1, from+1), len(runes))
-	}
-	if to > from && strings.TrimSpace(string(runes[from:to])) != "" {
+	if strings.TrimSpace(string(runes[from:to])) != "" {
 		lead := strings.Map(func(r rune) rune {
 			if r == '\t' {
 				return r
@@ -96,6 +88,26 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 			fmt.Fprintf(w, "    %s\n", faint(clean(f)))
 		}
 	}
+}
+
+// sourceLine is the line of a file where a range begins, and which of its
+// characters belong to the range. ok is false where the text is not known.
+func (c *cli) sourceLine(at hcl.Range) (text string, from, to int, ok bool) {
+	file := c.sources[at.Filename]
+	if file == nil {
+		return "", 0, 0, false
+	}
+	lines := bytes.Split(file.Bytes, []byte("\n"))
+	if at.Start.Line < 1 || at.Start.Line > len(lines) {
+		return "", 0, 0, false
+	}
+	text = strings.TrimRight(string(lines[at.Start.Line-1]), "\r")
+	length := utf8.RuneCountInString(text)
+	from, to = min(max(at.Start.Column-1, 0), length), length
+	if at.End.Line == at.Start.Line {
+		to = min(max(at.End.Column-1, from+1), length)
+	}
+	return text, from, max(from, to), true
 }
 
 // wrapLines wraps each paragraph, and leaves indented lines as they are.
@@ -112,25 +124,19 @@ func wrapLines(s string, width int) string {
 }
 
 func (c *cli) diagnosticLine(d *hcl.Diagnostic) {
-	severity := "error"
+	out := diagnosticJSON{Severity: providers.SeverityError, Summary: d.Summary, Detail: d.Detail}
 	if d.Severity == hcl.DiagWarning {
-		severity = "warning"
+		out.Severity = providers.SeverityWarning
 	}
-	m := map[string]any{"severity": severity, "summary": d.Summary, "detail": d.Detail}
-	if d.Subject != nil {
-		m["range"] = map[string]any{
-			"filename": d.Subject.Filename,
-			"start":    map[string]int{"line": d.Subject.Start.Line, "column": d.Subject.Start.Column, "byte": d.Subject.Start.Byte},
-			"end":      map[string]int{"line": d.Subject.End.Line, "column": d.Subject.End.Column, "byte": d.Subject.End.Byte},
+	if at := d.Subject; at != nil {
+		position := func(p hcl.Pos) positionJSON { return positionJSON{Line: p.Line, Column: p.Column, Byte: p.Byte} }
+		out.Range = &rangeJSON{Filename: at.Filename, Start: position(at.Start), End: position(at.End)}
+		if text, from, to, ok := c.sourceLine(*at); ok {
+			out.Snippet = &snippetJSON{Line: at.Start.Line, Code: text, Start: from, End: to, Facts: lang.Facts(d)}
 		}
 	}
 	if p, ok := d.Extra.(*planner.Problem); ok {
-		if p.Code != "" {
-			m["code"] = p.Code
-		}
-		if !p.Addr.IsZero() {
-			m["address"] = p.Addr
-		}
+		out.Code, out.Address = p.Code, p.Addr
 	}
-	_ = c.line("diagnostic", d.Summary, map[string]any{"diagnostic": m})
+	_ = c.line("diagnostic", d.Summary, map[string]any{"diagnostic": out})
 }

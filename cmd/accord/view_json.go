@@ -4,33 +4,89 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
 )
 
-// uiVersion is the version of the lines that -json prints. Consumers ignore
-// types they do not know, and can always print @message.
-const uiVersion = "1.0"
-
-// line prints one JSON object on a line of its own.
+// line prints one JSON object on a line of its own, of a type that lineTypes
+// declares. It is one write, so that what was printed before a crash is whole
+// lines, and lines of several goroutines do not mix. The first line of all is
+// the version.
 func (c *cli) line(typ, message string, data map[string]any) error {
-	m := map[string]any{"@timestamp": time.Now().UTC().Format(time.RFC3339Nano), "@message": message, "type": typ}
+	c.lines.Lock()
+	defer c.lines.Unlock()
+	if !c.begun && typ != "version" {
+		if err := c.print("version", "accord "+Version, versionData()); err != nil {
+			return err
+		}
+	}
+	return c.print(typ, message, data)
+}
+
+func (c *cli) print(typ, message string, data map[string]any) error {
+	c.begun = true
+	m := map[string]any{"@timestamp": c.now().UTC().Format(time.RFC3339Nano), "@message": message, "type": typ}
 	maps.Copy(m, data)
 	b, err := json.Marshal(m)
 	if err != nil {
-		return err
+		return fmt.Errorf("print a line of the type %s: %w", typ, err)
 	}
-	_, err = c.stdout.Write(append(b, '\n'))
+	_, err = c.stdout.Write(append(harmless(b), '\n'))
 	return err
+}
+
+func versionData() map[string]any {
+	return map[string]any{"accord": Version, "ui": uiVersion, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH}
+}
+
+// now is the time by the clock that was passed in.
+func (c *cli) now() time.Time {
+	if c.clock == nil {
+		return time.Now()
+	}
+	return c.clock()
+}
+
+// harmless takes out of JSON the characters that a terminal would obey, those
+// written as escapes among them, since text in it may have come from a vault.
+// Ends of lines and tabs stay escaped.
+func harmless(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); {
+		if b[i] == '\\' && i+1 < len(b) {
+			n, drop := 2, false
+			switch b[i+1] {
+			case 'b', 'f', 'r':
+				drop = true
+			case 'u':
+				if code, err := strconv.ParseUint(string(b[i+2:min(i+6, len(b))]), 16, 16); err == nil {
+					n, drop = 6, commands(rune(code)) && code != '\n' && code != '\t'
+				}
+			}
+			if !drop {
+				out = append(out, b[i:i+n]...)
+			}
+			i += n
+			continue
+		}
+		r, n := utf8.DecodeRune(b[i:])
+		if !commands(r) {
+			out = append(out, b[i:i+n]...)
+		}
+		i += n
+	}
+	return out
 }
 
 // planLines prints a plan for machines: what drifted, what changes, what
 // happens to the content, which syncs run, and the totals.
 func (c *cli) planLines(p *plan.Plan) {
-	_ = c.line("version", "accord "+Version, map[string]any{"accord": Version, "ui": uiVersion})
 	if p.Partial() {
 		_ = c.line("partial", fmt.Sprintf("This plan is partial: %d objects are left out", p.LeftOut), map[string]any{"target": p.Target, "exclude": p.Exclude, "left_out": p.LeftOut})
 	}

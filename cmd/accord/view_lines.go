@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/providers/devvault"
+	"accord/state"
+)
+
+// uiVersion is the version of the lines that -json prints and of the documents
+// of -format=json. What is added raises the minor number; what is taken away
+// or changes its meaning, the major one.
+const uiVersion = "1.1"
+
+// lineType declares one type of the lines that -json prints. Every line has
+// @timestamp, @message and type besides.
+type lineType struct {
+	name   string
+	doc    string
+	fields fields
+}
+
+// fields are the members of a line by name, each with a value of its Go type,
+// from which its JSON Schema is made. A name that ends in ? may be left out.
+type fields map[string]any
+
+// lineTypes are all types of lines. A line of a type that is not here, or with
+// a member that is not, fails the tests; `accord schema -json-output` prints
+// what they come to.
+var lineTypes = []lineType{
+	{"version", "The first line of every stream: which accord prints, and in which version of these types.", fields{
+		"accord": "", "ui": "", "go": "", "platform": ""}},
+	{"diagnostic", "A problem: what is wrong, where, and what to do.", fields{"diagnostic": diagnosticJSON{}}},
+	{"waiting", "Nothing happens for a while, and why.", fields{"addr?": addrs.Instance{}, "until?": ""}},
+	{"help", "The help text of a command.", fields{"command": "", "text": ""}},
+
+	// plan, show FILE, sync -preview
+	{"partial", "The plan is about a part: what was asked for, and how many objects are left out.", fields{
+		"target": []string{}, "exclude": []string{}, "left_out": 0}},
+	{"assumed", "What the state remembers was not read again.", nil},
+	{"resource_moved", "A recorded object has another name.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
+	{"resource_drift", "An object changed outside this configuration.", fields{"change": plan.Change{}}},
+	{"planned_change", "What this configuration changes.", fields{"change": plan.Change{}}},
+	{"impact", "What happens to the content of one vault by one run.", fields{"content": plan.Content{}}},
+	{"sync_planned", "Whether a sync runs, how, and why.", fields{"sync": plan.SyncLine{}}},
+	{"refused", "Why the plan cannot be applied.", fields{"refusal": providers.Diagnostic{}}},
+	{"change_summary", "The totals of a plan.", fields{"changes": map[string]int{}}},
+	{"saved", "A plan was saved.", fields{"file": "", "digest": ""}},
+
+	// apply, destroy, sync
+	{"apply_start", "An object's change has begun.", fields{"addr": addrs.Instance{}, "action": providers.Create}},
+	{"apply_complete_step", "An object's change is done.", fields{"addr": addrs.Instance{}}},
+	{"apply_errored", "An object's change failed.", fields{"addr": addrs.Instance{}, "error": ""}},
+	{"apply_skipped", "A step was not begun, and why.", fields{"addr": addrs.Instance{}, "because": ""}},
+	{"apply_complete", "What an apply really did.", fields{
+		"done": map[providers.Action]int{}, "failed": 0, "skipped": 0, "interrupted": false, "took_ms": int64(0)}},
+	{"sync_start", "A run has begun.", fields{"addr": addrs.Instance{}, "run": "", "decision": syncer.Decision{}}},
+	{"sync_progress", "How far a run is; at most one line a second.", fields{
+		"addr": addrs.Instance{}, "part": "", "verb": providers.WriteCreate, "done": 0, "total": 0, "failed": 0}},
+	{"record_error", "One item could not be moved.", fields{"addr": addrs.Instance{}, "failure": syncer.Failure{}}},
+	{"sync_complete", "How a run ended.", fields{
+		"addr": addrs.Instance{}, "run": "", "status": syncer.Clean, "decision": syncer.Decision{}, "done": syncer.Counts{},
+		"failed": 0, "new_failures": 0, "failures": []syncer.Failure{}, "calls": 0, "started": moment{}, "ended": moment{},
+		"error?": "", "kind?": providers.Invalid}},
+	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
+	{"output", "One output of an apply; of a sensitive one the value is null.", fields{
+		"name": "", "value": json.RawMessage{}, "sensitive": false}},
+	{"outputs", "The outputs as they were recorded, without sensitive ones.", fields{"outputs": map[string]json.RawMessage{}}},
+
+	// show, state
+	{"state", "Which state it is.", fields{"serial": uint64(0), "lineage": ""}},
+	{"object", "One recorded object, without what is sensitive in it.", fields{"object": state.Object{}}},
+	{"state_object", "One recorded object: by name, or with all that is recorded of it.", fields{
+		"address?": addrs.Instance{}, "id?": "", "provider?": "", "protect?": false, "object?": state.Object{}}},
+	{"state_pulled", "The whole state, in the form that push takes.", fields{"state": json.RawMessage{}}},
+	{"state_moved", "A recorded object has another address.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
+	{"state_forgotten", "An object is recorded no more.", fields{"address": addrs.Instance{}}},
+	{"state_replaced", "Another state is the present one.", fields{"serial": uint64(0), "lineage": "", "objects": 0}},
+	{"state_version", "A version of the state that is kept.", fields{"version": state.Version{}, "present": false}},
+	{"state_unlocked", "The state's lock was taken away.", fields{"id": ""}},
+
+	// the rest
+	{"initialised", "The state is ready.", fields{"providers": []string{}, "serial": uint64(0)}},
+	{"validated", "The configuration is valid.", fields{"valid": true, "resources": 0, "instances": 0}},
+	{"formatted", "A file is, or with -check would be, laid out anew.", fields{"file": "", "written": false, "diff?": ""}},
+	{"value", "The answer to an expression.", fields{"known": false, "sensitive": false, "value?": json.RawMessage{}}},
+	{"block", "A block of the configuration, and those it refers to.", fields{"block": "", "needs": []string{}}},
+	{"code", "What a code of problems means.", fields{"code": "", "title": "", "rule": "", "advice": ""}},
+	{"provider_schema", "What the blocks of a provider may say.", fields{"provider": schema.Provider{}}},
+	{"json_schema", "The JSON Schema of all lines and documents.", fields{"schema": json.RawMessage{}}},
+	{"route", "A route of the development server.", fields{"route": devvault.RouteInfo{}}},
+	{"serving", "The development server takes calls.", fields{"address": "", "password_file": ""}},
+}
+
+// diagnosticJSON is a problem as a machine reads it.
+type diagnosticJSON struct {
+	Severity providers.Severity `json:"severity"`
+	Code     string             `json:"code,omitempty" doc:"stable, for accord explain"`
+	Summary  string             `json:"summary" doc:"what is wrong"`
+	Detail   string             `json:"detail" doc:"what to do"`
+	Address  addrs.Instance     `json:"address,omitzero" doc:"whose"`
+	Range    *rangeJSON         `json:"range,omitempty" doc:"where in the files; lines and columns count from 1, bytes from 0, the end excluded"`
+	Snippet  *snippetJSON       `json:"snippet,omitempty"`
+}
+
+type rangeJSON struct {
+	Filename string       `json:"filename"`
+	Start    positionJSON `json:"start"`
+	End      positionJSON `json:"end"`
+}
+
+type positionJSON struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+	Byte   int `json:"byte"`
+}
+
+// snippetJSON is the line of a problem, and what is in scope there.
+type snippetJSON struct {
+	Line  int      `json:"line" doc:"its number"`
+	Code  string   `json:"code" doc:"its text"`
+	Start int      `json:"start" doc:"where in the text the place begins, in characters from 0"`
+	End   int      `json:"end" doc:"where it ends, excluded"`
+	Facts []string `json:"facts,omitempty" doc:"the values in scope, in words; sensitive ones are only described"`
+}
