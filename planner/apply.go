@@ -28,6 +28,9 @@ type ApplyRequest struct {
 	Desired *lang.Desired // of the sources that the plan was made from
 	Lock    state.Lock
 	NoSync  bool // runs that the plan promised are owed, not done
+
+	// Operation is the record of this apply, kept in the state; nil keeps none.
+	Operation *Operation
 }
 
 // Report is what really happened.
@@ -133,7 +136,8 @@ type applying struct {
 	report  *Report
 }
 
-// remember keeps the instances and settings that this apply goes by, for syncs.
+// remember keeps the instances and settings that this apply goes by, for syncs,
+// and that it was begun.
 func (a *applying) remember(ctx context.Context) error {
 	have := a.req.Lock.State()
 	var outcomes []state.Outcome
@@ -151,10 +155,7 @@ func (a *applying) remember(ctx context.Context) error {
 		}
 		keep(SettingsOf(a.req.Desired.Settings).entry())
 	}
-	if len(outcomes) == 0 {
-		return nil
-	}
-	return a.req.Lock.Done(ctx, outcomes)
+	return a.record(ctx, outcomes...)
 }
 
 // step carries out one step and returns when it is done.
@@ -313,6 +314,9 @@ func (a *applying) finish(ctx context.Context) error {
 	if err := a.forgetInstances(ctx); err != nil {
 		return err
 	}
+	if err := a.stand(ctx); err != nil {
+		return err
+	}
 	known := map[addrs.Instance]lang.Object{}
 	for addr, o := range a.readBack(ctx) {
 		known[addr] = lang.Object{Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
@@ -358,7 +362,7 @@ func (a *applying) forgetInstances(ctx context.Context) error {
 	for addr, o := range st.Objects {
 		_, _, instance := a.typeOf(o.Type)
 		wanted := !a.req.Plan.Destroy && a.req.Desired.Find(addr) != nil
-		if instance && !needed[addr] && !wanted || o.Type == SettingsType && a.req.Plan.Destroy && !managed {
+		if instance && !needed[addr] && !wanted || addr == settingsAddr && a.req.Plan.Destroy && !managed {
 			outcomes = append(outcomes, state.Outcome{Addr: addr, Forget: true})
 		}
 	}

@@ -33,6 +33,13 @@ type Request struct {
 	// What it does not remember is read all the same: it may be there.
 	Assume bool
 
+	// Freeze notes how every object was found, for a plan that is saved. With
+	// Approved, a plan that was saved, this one is held against it: what has
+	// moved since is in Plan.Moved, and what the content would not be promised
+	// in Plan.Refusals.
+	Freeze   bool
+	Approved *plan.Plan
+
 	// Instances as Configure found them.
 	Instances map[addrs.Instance]providers.Object
 }
@@ -45,7 +52,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 	started := p.Now()
 	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}, refs: providers.Refs{}}
 	m.plan = newPlan(p, req, started)
-	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.planAll, m.checks, m.changes, m.order, m.syncs} {
+	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.changes, m.order, m.syncs} {
 		phase(ctx)
 		if err := ctx.Err(); err != nil {
 			return nil, append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted while planning", Detail: "Nothing was changed."})
@@ -53,7 +60,11 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 		if m.diags.HasErrors() {
 			return nil, m.diags
 		}
+		if len(m.plan.Moved) > 0 {
+			return m.plan, m.diags
+		}
 	}
+	m.freeze()
 	m.plan.Reads.Took = p.Now().Sub(started)
 	return m.plan, m.diags
 }
@@ -140,6 +151,7 @@ func (m *making) readAll(ctx context.Context) {
 			m.diags = append(m.diags, m.problem(err, o))
 			continue
 		}
+		o.read = true
 		m.plan.Reads.Objects++
 		m.checkImport(o)
 		m.adoptBegun(o)

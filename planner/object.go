@@ -23,6 +23,7 @@ type object struct {
 	recorded *state.Object  // nil: only the configuration knows it
 	live     *providers.Object
 	missing  bool // read, and certainly not there
+	read     bool // and an answer came
 
 	want     *providers.Object // desired, resolved
 	planned  *providers.Object

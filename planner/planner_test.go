@@ -665,14 +665,37 @@ func TestSavedPlan(t *testing.T) {
 	if diff := plan.Moved(f.Plan, w.plan(feeds)); diff == "" {
 		t.Error("a box less should be noticed")
 	}
-	for n := range len(b) {
-		if _, err := plan.Decode(b[:n]); err == nil && n < len(b)-1 {
-			t.Fatalf("a plan of %d of %d bytes was accepted", n, len(b))
+}
+
+// A plan file that is cut off anywhere, or has one bit flipped anywhere, is a
+// clean error.
+func TestDamagedPlanFile(t *testing.T) {
+	t.Parallel()
+	b, err := (&plan.File{Plan: &plan.Plan{Tool: "test", Objects: []providers.Object{}}, Sources: map[string][]byte{"main.hcl": []byte("x")}}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Decode(b); err != nil {
+		t.Fatal(err)
+	}
+	for n := range b {
+		if _, err := plan.Decode(b[:n]); err == nil {
+			t.Errorf("%d of %d bytes were accepted", n, len(b))
+		}
+		for bit := range 8 {
+			flipped := slices.Clone(b)
+			flipped[n] ^= 1 << bit
+			if _, err := plan.Decode(flipped); err == nil {
+				t.Errorf("accepted with bit %d of byte %d flipped: %q", bit, n, flipped[n])
+			}
 		}
 	}
-	edited := []byte(strings.Replace(string(b), `"a"`, `"b"`, 1))
-	if _, err := plan.Decode(edited); err == nil {
-		t.Error("an edited plan was accepted")
+	if _, err := plan.Decode(append(slices.Clone(b), 'x')); err == nil {
+		t.Error("accepted with something behind it")
+	}
+	other := []byte(strings.Replace(string(b), "accord plan 1", "accord plan 2", 1))
+	if _, err := plan.Decode(other); err == nil || !strings.Contains(err.Error(), "format 2") {
+		t.Errorf("another format: %v", err)
 	}
 }
 

@@ -165,6 +165,7 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 	if sync.Route.Table != nil {
 		step.After = append(step.After, providers.Ref{Addr: *sync.Route.Table, Sync: true})
 	}
+	m.keep(&step, &m.plan.Content[len(m.plan.Content)-1])
 	m.plan.Steps = append(m.plan.Steps, step)
 }
 

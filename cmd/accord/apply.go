@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"accord/lang"
 	"accord/planner"
 	"accord/planner/plan"
 	"accord/planner/syncer"
@@ -24,6 +23,7 @@ type applyOptions struct {
 	autoApprove bool
 	noSync      bool
 	failOn      failOn
+	changeRef   string // of a ticket or a change, kept beside what was done
 }
 
 func (c *cli) applyCommand() *cobra.Command {
@@ -79,6 +79,7 @@ func onlyWithoutPlan(cmd *cobra.Command) error {
 
 func (o *applyOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.autoApprove, "auto-approve", false, "do not ask for yes")
+	cmd.Flags().StringVar(&o.changeRef, "change-ref", "", "a `TEXT` that is kept with this change, such as the number of its ticket")
 	o.failOn.flag(cmd)
 }
 
@@ -159,7 +160,11 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 			return err
 		}
 	}
-	return w.apply(ctx, p, lock, o)
+	op, err := w.operation(operation, p, lock.State(), o)
+	if err != nil {
+		return err
+	}
+	return w.apply(ctx, p, lock, op, o)
 }
 
 // ask wants the literal yes.
@@ -190,24 +195,11 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 	if err != nil {
 		return err
 	}
-	config, diags := lang.Parse(c.chdir, file.Sources)
-	w, err := c.open(config, diags)
+	w, err := c.thaw(ctx, file)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, inputs{vars: file.Vars, varFiles: file.VarFiles}); err != nil {
-		return err
-	}
-	stale := func(why string) error {
-		return &exit{code: exitStale, err: fmt.Errorf("the saved plan is stale: %s. Plan again", why)}
-	}
-	if w.desired.Digest() != file.Desired {
-		return stale("the variables are not those that it was made with; sensitive ones are never in the file, and come from the environment (ACCORD_VAR_NAME)")
-	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}
@@ -216,43 +208,48 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 		return err
 	}
 	w.closers = append(w.closers, lock.Unlock)
-	st := lock.State()
-	if file.Plan.Serial != 0 && st.Lineage != file.Plan.Lineage {
-		return stale("it was made for another state")
-	}
-	if st.Serial != file.Plan.Serial || len(st.Open) > 0 {
-		return stale(fmt.Sprintf("the state has moved on from serial %d to %d since", file.Plan.Serial, st.Serial))
+	if err := w.fits(ctx, file, lock.State()); err != nil {
+		return err
 	}
 	// What was read for the plan is read again; anything that moved makes it stale.
 	o.planOptions = approved(file.Plan)
-	now, _, err := w.plan(ctx, o.planOptions, st, false)
+	now, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
 	if err != nil {
 		return err
 	}
+	if len(now.Moved) > 0 {
+		return c.moved(now)
+	}
+	c.diagnostics(warnings)
 	if len(now.Refusals) > 0 {
 		return c.refused(w, now)
 	}
 	if diff := plan.Moved(file.Plan, now); diff != "" {
-		return stale(diff)
+		return stale("%s. Plan again", diff)
 	}
-	now.Keep(file.Plan)
-	return w.apply(ctx, now, lock, o)
+	op := planner.NewOperation("apply "+name, w.planner.Now())
+	op.Plan, op.ChangeRef = file.Digest(), o.changeRef
+	op.Approved = &plan.File{Plan: planner.Resumable(file.Plan), Sources: file.Sources, Vars: file.Vars, VarFiles: file.VarFiles, Desired: file.Desired, Lock: file.Lock}
+	return w.apply(ctx, now, lock, op, o)
 }
 
 // approved are the options that a plan was made with.
 func approved(p *plan.Plan) planOptions {
-	return planOptions{destroy: p.Destroy, allow: p.Allow, target: p.Target, exclude: p.Exclude, replace: p.Replace, refresh: !p.Assumed}
+	return planOptions{destroy: p.Destroy, allow: p.Allow, target: p.Target, exclude: p.Exclude, replace: p.Replace, refresh: !p.Assumed, approved: p}
 }
 
 // apply carries a plan out and reports what really happened.
-func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, o applyOptions) error {
+func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op *planner.Operation, o applyOptions) error {
 	progress := w.cli.progress()
 	w.planner.Events = progress.planner
 	w.planner.Syncer.Close()
 	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
 		return err
 	}
-	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync})
+	if op != nil {
+		op.NoSync = o.noSync
+	}
+	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Operation: op})
 	progress.clear()
 	w.cli.showReport(w, p, report)
 	w.cli.diagnostics(report.Checks)
@@ -264,6 +261,19 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, o 
 		code = exitChanges
 	}
 	return told2(code)
+}
+
+// operation is the record of a plan that is about to be applied. Where there is
+// nothing to do it is kept only to close one that was left open.
+func (w *workspace) operation(command string, p *plan.Plan, st *state.State, o applyOptions) (*planner.Operation, error) {
+	if last := planner.LastOperation(st); p.Empty() && o.changeRef == "" && (last == nil || last.Standing == planner.Done) {
+		return nil, nil
+	}
+	op := planner.NewOperation(command, w.planner.Now())
+	op.ChangeRef = o.changeRef
+	var err error
+	op.Approved, err = w.frozen(planner.Resumable(p), o.inputs)
+	return op, err
 }
 
 func told2(code int) error {

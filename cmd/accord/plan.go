@@ -2,11 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"os"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
@@ -29,6 +25,8 @@ type planOptions struct {
 	verbose      bool
 	concise      bool
 	detailedExit bool
+
+	approved *plan.Plan // held against the plan that is made
 }
 
 func (o *planOptions) flags(cmd *cobra.Command) {
@@ -53,6 +51,7 @@ func (o *planOptions) request(w *workspace, st *state.State) planner.Request {
 	return planner.Request{
 		Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow,
 		Target: o.target, Exclude: o.exclude, Replace: o.replace, Assume: !o.refresh,
+		Freeze: o.out != "", Approved: o.approved,
 	}
 }
 
@@ -180,39 +179,4 @@ func (c *cli) refused(w *workspace, p *plan.Plan) error {
 	}
 	c.diagnostics(diags)
 	return told(exitRefused)
-}
-
-// savePlan writes the plan with the sources it was made from.
-func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
-	sources := w.config.Sources()
-	maps.DeleteFunc(sources, func(name string, _ []byte) bool {
-		return strings.HasPrefix(name, "<") || slices.Contains(o.varFiles, name) // values, which may be secret
-	})
-	f := plan.File{Plan: p.Redacted(), Sources: sources, VarFiles: o.varFiles, Desired: w.desired.Digest()}
-	for _, v := range o.vars {
-		if name, _, _ := strings.Cut(v, "="); !w.config.SensitiveVariable(name) {
-			f.Vars = append(f.Vars, v)
-		}
-	}
-	b, err := f.Encode()
-	if err != nil {
-		return err
-	}
-	cipher, err := w.cipher()
-	if err != nil {
-		return err
-	}
-	if state.Seals(cipher) {
-		if b, err = cipher.Seal(b); err != nil {
-			return fmt.Errorf("encrypt the plan: %w", err)
-		}
-	}
-	if err := os.WriteFile(o.out, b, 0o600); err != nil {
-		return fmt.Errorf("save the plan: %w", err)
-	}
-	if w.cli.json {
-		return w.cli.line("saved", "Saved: "+o.out, map[string]any{"file": o.out, "digest": plan.Digest(b)})
-	}
-	_, err = fmt.Fprintf(w.cli.stdout, "\nSaved: %s (%s)  →  accord apply %s\n", o.out, plan.Digest(b)[:19], o.out)
-	return err
 }

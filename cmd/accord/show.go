@@ -61,7 +61,7 @@ func (c *cli) runShowState(ctx context.Context) error {
 		}
 		return nil
 	}
-	if len(st.Objects) == 0 {
+	if !slices.ContainsFunc(st.Sorted(), func(o *state.Object) bool { return o.Type != planner.SettingsType }) {
 		fmt.Fprintln(c.stdout, "Nothing has been applied yet.")
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // fileFormat is the version of the form in which a plan is kept.
@@ -18,41 +20,51 @@ type File struct {
 	Sources  map[string][]byte `json:"sources"`
 	Vars     []string          `json:"vars,omitempty"`
 	VarFiles []string          `json:"var_files,omitempty"`
-	Desired  string            `json:"desired"` // digest of what the sources wanted, with all variables
+	Desired  string            `json:"desired"`             // digest of what the sources wanted, with all variables
+	Lock     string            `json:"lock_file,omitempty"` // digest of .accord.lock.hcl; "" where there was none
+
+	digest string
 }
 
+// Digest is the identity of the file, once it was encoded or decoded.
+func (f *File) Digest() string { return f.digest }
+
 // Encode writes the file: a line with the format, a line with the digest of
-// what follows, and JSON.
+// what follows, and one line of JSON.
 func (f *File) Encode() ([]byte, error) {
 	body, err := json.Marshal(f)
 	if err != nil {
 		return nil, err
 	}
+	f.digest = Digest(body)
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "accord plan %d\n%s\n", fileFormat, Digest(body))
+	fmt.Fprintf(&out, "%s%d\n%s\n", fileHead, fileFormat, f.digest)
 	out.Write(body)
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }
 
+const fileHead = "accord plan "
+
 // Decode reads what Encode wrote, and refuses what is truncated, edited, or of
-// another format.
+// another format: every byte counts.
 func Decode(b []byte) (*File, error) {
-	head, rest, ok := bytes.Cut(b, []byte("\n"))
-	var format int
-	if n, _ := fmt.Sscanf(string(head), "accord plan %d", &format); !ok || n != 1 {
+	head, rest, ok := strings.Cut(string(b), "\n")
+	number, is := strings.CutPrefix(head, fileHead)
+	format, err := strconv.Atoi(number)
+	switch {
+	case !ok || !is || err != nil || number != strconv.Itoa(format):
 		return nil, fmt.Errorf("this is not a saved plan")
-	}
-	if format != fileFormat {
+	case format != fileFormat:
 		return nil, fmt.Errorf("the plan has format %d, and this accord reads format %d; plan again with this version", format, fileFormat)
 	}
-	digest, body, ok := bytes.Cut(rest, []byte("\n"))
-	body = bytes.TrimSuffix(body, []byte("\n"))
-	if !ok || Digest(body) != string(digest) {
+	digest, body, _ := strings.Cut(rest, "\n")
+	body, whole := strings.CutSuffix(body, "\n")
+	if !whole || Digest([]byte(body)) != digest {
 		return nil, fmt.Errorf("the plan file is incomplete or was edited; plan again")
 	}
-	f := &File{}
-	if err := json.Unmarshal(body, f); err != nil {
+	f := &File{digest: digest}
+	if err := json.Unmarshal([]byte(body), f); err != nil {
 		return nil, fmt.Errorf("the plan file cannot be read: %w", err)
 	}
 	if f.Plan == nil {

@@ -5,13 +5,11 @@ import (
 	"fmt"
 
 	"accord/lang/addrs"
-	"accord/providers"
 )
 
-// Moved says what is different in a plan made again from the one that was
-// approved, "" when nothing is. It looks at the objects and at which syncs
-// run; what these would do to the content is held against the promise when
-// they run, since content moves all the time.
+// Moved says what is different in the changes of a plan made again from those
+// that were approved, "" when nothing is: by what a provider makes of objects
+// that nobody manages. Runs and content are held against the promise.
 func Moved(approved, now *Plan) string {
 	was := map[addrs.Instance]*Change{}
 	for i := range approved.Changes {
@@ -32,15 +30,6 @@ func Moved(approved, now *Plan) string {
 	}
 	for addr, c := range was {
 		return fmt.Sprintf("%s was planned as %s, and nothing would now be done", addr, c.Action)
-	}
-	runs := map[providers.Ref]bool{}
-	for _, s := range approved.Steps {
-		runs[s.Ref] = true
-	}
-	for _, s := range now.Steps {
-		if s.Ref.Sync && !runs[s.Ref] {
-			return fmt.Sprintf("%s would now run in full, which the plan did not show", s.Ref.Addr)
-		}
 	}
 	return ""
 }

@@ -54,6 +54,23 @@ type Plan struct {
 	Objects []providers.Object `json:"objects"`
 
 	Reads Reads `json:"reads"`
+
+	// Fingerprints are the objects as they were read: of a plan that is saved.
+	Fingerprints []Fingerprint `json:"fingerprints,omitempty"`
+
+	// Moved is what is not as it was when the plan that is held against this one
+	// was made; with any, nothing else here counts.
+	Moved []Difference `json:"moved,omitempty"`
+}
+
+// Step finds a step, nil where there is none.
+func (p *Plan) Step(ref providers.Ref) *Step {
+	for i := range p.Steps {
+		if p.Steps[i].Ref == ref {
+			return &p.Steps[i]
+		}
+	}
+	return nil
 }
 
 // Reads says what making the plan took.

@@ -64,16 +64,3 @@ func (p *Plan) Redacted() *Plan {
 	}
 	return &kept
 }
-
-// Keep gives p, made again, the promises of the plan that was approved.
-func (p *Plan) Keep(approved *Plan) {
-	promised := map[providers.Ref]*Step{}
-	for i := range approved.Steps {
-		promised[approved.Steps[i].Ref] = &approved.Steps[i]
-	}
-	for i := range p.Steps {
-		if s := promised[p.Steps[i].Ref]; s != nil && p.Steps[i].Ref.Sync {
-			p.Steps[i].Promise = s.Promise
-		}
-	}
-}

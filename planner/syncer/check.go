@@ -78,31 +78,43 @@ const (
 	toleranceShare = 0.01
 )
 
-// keeps holds an impact against what a plan promised: no route value that the
-// plan did not name, and hardly more withdrawals. It is pure.
-func (p *Promise) keeps(i *Impact) []Verdict {
+// Keeps holds an impact against what a plan promised: no direction and no route
+// value that the plan did not show, and hardly more withdrawals. It is pure. A
+// nil promise is kept by anything.
+func (p *Promise) Keeps(i *Impact) []Verdict {
 	if p == nil {
 		return nil
 	}
 	var broken []Verdict
-	bound := p.Withdrawn + max(tolerance, int(toleranceShare*float64(p.Withdrawn)))
-	if n := i.Total.Withdrawn; n > bound {
-		broken = append(broken, Verdict{
-			Limit: "promise", Count: n, Bound: bound, Owned: max(i.Owned, 0),
-			Message: fmt.Sprintf("%d items would be withdrawn at %s; the plan showed %d", n, i.Target, p.Withdrawn),
-		})
+	breaks := func(count, bound int, format string, args ...any) {
+		broken = append(broken, Verdict{Limit: "promise", Count: count, Bound: bound, Owned: max(i.Owned, 0), Message: fmt.Sprintf(format, args...)})
 	}
-	var unnamed []string
+	bound := p.Withdrawn + max(tolerance, int(toleranceShare*float64(p.Withdrawn)))
+	switch n := i.Total.Withdrawn; {
+	case n > 0 && p.Withdrawn == 0:
+		breaks(n, 0, "%d items would be withdrawn at %s; the plan showed none", n, i.Target)
+	case n > bound:
+		breaks(n, bound, "%d items would be withdrawn at %s; the plan showed %d", n, i.Target, p.Withdrawn)
+	}
+	if n := i.Total.Published(); n > 0 && p.Published == 0 {
+		breaks(n, 0, "%d items would be newly published at %s; the plan showed none", n, i.Target)
+	}
+	var newly, unnamed []string
 	for _, r := range i.Newly {
 		if !slices.Contains(p.Newly, r.Key) {
+			newly = append(newly, r.Title)
+		}
+	}
+	for _, r := range i.Routes {
+		if r.Key != "" && r.Written() > 0 && !slices.Contains(p.Routes, r.Key) && !slices.Contains(newly, r.Title) {
 			unnamed = append(unnamed, r.Title)
 		}
 	}
+	if len(newly) > 0 {
+		breaks(len(newly), 0, "%s would newly receive %s; the plan did not say so", i.Target, strings.Join(newly, ", "))
+	}
 	if len(unnamed) > 0 {
-		broken = append(broken, Verdict{
-			Limit: "promise", Count: len(unnamed), Owned: max(i.Owned, 0),
-			Message: fmt.Sprintf("%s would newly receive %s; the plan did not say so", i.Target, strings.Join(unnamed, ", ")),
-		})
+		breaks(len(unnamed), 0, "items of %s would change at %s; the plan did not show these", strings.Join(unnamed, ", "), i.Target)
 	}
 	return broken
 }
@@ -154,7 +166,7 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow), j.Promise.keeps(i)...)
+	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow), j.Promise.Keeps(i)...)
 	j.impact, j.tally = i, nil
 	return nil
 }

@@ -118,6 +118,15 @@ func (d Decision) StepOnly() Decision {
 	return d
 }
 
+// Why returns the reasons for people.
+func (d Decision) Why() string {
+	words := make([]string, len(d.Reasons))
+	for i, r := range d.Reasons {
+		words[i] = r.Words()
+	}
+	return strings.Join(words, ", ")
+}
+
 // Has reports whether r is among the reasons.
 func (d Decision) Has(r Reason) bool { return slices.Contains(d.Reasons, r) }
 

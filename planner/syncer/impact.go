@@ -154,7 +154,8 @@ type Promise struct {
 	Published int      `json:"published,omitempty"`
 	Updated   int      `json:"updated,omitempty"`
 	Withdrawn int      `json:"withdrawn,omitempty"`
-	Newly     []string `json:"newly,omitempty"` // route values, sorted
+	Newly     []string `json:"newly,omitempty"`  // route values, sorted
+	Routes    []string `json:"routes,omitempty"` // all route values that were counted, sorted
 }
 
 // Promise returns what showing i promises.
@@ -163,7 +164,11 @@ func (i *Impact) Promise() *Promise {
 	for _, r := range i.Newly {
 		p.Newly = append(p.Newly, r.Key)
 	}
+	for _, r := range i.Routes {
+		p.Routes = append(p.Routes, r.Key)
+	}
 	slices.Sort(p.Newly)
+	slices.Sort(p.Routes)
 	return p
 }
 

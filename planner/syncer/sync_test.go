@@ -362,11 +362,48 @@ func TestPromise(t *testing.T) {
 	w.north().Put(providertest.Country("ca", "Canada", "us"))
 	tasks = w.tasks(syncer.Request{Full: true})
 	for i := range tasks {
-		tasks[i].Promise = promises[tasks[i].Sync.Addr.String()]
+		if tasks[i].Sync.Addr == booksFeed("a") { // that of the table would refuse first
+			tasks[i].Promise = promises[tasks[i].Sync.Addr.String()]
+		}
 	}
 	o := w.run(tasks)[booksFeed("a")]
 	if o.Status != syncer.Refused || !strings.Contains(o.Err.Error(), "newly receive Canada") {
 		t.Errorf("%s: %v", o.Status, o.Err)
+	}
+}
+
+// CTRY-8: what a plan showed bounds what is done: no country and no direction
+// that it did not show, and at most 1 % or 10 more withdrawals.
+func TestKeeps(t *testing.T) {
+	t.Parallel()
+	us := syncer.RouteImpact{Key: "us", Title: "United States", Counts: syncer.Counts{Added: 5, Unchanged: 90}}
+	ca := syncer.RouteImpact{Key: "ca", Title: "Canada", Counts: syncer.Counts{Updated: 1}}
+	shown := &syncer.Impact{Total: syncer.Counts{Added: 5, Withdrawn: 3}, Routes: []syncer.RouteImpact{us}}
+	many := &syncer.Impact{Total: syncer.Counts{Added: 5, Withdrawn: 2000}, Routes: []syncer.RouteImpact{us}}
+	for name, c := range map[string]struct {
+		promise *syncer.Promise
+		now     syncer.Impact
+		want    string
+	}{
+		"the same":                {shown.Promise(), *shown, ""},
+		"nothing any more":        {shown.Promise(), syncer.Impact{}, ""},
+		"nothing was promised":    {nil, syncer.Impact{Total: syncer.Counts{Withdrawn: 99}}, ""},
+		"10 more withdrawals":     {shown.Promise(), syncer.Impact{Total: syncer.Counts{Withdrawn: 13}}, ""},
+		"11 more":                 {shown.Promise(), syncer.Impact{Total: syncer.Counts{Withdrawn: 14}}, "14 items would be withdrawn"},
+		"1 % more":                {many.Promise(), syncer.Impact{Total: syncer.Counts{Withdrawn: 2020}}, ""},
+		"more than 1 %":           {many.Promise(), syncer.Impact{Total: syncer.Counts{Withdrawn: 2021}}, "2021 items would be withdrawn"},
+		"a withdrawal, not shown": {(&syncer.Impact{Total: syncer.Counts{Added: 5}}).Promise(), syncer.Impact{Total: syncer.Counts{Withdrawn: 1}}, "the plan showed none"},
+		"a publish, not shown":    {(&syncer.Impact{Total: syncer.Counts{Withdrawn: 5}}).Promise(), syncer.Impact{Total: syncer.Counts{Restored: 1}}, "newly published"},
+		"a country, not shown":    {shown.Promise(), syncer.Impact{Total: syncer.Counts{Updated: 1}, Routes: []syncer.RouteImpact{us, ca}}, "items of Canada would change"},
+		"a country, newly":        {shown.Promise(), syncer.Impact{Newly: []syncer.RouteImpact{ca}, Routes: []syncer.RouteImpact{us, ca}}, "would newly receive Canada"},
+	} {
+		var got []string
+		for _, v := range c.promise.Keeps(&c.now) {
+			got = append(got, v.Message)
+		}
+		if (c.want == "") != (len(got) == 0) || len(got) > 1 || !strings.Contains(strings.Join(got, ""), c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }
 
