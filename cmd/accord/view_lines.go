@@ -52,7 +52,8 @@ var lineTypes = []lineType{
 	{"change_summary", "The totals of a plan.", fields{"changes": map[string]int{}}},
 	{"saved", "A plan was saved.", fields{"file": "", "digest": ""}},
 
-	// apply, destroy, sync
+	// apply, destroy, sync, resume
+	{"moved", "What is not as it was when the saved plan was made.", fields{"difference": plan.Difference{}}},
 	{"apply_start", "An object's change has begun.", fields{"addr": addrs.Instance{}, "action": providers.Create}},
 	{"apply_complete_step", "An object's change is done.", fields{"addr": addrs.Instance{}}},
 	{"apply_errored", "An object's change failed.", fields{"addr": addrs.Instance{}, "error": ""}},
