@@ -3,10 +3,14 @@ package planner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"accord/lang"
 	"accord/lang/addrs"
+	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
@@ -46,8 +50,116 @@ func (p *Planner) LeftInstances(s *state.State, desired *lang.Desired) []provide
 func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances map[addrs.Instance]providers.Object, request syncer.Request) ([]syncer.Task, error) {
 	settings, ok := AppliedSettings(s)
 	if !ok {
-		return nil, &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
+		return nil, errNothingApplied()
 	}
+	changes, err := p.recordedChanges(ctx, s, p.recordedRefs(s, instances))
+	if err != nil {
+		return nil, err
+	}
+	return p.tasks(ctx, changes, settings, request, false)
+}
+
+// Survey is what was applied, as found at one moment, as far as it could be read.
+type Survey struct {
+	Tasks []syncer.Task
+	Drift []plan.Change // what is not as it was applied
+
+	// Unread are the objects that could not be read, and those that hang
+	// together with them: the syncs among these are not in Tasks.
+	Unread map[addrs.Instance]error
+}
+
+// Survey does what AppliedTasks does, and goes on where a vault does not
+// answer: what hangs together with an object that cannot be read is left out,
+// since a sync without one of its rules would be another sync.
+func (p *Planner) Survey(ctx context.Context, s *state.State, instances map[addrs.Instance]providers.Object) (*Survey, error) {
+	settings, ok := AppliedSettings(s)
+	if !ok {
+		return nil, errNothingApplied()
+	}
+	objects := p.recordedObjects(s)
+	failed := p.read(ctx, objects, p.recordedRefs(s, instances))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	out := &Survey{Unread: map[addrs.Instance]error{}}
+	for o, err := range failed {
+		out.Unread[o.addr] = err
+	}
+	for {
+		p.spread(s, out.Unread)
+		var changes []providers.Change
+		for _, o := range objects {
+			if out.Unread[o.addr] == nil {
+				changes = append(changes, o.asApplied())
+			}
+		}
+		tasks, err := p.tasks(ctx, changes, settings, syncer.Request{}, false)
+		var perr *providers.Error
+		if errors.As(err, &perr) && s.Objects[perr.Addr] != nil && out.Unread[perr.Addr] == nil {
+			out.Unread[perr.Addr] = perr
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out.Tasks = tasks
+		break
+	}
+	for _, o := range objects {
+		if out.Unread[o.addr] != nil {
+			continue
+		}
+		if c := o.drifted(); c != nil {
+			out.Drift = append(out.Drift, *c)
+		}
+	}
+	return out, nil
+}
+
+// spread says of everything that hangs together with what could not be read
+// that it could not be read either. What providers connect to holds nothing
+// together: a vault may serve many connections.
+func (p *Planner) spread(s *state.State, unread map[addrs.Instance]error) {
+	beside := map[addrs.Instance][]addrs.Instance{}
+	for addr, o := range s.Objects {
+		if _, typ, instance := p.typeOf(o.Type); typ == nil || instance {
+			continue
+		}
+		for _, on := range o.DependsOn {
+			beside[addr] = append(beside[addr], on)
+			beside[on] = append(beside[on], addr)
+		}
+	}
+	todo := slices.Collect(maps.Keys(unread))
+	for len(todo) > 0 {
+		addr := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		for _, next := range beside[addr] {
+			o := s.Objects[next]
+			if o == nil || unread[next] != nil {
+				continue
+			}
+			if _, typ, instance := p.typeOf(o.Type); typ != nil && !instance {
+				unread[next] = unread[addr]
+				todo = append(todo, next)
+			}
+		}
+	}
+}
+
+// recordedObjects are all that the state remembers and a provider manages.
+func (p *Planner) recordedObjects(s *state.State) []*object {
+	var objects []*object
+	for _, rec := range s.Sorted() {
+		if provider, typ, instance := p.typeOf(rec.Type); typ != nil && !instance {
+			objects = append(objects, &object{addr: rec.Addr, provider: provider, typ: typ, recorded: rec})
+		}
+	}
+	return objects
+}
+
+func (p *Planner) recordedRefs(s *state.State, instances map[addrs.Instance]providers.Object) providers.Refs {
 	refs := providers.Refs{}
 	for addr, inst := range instances {
 		refs[addr] = inst
@@ -57,31 +169,47 @@ func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances ma
 			refs[addr] = *remembered(o)
 		}
 	}
-	changes, err := p.recordedChanges(ctx, s, refs)
-	if err != nil {
-		return nil, err
+	return refs
+}
+
+// asApplied presents an object as unchanged.
+func (o *object) asApplied() providers.Change {
+	return providers.Change{Addr: o.addr, Before: remembered(o.recorded), After: remembered(o.recorded), Live: o.live}
+}
+
+// drifted is how an object differs from what was recorded; nil: not at all.
+func (o *object) drifted() *plan.Change {
+	c := &plan.Change{Addr: o.addr}
+	if o.missing {
+		c.Action = providers.Remove
+		return c
 	}
-	return p.tasks(ctx, changes, settings, request, false)
+	c.Edits, c.Same = plan.Diff(o.recorded.Body, plan.Redact(o.comparable(), o.recorded.Sensitive), nil, nil)
+	computed(o.typ, c.Edits)
+	if len(c.Edits) == 0 {
+		return nil
+	}
+	c.Action = providers.Update
+	return c
+}
+
+func errNothingApplied() error {
+	return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
 }
 
 // recordedChanges reads every recorded object and presents it as unchanged:
 // before and after are what was applied, live is what is there. A provider
 // that finds live less than before (a point deactivated by hand) runs nothing.
 func (p *Planner) recordedChanges(ctx context.Context, s *state.State, refs providers.Refs) ([]providers.Change, error) {
-	var objects []*object
 	reachable := p.reachable(s, refs)
-	for _, rec := range s.Sorted() {
-		if provider, typ, instance := p.typeOf(rec.Type); typ != nil && !instance && reachable(rec) {
-			objects = append(objects, &object{addr: rec.Addr, provider: provider, typ: typ, recorded: rec})
-		}
-	}
+	objects := slices.DeleteFunc(p.recordedObjects(s), func(o *object) bool { return !reachable(o.recorded) })
 	failed := p.read(ctx, objects, refs)
 	changes := make([]providers.Change, 0, len(objects))
 	for _, o := range objects {
 		if err := failed[o]; err != nil {
 			return nil, fmt.Errorf("read %s: %w", o.addr, err)
 		}
-		changes = append(changes, providers.Change{Addr: o.addr, Before: remembered(o.recorded), After: remembered(o.recorded), Live: o.live})
+		changes = append(changes, o.asApplied())
 	}
 	return changes, nil
 }

@@ -437,21 +437,14 @@ func (m *making) drift(o *object) {
 	if o.recorded == nil || o.recovered || o.assumed {
 		return
 	}
-	c := plan.Change{Addr: o.addr}
+	c := o.drifted()
+	if c == nil {
+		return
+	}
 	if o.desired != nil {
 		c.Place = placeOf(o.desired.Range)
 	}
-	if o.missing {
-		c.Action = providers.Remove
-		m.plan.Drift = append(m.plan.Drift, c)
-		return
-	}
-	c.Edits, c.Same = plan.Diff(o.recorded.Body, plan.Redact(o.comparable(), o.recorded.Sensitive), nil, nil)
-	computed(o.typ, c.Edits)
-	if len(c.Edits) > 0 {
-		c.Action = providers.Update
-		m.plan.Drift = append(m.plan.Drift, c)
-	}
+	m.plan.Drift = append(m.plan.Drift, *c)
 }
 
 // protect refuses what lifecycle.protect forbids. The state remembers the

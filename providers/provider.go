@@ -31,7 +31,8 @@ type Provider interface {
 	// Configure connects every instance, once, before anything but Schema and
 	// Validate. A result's Object carries the instance with what was learned
 	// about it (id, environment). An instance that failed is unusable; nothing
-	// was written to any.
+	// was written to any. It may be called again, with the same ReadOnly, for
+	// instances that are not connected yet.
 	Configure(ctx context.Context, config Config) []Result
 
 	// Read finds each object by id, else by identity, and answers with its

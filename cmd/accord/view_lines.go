@@ -85,6 +85,9 @@ var lineTypes = []lineType{
 	{"state_version", "A version of the state that is kept.", fields{"version": state.Version{}, "present": false}},
 	{"state_unlocked", "The state's lock was taken away.", fields{"id": ""}},
 
+	// serve
+	{"log", "Something that serve did or found, with what belongs to it.", fields{"level": "", "fields?": map[string]any{}}},
+
 	// the rest
 	{"initialised", "The state is ready.", fields{"providers": []string{}, "serial": uint64(0)}},
 	{"validated", "The configuration is valid.", fields{"valid": true, "resources": 0, "instances": 0}},

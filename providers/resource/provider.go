@@ -104,8 +104,8 @@ func (a *assembled) Validate(_ context.Context, objects []providers.Object) []pr
 }
 
 func (a *assembled) Configure(ctx context.Context, config providers.Config) []providers.Result {
-	if !a.config.CompareAndSwap(nil, &config) {
-		return fill(len(config.Instances), providers.Result{Err: providers.Errorf(providers.Internal, "the provider is configured already")})
+	if !a.config.CompareAndSwap(nil, &config) && a.config.Load().ReadOnly != config.ReadOnly {
+		return fill(len(config.Instances), providers.Result{Err: providers.Errorf(providers.Internal, "the provider is configured already, and with other rights")})
 	}
 	env := &Env{Config: config}
 	return each(config.Instances, func(o *providers.Object) string { return o.Type }, func(typ string, objects []providers.Object) []providers.Result {

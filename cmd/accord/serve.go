@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"accord/planner/watch"
+	"accord/state"
+)
+
+// serveToken is the variable that holds what whoever writes through the page
+// must know.
+const serveToken = "ACCORD_SERVE_TOKEN"
+
+type serveOptions struct {
+	listen   string
+	interval time.Duration
+}
+
+func (c *cli) serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run continuously: near real-time syncs, drift checks, status page",
+		Long: `Looks for changes in the content vaults at every interval and brings them to the
+CRM vaults at once; runs in full where the rules ask for it; and serves a page
+with how things stand, /healthz and /metrics. It runs what was applied, never the
+files, and notices by itself when something else is applied.
+
+Several may run for one state: a lease decides who runs a point, and when one of
+them is gone, the others carry on.
+
+The page is served on this machine alone. Where another address is given, a token
+must be set, and every page but /healthz asks for it. Whoever wants something done
+through the page always needs it. It comes from ` + serveToken + `.`,
+		Example: `  accord serve
+  accord serve -listen=127.0.0.1:9000 -interval=2s
+  ACCORD_SERVE_TOKEN=… accord serve -listen=0.0.0.0:8420
+  accord serve -listen=off -json`,
+		Annotations: exits(exitAccess, exitInterrupted),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runServe(cmd.Context(), o) },
+	}
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8420", "serve the page at `ADDRESS`; off: not at all")
+	cmd.Flags().DurationVar(&o.interval, "interval", 0, "look for changes this often; left out: as the accord block says, else 5s")
+	return cmd
+}
+
+func (c *cli) runServe(ctx context.Context, o serveOptions) error {
+	if o.interval < 0 {
+		return fmt.Errorf("-interval=%s is no time to wait", o.interval)
+	}
+	s := &server{cli: c, opts: o, token: os.Getenv(serveToken), log: c.serveLog(), started: time.Now()}
+	if o.listen != "off" {
+		stop, err := s.listen(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return s.run(ctx)
+}
+
+// server is one accord serve: sessions, one after another, and the page.
+type server struct {
+	cli     *cli
+	opts    serveOptions
+	token   string
+	log     *slog.Logger
+	started time.Time
+
+	open bool // beyond this machine
+	now  atomic.Pointer[session]
+	last atomic.Pointer[error] // why the last session could not begin, or ended
+}
+
+// How long the next session waits after one that failed, at most and at first.
+const (
+	sessionWait = time.Second
+	sessionMost = time.Minute
+)
+
+// run has one session after another, until it is stopped: a session ends when
+// the vaults it is connected to are no longer those that were applied, or when
+// it has lost its plugin or its state.
+func (s *server) run(ctx context.Context) error {
+	wait := sessionWait
+	for {
+		began := time.Now()
+		err := s.session(ctx)
+		if ctx.Err() != nil {
+			s.log.Info("stopped")
+			return nil
+		}
+		var over *exit
+		switch {
+		case errors.As(err, &over) && over.shown: // a mistake in the files: told, with its line
+			return err
+		case errors.Is(err, errMoved):
+			s.log.Info("another configuration was applied", "why", err)
+			wait = sessionWait
+			continue
+		case time.Since(began) > sessionMost:
+			wait = sessionWait
+		}
+		s.last.Store(&err)
+		s.log.Error("cannot run at the moment", "error", err, "again_in", wait.String())
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, sessionMost)
+	}
+}
+
+// serveLog is a structured log on stderr; with -json the same lines as every
+// other command prints, on stdout.
+func (c *cli) serveLog() *slog.Logger {
+	if c.json {
+		return slog.New(lineLog{cli: c})
+	}
+	level := slog.LevelInfo
+	if c.debug {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// lineLog prints records as lines of type log.
+type lineLog struct {
+	cli   *cli
+	attrs []slog.Attr
+}
+
+func (l lineLog) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelInfo || l.cli.debug
+}
+
+func (l lineLog) Handle(_ context.Context, r slog.Record) error {
+	data := map[string]any{"level": strings.ToLower(r.Level.String())}
+	fields := map[string]any{}
+	add := func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			fields[a.Key] = err.Error()
+		} else {
+			fields[a.Key] = a.Value.Any()
+		}
+		return true
+	}
+	for _, a := range l.attrs {
+		add(a)
+	}
+	r.Attrs(add)
+	if len(fields) > 0 {
+		data["fields"] = fields
+	}
+	return l.cli.line("log", clean(r.Message), data)
+}
+
+func (l lineLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	l.attrs = append(l.attrs[:len(l.attrs):len(l.attrs)], attrs...)
+	return l
+}
+
+func (l lineLog) WithGroup(string) slog.Handler { return l }
+
+// listen serves the page until stop is called.
+func (s *server) listen(ctx context.Context) (stop func(), err error) {
+	host, _, err := net.SplitHostPort(s.opts.listen)
+	if err != nil {
+		return nil, fmt.Errorf("-listen=%s is not of the form HOST:PORT", s.opts.listen)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		s.open = true
+		if s.token == "" {
+			return nil, misused("Set "+serveToken+" to a secret of your choice, or listen on 127.0.0.1.", "-listen=%s is reached from other machines, and no token is set", s.opts.listen)
+		}
+	}
+	listener, err := net.Listen("tcp", s.opts.listen)
+	if err != nil {
+		return nil, fmt.Errorf("serve the page: %w", err)
+	}
+	srv := &http.Server{
+		Handler: s.handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	go func() { _ = srv.Serve(listener) }()
+	s.log.Info("serving", "page", "http://"+listener.Addr().String()+"/")
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close()
+		}
+	}, nil
+}
+
+// status is how things stand, whether or not a session is on.
+func (s *server) status() watch.Status {
+	if now := s.now.Load(); now != nil {
+		return now.watch.Status()
+	}
+	st := watch.Status{Started: s.started, Interval: s.opts.interval}
+	if err := s.last.Load(); err != nil {
+		st.Err = *err
+	}
+	return st
+}
+
+// records is the journal of the session that is on; nil where there is none.
+func (s *server) records() state.Journal {
+	if now := s.now.Load(); now != nil {
+		return now.journal
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/planner/watch"
+	"accord/providers"
+	"accord/state"
+)
+
+// errMoved says that what was applied needs other vaults, or the same ones
+// otherwise: providers are started anew.
+var errMoved = errors.New("the vaults are others, or reached otherwise")
+
+// session is the time from one start of the providers to the next.
+type session struct {
+	*server
+	*workspace
+	watch *watch.Watch
+
+	instances []providers.Object                  // that it connects to
+	config    providers.Config                    // for those that did not answer at first
+	found     map[addrs.Instance]providers.Object // connected
+	settings  planner.Settings
+	end       context.CancelCauseFunc
+}
+
+// session opens everything anew and watches until something asks for another.
+func (s *server) session(ctx context.Context) error {
+	w, err := s.cli.load()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openProviders(ctx); err != nil {
+		return err
+	}
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	if _, none := w.journal.(state.NoJournal); none {
+		return state.ErrNoJournal
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	on := &session{server: s, workspace: w, end: end, found: map[addrs.Instance]providers.Object{}}
+	st, err := on.firstApply(ctx)
+	if err != nil {
+		return err
+	}
+	if err := on.reach(ctx, st); err != nil {
+		return err
+	}
+	if err := w.openSyncer(on.settings, nil); err != nil {
+		return err
+	}
+	on.watch = watch.New(watch.Options{
+		Look: on.look, Serial: on.serial, Prepare: on.prepare,
+		Runner: w.planner.Syncer, Interval: on.interval(),
+		Now: time.Now, Sleep: sleep, Events: on.event,
+	})
+	s.now.Store(on)
+	defer s.now.Store(nil)
+	if err := on.watch.Run(ctx); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+func (s *session) interval() time.Duration {
+	if s.opts.interval > 0 {
+		return s.opts.interval
+	}
+	return s.workspace.config.Settings.Serve.Interval
+}
+
+// firstApply waits until something has been applied.
+func (s *session) firstApply(ctx context.Context) (*state.State, error) {
+	for said := false; ; said = true {
+		st, err := s.store.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if settings, ok := planner.AppliedSettings(st); ok {
+			s.settings = settings
+			return st, nil
+		}
+		if !said {
+			s.log.Info("nothing has been applied yet; waiting for: accord apply")
+		}
+		if err := sleep(ctx, s.interval()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// reach connects to the vaults that were applied. Those that do not answer are
+// left for later, unless none does.
+func (s *session) reach(ctx context.Context, st *state.State) error {
+	dir, err := filepath.Abs(s.dir)
+	if err != nil {
+		return err
+	}
+	s.instances = s.planner.AppliedInstances(st)
+	s.config = providers.Config{Dir: dir, Tool: "accord-" + Version}
+	if usesDev(s.instances) {
+		if s.dev, err = openDevServer(ctx, s.dir); err != nil {
+			return err
+		}
+		s.onClose(s.dev)
+		if s.config.Endpoints, err = s.dev.provide(ctx, s.instances, nil, s.workspace.config.Settings.Dev); err != nil {
+			return err
+		}
+	}
+	errs := s.connectMissing(ctx)
+	if len(s.found) == 0 && len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	return nil
+}
+
+// connectMissing tries the vaults that have not answered yet.
+func (s *session) connectMissing(ctx context.Context) []error {
+	config := s.config
+	for _, inst := range s.instances {
+		if _, ok := s.found[inst.Addr]; !ok {
+			config.Instances = append(config.Instances, inst)
+		}
+	}
+	if len(config.Instances) == 0 {
+		return nil
+	}
+	found, errs := s.planner.Configure(ctx, config)
+	for addr, inst := range found {
+		s.found[addr] = inst
+	}
+	for _, err := range errs {
+		s.log.Warn("a vault is not reached", "error", err)
+	}
+	return errs
+}
+
+func (s *session) serial(ctx context.Context) (uint64, error) {
+	st, err := s.store.Read(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return st.Serial, nil
+}
+
+// look surveys what was applied. What needs other vaults ends the session.
+func (s *session) look(ctx context.Context) (watch.Applied, error) {
+	st, err := s.store.Read(ctx)
+	if err != nil {
+		return watch.Applied{}, err
+	}
+	settings, ok := planner.AppliedSettings(st)
+	if !ok || settings != s.settings || !slices.EqualFunc(s.instances, s.planner.AppliedInstances(st), sameInstance) {
+		s.end(errMoved)
+		return watch.Applied{}, errMoved
+	}
+	s.connectMissing(ctx)
+	survey, err := s.planner.Survey(ctx, st, s.found)
+	if err != nil {
+		s.end(err) // with a new plugin and new sessions it may be better
+		return watch.Applied{}, err
+	}
+	a := watch.Applied{Serial: st.Serial}
+	for _, t := range survey.Tasks {
+		a.Syncs = append(a.Syncs, t.Sync)
+	}
+	for _, d := range survey.Drift {
+		a.Drift = append(a.Drift, driftOf(d))
+	}
+	for addr, err := range survey.Unread {
+		a.Unread = append(a.Unread, watch.Unread{Addr: addr, Err: err})
+	}
+	slices.SortFunc(a.Unread, func(x, y watch.Unread) int { return x.Addr.Compare(y.Addr) })
+	return a, nil
+}
+
+func sameInstance(a, b providers.Object) bool {
+	return a.Addr == b.Addr && string(a.Body) == string(b.Body)
+}
+
+func driftOf(c plan.Change) watch.Drift {
+	d := watch.Drift{Addr: c.Addr}
+	for _, e := range c.Edits {
+		d.What = append(d.What, fmt.Sprintf("%s: %s → %s", e.Path, orNothing(e.Before), orNothing(e.After)))
+	}
+	return d
+}
+
+func orNothing(v json.RawMessage) string {
+	if v == nil {
+		return "nothing"
+	}
+	return string(v)
+}
+
+func (s *session) prepare(ctx context.Context, sync providers.Sync) (syncer.Task, error) {
+	memory, err := s.journal.Memory(ctx, sync.Addr)
+	return syncer.Task{Sync: sync, Memory: memory}, err
+}
+
+// event logs what happens.
+func (s *session) event(e watch.Event) {
+	switch e := e.(type) {
+	case watch.Looked:
+		if e.Moved {
+			s.log.Info("watching", "serial", e.Serial, "points", e.Syncs, "drift", e.Drift)
+		}
+	case watch.Trouble:
+		if !errors.Is(e.Err, errMoved) {
+			s.log.Warn("something could not be read; it is tried again", "error", clean(e.Err.Error()))
+		}
+	case watch.Ran:
+		s.logRun(&e.Outcome)
+	}
+}
+
+func (s *session) logRun(o *syncer.Outcome) {
+	at := []any{"point", o.Addr.String(), "run", o.Run, "mode", string(o.Decision.Mode), "status", string(o.Status),
+		"published", o.Done.Published(), "updated", o.Done.Updated, "withdrawn", o.Done.Withdrawn, "failed", o.Failed, "took", o.Ended.Sub(o.Started).Round(time.Millisecond).String()}
+	switch {
+	case o.Status == syncer.Locked:
+		s.log.Debug("a point is run by someone else", at...)
+	case o.Err != nil && o.Status != syncer.Interrupted:
+		s.log.Warn("a run failed", append(at, "error", clean(o.Err.Error()))...)
+	case o.Failed > 0:
+		s.log.Warn("a run ended with failures", at...)
+	case o.Done.Written() == 0 && o.Decision.Mode == syncer.Incremental:
+		s.log.Debug("a run found nothing to do", at...)
+	default:
+		s.log.Info("a run ended", at...)
+	}
+}

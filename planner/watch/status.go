@@ -1,0 +1,92 @@
+package watch
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// Status is how things stand.
+type Status struct {
+	Started  time.Time
+	Beat     time.Time // the last that came to its end; zero: none yet
+	Beats    int
+	Interval time.Duration
+	Serial   uint64 // of the state that is run
+	Known    bool   // what was applied is known
+	Looked   time.Time
+	Drift    []Drift
+	Unread   []Unread
+	Err      error // what keeps it from running anything, or the last thing that did
+	Calls    int   // of looks for changes
+	Points   []Point
+}
+
+// Point is one sync.
+type Point struct {
+	Addr     addrs.Instance
+	Sync     providers.Sync
+	Decision syncer.Decision
+	Memory   state.Memory
+	Running  bool
+	Waits    string    // why it does not run now; "" where nothing is due
+	Until    time.Time // of a wait; zero: not known
+	Failing  int       // failed runs in a row
+	Trouble  string    // what the last failed run, or look, said
+	Last     *syncer.Outcome
+
+	// Since the process started:
+	Runs  map[syncer.Status]int
+	Done  syncer.Counts
+	Took  time.Duration
+	Calls int
+}
+
+// Status returns how things stand now. It waits for nothing.
+func (w *Watch) Status() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := Status{Started: w.started, Beat: w.beat, Beats: w.beats, Interval: w.opts.Interval, Err: w.lookErr, Calls: w.calls}
+	if w.applied != nil {
+		s.Known, s.Serial, s.Looked = true, w.applied.Serial, w.applied.At
+		s.Drift, s.Unread = w.applied.Drift, w.applied.Unread
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(w.points), addrs.Instance.Compare) {
+		p := w.points[addr]
+		pt := Point{
+			Addr: addr, Sync: p.task.Sync, Decision: p.task.Decision, Memory: p.task.Memory, Running: p.busy,
+			Waits: p.turn.wait, Until: p.turn.till, Failing: p.failed, Last: p.last,
+			Runs: maps.Clone(p.counts), Done: p.done, Took: p.took, Calls: p.calls,
+		}
+		if p.failed > 0 && p.last != nil && p.last.Err != nil {
+			pt.Trouble = p.last.Err.Error()
+		} else if src := w.sights[sourceOf(&p.task.Sync)]; src != nil && src.err != nil {
+			pt.Trouble = src.err.Error()
+		}
+		s.Points = append(s.Points, pt)
+	}
+	return s
+}
+
+// Healthy says what is wrong with the loop itself; "" where nothing is. A vault
+// that suffers is not the loop's fault; a loop that does not beat is.
+func (s Status) Healthy(now time.Time) string {
+	since := s.Beat
+	if since.IsZero() {
+		since = s.Started
+	}
+	switch late := now.Sub(since); {
+	case late > 10*s.Interval+time.Minute:
+		return "the loop has not come round for " + late.Round(time.Second).String()
+	case !s.Known && s.Err != nil:
+		return s.Err.Error()
+	case !s.Known:
+		return "it is starting"
+	}
+	return ""
+}

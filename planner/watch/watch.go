@@ -1,0 +1,572 @@
+// Package watch is the loop of serve: at every beat it looks at the sources,
+// decides which points are due, and has the syncer run them, until it is
+// stopped. What runs is what was applied.
+//
+// It refuses to know files, vaults and pages. What was applied comes from a
+// function, and is asked for again when the state has moved; what goes on is
+// told by Status. Several processes may watch the same points: a lease decides
+// who runs one, and whoever finds it taken leaves it alone.
+//
+// Start with Watch.Run; due.go holds the decisions, which are pure.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner/graph"
+	"accord/planner/syncer"
+	"accord/providers"
+)
+
+// Applied is what was applied, as read at one moment.
+type Applied struct {
+	Serial uint64 // of the state
+	Syncs  []providers.Sync
+	Drift  []Drift
+	Unread []Unread
+	At     time.Time // set by Watch
+}
+
+// Unread is an object that could not be read, or that hangs together with one:
+// syncs among them do not run, and the others do.
+type Unread struct {
+	Addr addrs.Instance
+	Err  error
+}
+
+// Drift is an object that is not as it was applied.
+type Drift struct {
+	Addr addrs.Instance `json:"addr"`
+	What []string       `json:"what"` // attributes; empty: it is gone
+}
+
+// Runner is the syncer, as far as the loop needs it.
+type Runner interface {
+	Run(ctx context.Context, tasks []syncer.Task) []syncer.Outcome
+	Peek(ctx context.Context, tasks []syncer.Task, since time.Time) (*syncer.Sight, error)
+}
+
+// Options is what a Watch works with.
+type Options struct {
+	// Look reads what was applied, and the vaults' own records of it.
+	Look func(ctx context.Context) (Applied, error)
+
+	// Serial returns that of the state as it is now; it is asked at every beat.
+	Serial func(ctx context.Context) (uint64, error)
+
+	// Prepare completes a definition with the settings that were applied, and
+	// the journal's memory of it.
+	Prepare func(ctx context.Context, s providers.Sync) (syncer.Task, error)
+
+	Runner Runner
+
+	Interval time.Duration // between beats (CLM-9)
+	Refresh  time.Duration // after which Look is asked again, moved or not; 0: one minute
+	Retry    time.Duration // between runs that retry failures only; 0: one minute
+	Quiet    time.Duration // between runs when nothing changes; 0: five minutes
+
+	Now    func() time.Time
+	Sleep  func(ctx context.Context, d time.Duration) error
+	Events func(Event) // may be nil; called from many goroutines
+}
+
+// Watch is one process that watches.
+type Watch struct {
+	opts Options
+	runs graph.Group
+	wake chan struct{}
+
+	mu       sync.Mutex
+	applied  *Applied
+	stale    bool // Look is asked again at the next beat
+	lookErr  error
+	looks    int // that failed in a row
+	lookNext time.Time
+	points   map[addrs.Instance]*point
+	sights   map[source]*sight
+	started  time.Time
+	beat     time.Time // the last that came to its end
+	beats    int
+	calls    int // of peeks
+}
+
+// point is what this process knows of one sync.
+type point struct {
+	busy    bool
+	asked   bool // someone wants a run
+	failed  int  // runs in a row
+	backoff time.Time
+	turn    turn
+	task    syncer.Task
+	last    *syncer.Outcome
+	counts  map[syncer.Status]int
+	done    syncer.Counts
+	took    time.Duration
+	calls   int
+}
+
+// source is what several points read.
+type source struct {
+	instance      addrs.Instance
+	stream, scope string
+}
+
+func sourceOf(s *providers.Sync) source {
+	return source{s.Source.Instance, s.Source.Stream, string(s.Source.Scope)}
+}
+
+// sight is what was last seen of a source, and handed to a run.
+type sight struct {
+	met     *syncer.Sight // all of it was read by a run
+	failed  int
+	backoff time.Time
+	err     error
+}
+
+// New makes a Watch.
+func New(opts Options) *Watch {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&opts.Interval, 5*time.Second)
+	def(&opts.Refresh, time.Minute)
+	def(&opts.Retry, time.Minute)
+	def(&opts.Quiet, 5*time.Minute)
+	return &Watch{opts: opts, wake: make(chan struct{}, 1), points: map[addrs.Instance]*point{}, sights: map[source]*sight{}}
+}
+
+// Run watches until the context ends, waits for the runs that are under way,
+// which stop between two batches, and returns. The error is never that of a run.
+func (w *Watch) Run(ctx context.Context) error {
+	w.mu.Lock()
+	w.started = w.opts.Now()
+	w.mu.Unlock()
+	defer func() { _ = w.runs.Wait() }()
+	for {
+		w.once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		rest := make(chan error, 1)
+		waiting, cancel := context.WithCancel(ctx)
+		go func() { rest <- w.opts.Sleep(waiting, w.opts.Interval) }()
+		select {
+		case <-rest:
+		case <-w.wake:
+		}
+		cancel()
+	}
+}
+
+// Wake begins the next beat at once.
+func (w *Watch) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Request has a point run at the next beat, whether or not something changed,
+// and begins that beat at once. Back-off ends with it.
+func (w *Watch) Request(addr addrs.Instance) {
+	w.mu.Lock()
+	if p := w.points[addr]; p != nil {
+		p.asked, p.backoff = true, time.Time{}
+		if s := w.sights[sourceOf(&p.task.Sync)]; s != nil {
+			s.backoff = time.Time{}
+		}
+	}
+	w.mu.Unlock()
+	w.Wake()
+}
+
+// once is one beat.
+func (w *Watch) once(ctx context.Context) {
+	defer func() {
+		w.mu.Lock()
+		w.beat, w.beats = w.opts.Now(), w.beats+1
+		w.mu.Unlock()
+	}()
+	applied := w.look(ctx)
+	if applied == nil || ctx.Err() != nil {
+		return
+	}
+	tasks, err := w.decide(ctx, applied)
+	if err != nil {
+		w.trouble(err)
+		return
+	}
+	w.mu.Lock()
+	if w.looks == 0 {
+		w.lookErr = nil
+	}
+	w.mu.Unlock()
+	news := w.peek(ctx, tasks)
+	w.start(ctx, tasks, news)
+}
+
+// look returns what was applied; nil where that is not known.
+func (w *Watch) look(ctx context.Context) *Applied {
+	now := w.opts.Now()
+	w.mu.Lock()
+	have, stale, next := w.applied, w.stale, w.lookNext
+	w.mu.Unlock()
+	serial, err := w.opts.Serial(ctx)
+	if err != nil {
+		w.trouble(fmt.Errorf("reading the state: %w", err))
+		return nil
+	}
+	moved := have == nil || have.Serial != serial
+	if !moved && !stale && now.Sub(have.At) < w.opts.Refresh {
+		return have
+	}
+	if now.Before(next) {
+		if moved {
+			return nil // what runs is what was applied: not what was applied before
+		}
+		return have
+	}
+	fresh, err := w.opts.Look(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
+	w.mu.Lock()
+	if err != nil {
+		w.looks++
+		w.lookErr, w.lookNext = err, now.Add(backoff(w.looks, spread()))
+		w.mu.Unlock()
+		w.emit(Trouble{Err: err})
+		if moved {
+			return nil
+		}
+		return have
+	}
+	fresh.At = now
+	w.applied, w.stale, w.lookErr, w.looks, w.lookNext = &fresh, false, nil, 0, time.Time{}
+	known := map[addrs.Instance]bool{}
+	for _, u := range fresh.Unread {
+		if p := w.points[u.Addr]; p != nil {
+			known[u.Addr] = true
+			p.turn = turn{wait: "it cannot be read: " + u.Err.Error()}
+		}
+	}
+	for _, s := range fresh.Syncs {
+		known[s.Addr] = true
+		if w.points[s.Addr] == nil {
+			w.points[s.Addr] = &point{counts: map[syncer.Status]int{}}
+		}
+	}
+	maps.DeleteFunc(w.points, func(a addrs.Instance, p *point) bool { return !known[a] && !p.busy })
+	w.mu.Unlock()
+	for _, u := range fresh.Unread {
+		w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
+	}
+	w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})
+	return &fresh
+}
+
+// decide brings the definitions up to the moment and decides about each.
+func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, error) {
+	now := w.opts.Now()
+	tasks := make([]syncer.Task, 0, len(applied.Syncs))
+	for _, s := range applied.Syncs {
+		if !s.Now.IsZero() {
+			s.Now = s.Now.Add(now.Sub(applied.At))
+		}
+		t, err := w.opts.Prepare(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("reading what is remembered of %s: %w", s.Addr, err)
+		}
+		// A run since the look has moved both, whoever ran it.
+		if last := t.Memory.Last; last != nil && last.Ended.After(applied.At) {
+			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess
+		}
+		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{}, now)
+		tasks = append(tasks, t)
+	}
+	syncer.TablesFirst(tasks)
+	return tasks, nil
+}
+
+// peek looks at every source once, for all of its points, and says which hold
+// something new.
+func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*syncer.Sight {
+	bySource := map[source][]syncer.Task{}
+	for _, t := range tasks {
+		w.mu.Lock()
+		p := w.points[t.Sync.Addr]
+		waits := p == nil || p.busy || w.opts.Now().Before(p.backoff)
+		w.mu.Unlock()
+		if t.Decision.Mode == syncer.Incremental && !waits {
+			k := sourceOf(&t.Sync)
+			bySource[k] = append(bySource[k], t)
+		}
+	}
+	var mu sync.Mutex
+	news := map[source]*syncer.Sight{}
+	var group graph.Group
+	for k, of := range bySource {
+		w.mu.Lock()
+		s := w.sights[k]
+		if s == nil {
+			s = &sight{}
+			w.sights[k] = s
+		}
+		waits := w.opts.Now().Before(s.backoff)
+		met := s.met
+		w.mu.Unlock()
+		if waits {
+			continue
+		}
+		since := of[0].Decision.Since
+		for _, t := range of {
+			if t.Decision.Since.Before(since) {
+				since = t.Decision.Since
+			}
+		}
+		group.Go(func() error {
+			seen, err := w.opts.Runner.Peek(ctx, of, since)
+			w.mu.Lock()
+			if seen != nil {
+				w.calls += seen.Calls
+			}
+			if err != nil && ctx.Err() == nil {
+				s.failed++
+				s.err, s.backoff = err, w.opts.Now().Add(backoff(s.failed, spread()))
+			} else if err == nil {
+				s.failed, s.err, s.backoff = 0, nil, time.Time{}
+			}
+			w.mu.Unlock()
+			if err != nil {
+				if ctx.Err() == nil {
+					w.emit(Trouble{Err: fmt.Errorf("looking for changes in %s: %w", k.instance, err)})
+				}
+				return nil
+			}
+			if seen.New(met) {
+				mu.Lock()
+				news[k] = seen
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return news
+}
+
+// start runs what is due: what belongs together in one call, so that one read
+// serves all targets of a source, and a table runs before who routes by it.
+func (w *Watch) start(ctx context.Context, tasks []syncer.Task, news map[source]*syncer.Sight) {
+	now := w.opts.Now()
+	p := pace{retry: w.opts.Retry, quiet: w.opts.Quiet}
+	run := map[addrs.Instance]bool{}
+	w.mu.Lock()
+	for _, t := range tasks {
+		pt := w.points[t.Sync.Addr]
+		if pt == nil {
+			continue
+		}
+		pt.task = t
+		pt.turn = due(t.Decision, t.Memory, news[sourceOf(&t.Sync)] != nil || pt.asked, pt.backoff, p, now)
+		if pt.busy {
+			pt.turn = turn{wait: "it runs"}
+		}
+		run[t.Sync.Addr] = pt.turn.run
+	}
+	for changed := true; changed; { // who routes by a table that is about to run in full, or runs, waits for it
+		changed = false
+		for _, t := range tasks {
+			for _, before := range beforeOf(&t.Sync) {
+				if b := w.points[before]; run[t.Sync.Addr] && b != nil && (b.busy || b.task.Decision.Mode == syncer.Full && !run[before] && b.turn.till.After(now)) {
+					run[t.Sync.Addr], changed = false, true
+					w.points[t.Sync.Addr].turn = turn{wait: fmt.Sprintf("%s comes first", before)}
+				}
+			}
+		}
+	}
+	groups := together(tasks, run)
+	for _, g := range groups {
+		for _, t := range g {
+			if run[t.Sync.Addr] {
+				w.points[t.Sync.Addr].busy, w.points[t.Sync.Addr].asked = true, false
+			}
+		}
+	}
+	w.mu.Unlock()
+	for _, g := range groups {
+		w.runs.Go(func() error {
+			w.run(ctx, g, run, news)
+			return nil
+		})
+	}
+}
+
+func beforeOf(s *providers.Sync) []addrs.Instance {
+	before := slices.Clone(s.After)
+	if s.Route.Table != nil {
+		before = append(before, *s.Route.Table)
+	}
+	return before
+}
+
+// together puts the tasks that run into groups: those of one source and mode,
+// and whoever comes before one of them. Each group has the tables, too, that
+// its tasks route by and that do not run.
+func together(tasks []syncer.Task, run map[addrs.Instance]bool) [][]syncer.Task {
+	type key struct {
+		instance addrs.Instance
+		mode     syncer.Mode
+	}
+	byAddr := map[addrs.Instance]syncer.Task{}
+	first := map[key]addrs.Instance{}
+	leader := map[addrs.Instance]addrs.Instance{}
+	find := func(a addrs.Instance) addrs.Instance {
+		for leader[a] != a {
+			a = leader[a]
+		}
+		return a
+	}
+	for _, t := range tasks {
+		byAddr[t.Sync.Addr] = t
+		if !run[t.Sync.Addr] {
+			continue
+		}
+		k := key{t.Sync.Source.Instance, t.Decision.Mode}
+		leader[t.Sync.Addr] = t.Sync.Addr
+		if other, ok := first[k]; ok {
+			leader[t.Sync.Addr] = find(other)
+		} else {
+			first[k] = t.Sync.Addr
+		}
+	}
+	for _, t := range tasks {
+		for _, before := range beforeOf(&t.Sync) {
+			if run[t.Sync.Addr] && run[before] {
+				leader[find(t.Sync.Addr)] = find(before)
+			}
+		}
+	}
+	index := map[addrs.Instance]int{}
+	var groups [][]syncer.Task
+	for _, t := range tasks {
+		if !run[t.Sync.Addr] {
+			continue
+		}
+		l := find(t.Sync.Addr)
+		i, ok := index[l]
+		if !ok {
+			i = len(groups)
+			index[l], groups = i, append(groups, nil)
+		}
+		groups[i] = append(groups[i], t)
+	}
+	for i := range groups {
+		has := map[addrs.Instance]bool{}
+		for _, t := range groups[i] {
+			has[t.Sync.Addr] = true
+		}
+		for n := 0; n < len(groups[i]); n++ {
+			for _, before := range beforeOf(&groups[i][n].Sync) {
+				t, ok := byAddr[before]
+				if !ok || has[before] {
+					continue
+				}
+				t.Decision = syncer.Decision{At: t.Decision.At} // routed by, not run
+				groups[i], has[before] = append(groups[i], t), true
+			}
+		}
+	}
+	return groups
+}
+
+// run is one call of the syncer and what is learned from it.
+func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.Instance]bool, news map[source]*syncer.Sight) {
+	defer w.Wake()
+	began := w.opts.Now()
+	var outcomes []syncer.Outcome
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, t := range tasks {
+			if p := w.points[t.Sync.Addr]; p != nil && t.Decision.Mode != syncer.None && chosen[t.Sync.Addr] {
+				p.busy = false
+			}
+		}
+	}()
+	outcomes = w.opts.Runner.Run(ctx, tasks)
+	w.mu.Lock()
+	whole := map[source]bool{} // every point of it came to its end
+	for _, t := range tasks {
+		if t.Decision.Mode != syncer.None {
+			whole[sourceOf(&t.Sync)] = true
+		}
+	}
+	for i := range outcomes {
+		o := &outcomes[i]
+		p := w.points[o.Addr]
+		if p == nil {
+			continue
+		}
+		p.last = o
+		p.counts[o.Status]++
+		p.calls += o.Calls
+		p.took += w.opts.Now().Sub(began)
+		p.done = added(p.done, o.Done)
+		switch o.Status {
+		case syncer.Clean, syncer.Faulty, syncer.Skipped:
+			p.failed, p.backoff = 0, time.Time{}
+		case syncer.Locked, syncer.Interrupted:
+			whole[sourceOf(&p.task.Sync)] = false
+		case syncer.Refused:
+			// Nothing changes by itself: a limit is lifted by an apply.
+			p.failed++
+			p.backoff = w.opts.Now().Add(mostBackoff)
+			whole[sourceOf(&p.task.Sync)] = false
+		default:
+			p.failed++
+			p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
+			whole[sourceOf(&p.task.Sync)] = false
+			w.stale = true
+		}
+	}
+	for k, ended := range whole {
+		if s := w.sights[k]; ended && s != nil && news[k] != nil {
+			s.met = news[k]
+		}
+	}
+	w.mu.Unlock()
+	for _, o := range outcomes {
+		w.emit(Ran{Outcome: o})
+	}
+}
+
+func added(a, b syncer.Counts) syncer.Counts {
+	a.Added += b.Added
+	a.Updated += b.Updated
+	a.Withdrawn += b.Withdrawn
+	a.Restored += b.Restored
+	a.Unchanged += b.Unchanged
+	a.Kept += b.Kept
+	a.Exceptions += b.Exceptions
+	return a
+}
+
+func (w *Watch) trouble(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	w.mu.Lock()
+	w.lookErr = err
+	w.mu.Unlock()
+	w.emit(Trouble{Err: err})
+}

@@ -1,0 +1,435 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+var noon = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+
+// stage is a world of fakes: a clock that a test moves, a journal of one
+// memory a point, and a runner that notes what it is given.
+type stage struct {
+	*Watch
+	t  *testing.T
+	mu sync.Mutex
+
+	clock    time.Time
+	serial   uint64
+	applied  Applied
+	lookErr  error
+	looks    int
+	memories map[addrs.Instance]state.Memory
+	changes  map[string][]uint64 // by source
+	peeks    []string
+	peekErr  error
+	runs     [][]string // each call: the addresses that run
+	tables   [][]string // and those that were merely routed by
+	end      func(syncer.Task) syncer.Outcome
+	hold     chan struct{} // where set, runs wait for it
+	events   []Event
+}
+
+func newStage(t *testing.T, syncs ...providers.Sync) *stage {
+	s := &stage{t: t, clock: noon, serial: 1, memories: map[addrs.Instance]state.Memory{}, changes: map[string][]uint64{}}
+	s.applied = Applied{Serial: 1, Syncs: syncs}
+	for _, x := range syncs {
+		s.memories[x.Addr] = ranAt(noon.Add(-time.Minute))
+	}
+	s.Watch = New(Options{
+		Look: func(context.Context) (Applied, error) {
+			s.looks++
+			a := s.applied
+			a.Serial = s.serial
+			return a, s.lookErr
+		},
+		Serial: func(context.Context) (uint64, error) { return s.serial, nil },
+		Prepare: func(_ context.Context, x providers.Sync) (syncer.Task, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return syncer.Task{Sync: x, Memory: s.memories[x.Addr]}, nil
+		},
+		Runner: s, Interval: 5 * time.Second, Now: s.now,
+		Sleep:  func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() },
+		Events: func(e Event) { s.mu.Lock(); s.events = append(s.events, e); s.mu.Unlock() },
+	})
+	return s
+}
+
+func ranAt(t time.Time) state.Memory {
+	return state.Memory{Horizon: t, LastStart: t, LastSuccess: t, Inputs: map[string]string{"syncer_routes": "*"}, Last: &state.Run{Started: t, Ended: t.Add(time.Second), Outcome: state.Clean}}
+}
+
+func (s *stage) now() time.Time { s.mu.Lock(); defer s.mu.Unlock(); return s.clock }
+
+func (s *stage) Peek(_ context.Context, tasks []syncer.Task, _ time.Time) (*syncer.Sight, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	from := tasks[0].Sync.Source.Instance.String()
+	s.peeks = append(s.peeks, fmt.Sprintf("%s for %d", from, len(tasks)))
+	if s.peekErr != nil {
+		return nil, s.peekErr
+	}
+	seen := &syncer.Sight{Records: map[uint64]struct{}{}, Calls: 3}
+	for _, h := range s.changes[from] {
+		seen.Records[h] = struct{}{}
+	}
+	return seen, nil
+}
+
+func (s *stage) Run(_ context.Context, tasks []syncer.Task) []syncer.Outcome {
+	if s.hold != nil {
+		<-s.hold
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var runs, tables []string
+	var outcomes []syncer.Outcome
+	for _, t := range tasks {
+		if t.Decision.Mode == syncer.None {
+			tables = append(tables, t.Sync.Addr.Key)
+			continue
+		}
+		runs = append(runs, t.Sync.Addr.Key+" "+string(t.Decision.Mode))
+		o := syncer.Outcome{Addr: t.Sync.Addr, Status: syncer.Clean, Decision: t.Decision, Started: s.clock, Ended: s.clock}
+		if s.end != nil {
+			o = s.end(t)
+			o.Addr = t.Sync.Addr
+		}
+		if o.Status == syncer.Clean || o.Status == syncer.Faulty {
+			m := ranAt(s.clock)
+			if o.Status == syncer.Faulty {
+				m.LastSuccess, m.Failures = t.Sync.LSRT, 1
+			}
+			s.memories[t.Sync.Addr] = m
+		}
+		outcomes = append(outcomes, o)
+	}
+	slices.Sort(runs)
+	s.runs, s.tables = append(s.runs, runs), append(s.tables, tables)
+	return outcomes
+}
+
+// after moves the clock, has one beat and waits for the runs of it.
+func (s *stage) after(d time.Duration) {
+	s.t.Helper()
+	s.mu.Lock()
+	s.clock = s.clock.Add(d)
+	s.mu.Unlock()
+	s.once(context.Background())
+	_ = s.Watch.runs.Wait()
+}
+
+// ran returns what has run since it was last asked.
+func (s *stage) ran() string {
+	out := fmt.Sprint(s.runs)
+	s.runs, s.tables = nil, nil
+	return out
+}
+
+func feed(key, from string) providers.Sync {
+	return providers.Sync{
+		Addr: addrs.NewKeyed("point", "clm", key), Active: true, Was: true, Engine: providers.EngineAccord,
+		Source: providers.End{Instance: addrs.New("vault", from), Stream: "clm"}, Target: providers.End{Instance: addrs.NewKeyed("vault", "crm", key)},
+		Route: providers.Route{All: true}, LRT: noon.Add(-time.Minute), LSRT: noon.Add(-time.Minute), Policy: providers.Policy{FullAfter: 15 * 24 * time.Hour},
+	}
+}
+
+// CLM-9: one look for all targets of a source; what it has not seen before runs
+// once, in all of them together, and what a run has read runs no more.
+func TestOneLookServesAllTargets(t *testing.T) {
+	var syncs []providers.Sync
+	for n := range 30 {
+		syncs = append(syncs, feed(fmt.Sprintf("%02d", n), "promomats"))
+	}
+	s := newStage(t, syncs...)
+	s.after(0)
+	if s.ran() != "[]" || len(s.peeks) != 1 || s.peeks[0] != "vault.promomats for 30" {
+		t.Fatalf("with nothing new: ran %v, looked %v", s.runs, s.peeks)
+	}
+	s.changes["vault.promomats"] = []uint64{7}
+	s.after(5 * time.Second)
+	if len(s.runs) != 1 || len(s.runs[0]) != 30 {
+		t.Fatalf("a change was not brought to all targets in one call: %v", s.runs)
+	}
+	s.ran()
+	s.after(5 * time.Second) // still within the margin: the same record is seen again
+	if got := s.ran(); got != "[]" {
+		t.Fatalf("what a run has read ran again: %v", got)
+	}
+	s.changes["vault.promomats"] = []uint64{7, 8}
+	s.after(5 * time.Second)
+	if len(s.runs) != 1 {
+		t.Fatalf("a second change did not run: %v", s.runs)
+	}
+	if len(s.peeks) != 4 {
+		t.Errorf("%d looks in 4 beats", len(s.peeks))
+	}
+}
+
+// CLM-8: LRT and LSRT move although nothing does, and what failed is retried (ERR-2).
+func TestQuietAndRetry(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.after(0)
+	s.after(5 * time.Minute)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Fatalf("after five quiet minutes: %s", got)
+	}
+	s.end = func(t syncer.Task) syncer.Outcome { return syncer.Outcome{Status: syncer.Faulty, Failed: 1} }
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(5 * time.Second)
+	s.ran()
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Fatalf("a failing item was retried at once: %s", got)
+	}
+	s.after(time.Minute)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Fatalf("a failing item was not retried within a minute: %s", got)
+	}
+}
+
+// A vault that suffers is left alone for longer and longer; the others go on.
+func TestBackOff(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	s.end = func(t syncer.Task) syncer.Outcome {
+		if t.Sync.Addr.Key == "a" {
+			return syncer.Outcome{Status: syncer.Failed, Err: providers.Errorf(providers.Transient, "the vault is ill")}
+		}
+		return syncer.Outcome{Status: syncer.Clean}
+	}
+	hash := uint64(0)
+	attempts, others := 0, 0
+	for range 120 { // ten minutes
+		hash++
+		s.changes["vault.promomats"] = []uint64{hash}
+		s.after(5 * time.Second)
+		for _, call := range s.runs {
+			for _, r := range call {
+				if r == "a incremental" {
+					attempts++
+				} else {
+					others++
+				}
+			}
+		}
+		s.ran()
+	}
+	if attempts < 4 || attempts > 14 {
+		t.Errorf("a vault that suffers was tried %d times in ten minutes", attempts)
+	}
+	if others < 115 {
+		t.Errorf("the other target ran %d of 120 times", others)
+	}
+	st := s.Status()
+	if st.Points[0].Trouble == "" || st.Points[0].Failing == 0 || st.Points[1].Trouble != "" {
+		t.Errorf("status: %+v", st.Points)
+	}
+	s.Request(st.Points[0].Addr) // someone cannot wait
+	s.after(0)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("a run that was asked for: %s", got)
+	}
+}
+
+func TestBackoffGrowsAndEnds(t *testing.T) {
+	for failed, most := range map[int]time.Duration{0: 0, 1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 7: 5 * time.Minute, 100: 5 * time.Minute} {
+		if got := backoff(failed, 1); got != most {
+			t.Errorf("after %d failures at most %s, not %s", failed, got, most)
+		}
+		if got := backoff(failed, 0); got != most/2 {
+			t.Errorf("after %d failures at least %s, not %s", failed, got, most/2)
+		}
+	}
+}
+
+// Someone else runs it: nothing is counted as a failure, and nobody waits.
+func TestLockedElsewhere(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.end = func(syncer.Task) syncer.Outcome {
+		return syncer.Outcome{Status: syncer.Locked, Err: &state.LeasedError{}}
+	}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(5 * time.Second)
+	if p := s.Status().Points[0]; p.Failing != 0 || p.Runs[syncer.Locked] != 1 {
+		t.Errorf("a point that someone else runs: %+v", p)
+	}
+	// That one was cut short: the change is still new to us.
+	s.end = nil
+	s.ran()
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("after the other one let go: %s", got)
+	}
+}
+
+// What runs is what was applied: when the state moves and cannot be read,
+// nothing runs by what was applied before.
+func TestTheStateMoves(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.after(0)
+	s.after(5 * time.Second)
+	if s.looks != 1 {
+		t.Fatalf("looked %d times", s.looks)
+	}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.serial, s.lookErr = 2, errors.New("no answer")
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Fatalf("ran by what was applied before: %s", got)
+	}
+	s.lookErr = nil
+	s.applied.Syncs = append(s.applied.Syncs, feed("b", "promomats"))
+	s.memories[s.applied.Syncs[1].Addr] = ranAt(noon)
+	s.after(10 * time.Second)
+	if got := s.ran(); got != "[[a incremental b incremental]]" {
+		t.Fatalf("after the state moved: %s", got)
+	}
+	// Without a move it is read again in a minute, and a failure then stops nothing.
+	s.changes["vault.promomats"], s.lookErr = []uint64{2}, errors.New("no answer")
+	s.after(2 * time.Minute)
+	if got := s.ran(); got != "[[a incremental b incremental]]" {
+		t.Fatalf("while the definitions could not be read again: %s", got)
+	}
+	if s.Status().Err == nil {
+		t.Error("nobody is told that the definitions could not be read")
+	}
+}
+
+// CTRY-10, CLM-6: a full run goes with the run of its route table, which comes
+// first; an incremental one routes by it and does not run it.
+func TestTablesGoAlong(t *testing.T) {
+	table := feed("countries", "crm")
+	table.Source.Stream = "country"
+	clm := feed("a", "promomats")
+	clm.Route = providers.Route{Table: &table.Addr}
+	s := newStage(t, table, clm)
+	byTable := func() {
+		m := s.memories[clm.Addr]
+		m.Inputs = map[string]string{"syncer_routes": `["us"]`}
+		s.memories[clm.Addr] = m
+	}
+	byTable()
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(0)
+	if fmt.Sprint(s.runs, s.tables) != "[[a incremental]] [[countries]]" {
+		t.Fatalf("an incremental run: %v by %v", s.runs, s.tables)
+	}
+	s.ran()
+	byTable()
+	s.mu.Lock()
+	m := s.memories[clm.Addr]
+	m.Owed = []string{string(syncer.Requested)}
+	s.memories[clm.Addr] = m
+	s.end = func(t syncer.Task) syncer.Outcome { return syncer.Outcome{Status: syncer.Clean} }
+	s.mu.Unlock()
+	s.after(5 * time.Second)
+	if fmt.Sprint(s.runs) != "[[a full countries full]]" {
+		t.Fatalf("a full run: %v", s.runs)
+	}
+}
+
+// A point never runs twice at once, and a stop waits for what is under way.
+func TestNeverTwiceAtOnce(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.hold = make(chan struct{})
+	s.changes["vault.promomats"] = []uint64{1}
+	s.once(context.Background())
+	for n := range 3 {
+		s.changes["vault.promomats"] = []uint64{uint64(n + 2)}
+		s.once(context.Background())
+	}
+	if p := s.Status().Points[0]; !p.Running {
+		t.Errorf("a point that runs: %+v", p)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- s.Watch.Run(ctx) }()
+	cancel()
+	select {
+	case <-over:
+		t.Error("it stopped before what was under way had ended")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(s.hold)
+	if err := <-over; err != nil {
+		t.Error(err)
+	}
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("ran %s", got)
+	}
+}
+
+// A vault that does not answer takes its own points out, not the others.
+func TestUnread(t *testing.T) {
+	a, b := feed("a", "promomats"), feed("b", "promomats")
+	s := newStage(t, a, b)
+	s.after(0)
+	s.applied.Syncs = []providers.Sync{b}
+	s.applied.Unread = []Unread{{a.Addr, errors.New("crm a does not answer")}}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(2 * time.Minute)
+	if got := s.ran(); got != "[[b incremental]]" {
+		t.Errorf("ran %s", got)
+	}
+	st := s.Status()
+	if len(st.Points) != 2 || st.Points[0].Waits == "" || len(st.Unread) != 1 {
+		t.Errorf("a point that cannot be read: %+v", st)
+	}
+}
+
+func TestDue(t *testing.T) {
+	p := pace{retry: time.Minute, quiet: 5 * time.Minute}
+	inc := syncer.Decision{Mode: syncer.Incremental, Reasons: []syncer.Reason{syncer.Changes}}
+	retry := syncer.Decision{Mode: syncer.Incremental, Reasons: []syncer.Reason{syncer.Changes, syncer.Retry}}
+	full := syncer.Decision{Mode: syncer.Full, Step: true, Reasons: []syncer.Reason{syncer.FilterEdited}, EarliestStart: noon.Add(time.Minute)}
+	for _, c := range []struct {
+		what    string
+		d       syncer.Decision
+		last    time.Time
+		changed bool
+		backoff time.Time
+		at      time.Time
+		run     bool
+	}{
+		{"inactive", syncer.Decision{Idle: "off"}, noon, true, time.Time{}, noon, false},
+		{"a change", inc, noon, true, time.Time{}, noon, true},
+		{"no change", inc, noon, false, time.Time{}, noon.Add(time.Second), false},
+		{"a change in a back-off", inc, noon, true, noon.Add(time.Second), noon, false},
+		{"quiet, just before", inc, noon, false, time.Time{}, noon.Add(5*time.Minute - 1), false},
+		{"quiet, exactly", inc, noon, false, time.Time{}, noon.Add(5 * time.Minute), true},
+		{"retry, just before", retry, noon, false, time.Time{}, noon.Add(time.Minute - 1), false},
+		{"retry, exactly", retry, noon, false, time.Time{}, noon.Add(time.Minute), true},
+		{"CTRY-7: inside the delay", full, noon, true, time.Time{}, noon.Add(time.Minute - 1), false},
+		{"CTRY-7: after the delay", full, noon, false, time.Time{}, noon.Add(time.Minute), true},
+		{"never ran", inc, time.Time{}, false, time.Time{}, noon, true},
+	} {
+		if got := due(c.d, ranAt(c.last), c.changed, c.backoff, p, c.at); got.run != c.run {
+			t.Errorf("%s: %+v", c.what, got)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	s := Status{Started: noon, Interval: 5 * time.Second}
+	if s.Healthy(noon) == "" {
+		t.Error("healthy before it knows anything")
+	}
+	s.Known, s.Beat = true, noon
+	if why := s.Healthy(noon.Add(30 * time.Second)); why != "" {
+		t.Error(why)
+	}
+	if s.Healthy(noon.Add(3*time.Minute)) == "" {
+		t.Error("a loop that stands still is healthy")
+	}
+}
