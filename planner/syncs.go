@@ -148,6 +148,9 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 			m.plan.Syncs[j].Decision = impact.Decision
 		}
 	}
+	for _, d := range impact.Obstacles {
+		m.obstacle(d)
+	}
 	for _, v := range impact.Verdicts {
 		m.refuse(providers.Diagnostic{
 			Severity: providers.SeverityError, Code: "LIMIT", Addr: sync.Addr, Refused: true, Summary: v.Message,
@@ -167,6 +170,14 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 	}
 	m.keep(&step, &m.plan.Content[len(m.plan.Content)-1])
 	m.plan.Steps = append(m.plan.Steps, step)
+}
+
+// obstacle tells once of what keeps runs from being made, however many.
+func (m *making) obstacle(d providers.Diagnostic) {
+	same := func(o providers.Diagnostic) bool { return o.Code == d.Code && o.Summary == d.Summary }
+	if !slices.ContainsFunc(m.plan.Refusals, same) && !slices.ContainsFunc(m.plan.Warnings, same) {
+		m.report(m.objects[d.Addr], d)
+	}
 }
 
 // prune drops from every After what has no step, and checks that the rest can

@@ -27,6 +27,11 @@ type Sync struct {
 	// that is not in the table keeps the target as it is and is reported.
 	Standings map[string]Meaning `json:"standings"`
 
+	// Requires is a stream of what keeps a run from being made, read before
+	// anything else of it: the fields of each record are a Diagnostic. A plan
+	// tells of it; a run with any is refused, and nothing is transferred.
+	Requires *End `json:"requires,omitempty"`
+
 	Policy  Policy           `json:"policy"`
 	LRT     time.Time        `json:"lrt,omitzero"`
 	LSRT    time.Time        `json:"lsrt,omitzero"`

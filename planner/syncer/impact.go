@@ -38,7 +38,8 @@ type Impact struct {
 	Calls   int       `json:"calls"` // reads; those of the source are shared
 	Records int       `json:"records"`
 
-	Verdicts []Verdict `json:"verdicts,omitempty"` // limits it breaks
+	Verdicts  []Verdict              `json:"verdicts,omitempty"`  // limits it breaks
+	Obstacles []providers.Diagnostic `json:"obstacles,omitempty"` // what keeps the run from being made
 
 	changes []frames // by part, while the Syncer is open
 	parts   []schema.Part

@@ -25,7 +25,8 @@ type job struct {
 	asTable bool              // another sync routes by its target
 	table   *table            // what its target holds in the end, when asTable and it ran
 
-	withheld string // why nothing is withdrawn
+	withheld  string // why nothing is withdrawn
+	obstacles []providers.Diagnostic
 
 	class    *class
 	mappings []mapping   // by part
@@ -70,8 +71,13 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 	if err != nil {
 		return jobs, err
 	}
+	each(jobs, func(j *job) { j.err = s.preflight(ctx, j, byAddr, writing) })
 	for _, level := range levels {
-		each(level, func(j *job) { j.err = s.route(ctx, j, byAddr, writing) })
+		each(level, func(j *job) {
+			if j.err == nil {
+				j.err = s.route(ctx, j, byAddr, writing)
+			}
+		})
 		ready := slices.DeleteFunc(slices.Clone(level), func(j *job) bool {
 			return j.err != nil || j.Decision.Mode == None
 		})

@@ -144,6 +144,8 @@ func (s *Syncer) Preview(ctx context.Context, tasks []Task) ([]Impact, error) {
 	var errs []error
 	for _, j := range jobs {
 		switch {
+		case j.err != nil && len(j.obstacles) > 0: // it is why: what may not be read cannot be previewed
+			errs = append(errs, fmt.Errorf("%s: %w", j.Sync.Addr, blocked(j.obstacles)))
 		case j.err != nil:
 			errs = append(errs, fmt.Errorf("%s: %w", j.Sync.Addr, j.err))
 		case j.impact != nil:

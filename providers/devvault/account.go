@@ -76,7 +76,7 @@ func (v *vault) userBody(u *user) body {
 			b = append(b, "last_login__v", formatMillis(m.lastLogin))
 		}
 	}
-	return append(b, "security_profile__v", profile, "active__v", active, "is_domain_admin__v", isAdmin(profile), "domain_id__v", v.domain,
+	return append(b, "security_profile__v", profile, "active__v", active, fieldDomainAdmin, isAdmin(profile) || u.text(fieldDomainAdmin) != "", "domain_id__v", v.domain,
 		"domain_active__v", u.active(), "group_id__v", []int{}, "created_date__v", formatMillis(v.created), "created_by__v", 1,
 		"modified_date__v", formatMillis(v.created), "modified_by__v", 1)
 }

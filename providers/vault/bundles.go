@@ -29,6 +29,7 @@ var bundles = []bundle{
 	},
 }
 
+// manageIntegrations: to see connections; to see and change what stands below.
 var manageIntegrations = []grant{{grantAction, "manage_connections__v", "granted"}, {grantAction, "manage_integrations__v", "granted"}}
 
 func readAll(object string) []grant {

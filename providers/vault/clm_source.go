@@ -108,7 +108,7 @@ func (s *clmSource) prepare(ctx context.Context) (err error) {
 		if s.country, err = s.recordNames(ctx, objCountry); err != nil {
 			return err
 		}
-		if s.product, err = s.recordNames(ctx, "product__v"); err != nil {
+		if s.product, err = s.recordNames(ctx, objProduct); err != nil {
 			return err
 		}
 	}

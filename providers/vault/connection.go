@@ -20,8 +20,10 @@ type connectionBody struct {
 	CRM            addrs.Instance `json:"crm" schema:"required,replace" refers:"vault" doc:"The CRM vault."`
 	ContentAPIName *string        `json:"content_api_name" schema:"computed" doc:"API name of the connection in the content vault, where it is a duplicate; left out, it is the one whose remote vault is crm."`
 
-	CRMAPIName string `json:"crm_api_name" schema:"readonly" doc:"API name of the connection in the CRM vault."`
-	State      string `json:"state" schema:"readonly" doc:"active, or pending while one of the two sides has not approved it."`
+	CRMAPIName  string `json:"crm_api_name" schema:"readonly" doc:"API name of the connection in the CRM vault."`
+	ContentUser string `json:"content_user" schema:"volatile" doc:"Id of the connection's authorized user in the content vault (PERM-5)."`
+	CRMUser     string `json:"crm_user" schema:"volatile" doc:"The same in the CRM vault."`
+	State       string `json:"state" schema:"readonly" doc:"active, or pending while one of the two sides has not approved it."`
 }
 
 // States of a connection.
@@ -79,11 +81,12 @@ type connectionRecord struct {
 	API    string
 	Remote string // vault id, "" before the other side is known
 	Active bool
+	User   string // id of the authorized user
 }
 
 // connectionRecords reads all connections of a vault, in one query.
 func (v *vault) connectionRecords(ctx context.Context) ([]connectionRecord, error) {
-	rows, err := v.caller().all(ctx, "SELECT id, api_name__sys, remote_vault_id__sys, status__v, state__v FROM "+objConnection)
+	rows, err := v.caller().all(ctx, "SELECT id, api_name__sys, remote_vault_id__sys, status__v, state__v, authorized_connection_user__sys FROM "+objConnection)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +95,7 @@ func (v *vault) connectionRecords(ctx context.Context) ([]connectionRecord, erro
 		state := r.one("state__v")
 		list[n] = connectionRecord{
 			ID: r.text("id"), API: r.text("api_name__sys"), Remote: r.text("remote_vault_id__sys"),
+			User:   r.one("authorized_connection_user__sys"),
 			Active: r.one("status__v") == "active__v" && !strings.HasPrefix(state, "pending"),
 		}
 	}
@@ -180,8 +184,9 @@ func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items
 }
 
 func (s sides) body(want *connectionBody) connectionBody {
-	now := connectionBody{Type: want.Type, Content: want.Content, CRM: want.CRM, CRMAPIName: s.crm.API, State: connectionActive}
+	now := connectionBody{Type: want.Type, Content: want.Content, CRM: want.CRM, CRMAPIName: s.crm.API, CRMUser: s.crm.User, State: connectionActive}
 	if s.content != nil {
+		now.ContentUser = s.content.User
 		now.ContentAPIName = &s.content.API
 	}
 	if len(s.pending(want)) > 0 {

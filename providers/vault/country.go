@@ -97,6 +97,8 @@ type scope struct {
 	Fields []string `json:"fields,omitempty"` // clm_content: target fields that the rules fill
 	Refs   []refMap `json:"refs,omitempty"`   // clm_content: target fields that hold references (RULE-2)
 	Object string   `json:"object,omitempty"` // reference: what is referred to
+
+	Preflight *preflight `json:"preflight,omitempty"`
 }
 
 // refMap says what a target field refers to, and what becomes of a reference

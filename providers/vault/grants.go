@@ -116,6 +116,30 @@ func (s grants) allows(g grant) bool {
 	return false
 }
 
+// closed is the set with what it implies: whoever may edit, create or delete may
+// read. It is the one form of equal access (PERM-5).
+func (s grants) closed() grants {
+	all := make(grants, len(s))
+	for g := range s {
+		all[g] = true
+		if g.Kind != grantAction {
+			all[grant{g.Kind, g.Name, "read"}] = true
+		}
+	}
+	return all
+}
+
+// without is the set less some of it.
+func (s grants) without(less grants) grants {
+	rest := make(grants, len(s))
+	for g := range s {
+		if !less[g] {
+			rest[g] = true
+		}
+	}
+	return rest
+}
+
 // sorted lists the set in the order in which plans show it.
 func (s grants) sorted() []grant {
 	list := make([]grant, 0, len(s))
@@ -153,14 +177,7 @@ type grantChange struct {
 // unless the set is exact.
 func changeGrants(wanted, live, made grants, exact bool) grantChange {
 	c := grantChange{Add: grants{}, Revoke: grants{}, Made: grants{}}
-	for g := range wanted {
-		switch {
-		case !live.allows(g):
-			c.Add[g], c.Made[g] = true, true
-		case made[g]:
-			c.Made[g] = true
-		}
-	}
+	wanted = wanted.closed()
 	for g := range made {
 		if !wanted[g] && live[g] {
 			c.Revoke[g] = true
@@ -173,17 +190,21 @@ func changeGrants(wanted, live, made grants, exact bool) grantChange {
 			}
 		}
 	}
+	rest := live.without(c.Revoke)
+	for g := range wanted {
+		switch {
+		case !rest.allows(g):
+			c.Add[g], c.Made[g] = true, true
+		case made[g]:
+			c.Made[g] = true
+		}
+	}
 	return c
 }
 
 // after is what a set gives once it is changed.
 func (c grantChange) after(live grants) grants {
-	s := grants{}
-	for g := range live {
-		if !c.Revoke[g] {
-			s[g] = true
-		}
-	}
+	s := live.without(c.Revoke)
 	for g := range c.Add {
 		s[g] = true
 	}

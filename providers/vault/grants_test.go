@@ -86,14 +86,16 @@ func TestChangeGrants(t *testing.T) {
 		exact              bool
 		want               grantChange
 	}{
-		"PERM-4: added, never replaced":      {newGrants(read), newGrants(action), nil, false, grantChange{newGrants(read), grants{}, newGrants(read)}},
-		"PERM-4: others' grants stay":        {grants{}, newGrants(read), nil, false, grantChange{grants{}, grants{}, grants{}}},
-		"PERM-4: only accord's are revoked":  {grants{}, newGrants(read, action), newGrants(read), false, grantChange{grants{}, newGrants(read), grants{}}},
-		"PERM-4: what is gone is forgotten":  {grants{}, grants{}, newGrants(read), false, grantChange{grants{}, grants{}, grants{}}},
-		"PERM-4: exact takes the rest":       {newGrants(read), newGrants(read, action), newGrants(read), true, grantChange{grants{}, newGrants(action), newGrants(read)}},
-		"PERM-5: edit implies read":          {newGrants(read), newGrants(edit), nil, false, grantChange{grants{}, grants{}, grants{}}},
-		"PERM-5: edit of all implies a read": {newGrants(field), newGrants(all), nil, false, grantChange{grants{}, grants{}, grants{}}},
-		"granted before, still wanted":       {newGrants(read), newGrants(read), newGrants(read), false, grantChange{grants{}, grants{}, newGrants(read)}},
+		"PERM-4: added, never replaced":                          {newGrants(read), newGrants(action), nil, false, grantChange{newGrants(read), grants{}, newGrants(read)}},
+		"PERM-4: others' grants stay":                            {grants{}, newGrants(read), nil, false, grantChange{grants{}, grants{}, grants{}}},
+		"PERM-4: only accord's are revoked":                      {grants{}, newGrants(read, action), newGrants(read), false, grantChange{grants{}, newGrants(read), grants{}}},
+		"PERM-4: what is gone is forgotten":                      {grants{}, grants{}, newGrants(read), false, grantChange{grants{}, grants{}, grants{}}},
+		"PERM-4: exact takes the rest":                           {newGrants(read), newGrants(read, action), newGrants(read), true, grantChange{grants{}, newGrants(action), newGrants(read)}},
+		"PERM-5: edit implies read":                              {newGrants(read), newGrants(edit), nil, false, grantChange{grants{}, grants{}, grants{}}},
+		"PERM-5: edit of all implies a read":                     {newGrants(field), newGrants(all), nil, false, grantChange{grants{}, grants{}, grants{}}},
+		"PERM-5: read stays where the edit that implied it goes": {newGrants(read), newGrants(edit), nil, true, grantChange{newGrants(read), newGrants(edit), newGrants(read)}},
+		"PERM-5: edit is written with its read":                  {newGrants(edit), grants{}, nil, false, grantChange{newGrants(edit, read), grants{}, newGrants(edit, read)}},
+		"granted before, still wanted":                           {newGrants(read), newGrants(read), newGrants(read), false, grantChange{grants{}, grants{}, newGrants(read)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, changeGrants(c.wanted, c.live, c.made, c.exact)); diff != "" {

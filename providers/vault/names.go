@@ -148,6 +148,7 @@ const (
 	objPoint       = "integration_point__sys"
 	objSettings    = "connection_settings__v"
 	objCountry     = "country__v"
+	objProduct     = "product__v"
 
 	fieldLRT  = "last_run_time__sys" // found by the label below
 	fieldLSRT = "last_successful_run_time__sys"
@@ -166,6 +167,9 @@ var objectAliases = [][2]string{
 	{"user_exception_message__v", "exception_message__sys"},
 	{"user_exception_item__v", "exception_item__sys"},
 }
+
+// adminProfiles are security profiles that may do everything.
+var adminProfiles = []string{"system_admin__v", "vault_owner__v"}
 
 // features that route by country (CTRY-1): the object type of
 // connection_settings__v that holds the filter, and the record's name.
@@ -193,6 +197,7 @@ const (
 	partPresentation = "presentation"
 	partCountry      = "country"
 	partReference    = "reference"
+	partObstacle     = "obstacle"
 )
 
 // partOfTarget and its inverse: the document type of a part in the CRM vault.

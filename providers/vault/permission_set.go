@@ -152,7 +152,7 @@ func (g grant) renamed(name func(string) string) grant {
 // that is granted whole, each action and permission that is granted. Equal
 // access in other words is found too (PERM-5).
 func project(b *permissionSetBody, live grants, name func(string) string) permissionSetBody {
-	now := permissionSetBody{Vault: b.Vault, Name: b.Name, Exact: b.Exact, Grants: live.strings()}
+	now := permissionSetBody{Vault: b.Vault, Name: b.Name, Exact: b.Exact, Grants: live.closed().strings()}
 	has := func(list ...grant) bool {
 		return !slices.ContainsFunc(list, func(g grant) bool { return !live.allows(g.renamed(name)) })
 	}
@@ -330,7 +330,7 @@ func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *re
 	}
 	change := changeGrants(grantsOf(c.Desired, name), live, recordedGrants(c.Recorded), exact)
 	c.Set("granted", resource.Set[string](change.Made.strings()))
-	c.Set("grants", resource.Set[string](change.after(live).strings()))
+	c.Set("grants", resource.Set[string](change.after(live).closed().strings()))
 	if created {
 		c.Set("created", true)
 	}
@@ -485,6 +485,12 @@ func (p *Provider) writePermissionSet(ctx context.Context, _ *resource.Env, c *r
 	if c.Planned.Grants == nil { // what is asked for was not known when planned
 		change := changeGrants(grantsOf(body, name), set.grants(), recordedGrants(c.Recorded), body.Exact != nil && *body.Exact)
 		add, revoke = change.Add, change.Revoke
+	}
+	rest := set.grants().without(revoke)
+	for g := range parseGrants(c.Planned.Grants) {
+		if !rest.allows(g) { // it was implied by what is taken back
+			add[g] = true
+		}
 	}
 	if err := set.change(add, revoke); err != nil {
 		c.Fail(providers.Errorf(providers.Invalid, "permission set %s: %v", body.Name, err))

@@ -89,11 +89,17 @@ var streams = []schema.Stream{
 		Doc:   "What references of a content vault mean in a CRM vault, by Link, else by External ID (RULE-2). It is read by key only.",
 		Parts: []schema.Part{{Name: partReference, Title: "references"}},
 	},
+	{
+		Name: streamPreflight, Instance: "vault", Ordered: true,
+		Doc:   "What keeps a run from being made: rights that somebody lacks (PERM-5), and a settings record of another vault (CTRY-13).",
+		Parts: []schema.Part{{Name: partObstacle, Title: "obstacles"}},
+	},
 }
 
 // Streams.
 const (
 	streamReference         = "reference"
+	streamPreflight         = "preflight"
 	streamCLM               = "clm"
 	streamCLMContent        = "clm_content"
 	streamCountry           = "country"
@@ -127,6 +133,8 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.clmTargetRecords(ctx, v, req, yield)
 		case streamCountry:
 			p.countryRecords(ctx, v, req, yield)
+		case streamPreflight:
+			p.obstacles(ctx, v, req, yield)
 		case streamReference:
 			p.referenceRecords(ctx, v, req, yield)
 		case streamConnectionCountry:

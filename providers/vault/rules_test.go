@@ -313,8 +313,9 @@ func TestRefreshedSandbox(t *testing.T) {
 		t.Errorf("CTRY-13: %+v", problems)
 	}
 	for addr, s := range c.syncs() {
-		if s.Active || !strings.Contains(s.Idle, "CTRY-13") {
-			t.Errorf("CTRY-13: %s is active: %q", addr, s.Idle)
+		found := w.obstacles(s)
+		if len(found) != 1 || found[0].Code != "CTRY-13" || !found[0].Refused || found[0].Addr != keyed("country_filter", "crm", "a") {
+			t.Errorf("CTRY-13: %s is not stopped: %+v", addr, found)
 		}
 	}
 }

@@ -62,11 +62,12 @@ type syncMaker struct {
 	settings      func(*vault) ([]settingsRecord, error)
 	rules         func(*link) (*integrationRule, error)
 	now           func(*vault) (time.Time, error)
+	referred      map[sourceField]string // what references of content vaults refer to
 }
 
 func newSyncMaker(p *Provider, changes []providers.Change) *syncMaker {
 	s := &syncMaker{p: p, after: &resource.Env{Refs: providers.Refs{}}, before: &resource.Env{Refs: providers.Refs{}},
-		live: map[addrs.Instance]*providers.Object{}, types: map[string][]addrs.Instance{}}
+		live: map[addrs.Instance]*providers.Object{}, types: map[string][]addrs.Instance{}, referred: map[sourceField]string{}}
 	for _, c := range changes {
 		if c.After != nil {
 			s.after.Refs[c.Addr] = *c.After
@@ -161,9 +162,6 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	if err != nil {
 		return nil, err
 	}
-	if filter.crm != "" && filter.crm != strconv.FormatInt(l.crm.id, 10) {
-		sync.Active, sync.Idle = false, "CTRY-13: "+otherVault(filter.crm, l.crm).Summary
-	}
 	if point.Name == "clm_country" {
 		s.country(l, sync, filter, names)
 	} else if err := s.clm(ctx, l, sync, point, filter, names); err != nil {
@@ -173,6 +171,18 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 		sync.Active, sync.Idle = false, "CONN-3: it would move data "+l.forbidden(flow)
 	}
 	sync.Needs = s.needs(l, point)
+	if sync.Active {
+		check := s.preflight(l, point, parent, sync)
+		if filter.crm != "" && filter.crm != strconv.FormatInt(l.crm.id, 10) {
+			other := refused(otherVault(filter.crm, l.crm))
+			other.Path = ""
+			if filters := s.around.at(l.addr).filters; len(filters) > 0 {
+				other.Addr = filters[0]
+			}
+			check.Known = append(check.Known, other)
+		}
+		sync.Requires = &providers.End{Instance: l.crm.addr, Stream: streamPreflight, Scope: scope{Preflight: check}.raw()}
+	}
 	return sync, nil
 }
 
@@ -359,6 +369,13 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 			return nil, nil, nil, err
 		}
 		if rule.Reference != nil {
+			known, err := l.content.documentFields(ctx)
+			if err != nil {
+				return nil, nil, nil, contractError("read the document fields of "+l.content.addr.String(), err)
+			}
+			if source, err := known.Field(b.Source); err == nil {
+				s.referred[sourceField{l.content, b.Source}] = source.ObjectType
+			}
 			rule.Reference.Records = providers.End{Instance: l.crm.addr, Stream: streamReference, Scope: scope{Object: rule.Reference.Object}.raw()}
 		}
 		rules = append(rules, rule)

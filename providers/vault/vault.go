@@ -33,6 +33,7 @@ type vault struct {
 	types      memo[*vaultapi.DocumentType]
 	lifecycles memo[*vaultapi.Lifecycle]
 	values     memo[[]vaultapi.Labelled]
+	accesses   accesses
 }
 
 // memo keeps answers about a vault's shape, which does not change while a
@@ -163,9 +164,11 @@ func (v *vault) now(ctx context.Context) (time.Time, error) {
 // askNow is now, but asks in any case: a development server's clock may have
 // been set.
 func (v *vault) askNow(ctx context.Context) (time.Time, error) {
-	if _, err := v.reader.Me(ctx); err != nil {
+	u, err := v.reader.Me(ctx)
+	if err != nil {
 		return time.Time{}, err
 	}
+	v.met(u)
 	if t, ok := v.clock.read(); ok {
 		return t, nil
 	}

@@ -1,0 +1,57 @@
+package syncer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"accord/lang/addrs"
+	"accord/providers"
+)
+
+// preflight reads what keeps a run from being made. A run with anything is
+// refused, with all of it in one error, before its lease is taken; a preview
+// goes on, and tells.
+func (s *Syncer) preflight(ctx context.Context, j *job, byAddr map[addrs.Instance]*job, writing bool) error {
+	if j.Sync.Requires == nil || !j.mayRun(byAddr) {
+		return nil
+	}
+	err := s.records(ctx, providers.RecordsRequest{End: *j.Sync.Requires}, &j.read, func(r *providers.Record) error {
+		var d providers.Diagnostic
+		if err := json.Unmarshal(r.Fields, &d); err != nil {
+			return fmt.Errorf("reading what keeps a run from being made: %w", err)
+		}
+		j.obstacles = append(j.obstacles, d)
+		return nil
+	})
+	if err != nil || len(j.obstacles) == 0 || !writing {
+		return err
+	}
+	j.ran, j.status = true, Refused
+	err = blocked(j.obstacles)
+	o := j.outcome()
+	o.Err = err
+	s.emit(Finished{Addr: j.Sync.Addr, Outcome: &o})
+	return err
+}
+
+// mayRun: it shall, or its route table may turn out changed.
+func (j *job) mayRun(byAddr map[addrs.Instance]*job) bool {
+	if j.Decision.Mode != None || j.Sync.Route.Table == nil || !j.Sync.Active || j.Decision.Idle != "" {
+		return j.Decision.Mode != None
+	}
+	table := byAddr[*j.Sync.Route.Table]
+	return table != nil && table.Decision.Mode != None
+}
+
+// blocked is one error of all obstacles: what, whose, where, and what to do.
+func blocked(obstacles []providers.Diagnostic) error {
+	var what, advice []string
+	for _, d := range obstacles {
+		what = append(what, strings.TrimSuffix(d.Summary, "."))
+		advice = append(advice, d.Detail)
+	}
+	e := &providers.Error{Kind: providers.Refused, Op: "nothing was transferred", Addr: obstacles[0].Addr, Message: obstacles[0].Code + ": " + strings.Join(what, ". "), Advice: strings.Join(advice, "\n")}
+	return e
+}

@@ -1,0 +1,375 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/resource"
+	"accord/providers/vaultapi"
+)
+
+// preflight is what must hold before a run begins (PERM-5, CTRY-13). It is made
+// with the sync; what it says of users is asked only when a run is due.
+type preflight struct {
+	Connection string                 `json:"connection"`
+	Subjects   []subject              `json:"subjects,omitempty"`
+	Known      []providers.Diagnostic `json:"known,omitempty"` // what is known to be wrong
+}
+
+// subject is somebody who must have rights in one vault, for a run.
+type subject struct {
+	Vault addrs.Instance `json:"vault"`
+	User  string         `json:"user,omitempty"` // id; "": who accord logs in as
+	Needs []string       `json:"needs,omitempty"`
+}
+
+// preflight says what a run of a point needs: no more than follows from the
+// configuration.
+func (s *syncMaker) preflight(l *link, point *pointBody, parent *integrationBody, sync *providers.Sync) *preflight {
+	p := &preflight{Connection: l.addr.String()}
+	content, crm := s.needsOf(l, point, sync)
+	login := sync.Engine == providers.EngineAccord
+	if login {
+		p.Subjects = append(p.Subjects, subject{Vault: l.content.addr, Needs: content.strings()}, subject{Vault: l.crm.addr, Needs: crm.strings()})
+	} else {
+		own := newGrants(manageIntegrations...)
+		own[grant{grantObject, objSettings, "read"}] = true
+		p.Subjects = append(p.Subjects, subject{Vault: l.crm.addr, Needs: own.strings()})
+	}
+	if o := s.live[l.addr]; o != nil {
+		var now connectionBody
+		if o.Decode(&now) == nil {
+			for _, side := range []struct {
+				vault *vault
+				user  string
+				needs grants
+			}{{l.content, now.ContentUser, content}, {l.crm, now.CRMUser, crm}} {
+				if side.user == "" {
+					continue
+				}
+				who := subject{Vault: side.vault.addr, User: side.user}
+				if !login { // it is who moves the content
+					who.Needs = side.needs.strings()
+				}
+				p.Subjects = append(p.Subjects, who)
+			}
+		}
+	}
+	p.Known = append(p.Known, s.adminSets(l, parent.Type)...)
+	return p
+}
+
+// needsOf are the rights in both vaults that moving content through a point
+// takes.
+func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (content, crm grants) {
+	content, crm = newGrants(manageIntegrations[0]), newGrants(manageIntegrations...)
+	read := func(to grants, object string) { to[grant{grantObject, object, "read"}] = true }
+	read(content, objCountry)
+	read(crm, objSettings)
+	if point.Name == "clm_country" {
+		for _, g := range every(grantObject, objConnectionCountry) {
+			content[g] = true
+		}
+		return content, crm
+	}
+	read(content, objProduct)
+	if sync.Route.Table != nil {
+		read(content, objConnectionCountry)
+	}
+	for _, r := range sync.Rules {
+		if r.Reference == nil {
+			continue
+		}
+		read(crm, r.Reference.Object)
+		if object := s.referred[sourceField{l.content, r.From}]; object != "" {
+			read(content, object)
+		}
+	}
+	return content, crm
+}
+
+// sourceField is a document field of a content vault.
+type sourceField struct {
+	vault *vault
+	name  string
+}
+
+// bundleOf is which bundle of grants administers an integration (PERM-1..3).
+var bundleOf = map[string]string{"clm": "clm_integration", "country": "country_integration"}
+
+// adminSets holds the permission sets that are declared for the administrators
+// of an integration against what they grant: as planned, where the plan changes
+// them, else as they are.
+func (s *syncMaker) adminSets(l *link, integration string) []providers.Diagnostic {
+	b := bundleByName(bundleOf[integration])
+	var found []providers.Diagnostic
+	for _, addr := range s.types["permission_set"] {
+		body, _, err := resource.Ref[permissionSetBody](s.after, addr)
+		if err != nil || b == nil || body.Vault != l.crm.addr || !slices.Contains(body.Bundles, b.Name) {
+			continue
+		}
+		given := body.Grants
+		before, _, err := resource.Ref[permissionSetBody](s.before, addr)
+		if o := s.live[addr]; err == nil && slices.Equal(before.Grants, body.Grants) && o != nil {
+			var now permissionSetBody
+			if o.Decode(&now) != nil {
+				continue
+			}
+			given = now.Grants
+		}
+		if given == nil {
+			continue
+		}
+		live, missing := parseGrants(given), grants{}
+		for _, g := range b.Grants {
+			if !live.allows(g) && !live.allows(g.renamed(otherName)) {
+				missing[g] = true
+			}
+		}
+		if len(missing) > 0 {
+			found = append(found, lacking(addr, fmt.Sprintf("The permission set %s of %s lacks %s", body.Name, body.Vault, shortGrants(missing)),
+				"accord apply grants it again; somebody has taken it away."))
+		}
+	}
+	return found
+}
+
+func lacking(addr addrs.Instance, summary, detail string) providers.Diagnostic {
+	return providers.Diagnostic{Severity: providers.SeverityWarning, Code: "PERM-5", Addr: addr, Summary: summary, Detail: detail + " Until then no run of this connection begins."}
+}
+
+// otherName is the other name that sources give an object.
+func otherName(object string) string {
+	for _, pair := range objectAliases {
+		for n, name := range pair {
+			if name == object {
+				return pair[1-n]
+			}
+		}
+	}
+	return object
+}
+
+// obstacles reads the stream "preflight": everything that keeps a run from
+// being made, at once.
+func (p *Provider) obstacles(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	s, err := scopeOf(req.End)
+	if err == nil && s.Preflight == nil {
+		err = providers.Errorf(providers.Invalid, "the stream %s needs to be told what a run needs", req.End.Stream)
+	}
+	if err != nil {
+		yield(providers.Batch{}, contractError("look for what keeps a run from being made", err))
+		return
+	}
+	found := slices.Clone(s.Preflight.Known)
+	calls := 0
+	for _, who := range s.Preflight.Subjects {
+		at, err := p.vault(who.Vault)
+		if err == nil {
+			var d []providers.Diagnostic
+			var n int
+			if d, n, err = at.lacks(ctx, who, s.Preflight.Connection); err == nil {
+				found, calls = append(found, d...), calls+n
+			}
+		}
+		if err != nil {
+			yield(providers.Batch{}, contractError("check permissions in "+who.Vault.String(), err))
+			return
+		}
+	}
+	now, err := v.now(ctx)
+	if err != nil {
+		yield(providers.Batch{}, contractError("read the clock", err))
+		return
+	}
+	records := make([]providers.Record, 0, len(found))
+	for n, d := range found {
+		raw, err := json.Marshal(d)
+		if err != nil {
+			yield(providers.Batch{}, contractError("write down an obstacle", err))
+			return
+		}
+		records = append(records, providers.Record{Part: partObstacle, Key: fmt.Sprintf("%03d", n), Title: d.Summary, Standing: d.Code, Fields: raw})
+	}
+	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: calls}, nil)
+}
+
+// lacks says what somebody may not do that a run needs.
+func (v *vault) lacks(ctx context.Context, who subject, connection string) ([]providers.Diagnostic, int, error) {
+	a, calls, err := v.accessOf(ctx, who.User)
+	if err != nil || a.hidden {
+		return nil, calls, err
+	}
+	name := fmt.Sprintf("The user %s, as whom accord logs in to %s,", a.name, v.addr)
+	if who.User != "" {
+		name = fmt.Sprintf("The authorized user of %s in %s, %s,", connection, v.addr, cmp.Or(a.name, "user "+who.User))
+	}
+	at, err := addrs.ParseInstance(connection)
+	if err != nil {
+		at = v.addr
+	}
+	switch {
+	case a.gone:
+		return []providers.Diagnostic{lacking(at, name+" is not there any more", "Choose another user on the connection's record, under Admin > Connections.")}, calls, nil
+	case a.inactive:
+		return []providers.Diagnostic{lacking(at, name+" is inactive", "Activate the user, or choose another one on the connection's record, under Admin > Connections.")}, calls, nil
+	case a.all:
+		return nil, calls, nil
+	}
+	missing := grants{}
+	for _, g := range parseGrants(who.Needs).sorted() {
+		own := g
+		if g.Kind == grantObject {
+			o, err := v.named(ctx, g.Name)
+			switch {
+			case errors.Is(err, vaultapi.NotFound):
+				continue // an object that is not there is an error of its own
+			case err != nil && vaultapi.KindOf(err) != vaultapi.Permission:
+				return nil, calls, err
+			case err == nil:
+				own.Name = o.Name
+			}
+		}
+		if !a.allows(own) {
+			missing[own] = true
+		}
+	}
+	if len(missing) == 0 {
+		return nil, calls, nil
+	}
+	v.forgetAccess(who.User) // it is asked for again as soon as it was mended
+	return []providers.Diagnostic{lacking(at, name+" may not: "+shortGrants(missing),
+		fmt.Sprintf("Grant it in %s, in a permission set of the user's security profile (Admin > Users & Groups > Permission Sets).", v.addr))}, calls, nil
+}
+
+// named is an object by the name that a need gives it.
+func (v *vault) named(ctx context.Context, object string) (*vaultapi.Object, error) {
+	if object == objConnectionCountry {
+		return v.connectionCountry(ctx)
+	}
+	return v.object(ctx, object)
+}
+
+// userAccess is what a user may do in a vault.
+type userAccess struct {
+	name     string
+	all      bool // an administrator
+	inactive bool
+	gone     bool
+	hidden   bool // who accord logs in as may not see it
+	rights   map[string]vaultapi.Grants
+	actions  bool // vault actions are among them
+	asked    time.Time
+}
+
+// allows reports whether the user may do what g says; edit, create and delete
+// imply read.
+func (a *userAccess) allows(g grant) bool {
+	if a.all {
+		return true
+	}
+	if g.Kind == grantAction {
+		return !a.actions || a.rights["vault_actions."+g.Name]["execute"]
+	}
+	rights := a.rights["object."+g.Name+".object_actions"]
+	if g.Verb == "read" {
+		return rights["read"] || rights["edit"] || rights["create"] || rights["delete"]
+	}
+	return rights[g.Verb]
+}
+
+// knownFor is how long what a user may do is believed: a run every few seconds
+// does not ask every time.
+const knownFor = 5 * time.Minute
+
+// accesses keeps what users may do in one vault.
+type accesses struct {
+	mu   sync.Mutex
+	kept map[string]*userAccess
+}
+
+// met keeps who accord logs in as, where that is an administrator: there is
+// nothing else to ask.
+func (v *vault) met(me vaultapi.User) {
+	if !slices.Contains(adminProfiles, me.SecurityProfile) {
+		return
+	}
+	v.accesses.mu.Lock()
+	defer v.accesses.mu.Unlock()
+	v.accesses.keep("", &userAccess{name: me.Name, all: true, asked: time.Now()})
+}
+
+func (a *accesses) keep(user string, is *userAccess) {
+	if a.kept == nil {
+		a.kept = map[string]*userAccess{}
+	}
+	a.kept[user] = is
+}
+
+func (v *vault) forgetAccess(user string) {
+	v.accesses.mu.Lock()
+	delete(v.accesses.kept, user)
+	v.accesses.mu.Unlock()
+}
+
+// accessOf asks what a user may do, once for all runs that begin together.
+func (v *vault) accessOf(ctx context.Context, user string) (*userAccess, int, error) {
+	v.accesses.mu.Lock()
+	defer v.accesses.mu.Unlock()
+	if a := v.accesses.kept[user]; a != nil && time.Since(a.asked) < knownFor {
+		return a, 0, nil
+	}
+	a := &userAccess{asked: time.Now(), rights: map[string]vaultapi.Grants{}}
+	ask := func() (u vaultapi.User, err error) {
+		if user == "" {
+			return v.reader.Me(ctx)
+		}
+		return v.reader.User(ctx, vaultapi.ID(user))
+	}
+	u, err := ask()
+	calls := 1
+	switch kind := vaultapi.KindOf(err); {
+	case err == nil:
+	case user != "" && kind == vaultapi.NotFound:
+		a.gone = true
+		return a, calls, nil
+	case user != "" && kind == vaultapi.Permission:
+		a.hidden = true
+	default:
+		return nil, calls, err
+	}
+	a.name = u.Name
+	a.inactive = !a.hidden && user != "" && !bool(u.Active)
+	a.all = slices.Contains(adminProfiles, u.SecurityProfile)
+	if !a.all && !a.hidden && !a.inactive {
+		var list []vaultapi.UserPermission
+		calls++
+		if user == "" {
+			list, err = v.reader.Permissions(ctx, "")
+		} else {
+			list, err = v.reader.UserPermissions(ctx, vaultapi.ID(user), "")
+		}
+		switch kind := vaultapi.KindOf(err); {
+		case err == nil:
+		case kind == vaultapi.Permission, kind == vaultapi.Invalid:
+			a.hidden = true
+		default:
+			return nil, calls, err
+		}
+		for _, p := range list {
+			a.rights[p.Name] = p.Grants
+			a.actions = a.actions || strings.HasPrefix(p.Name, "vault_actions.")
+		}
+	}
+	v.accesses.keep(user, a)
+	return a, calls, nil
+}
