@@ -40,6 +40,10 @@ type Request struct {
 	Freeze   bool
 	Approved *plan.Plan
 
+	// Resume plans what is left of Approved: runs that it did not show are not
+	// begun.
+	Resume bool
+
 	// Instances as Configure found them.
 	Instances map[addrs.Instance]providers.Object
 }
@@ -116,6 +120,7 @@ func (m *making) gather(context.Context) {
 		}
 		o.recorded = rec
 	}
+	m.openIntents()
 	m.sorted = slices.SortedFunc(maps.Values(m.objects), func(a, b *object) int { return a.addr.Compare(b.addr) })
 	for _, o := range m.sorted {
 		o.replace = m.chosen.replace[o.addr]
@@ -124,7 +129,7 @@ func (m *making) gather(context.Context) {
 			m.leave(o)
 		case o.desired != nil:
 			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
-		default:
+		case o.recorded != nil:
 			m.refs[o.addr] = *remembered(o.recorded)
 			o.removal = m.removalOf(o)
 		}
@@ -136,7 +141,10 @@ func (m *making) readAll(ctx context.Context) {
 	for _, o := range m.sorted {
 		switch {
 		case o.unreachable, o.left && o.recorded == nil:
-		case m.req.Assume && o.recorded != nil:
+		case o.question() == nil:
+			o.missing = true // an intent without an object: nothing can be looked for
+			m.resolve(o)
+		case m.req.Assume && o.recorded != nil && len(o.open) == 0:
 			o.assume()
 		default:
 			unread = append(unread, o)
@@ -154,28 +162,13 @@ func (m *making) readAll(ctx context.Context) {
 		o.read = true
 		m.plan.Reads.Objects++
 		m.checkImport(o)
-		m.adoptBegun(o)
+		m.resolve(o)
 	}
 	m.plan.Reads.Instances = len(m.req.Instances)
 }
 
 // assume takes an object for what the state remembers of it.
 func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
-
-// adoptBegun takes over what an interrupted apply created: the intent is on
-// record, the outcome is not, and the object is there.
-func (m *making) adoptBegun(o *object) {
-	if o.recorded != nil || o.live == nil {
-		return
-	}
-	for _, in := range m.req.State.Open {
-		if in.Addr == o.addr && in.Action == string(providers.Create) && in.Object != nil {
-			recorded := *in.Object
-			recorded.ID = o.live.ID
-			o.recorded, o.recovered = &recorded, true
-		}
-	}
-}
 
 // planAll plans level by level, so that each object sees those it refers to as
 // they will be.
@@ -341,7 +334,7 @@ func (m *making) judge(o *object) {
 			o.action, o.record = providers.Update, true
 		}
 	}
-	if o.action == providers.NoAction && (o.recovered || m.entryDiffers(o)) {
+	if o.action == providers.NoAction && (len(o.open) > 0 || m.entryDiffers(o)) {
 		o.record = true
 	}
 }
@@ -378,7 +371,7 @@ func (m *making) changes(context.Context) {
 		case o.recorded != nil: // until it is removed, others may refer to it
 			m.plan.Objects = append(m.plan.Objects, *remembered(o.recorded))
 		}
-		if o.action == providers.NoAction && !(o.desired == nil && o.missing) {
+		if o.action == providers.NoAction && (!(o.desired == nil && o.missing) || len(o.open) > 0) {
 			m.plan.Unchanged++
 			continue
 		}
@@ -434,7 +427,7 @@ func planBody(o *providers.Object) []byte {
 
 // drift notes what changed outside since it was recorded.
 func (m *making) drift(o *object) {
-	if o.recorded == nil || o.recovered || o.assumed {
+	if o.recorded == nil || o.assumed || len(o.open) > 0 {
 		return
 	}
 	c := o.drifted()

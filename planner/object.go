@@ -37,8 +37,8 @@ type object struct {
 	assumed     bool // not read: live is as remembered
 	replace     bool // someone asks for a new one
 
-	imported  *lang.Import // takes it over by its id
-	recovered bool         // recorded comes from an intent whose outcome was lost
+	imported *lang.Import   // takes it over by its id
+	open     []state.Intent // what was begun, and came to no known end
 }
 
 // boundary turns a body of the language into an object of the contract.

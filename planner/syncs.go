@@ -30,6 +30,7 @@ func (m *making) syncs(ctx context.Context) {
 		return
 	}
 	m.leaveRuns(ctx, tasks)
+	m.resumeRuns(tasks)
 	for i := range tasks {
 		t := &tasks[i]
 		if o := m.objects[t.Sync.Addr]; o == nil || !o.left {
@@ -73,6 +74,16 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 		}
 		if idle != "" && t.Decision.Mode != syncer.None {
 			t.Decision = syncer.Decision{At: t.Decision.At, Idle: idle}
+		}
+	}
+}
+
+// resumeRuns keeps out what was not approved of what is resumed.
+func (m *making) resumeRuns(tasks []syncer.Task) {
+	for i := range tasks {
+		t := &tasks[i]
+		if m.req.Resume && t.Decision.Step && m.req.Approved.Step(providers.Ref{Addr: t.Sync.Addr, Sync: true}) == nil {
+			t.Decision = syncer.Decision{At: t.Decision.At, Idle: "it is not part of what is resumed"}
 		}
 	}
 }

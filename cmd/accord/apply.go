@@ -36,7 +36,7 @@ vaults first, then the syncs that follow from it. With a saved plan it does that
 plan, and takes no option that would change it.
 
 What fails stops what depends on it and nothing else. Everything begun is on
-record; after an interruption or a crash, run the same command again.`,
+record; after an interruption or a crash, accord resume goes on.`,
 		Example: `  accord apply
   accord apply -auto-approve -json
   accord plan -out=canada.plan && accord apply canada.plan`,

@@ -27,6 +27,7 @@ type planOptions struct {
 	detailedExit bool
 
 	approved *plan.Plan // held against the plan that is made
+	resume   bool       // which is what is left of the approved one
 }
 
 func (o *planOptions) flags(cmd *cobra.Command) {
@@ -51,7 +52,7 @@ func (o *planOptions) request(w *workspace, st *state.State) planner.Request {
 	return planner.Request{
 		Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow,
 		Target: o.target, Exclude: o.exclude, Replace: o.replace, Assume: !o.refresh,
-		Freeze: o.out != "", Approved: o.approved,
+		Freeze: o.out != "", Approved: o.approved, Resume: o.resume,
 	}
 }
 

@@ -450,9 +450,10 @@ func (c *cli) runStateHistory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		made := madeBy(ctx, store, versions)
 		if c.json {
 			for n, v := range versions {
-				_ = c.line("state_version", fmt.Sprintf("serial %d", v.Serial), map[string]any{"version": v, "present": n == 0})
+				_ = c.line("state_version", fmt.Sprintf("serial %d", v.Serial), map[string]any{"version": v, "present": n == 0, "command": made[n].Command, "change_ref": made[n].ChangeRef})
 			}
 			return nil
 		}
@@ -461,16 +462,35 @@ func (c *cli) runStateHistory(ctx context.Context) error {
 			return nil
 		}
 		t := tabwriter.NewWriter(c.stdout, 2, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "serial\tsaved\tbytes")
+		fmt.Fprintln(t, "serial\tsaved\tbytes\tby\tfor\t")
 		for n, v := range versions {
 			present := ""
 			if n == 0 {
 				present = "\tpresent"
 			}
-			fmt.Fprintf(t, "%d\t%s\t%d%s\n", v.Serial, v.Saved.UTC().Format(time.RFC3339), v.Size, present)
+			fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s%s\n", v.Serial, v.Saved.UTC().Format(time.RFC3339), v.Size, clean(made[n].Command), clean(made[n].ChangeRef), present)
 		}
 		return t.Flush()
 	})
+}
+
+// madeBy finds the apply that each version came from; the zero Operation where
+// it came from none. Versions are newest first.
+func madeBy(ctx context.Context, store state.Store, versions []state.Version) []planner.Operation {
+	made := make([]planner.Operation, len(versions))
+	for n, v := range versions {
+		if st, err := store.At(ctx, v.Serial); err == nil {
+			if op := planner.LastOperation(st); op != nil {
+				made[n] = *op
+			}
+		}
+	}
+	for n := range made {
+		if n+1 < len(made) && made[n].ID == made[n+1].ID && made[n].Ended.Equal(made[n+1].Ended) {
+			made[n] = planner.Operation{} // kept from the version before
+		}
+	}
+	return made
 }
 
 func (c *cli) runStateRestore(ctx context.Context, serial uint64) error {

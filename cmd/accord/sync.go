@@ -88,7 +88,34 @@ func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
 	}
 	outcomes := w.planner.Syncer.Run(ctx, tasks)
 	progress.clear()
+	if err := w.oweUnfinished(ctx, tasks, outcomes); err != nil {
+		return err
+	}
 	return c.syncReport(ctx, tasks, outcomes, o)
+}
+
+// oweUnfinished promises the full runs that an interrupt kept from beginning.
+func (w *workspace) oweUnfinished(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	ended := map[addrs.Instance]bool{}
+	for _, o := range outcomes {
+		ended[o.Addr] = o.Status == syncer.Clean || o.Status == syncer.Faulty || o.Status == syncer.Skipped
+	}
+	for _, t := range tasks {
+		if t.Decision.Mode != syncer.Full || ended[t.Sync.Addr] {
+			continue
+		}
+		reasons := make([]string, len(t.Decision.Reasons))
+		for i, r := range t.Decision.Reasons {
+			reasons[i] = string(r)
+		}
+		if err := w.journal.Owe(context.WithoutCancel(ctx), t.Sync.Addr, reasons); err != nil {
+			return fmt.Errorf("record what is left to do: %w", err)
+		}
+	}
+	return nil
 }
 
 // choose narrows the tasks to the addresses that were given, and asks for a
@@ -167,8 +194,8 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, o syncOptions) error {
 	code := exitOK
 	for _, out := range outcomes {
-		if out.Err == nil {
-			continue
+		if out.Err == nil || ctx.Err() != nil && out.Status != syncer.Refused {
+			continue // after an interrupt, that is all there is to say
 		}
 		c.diagnosticsOf(nil, out.Addr.String(), out.Err)
 		if got := exitCode(out.Err); got != exitError || code == exitOK {
@@ -194,6 +221,9 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 	}
 	switch {
 	case ctx.Err() != nil:
+		if !c.json {
+			fmt.Fprintf(c.stdout, "\n%s What was done is on record. To go on: accord resume\n", bold("Interrupted."))
+		}
 		return told(exitInterrupted)
 	case code != exitOK:
 		return told(code)

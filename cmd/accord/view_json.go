@@ -93,6 +93,9 @@ func (c *cli) planLines(p *plan.Plan) {
 	if p.Assumed {
 		_ = c.line("assumed", "What the state remembers was not read again", nil)
 	}
+	for _, r := range p.Resolved {
+		_ = c.line("resolved", resolvedText(r), map[string]any{"resolved": r})
+	}
 	for _, mv := range p.Moves {
 		_ = c.line("resource_moved", fmt.Sprintf("%s is now %s", mv.From, mv.To), map[string]any{"from": mv.From, "to": mv.To})
 	}

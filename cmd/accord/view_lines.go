@@ -5,6 +5,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
+	"accord/planner"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -43,6 +44,7 @@ var lineTypes = []lineType{
 	{"partial", "The plan is about a part: what was asked for, and how many objects are left out.", fields{
 		"target": []string{}, "exclude": []string{}, "left_out": 0}},
 	{"assumed", "What the state remembers was not read again.", nil},
+	{"resolved", "What came of a call of an earlier apply whose answer was lost.", fields{"resolved": plan.Resolved{}}},
 	{"resource_moved", "A recorded object has another name.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
 	{"resource_drift", "An object changed outside this configuration.", fields{"change": plan.Change{}}},
 	{"planned_change", "What this configuration changes.", fields{"change": plan.Change{}}},
@@ -53,6 +55,9 @@ var lineTypes = []lineType{
 	{"saved", "A plan was saved.", fields{"file": "", "digest": ""}},
 
 	// apply, destroy, sync, resume
+	{"resuming", "What was interrupted, and how much of it is left.", fields{
+		"command": "", "change_ref": "", "started": moment{}, "standing": planner.Begun, "steps": 0, "left": 0}},
+	{"resuming_run", "A run that was cut short or is owed, and is begun again.", fields{"addr": addrs.Instance{}, "why": ""}},
 	{"moved", "What is not as it was when the saved plan was made.", fields{"difference": plan.Difference{}}},
 	{"apply_start", "An object's change has begun.", fields{"addr": addrs.Instance{}, "action": providers.Create}},
 	{"apply_complete_step", "An object's change is done.", fields{"addr": addrs.Instance{}}},
@@ -82,7 +87,8 @@ var lineTypes = []lineType{
 	{"state_moved", "A recorded object has another address.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
 	{"state_forgotten", "An object is recorded no more.", fields{"address": addrs.Instance{}}},
 	{"state_replaced", "Another state is the present one.", fields{"serial": uint64(0), "lineage": "", "objects": 0}},
-	{"state_version", "A version of the state that is kept.", fields{"version": state.Version{}, "present": false}},
+	{"state_version", "A version of the state that is kept.", fields{
+		"version": state.Version{}, "present": false, "command": "", "change_ref": ""}},
 	{"state_unlocked", "The state's lock was taken away.", fields{"id": ""}},
 
 	// serve

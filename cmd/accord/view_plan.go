@@ -36,6 +36,7 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 	v := c.planView(p, verbose)
 	v.scope()
 	v.newly()
+	v.resolved()
 	if !concise {
 		v.reads()
 		v.moves()
@@ -81,6 +82,13 @@ func (v *planView) scope() {
 	}
 	if p.Assumed {
 		v.line("%s", yellow(wrap("! As remembered (-refresh=false): what the state remembers was not read again, so what changed in the vaults since is not seen.", "  ", v.width)))
+	}
+}
+
+// resolved says what came of calls whose answer was lost.
+func (v *planView) resolved() {
+	for _, r := range v.plan.Resolved {
+		v.text("  ", yellow("! ")+resolvedText(r))
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	}
 	text += "."
 	if r.Interrupted {
-		text += " What was done is on record. Run the same command again to go on."
+		text += " What was done is on record. To go on: accord resume"
 	}
 	fmt.Fprintf(c.stdout, "\n%s\n", wrap(text, "", screenWidth(c.stdout)))
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"accord/lang/schema"
+	"accord/planner"
+	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
 )
@@ -23,6 +25,10 @@ var enums = map[reflect.Type][]any{
 	reflect.TypeFor[providers.Severity](): {providers.SeverityError, providers.SeverityWarning},
 	reflect.TypeFor[providers.Kind](): {providers.Invalid, providers.NotFound, providers.Exists, providers.Permission, providers.Throttled,
 		providers.Transient, providers.Ambiguous, providers.Refused, providers.Access, providers.Internal},
+	reflect.TypeFor[planner.Standing](): {planner.Begun, planner.Done, planner.Incomplete, planner.Interrupted},
+	reflect.TypeFor[plan.Finding]():     {plan.WasDone, plan.NotDone, plan.HalfDone},
+	reflect.TypeFor[plan.Reason](): {plan.Declared, plan.Lost, plan.Found, plan.Imported, plan.Edited, plan.Drifted, plan.Follows, plan.Forced, plan.Requested, plan.Protects,
+		plan.BlockGone, plan.KeyGone, plan.Disabled, plan.ModuleGone, plan.ModuleKeyGone, plan.ModuleDisabled, plan.RemovedBlock, plan.Destroyed},
 	reflect.TypeFor[providers.Verb](): {providers.WriteCreate, providers.WriteUpdate, providers.WriteRestore, providers.WriteWithdraw},
 	reflect.TypeFor[schema.Removal](): {schema.Forget, schema.Deactivate, schema.Reset, schema.Revoke, schema.Delete},
 	reflect.TypeFor[syncer.Mode]():    {syncer.None, syncer.Incremental, syncer.Full},

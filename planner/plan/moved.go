@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"accord/lang/addrs"
+	"accord/providers"
 )
 
 // Moved says what is different in the changes of a plan made again from those
@@ -30,6 +31,27 @@ func Moved(approved, now *Plan) string {
 	}
 	for addr, c := range was {
 		return fmt.Sprintf("%s was planned as %s, and nothing would now be done", addr, c.Action)
+	}
+	return ""
+}
+
+// Exceeds says what a plan does that was not approved, "" when it does the same
+// or less: what is left of an apply that was cut short. An action may have been
+// done in part, so that another leads to the same.
+func Exceeds(approved, now *Plan) string {
+	for i := range now.Steps {
+		s := &now.Steps[i]
+		if s.Ref.Sync || s.Record {
+			continue
+		}
+		was := approved.Step(s.Ref)
+		switch {
+		case was == nil || was.Item == nil:
+			return fmt.Sprintf("%s would be: %s", s.Ref.Addr, s.Item.Action)
+		case was.Item.Action == s.Item.Action:
+		case was.Item.Action == providers.Remove, s.Item.Action == providers.Remove, s.Item.Action == providers.Replace:
+			return fmt.Sprintf("%s was approved as %s, and would be: %s", s.Ref.Addr, was.Item.Action, s.Item.Action)
+		}
 	}
 	return ""
 }

@@ -37,6 +37,10 @@ type Plan struct {
 	// Assumed: what the state remembers was not read again (-refresh=false).
 	Assumed bool `json:"assumed,omitempty"`
 
+	// Resolved are calls of an earlier apply whose outcome was not known, and
+	// what was found of them now.
+	Resolved []Resolved `json:"resolved,omitempty"`
+
 	Moves     []Move     `json:"moves,omitempty"`   // other names for what is recorded; the objects stay as they are
 	Drift     []Change   `json:"drift,omitempty"`   // changed outside, since recorded
 	Changes   []Change   `json:"changes,omitempty"` // what this configuration changes; unchanged ones are not listed
@@ -187,6 +191,24 @@ type Move struct {
 	To   addrs.Instance `json:"to"`
 	Place
 }
+
+// Resolved is what came of a call whose answer was lost.
+type Resolved struct {
+	Addr   addrs.Instance   `json:"addr"`
+	Action providers.Action `json:"action"`
+	At     time.Time        `json:"at"` // when it was begun
+	Found  Finding          `json:"found"`
+}
+
+// Finding says what was found of a call.
+type Finding string
+
+// What may be found.
+const (
+	WasDone  Finding = "done"
+	NotDone  Finding = "not_done"
+	HalfDone Finding = "half_done" // it is as neither before nor after
+)
 
 // Content is what one sync's run does.
 type Content struct {

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"accord/lang/addrs"
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/state"
+)
+
+func (c *cli) resumeCommand() *cobra.Command {
+	var o applyOptions
+	cmd := &cobra.Command{
+		Use:   "resume",
+		Short: "Go on with what was interrupted",
+		Long: `Goes on with an apply or a run that was interrupted, or whose process died. It says
+what that was, finds out what came of calls whose answer was lost, and does what is
+left of what was approved: the same sources, whatever the files say by now, and
+for each run no more than its plan showed. Nobody is asked again. What the approved
+plan did not show is refused.`,
+		Example: `  accord resume
+  accord resume -json`,
+		Annotations: exits(exitRecords, exitRefused, exitLocked, exitStale, exitAccess, exitInterrupted),
+		Args:        noArguments,
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runResume(cmd.Context(), o) },
+	}
+	o.failOn.flag(cmd)
+	return cmd
+}
+
+func (c *cli) runResume(ctx context.Context, o applyOptions) error {
+	st, err := c.peek(ctx)
+	if err != nil {
+		return err
+	}
+	op := planner.LastOperation(st)
+	switch {
+	case op != nil && op.Standing != planner.Done && op.Approved != nil:
+		return c.resumeApply(ctx, op, o)
+	case len(st.Open) > 0:
+		return misused("Run accord plan to see what is left, then accord apply: both find out what came of it.",
+			"%s was begun without a known end, and what was approved is not on record", count(len(st.Open), "change"))
+	}
+	return c.resumeRuns(ctx, op, o)
+}
+
+// peek reads the state as it is now.
+func (c *cli) peek(ctx context.Context) (*state.State, error) {
+	w, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if err := w.openStore(ctx); err != nil {
+		return nil, err
+	}
+	return w.store.Read(ctx)
+}
+
+// resumeApply brings an apply to its end, as it was approved.
+func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, o applyOptions) error {
+	w, err := c.thaw(ctx, op.Approved)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	lock, err := w.store.Lock(ctx, "resume "+op.Command)
+	if err != nil {
+		return err
+	}
+	w.closers = append(w.closers, lock.Unlock)
+	if now := planner.LastOperation(lock.State()); now == nil || now.ID != op.ID || now.Standing == planner.Done {
+		return nothingToResume()
+	}
+	o.planOptions = approved(op.Approved.Plan)
+	o.resume, o.noSync = true, op.NoSync
+	p, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
+	if err != nil {
+		return err
+	}
+	c.diagnostics(warnings)
+	c.resuming(op, p)
+	if len(p.Refusals) > 0 {
+		return c.refused(w, p)
+	}
+	if more := plan.Exceeds(op.Approved.Plan, p); more != "" {
+		return &exit{code: exitStale, err: fmt.Errorf("what is left is not what was approved: %s. Plan again, and apply that", more)}
+	}
+	op.Standing, op.Ended = planner.Begun, time.Time{}
+	return w.apply(ctx, p, lock, op, o)
+}
+
+// resuming says what was interrupted, and what was found of it.
+func (c *cli) resuming(op *planner.Operation, p *plan.Plan) {
+	how := map[planner.Standing]string{planner.Begun: "was cut short", planner.Interrupted: "was interrupted", planner.Incomplete: "did not do everything"}[op.Standing]
+	ref := ""
+	if op.ChangeRef != "" {
+		ref = " (" + clean(op.ChangeRef) + ")"
+	}
+	left := 0
+	for _, s := range p.Steps {
+		if op.Approved.Plan.Step(s.Ref) != nil {
+			left++
+		}
+	}
+	text := fmt.Sprintf("accord %s%s, begun at %s, %s: %s of %d left", clean(op.Command), ref, op.Started.Format(time.RFC3339), how, count(left, "step"), len(op.Approved.Plan.Steps))
+	if c.json {
+		_ = c.line("resuming", text, map[string]any{"command": op.Command, "change_ref": op.ChangeRef, "started": op.Started, "standing": op.Standing, "steps": len(op.Approved.Plan.Steps), "left": left})
+		for _, r := range p.Resolved {
+			_ = c.line("resolved", resolvedText(r), map[string]any{"resolved": r})
+		}
+		return
+	}
+	fmt.Fprintln(c.stdout, wrap(text+".", "", screenWidth(c.stdout)))
+	v := c.planView(p, false)
+	v.resolved()
+}
+
+// resolvedText says what came of a call.
+func resolvedText(r plan.Resolved) string {
+	found := map[plan.Finding]string{plan.WasDone: "it was done", plan.NotDone: "it was not done", plan.HalfDone: "it was done in part"}[r.Found]
+	return fmt.Sprintf("%s: the answer to %s, begun at %s, was lost; %s", r.Addr, r.Action, r.At.UTC().Format(time.RFC3339), found)
+}
+
+func nothingToResume() error {
+	return misused("What is due is run by: accord sync", "There is nothing to resume: no apply and no run was interrupted")
+}
+
+// resumeRuns goes on with the runs that were cut short, and does those that are
+// owed.
+func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOptions) error {
+	w, err := c.load()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.openProviders(ctx); err != nil {
+		return err
+	}
+	if err := w.openState(ctx); err != nil {
+		return err
+	}
+	st, err := w.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	cut, err := w.cutShort(ctx, op)
+	if err != nil {
+		return err
+	}
+	settings, applied := planner.AppliedSettings(st)
+	if len(cut) == 0 || !applied {
+		return nothingToResume()
+	}
+	found, err := w.connect(ctx, w.planner.AppliedInstances(st), nil, false)
+	if err != nil {
+		return err
+	}
+	progress := c.progress()
+	if err := w.openSyncer(settings, progress.syncer); err != nil {
+		return err
+	}
+	tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+	if err != nil {
+		return err
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		why, is := cut[t.Sync.Addr]
+		if !is {
+			t.Decision = syncer.Decision{At: t.Decision.At}
+			continue
+		}
+		full := t.Memory.Last != nil && t.Memory.Last.Mode == state.Full && t.Memory.Last.Outcome != state.Clean && t.Memory.Last.Outcome != state.Faulty
+		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: full}, w.planner.Now())
+		text := fmt.Sprintf("%s: %s", t.Sync.Addr, why)
+		if c.json {
+			_ = c.line("resuming_run", text, map[string]any{"addr": t.Sync.Addr, "why": why})
+		} else {
+			fmt.Fprintln(c.stdout, wrap(text+".", "", screenWidth(c.stdout)))
+		}
+	}
+	syncer.TablesFirst(tasks)
+	outcomes := w.planner.Syncer.Run(ctx, tasks)
+	progress.clear()
+	if err := w.oweUnfinished(ctx, tasks, outcomes); err != nil {
+		return err
+	}
+	return c.syncReport(ctx, tasks, outcomes, syncOptions{failOn: o.failOn})
+}
+
+// cutShort finds the runs that did not come to their end, and those that are
+// owed, with the words for it. What -no-sync left is owed to accord sync.
+func (w *workspace) cutShort(ctx context.Context, op *planner.Operation) (map[addrs.Instance]string, error) {
+	syncs, err := w.journal.Syncs(ctx)
+	if errors.Is(err, state.ErrNoJournal) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	cut := map[addrs.Instance]string{}
+	for _, addr := range syncs {
+		m, err := w.journal.Memory(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		open, err := w.journal.Open(ctx, addr)
+		if err != nil {
+			return nil, err
+		}
+		last := m.Last
+		switch {
+		case last != nil && last.Outcome == "":
+			cut[addr] = fmt.Sprintf("its %s run of %s came to no end", last.Mode, last.Started.UTC().Format(time.RFC3339))
+		case last != nil && last.Outcome == state.Interrupted:
+			cut[addr] = fmt.Sprintf("its %s run of %s was interrupted", last.Mode, last.Started.UTC().Format(time.RFC3339))
+		case len(open) > 0:
+			cut[addr] = count(len(open), "batch") + " of an earlier run without a known end"
+		case len(m.Owed) > 0 && (op == nil || !op.NoSync):
+			cut[addr] = "a full run is owed (" + strings.Join(m.Owed, ", ") + ")"
+		}
+	}
+	return cut, nil
+}

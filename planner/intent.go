@@ -1,0 +1,83 @@
+package planner
+
+import (
+	"accord/lang/schema"
+	"accord/planner/plan"
+	"accord/providers"
+	"accord/state"
+)
+
+// openIntents gives every object what was begun of it without a known end. One
+// that neither the configuration nor the state knows any more is looked for all
+// the same: it may be there, and then it is ours.
+func (m *making) openIntents() {
+	for _, in := range m.req.State.Open {
+		addr := in.Addr
+		for _, move := range m.plan.Moves {
+			if move.From == addr {
+				addr = move.To
+			}
+		}
+		o := m.objects[addr]
+		if o == nil {
+			provider, typ, instance := m.typeOf(addr.Type)
+			if typ == nil || instance {
+				continue
+			}
+			o = &object{addr: addr, provider: provider, typ: typ}
+			m.objects[addr] = o
+		}
+		if o.desired == nil && o.recorded == nil && in.Object != nil {
+			begun := *in.Object
+			begun.Addr, begun.ID = addr, in.ID
+			o.recorded = &begun
+		}
+		o.open = append(o.open, in)
+	}
+}
+
+// resolve finds out, from what was read, what came of what was begun: done, and
+// then it is remembered as intended; or not, and then it is planned again.
+// Neither is a change that somebody made outside.
+func (m *making) resolve(o *object) {
+	if o.left {
+		return
+	}
+	for _, in := range o.open {
+		line := plan.Resolved{Addr: o.addr, Action: providers.Action(in.Action), At: in.At, Found: plan.NotDone}
+		switch {
+		case in.Action == string(providers.Remove):
+			if o.missing {
+				line.Found = plan.WasDone
+			}
+		case o.live != nil && in.Object != nil && o.as(in.Object):
+			line.Found = plan.WasDone
+			intended := *in.Object
+			intended.Addr, intended.ID = o.addr, o.live.ID
+			o.recorded = &intended
+		case o.live != nil && in.Object != nil && (o.recorded == nil || in.Action == string(providers.Replace)):
+			line.Found = plan.HalfDone
+			intended := *in.Object
+			intended.Addr, intended.ID = o.addr, o.live.ID
+			o.recorded = &intended // made by us, and not finished
+		case o.missing && o.recorded != nil, o.live != nil && o.recorded != nil && !o.as(o.recorded):
+			line.Found = plan.HalfDone
+		}
+		m.plan.Resolved = append(m.plan.Resolved, line)
+	}
+	if len(o.open) > 0 && o.recorded != nil && o.desired == nil {
+		m.refs[o.addr] = *remembered(o.recorded)
+		o.removal = m.removalOf(o)
+	}
+}
+
+// as reports whether the object is as an entry says, apart from what is
+// volatile, accord's own, or not kept.
+func (o *object) as(entry *state.Object) bool {
+	skip := flagged(o.typ, func(a schema.Attribute) bool { return a.Volatile || a.Local })
+	want := remembered(entry)
+	want.Body = plan.Without(entry.Body, skip...)
+	got := *o.live
+	got.Body = plan.Without(o.live.Body, skip...)
+	return len(refinement(want, &got)) == 0
+}
