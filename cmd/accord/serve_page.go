@@ -241,7 +241,7 @@ func viewRun(r state.Run, now time.Time) pageRun {
 	}
 	v.Published = int(r.Counts[syncer.Added] + r.Counts[syncer.Restored])
 	v.Updated, v.Withdrawn = int(r.Counts[syncer.Updated]), int(r.Counts[syncer.Withdrawn])
-	if len(r.Reasons) > 0 {
+	if len(r.Reasons) > 0 && r.Mode == state.Full {
 		v.Mode += " (" + strings.Join(r.Reasons, ", ") + ")"
 	}
 	return v
@@ -313,12 +313,15 @@ func howFar(t, now time.Time) string {
 	default:
 		far = fmt.Sprintf("%d d", int(d.Hours()/24))
 	}
-	at := t.UTC().Format("2006-01-02 15:04:05")
+	at := t.UTC().Format("15:04:05")
+	if t.UTC().Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
+		at = t.UTC().Format("2006-01-02 15:04")
+	}
 	switch {
 	case d < time.Second:
-		return at + " (now)"
+		return at
 	case future:
-		return at + " (in " + far + ")"
+		return at + ", in " + far
 	}
-	return at + " (" + far + " ago)"
+	return at + ", " + far + " ago"
 }

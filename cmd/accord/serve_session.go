@@ -42,6 +42,7 @@ func (s *server) session(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
+	w.holds = "serve"
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}

@@ -32,6 +32,8 @@ type workspace struct {
 	planner *planner.Planner
 	dev     *devServer
 	closers []func() error
+
+	holds string // leases of runs as this operation: "serve"; "": "sync"
 }
 
 // inputs are the flags by which variables are set.
@@ -153,7 +155,7 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	}
 	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Set: true, Share: l.Share, Place: l.Place} }
 	s, err := syncer.New(syncer.Options{
-		Provider: w.provider, Journal: w.journal, WorkDir: work,
+		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds,
 		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
 		Now:    time.Now, Events: events,
 	})

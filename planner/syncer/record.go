@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/providers"
 	"accord/state"
 )
@@ -49,7 +50,7 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 	if err := s.wait(ctx, j, j.Decision.EarliestStart, "the filter was edited; the run starts after the delay"); err != nil {
 		return err
 	}
-	lease, err := journal.Acquire(ctx, addr, cmp.Or(s.opts.Operation, "sync"), leaseFor)
+	lease, err := s.acquire(ctx, addr)
 	if err != nil {
 		var held *state.LeasedError
 		if errors.As(err, &held) {
@@ -85,6 +86,34 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 	go r.renew(journal)
 	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
 	return s.settle(ctx, j)
+}
+
+// serving is the operation of whoever runs points all the time, each for a
+// moment: others wait for their turn.
+const (
+	serving  = "serve"
+	patience = 30 * time.Second
+	again    = 200 * time.Millisecond
+)
+
+// acquire takes the lease of a sync. Who serves holds it often and briefly, so
+// whoever does not serve waits a while for it.
+func (s *Syncer) acquire(ctx context.Context, addr addrs.Instance) (state.Lease, error) {
+	operation := cmp.Or(s.opts.Operation, "sync")
+	began := s.opts.Now()
+	for said := false; ; said = true {
+		lease, err := s.opts.Journal.Acquire(ctx, addr, operation, leaseFor)
+		var held *state.LeasedError
+		if !errors.As(err, &held) || operation == serving || held.Lease.Holder.Operation != serving || s.opts.Now().Sub(began) >= patience {
+			return lease, err
+		}
+		if !said {
+			s.emit(Waiting{Addr: addr, Until: began.Add(patience), Why: "accord serve runs this point at the moment"})
+		}
+		if err := s.opts.Sleep(ctx, again); err != nil {
+			return lease, err
+		}
+	}
 }
 
 func (s *Syncer) wait(ctx context.Context, j *job, until time.Time, why string) error {
