@@ -149,6 +149,9 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	if diags.HasErrors() {
 		return nil, nil, w.planProblems(ctx, diags)
 	}
+	if !o.destroy { // what is to be removed needs no advice
+		diags = append(slices.Clone(w.advice), diags...)
+	}
 	return p, diags, nil
 }
 

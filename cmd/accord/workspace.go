@@ -33,7 +33,8 @@ type workspace struct {
 	dev     *devServer
 	closers []func() error
 
-	holds string // leases of runs as this operation: "serve"; "": "sync"
+	holds  string          // leases of runs as this operation: "serve"; "": "sync"
+	advice hcl.Diagnostics // warnings of what was evaluated
 }
 
 // inputs are the flags by which variables are set.
@@ -124,6 +125,7 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	if diags.HasErrors() {
 		return nil, w.cli.problems(lang.Arrange(diags))
 	}
+	w.advice = lang.Arrange(diags)
 	return diags, nil
 }
 
