@@ -49,7 +49,7 @@ memory of each process, calls by endpoint, and the forecast under the vendor's
 	sync.Flags().IntVar(&o.crms, "crms", 3, "how many CRM vaults")
 	sync.Flags().BoolVar(&o.again, "again", true, "then a full sync of what is unchanged, and an incremental one of 100 changes")
 	sync.Flags().StringVar(&o.keep, "keep", "", "work in this `DIR` and keep it")
-	cmd.AddCommand(sync)
+	cmd.AddCommand(sync, c.benchPlanCommand(), c.benchFloorCommand())
 	return cmd
 }
 
@@ -163,7 +163,9 @@ func (c *cli) runBenchSync(ctx context.Context, o benchOptions) error {
 // measured is what a run of accord took.
 type measured struct {
 	took time.Duration
+	user time.Duration    // CPU, with the children's
 	peak map[string]int64 // bytes of resident memory by process
+	out  bytes.Buffer
 }
 
 // child runs this program and watches the memory of its processes.
@@ -173,9 +175,8 @@ func (c *cli) child(ctx context.Context, dir string, args ...string) (*measured,
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{"-chdir=" + dir}, args...)...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
 	m := &measured{peak: map[string]int64{}}
+	cmd.Stdout, cmd.Stderr = &m.out, &m.out
 	started := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -188,7 +189,7 @@ func (c *cli) child(ctx context.Context, dir string, args ...string) (*measured,
 			select {
 			case <-stop:
 				return
-			case <-time.After(100 * time.Millisecond):
+			case <-time.After(20 * time.Millisecond):
 			}
 		}
 	})
@@ -197,8 +198,9 @@ func (c *cli) child(ctx context.Context, dir string, args ...string) (*measured,
 	watching.Wait()
 	m.took = time.Since(started)
 	if err != nil {
-		return nil, fmt.Errorf("accord %s: %w\n%s", strings.Join(args, " "), err, out.Bytes())
+		return nil, fmt.Errorf("accord %s: %w\n%s", strings.Join(args, " "), err, m.out.Bytes())
 	}
+	m.user = cmd.ProcessState.UserTime()
 	return m, nil
 }
 

@@ -18,6 +18,12 @@ var makers = map[string]func() providers.Provider{
 	"vault": vault.New,
 }
 
+func init() {
+	if os.Getenv(envBench) != "" {
+		makers = map[string]func() providers.Provider{"bench": newBenchProvider}
+	}
+}
+
 func builtins() []string {
 	names := make([]string, 0, len(makers))
 	for name := range makers {
