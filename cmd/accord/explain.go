@@ -78,6 +78,11 @@ var explanations = map[string]explanation{
 		"-target, -exclude and -replace take the address of an object, of a block (all its instances), of a module (all that is in it), and but for -replace of a vault (all that leads to it). One that names nothing is a slip: the plan would be about something else.",
 		"Write the address as accord plan or accord state list shows it.",
 	},
+	"SUPPRESS": {
+		"a suppression is of no use",
+		"A suppress block takes a known difference out of drift until its day is over. One that matches nothing suppresses nothing, or will hide something else one day.",
+		"Correct its address and attribute, give it a later day, or take it out.",
+	},
 	"PROMISE": {
 		"the content would not change as it was approved",
 		"A saved plan shows what each run does to each CRM vault. When it is applied the content is looked at again: no vault, no country, no direction (publish or withdraw) may be new, and at most 1 % or 10 more items, whichever is more, may be withdrawn than it showed.",

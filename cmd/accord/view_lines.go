@@ -78,6 +78,17 @@ var lineTypes = []lineType{
 		"name": "", "value": json.RawMessage{}, "sensitive": false}},
 	{"outputs", "The outputs as they were recorded, without sensitive ones.", fields{"outputs": map[string]json.RawMessage{}}},
 
+	// drift
+	{"drift", "An object was changed or taken away outside, and counts.", fields{"change": plan.Change{}}},
+	{"drift_suppressed", "A difference that a suppress block speaks of. One that has expired counts again, and is a line of drift too.", fields{
+		"change": plan.Change{}, "owner": "", "reason": "", "until?": "", "expired": false}},
+	{"drift_pending", "What the files say otherwise than was applied: not drift.", fields{"change": plan.Change{}}},
+	{"drift_unmanaged", "An object of a vault that is not under code.", fields{"object": providers.Object{}}},
+	{"sync_standing", "How far a sync is behind: whether a run is due and why, when it last succeeded, and how many items wait.", fields{
+		"addr": addrs.Instance{}, "title": "", "vault": addrs.Instance{}, "decision": syncer.Decision{}, "last_success?": moment{}, "failures": 0}},
+	{"drift_summary", "The totals of drift.", fields{
+		"changed": 0, "gone": 0, "suppressed": 0, "expired": 0, "pending": 0, "unmanaged": 0, "syncs_late": 0, "objects": 0, "unread": 0, "instances": 0}},
+
 	// show, state
 	{"state", "Which state it is.", fields{"serial": uint64(0), "lineage": ""}},
 	{"object", "One recorded object, without what is sensitive in it.", fields{"object": state.Object{}}},

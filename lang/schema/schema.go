@@ -39,6 +39,9 @@ type Type struct {
 
 	// Removals are what else a removed block may ask for, besides Forget.
 	Removals []Removal `json:"removals,omitempty"`
+
+	// Listed: the provider's List finds all objects of the type.
+	Listed bool `json:"listed,omitempty"`
 }
 
 // Removal is the word for what happens when a block is taken out.

@@ -82,7 +82,7 @@ func (t Type[T]) assemble() *resource {
 		}
 	}
 	return &resource{
-		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals},
+		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals, Listed: t.List != nil},
 		validate: func(env *Env, objects []providers.Object) []providers.Diagnostic {
 			return validate(c, env, objects, t.Validate)
 		},

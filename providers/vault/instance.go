@@ -117,7 +117,7 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 		e := contractError("connect "+i.Addr.String(), err)
 		e.Addr = i.Addr
 		if e.Advice == "" {
-			e.Path, e.Advice = unreached(i.Addr, vaultapi.KindOf(err))
+			e.Path, e.Advice = unreached(credentialNames(env.Config, i.Addr)[0], vaultapi.KindOf(err))
 		}
 		i.Fail(e)
 		return
@@ -133,10 +133,10 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 }
 
 // unreached says what to look at when a vault could not be connected.
-func unreached(addr addrs.Instance, kind vaultapi.Kind) (addrs.Path, string) {
+func unreached(name string, kind vaultapi.Kind) (addrs.Path, string) {
 	switch kind {
 	case vaultapi.Auth:
-		return "", fmt.Sprintf("Check the user and the password: %[1]s_USER and %[1]s_PASSWORD, or what the block names in their place. Nothing was written to any vault.", variableName(addr))
+		return "", fmt.Sprintf("Check the user and the password: %[1]s_USER and %[1]s_PASSWORD, or what the block names in their place. Nothing was written to any vault.", name)
 	case vaultapi.WrongVault:
 		return "/id", "A user of several vaults lands in another one where the host name is not exactly right. Correct url and id. Nothing was written to any vault."
 	case vaultapi.Transient, vaultapi.Throttled, vaultapi.Ambiguous:
@@ -303,15 +303,22 @@ func clientID(tool string) string {
 	return id[:min(len(id), 100)]
 }
 
+// credentialNames are the beginnings of the variables' names that a vault's
+// credentials may come from, the preferred first: who only reads prefers a user
+// who may only read, where there is one.
+func credentialNames(config providers.Config, addr addrs.Instance) []string {
+	name := variableName(addr)
+	if read := name + "_READ"; config.ReadOnly && (os.Getenv(read+"_USER") != "" || os.Getenv(read+"_PASSWORD") != "") {
+		return []string{read, name}
+	}
+	return []string{name}
+}
+
 // credentials finds user and password: variables first, then file or command,
 // then what the development server left.
 func credentials(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (string, vaultapi.Secret, error) {
 	name := variableName(addr)
-	pairs := []string{name}
-	if config.ReadOnly {
-		pairs = []string{name + "_READ", name}
-	}
-	for _, prefix := range pairs {
+	for _, prefix := range credentialNames(config, addr) {
 		user, password := os.Getenv(prefix+"_USER"), os.Getenv(prefix+"_PASSWORD")
 		switch {
 		case user != "" && password != "":
