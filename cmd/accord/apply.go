@@ -151,7 +151,9 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 		return err
 	}
 	c.diagnostics(warnings)
-	c.showPlan(p, o.verbose, o.concise)
+	if err := c.showPlan(p, o.look); err != nil {
+		return err
+	}
 	if len(p.Refusals) > 0 {
 		return c.refused(w, p)
 	}

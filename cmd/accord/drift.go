@@ -97,7 +97,7 @@ func (c *cli) showDrift(d *planner.Drift, verbose bool) {
 		c.driftLines(d)
 		return
 	}
-	v := driftView{planView: c.planView(&plan.Plan{}, verbose), drift: d}
+	v := driftView{planView: c.planView(documentOf(&plan.Plan{}), verbose), drift: d}
 	v.line("Read %s in %s in %s, and wrote nothing.", count(d.Reads.Objects, "object"), count(d.Reads.Instances, "vault"), round(d.Reads.Took))
 	v.changed()
 	v.suppressed()

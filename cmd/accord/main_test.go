@@ -47,14 +47,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"await":   awaitScript,
-			"edit":    editScript,
-			"copydir": copyDirScript,
-			"exits":   exitsScript,
-			"agekey":  ageKeyScript,
-			"lines":   linesScript,
-			"keep":    keepScript,
-			"absent":  absentScript,
+			"await":    awaitScript,
+			"edit":     editScript,
+			"copydir":  copyDirScript,
+			"exits":    exitsScript,
+			"agekey":   ageKeyScript,
+			"lines":    linesScript,
+			"document": documentScript,
+			"keep":     keepScript,
+			"absent":   absentScript,
 		},
 	})
 }

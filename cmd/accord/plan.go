@@ -15,6 +15,7 @@ import (
 
 type planOptions struct {
 	inputs
+	look
 	out          string
 	allow        []string
 	target       []string
@@ -22,8 +23,6 @@ type planOptions struct {
 	replace      []string
 	refresh      bool
 	destroy      bool
-	verbose      bool
-	concise      bool
 	detailedExit bool
 
 	approved *plan.Plan // held against the plan that is made
@@ -38,8 +37,7 @@ func (o *planOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&o.replace, "replace", nil, "delete what stands under this `ADDRESS`, and make it anew; may be repeated")
 	cmd.Flags().BoolVar(&o.refresh, "refresh", true, "read what is remembered again; with false the state is believed")
 	cmd.Flags().BoolVar(&o.detailedExit, "detailed-exitcode", false, "exit 2 when there is something to do")
-	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
-	cmd.Flags().BoolVar(&o.concise, "concise", false, "the verdict and the totals only")
+	o.look.flags(cmd)
 }
 
 // destroyFlag is for the commands that are not destroy themselves.
@@ -78,12 +76,16 @@ out. Only the vaults that the plan leads to are connected.`,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), o) },
 	}
 	o.flags(cmd)
+	o.formatFlags(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")
 	o.destroyFlag(cmd)
 	return cmd
 }
 
 func (c *cli) runPlan(ctx context.Context, o planOptions) error {
+	if err := o.look.check(c); err != nil {
+		return err
+	}
 	w, err := c.load()
 	if err != nil {
 		return err
@@ -107,7 +109,9 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 		return err
 	}
 	c.diagnostics(warnings)
-	c.showPlan(p, o.verbose, o.concise)
+	if err := c.showPlan(p, o.look); err != nil {
+		return err
+	}
 	if len(p.Refusals) > 0 {
 		return c.refused(w, p)
 	}

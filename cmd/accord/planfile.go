@@ -75,7 +75,11 @@ func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
 	if w.cli.json {
 		return w.cli.line("saved", "Saved: "+o.out, map[string]any{"file": o.out, "digest": f.Digest()})
 	}
-	_, err = fmt.Fprintf(w.cli.stdout, "\nSaved: %s (%s)  →  accord apply %s\n", o.out, f.Digest()[:19], o.out)
+	out := w.cli.stdout
+	if o.document() {
+		out = w.cli.stderr
+	}
+	_, err = fmt.Fprintf(out, "\nSaved: %s (%s)  →  accord apply %s\n", o.out, f.Digest()[:19], o.out)
 	return err
 }
 

@@ -123,7 +123,7 @@ func (c *cli) resuming(op *planner.Operation, p *plan.Plan) {
 		return
 	}
 	fmt.Fprintln(c.stdout, wrap(text+".", "", screenWidth(c.stdout)))
-	v := c.planView(p, false)
+	v := c.planView(documentOf(p), false)
 	v.resolved()
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 func (c *cli) showCommand() *cobra.Command {
-	var verbose bool
+	var l look
 	cmd := &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "Show the state, or a saved plan",
@@ -28,30 +28,42 @@ vault is asked.`,
 		Args:        upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return c.runShowPlan(args[0], verbose)
+				return c.runShowPlan(args[0], l)
 			}
-			return c.runShowState(cmd.Context())
+			return c.runShowState(cmd.Context(), l)
 		},
 	}
-	cmd.Flags().BoolVar(&verbose, "verbose", false, "list everything")
+	l.flags(cmd)
+	l.formatFlags(cmd)
 	return cmd
 }
 
-func (c *cli) runShowPlan(name string, verbose bool) error {
+func (c *cli) runShowPlan(name string, l look) error {
+	if err := l.check(c); err != nil {
+		return err
+	}
 	f, err := readPlan(name)
 	if err != nil {
 		return err
 	}
-	c.showPlan(f.Plan, verbose, false)
-	return nil
+	return c.showPlan(f.Plan, l)
 }
 
-func (c *cli) runShowState(ctx context.Context) error {
+func (c *cli) runShowState(ctx context.Context, l look) error {
+	if err := l.check(c); err != nil {
+		return err
+	}
+	if l.format == "markdown" || l.format == "html" {
+		return misused("Name a saved plan: accord show FILE -format="+l.format, "A state is shown as text or json, not as %s", l.format)
+	}
 	st, done, err := c.readState(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
+	if l.format == "json" {
+		return c.stateDocument(st)
+	}
 	if c.json {
 		_ = c.line("state", "State "+strconv.FormatUint(st.Serial, 10), map[string]any{"serial": st.Serial, "lineage": st.Lineage})
 		for _, o := range st.Sorted() {
@@ -79,6 +91,37 @@ func (c *cli) runShowState(ctx context.Context) error {
 		v.edits(edits, "    ", eachKey(nil))
 	}
 	return nil
+}
+
+// stateDocument is what -format=json prints of a state: all that is recorded,
+// but for what is sensitive and what is accord's own.
+type stateDocument struct {
+	FormatVersion string                     `json:"format_version" doc:"major.minor; additions raise the minor number"`
+	Kind          string                     `json:"kind" doc:"state"`
+	Lineage       string                     `json:"lineage"`
+	Serial        uint64                     `json:"serial"`
+	Objects       []*state.Object            `json:"objects"`
+	Outputs       map[string]json.RawMessage `json:"outputs" doc:"without sensitive ones"`
+}
+
+func (c *cli) stateDocument(st *state.State) error {
+	d := stateDocument{FormatVersion: uiVersion, Kind: "state", Lineage: st.Lineage, Serial: st.Serial, Objects: []*state.Object{}, Outputs: map[string]json.RawMessage{}}
+	for _, o := range st.Sorted() {
+		if o.Type != planner.SettingsType {
+			d.Objects = append(d.Objects, redacted(o))
+		}
+	}
+	for name, o := range st.Outputs {
+		if !o.Sensitive {
+			d.Outputs[name] = o.Value
+		}
+	}
+	b, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = c.stdout.Write(append(harmless(b), '\n'))
+	return err
 }
 
 // readState reads the state of the directory without its providers.

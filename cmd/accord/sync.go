@@ -173,9 +173,10 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 		broken += len(i.Verdicts)
 	}
 	if w.cli.json {
-		w.cli.planLines(p)
+		w.cli.planLines(documentOf(p))
 	} else {
-		v := w.cli.planView(p, o.verbose)
+		v := w.cli.planView(documentOf(p), o.verbose)
+		v.newly()
 		v.content()
 		v.syncs()
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
 )
@@ -76,7 +75,7 @@ func harmless(b []byte) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRune(b[i:])
-		if !commands(r) {
+		if r == '\n' || !commands(r) { // between members: in a text it is an escape
 			out = append(out, b[i:i+n]...)
 		}
 		i += n
@@ -86,7 +85,10 @@ func harmless(b []byte) []byte {
 
 // planLines prints a plan for machines: what drifted, what changes, what
 // happens to the content, which syncs run, and the totals.
-func (c *cli) planLines(p *plan.Plan) {
+func (c *cli) planLines(p *document) {
+	for _, n := range p.Newly {
+		_ = c.line("newly_receives", fmt.Sprintf("%s newly receives %s", n.Vault, n.Title), map[string]any{"newly": n})
+	}
 	if p.Partial() {
 		_ = c.line("partial", fmt.Sprintf("This plan is partial: %d objects are left out", p.LeftOut), map[string]any{"target": p.Target, "exclude": p.Exclude, "left_out": p.LeftOut})
 	}
@@ -115,11 +117,7 @@ func (c *cli) planLines(p *plan.Plan) {
 	for _, r := range p.Refusals {
 		_ = c.line("refused", r.Summary, map[string]any{"refusal": r})
 	}
-	n := p.Count()
-	_ = c.line("change_summary", "Plan", map[string]any{"changes": map[string]int{
-		"create": n.Create, "update": n.Update, "replace": n.Replace, "adopt": n.Adopt, "remove": n.Remove,
-		"drift": len(p.Drift), "full_syncs": n.Full, "in": n.In, "out": n.Out, "steps": len(p.Steps),
-	}})
+	_ = c.line("change_summary", p.Verdict, map[string]any{"changes": p.Totals})
 }
 
 // outcomeLine prints how one run ended.

@@ -45,13 +45,14 @@ var lineTypes = []lineType{
 		"target": []string{}, "exclude": []string{}, "left_out": 0}},
 	{"assumed", "What the state remembers was not read again.", nil},
 	{"resolved", "What came of a call of an earlier apply whose answer was lost.", fields{"resolved": plan.Resolved{}}},
+	{"newly_receives", "A country that a vault receives for the first time (CTRY-8); before all else that a plan says.", fields{"newly": newly{}}},
 	{"resource_moved", "A recorded object has another name.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
 	{"resource_drift", "An object changed outside this configuration.", fields{"change": plan.Change{}}},
 	{"planned_change", "What this configuration changes.", fields{"change": plan.Change{}}},
 	{"impact", "What happens to the content of one vault by one run.", fields{"content": plan.Content{}}},
 	{"sync_planned", "Whether a sync runs, how, and why.", fields{"sync": plan.SyncLine{}}},
 	{"refused", "Why the plan cannot be applied.", fields{"refusal": providers.Diagnostic{}}},
-	{"change_summary", "The totals of a plan.", fields{"changes": map[string]int{}}},
+	{"change_summary", "The totals of a plan.", fields{"changes": totals{}}},
 	{"saved", "A plan was saved.", fields{"file": "", "digest": ""}},
 
 	// apply, destroy, sync, resume

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fatih/color"
+	"github.com/spf13/cobra"
 
 	"accord/lang/addrs"
 	"accord/planner/plan"
@@ -27,20 +28,72 @@ var (
 	faint  = color.New(color.Faint).SprintFunc()
 )
 
-// showPlan prints a plan in the format that was asked for.
-func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
-	if c.json {
-		c.planLines(p)
-		return
+// look is how a plan is to be shown.
+type look struct {
+	format   string // text, json, markdown or html
+	maxBytes int    // of Markdown
+	verbose  bool
+	concise  bool
+}
+
+func (l *look) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&l.verbose, "verbose", false, "list everything")
+	cmd.Flags().BoolVar(&l.concise, "concise", false, "the verdict and the totals only")
+}
+
+func (l *look) formatFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.format, "format", "text", "print it as `FORMAT`: text, json (one document), markdown (for a pull request), html (one file)")
+	cmd.Flags().IntVar(&l.maxBytes, "max-bytes", markdownBudget, "leave sections of Markdown out beyond `N` bytes")
+}
+
+// check refuses what cannot be shown, before anything is done for it.
+func (l *look) check(c *cli) error {
+	switch {
+	case !slices.Contains([]string{"", "text", "json", "markdown", "html"}, l.format):
+		return misused("It is text, json, markdown or html.", "There is no format %q of a plan", l.format)
+	case c.json && l.format != "" && l.format != "text":
+		return misused("-json prints lines while things happen, -format=json one document at the end.", "-json and -format=%s exclude each other", l.format)
+	case l.maxBytes < 0:
+		return misused("It is a number of bytes, such as 60000.", "-max-bytes=%d is no size", l.maxBytes)
 	}
-	v := c.planView(p, verbose)
-	v.scope()
+	return nil
+}
+
+// document reports whether standard output is one document, and nothing else.
+func (l *look) document() bool { return l.format != "" && l.format != "text" }
+
+// showPlan prints a plan in the format that was asked for.
+func (c *cli) showPlan(p *plan.Plan, l look) error {
+	d := documentOf(p)
+	var out []byte
+	var err error
+	switch {
+	case c.json:
+		c.planLines(d)
+	case l.format == "json":
+		out, err = d.encode()
+	case l.format == "markdown":
+		out = markdown(d, l)
+	case l.format == "html":
+		out, err = report(d)
+	default:
+		c.planText(d, l)
+	}
+	if err == nil && out != nil {
+		_, err = c.stdout.Write(out)
+	}
+	return err
+}
+
+func (c *cli) planText(d *document, l look) {
+	v := c.planView(d, l.verbose)
 	v.newly()
+	v.scope()
 	v.resolved()
-	if !concise {
+	if !l.concise {
 		v.reads()
-		v.moves()
 		v.drift()
+		v.moves()
 		v.changes()
 		v.content()
 		v.syncs()
@@ -52,17 +105,17 @@ func (c *cli) showPlan(p *plan.Plan, verbose, concise bool) {
 type planView struct {
 	w       io.Writer
 	width   int
-	plan    *plan.Plan
+	plan    *document
 	verbose bool
 }
 
-func (c *cli) planView(p *plan.Plan, verbose bool) planView {
-	return planView{w: c.stdout, width: screenWidth(c.stdout), plan: p, verbose: verbose}
+func (c *cli) planView(d *document, verbose bool) planView {
+	return planView{w: c.stdout, width: screenWidth(c.stdout), plan: d, verbose: verbose}
 }
 
 func (v *planView) line(format string, args ...any) { fmt.Fprintf(v.w, format+"\n", args...) }
 
-func (v *planView) heading(text string) { v.line("\n%s", bold(text)) }
+func (v *planView) heading(text string) { v.line("\n%s", bold(wrap(text, "  ", v.width))) }
 
 // text prints a paragraph, its further lines indented like the first.
 func (v *planView) text(indent, s string) { v.line("%s%s", indent, wrap(s, indent, v.width)) }
@@ -98,24 +151,14 @@ func (v *planView) reads() {
 	if r.Records > 0 {
 		text += fmt.Sprintf(" and %s of content", count(r.Records, "record"))
 	}
-	v.line("%s", faint(fmt.Sprintf("%s in %s.", text, round(r.Took))))
+	v.line("%s", faint(wrap(fmt.Sprintf("%s in %s.", text, round(time.Duration(r.Took)*time.Millisecond)), "", v.width)))
 }
 
 // newly names the countries that a vault receives for the first time (CTRY-8).
 // It stands at the top, since that is what a reviewer must not miss.
 func (v *planView) newly() {
-	first := true
-	for _, c := range v.plan.Content {
-		for _, n := range c.Impact.Newly {
-			if n.Key == "" || c.Impact.First || !movesContent(c) {
-				continue
-			}
-			if first {
-				v.line("")
-				first = false
-			}
-			v.line("  %s %s newly receives %s: %s", yellow("!"), bold(c.Vault.String()), bold(clean(n.Title)), signed(n.Counts))
-		}
+	for _, n := range v.plan.Newly {
+		v.line("%s", wrap(fmt.Sprintf("%s %s newly receives %s: %s", yellow("!"), bold(n.Vault.String()), bold(clean(n.Title)), signed(n.Counts)), "  ", v.width))
 	}
 }
 
@@ -180,21 +223,33 @@ func (v *planView) changes() {
 		if names+words+len(at)+10 > v.width {
 			names, words = 0, 0 // too narrow for columns
 		}
+		if visible(address(group))+len(word(c))+len(at)+10 > v.width {
+			v.text("  ", paint(c.Action, symbols[c.Action])+" "+address(group))
+			v.text("        ", strings.TrimSpace(word(c)+"  "+faint(at)))
+			v.under(group)
+			continue
+		}
 		head := fmt.Sprintf("  %s %-*s  %-*s  %s", paint(c.Action, fmt.Sprintf("%3s", symbols[c.Action])), names, address(group), words, word(c), faint(at))
 		why := c.Reason.Words()
-		if width := len([]rune(unpainted.Replace(head))); width+len(why)+2 <= v.width || why == "" {
+		if width := visible(head); width+len(why)+2 <= v.width || why == "" {
 			v.line("%s", strings.TrimRight(head+"  "+faint(why), " "))
 		} else {
 			v.line("%s", strings.TrimRight(head, " "))
 			v.text("        ", faint(why))
 		}
-		v.edits(placed(group), "        ", eachKey(group))
-		if c.Same > 0 && c.Action == providers.Update {
-			v.line("        %s", faint(fmt.Sprintf("(%s unchanged)", count(c.Same, "attribute"))))
-		}
-		for _, text := range c.Consequences {
-			v.text("        ", clean(text))
-		}
+		v.under(group)
+	}
+}
+
+// under is what stands below the line of a change.
+func (v *planView) under(group []plan.Change) {
+	c := group[0]
+	v.edits(placed(group), "        ", eachKey(group))
+	if c.Same > 0 && c.Action == providers.Update {
+		v.line("        %s", faint(fmt.Sprintf("(%s unchanged)", count(c.Same, "attribute"))))
+	}
+	for _, text := range c.Consequences {
+		v.text("        ", clean(text))
 	}
 }
 
@@ -310,7 +365,13 @@ func (v *planView) edits(edits []plan.Edit, indent string, each func(string) str
 		if at != "" {
 			at = faint("  " + at)
 		}
-		v.line("%s%-*s  %s%s%s", indent, width, e.Path, each(editText(e)), forces, at)
+		text := fmt.Sprintf("%s%-*s  %s%s%s", indent, width, e.Path, each(editText(e)), forces, at)
+		if visible(text) > v.width {
+			v.line("%s%s", indent, e.Path)
+			v.text(indent+"  ", each(editText(e))+forces+at)
+			continue
+		}
+		v.line("%s", text)
 	}
 }
 
@@ -333,26 +394,16 @@ func editText(e plan.Edit) string {
 
 // setText shows a list as what comes and what goes.
 func setText(before, after json.RawMessage) (string, bool) {
-	var b, a []json.RawMessage
-	if json.Unmarshal(before, &b) != nil || json.Unmarshal(after, &a) != nil {
+	gone, come, same, ok := setChanges(before, after)
+	if !ok {
 		return "", false
 	}
-	has := func(list []json.RawMessage, v json.RawMessage) bool {
-		return slices.ContainsFunc(list, func(o json.RawMessage) bool { return bytes.Equal(o, v) })
-	}
 	var parts []string
-	same := 0
-	for _, v := range b {
-		if !has(a, v) {
-			parts = append(parts, red("- "+value(v)))
-		} else {
-			same++
-		}
+	for _, v := range gone {
+		parts = append(parts, red("- "+value(v)))
 	}
-	for _, v := range a {
-		if !has(b, v) {
-			parts = append(parts, green("+ "+value(v)))
-		}
+	for _, v := range come {
+		parts = append(parts, green("+ "+value(v)))
 	}
 	if len(parts) == 0 {
 		return "(another order)", true
@@ -361,6 +412,31 @@ func setText(before, after json.RawMessage) (string, bool) {
 		parts = append(parts, faint(fmt.Sprintf("(%d stay)", same)))
 	}
 	return strings.Join(parts, "  "), true
+}
+
+// setChanges are the members of two lists that only one has, and how many
+// both have; ok is false where either is no list.
+func setChanges(before, after json.RawMessage) (gone, come []json.RawMessage, same int, ok bool) {
+	var b, a []json.RawMessage
+	if json.Unmarshal(before, &b) != nil || json.Unmarshal(after, &a) != nil {
+		return nil, nil, 0, false
+	}
+	has := func(list []json.RawMessage, v json.RawMessage) bool {
+		return slices.ContainsFunc(list, func(o json.RawMessage) bool { return bytes.Equal(o, v) })
+	}
+	for _, v := range b {
+		if has(a, v) {
+			same++
+		} else {
+			gone = append(gone, v)
+		}
+	}
+	for _, v := range a {
+		if !has(b, v) {
+			come = append(come, v)
+		}
+	}
+	return gone, come, same, true
 }
 
 // value prints JSON on one line as a file would say it, addresses without
@@ -397,25 +473,81 @@ func (v *planView) content() {
 		return
 	}
 	columns := v.columns()
-	head := fmt.Sprintf("%-22s", "Content")
+	narrow := v.width < labelWidth+columnWidth*len(columns)
+	head := fmt.Sprintf("%-*s", labelWidth, "Content")
 	for _, col := range columns {
-		head += fmt.Sprintf("%11s", col.title)
+		if !narrow {
+			head += fmt.Sprintf("%*s", columnWidth, col.title)
+		}
 	}
-	v.line("\n%s", bold(head))
+	v.line("\n%s", bold(strings.TrimRight(head, " ")))
 	for _, c := range v.plan.Content {
-		v.line("  %s  %s", c.Vault, faint(c.Addr.String()))
 		if c.Impact.Unaffected() && !v.verbose {
-			v.line("    unaffected (proved): %s", stays(c.Impact.Total.Unchanged))
-		} else {
-			for _, p := range slices.Backward(c.Impact.Parts) {
-				row := fmt.Sprintf("    %-18s", p.Title)
-				for _, col := range columns {
-					row += fmt.Sprintf("%11s", number(col.count(p.Counts)))
-				}
-				v.line("%s", row)
+			continue
+		}
+		v.line("  %s  %s", c.Vault, faint(c.Addr.String()))
+		for _, p := range slices.Backward(c.Impact.Parts) {
+			if narrow {
+				v.text("    ", p.Title+": "+listed(columns, p.Counts))
+				continue
 			}
+			row := fmt.Sprintf("    %-*s", labelWidth-4, p.Title)
+			for _, col := range columns {
+				row += fmt.Sprintf("%*s", columnWidth, number(col.count(p.Counts)))
+			}
+			v.line("%s", row)
 		}
 		v.details(c)
+	}
+	v.unaffected()
+}
+
+const labelWidth, columnWidth = 22, 11
+
+// listed are the columns that count something, as a list.
+func listed(columns []column, c syncer.Counts) string {
+	var parts []string
+	for _, col := range columns {
+		if n := col.count(c); n > 0 {
+			parts = append(parts, number(n)+" "+col.title)
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// unaffected names the vaults whose content is proven to stay, and those in
+// which nothing runs; what is alike, in one line.
+func (v *planView) unaffected() {
+	type group struct {
+		first addrs.Instance
+		keys  []string
+		text  string
+	}
+	var groups []group
+	add := func(vault addrs.Instance, text string) {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.first.Block == vault.Block && g.text == text })
+		if i < 0 || v.verbose {
+			i, groups = len(groups), append(groups, group{first: vault, text: text})
+		}
+		groups[i].keys = append(groups[i].keys, vault.Key)
+	}
+	for _, c := range v.plan.Content {
+		if c.Impact.Unaffected() && !v.verbose {
+			by := c.Title
+			if by == "" {
+				by = c.Addr.Block.String()
+			}
+			add(c.Vault, fmt.Sprintf("unaffected (proved): %s (%s)", stays(c.Impact.Total.Unchanged), clean(by)))
+		}
+	}
+	for _, idle := range v.plan.Idle {
+		add(idle.Vault, "no run, so its content stays as it is")
+	}
+	for _, g := range groups {
+		v.text("  ", fleet(g.first, g.keys)+"  "+g.text)
 	}
 }
 
@@ -438,12 +570,13 @@ type column struct {
 // columns are what is always counted, and of the rest what there is.
 func (v *planView) columns() []column {
 	columns := []column{
-		{"added", syncer.Counts.Published},
+		{"added", func(c syncer.Counts) int { return c.Added }},
 		{"updated", func(c syncer.Counts) int { return c.Updated }},
 		{"withdrawn", func(c syncer.Counts) int { return c.Withdrawn }},
 		{"unchanged", func(c syncer.Counts) int { return c.Unchanged }},
 	}
 	for _, col := range []column{
+		{"restored", func(c syncer.Counts) int { return c.Restored }},
 		{"kept", func(c syncer.Counts) int { return c.Kept }},
 		{"failing", func(c syncer.Counts) int { return c.Exceptions }},
 	} {
@@ -458,18 +591,26 @@ func (v *planView) columns() []column {
 func (v *planView) details(c plan.Content) {
 	i := c.Impact
 	if movesContent(c) {
-		var byRoute []string
+		var countries []string
 		for _, r := range i.Routes {
 			if r.Written() > 0 && r.Key != "" {
-				byRoute = append(byRoute, clean(r.Title)+" "+signed(r.Counts))
+				countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
 			}
 		}
-		if len(byRoute) > 0 {
-			v.text("    ", "by country: "+strings.Join(byRoute, ", "))
+		v.some("by country: ", countries)
+		for _, group := range groupsOf(i) {
+			var names []string
+			for _, g := range i.Groups[group] {
+				if g.Written() > 0 && g.Name != "" {
+					names = append(names, clean(g.Name)+" "+signed(g.Counts))
+				}
+			}
+			v.some("by "+clean(group)+": ", names)
 		}
 	}
 	if v.verbose {
 		v.names(i, syncer.Added, "added")
+		v.names(i, syncer.Restored, "restored")
 		v.names(i, syncer.Updated, "updated")
 	}
 	v.names(i, syncer.Withdrawn, "withdrawn")
@@ -487,6 +628,39 @@ func (v *planView) details(c plan.Content) {
 	if i.Withheld != "" {
 		v.text("    ", "nothing is withdrawn: "+clean(i.Withheld))
 	}
+	v.text("    ", faint(readText(i)))
+}
+
+// groupsOf are the names by which an impact groups items, but for the country,
+// which its routes tell better.
+func groupsOf(i syncer.Impact) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(i.Groups)), func(name string) bool { return name == "country" && len(i.Routes) > 0 })
+}
+
+// readText says how well the counts are known, and what it took to know them.
+func readText(i syncer.Impact) string {
+	how := "only what changed was looked at"
+	if i.Exact {
+		how = "exact"
+	}
+	text := fmt.Sprintf("%s, as of %s: %s", how, i.AsOf.UTC().Format("2 Jan 15:04:05 UTC"), count(i.Records, "record")+" read")
+	if i.Calls > 0 {
+		text += " by " + count(i.Calls, "call")
+	}
+	return text
+}
+
+// some lists the first few of many, all with -verbose.
+func (v *planView) some(label string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	const few = 8
+	more := ""
+	if n := len(items) - few; n > 0 && !v.verbose {
+		items, more = items[:few], fmt.Sprintf(" … and %s more", number(n))
+	}
+	v.text("    ", label+strings.Join(items, ", ")+more)
 }
 
 // names lists some of the items that something becomes of, all with -verbose.
@@ -524,6 +698,8 @@ func verbTotal(c syncer.Counts, verb string) int {
 		return c.Kept
 	case syncer.Added:
 		return c.Added
+	case syncer.Restored:
+		return c.Restored
 	case syncer.Updated:
 		return c.Updated
 	}
@@ -544,13 +720,17 @@ func signed(c syncer.Counts) string {
 	return strings.Join(parts, " ")
 }
 
+// shownSyncs are those that run, are due or held back, or should run and do not;
+// with -verbose all.
+func (v *planView) shownSyncs() []plan.SyncLine {
+	return slices.DeleteFunc(slices.Clone(v.plan.Syncs), func(s plan.SyncLine) bool {
+		d := s.Decision
+		return !v.verbose && d.Mode == syncer.None && d.HeldBack == "" && !v.alarming(s)
+	})
+}
+
 func (v *planView) syncs() {
-	var shown []plan.SyncLine
-	for _, s := range v.plan.Syncs {
-		if d := s.Decision; v.verbose || d.Mode != syncer.None || d.HeldBack != "" || v.alarming(s) {
-			shown = append(shown, s)
-		}
-	}
+	shown := v.shownSyncs()
 	if len(shown) == 0 {
 		return
 	}
@@ -596,7 +776,7 @@ func syncText(d syncer.Decision) string {
 	}
 	text := strings.Join(words, ", ")
 	if !d.EarliestStart.IsZero() && d.EarliestStart.After(d.At) {
-		text += fmt.Sprintf(" · starts %s", d.EarliestStart.Local().Format("15:04:05"))
+		text += fmt.Sprintf(" · starts %s", d.EarliestStart.UTC().Format("15:04:05 UTC"))
 	}
 	if d.HeldBack != "" {
 		text += " · held back: " + clean(d.HeldBack)
@@ -605,51 +785,22 @@ func syncText(d syncer.Decision) string {
 		text += clean(d.Idle)
 	}
 	if d.Mode != syncer.Full && !d.FullAt.IsZero() {
-		text += " · full on " + d.FullAt.Local().Format("2 Jan 15:04")
+		text += " · full on " + d.FullAt.UTC().Format("2 Jan 15:04 UTC")
 	}
 	return strings.TrimPrefix(text, " · ")
 }
 
+// verdict is the last line, and the one to grep for.
 func (v *planView) verdict() {
-	p := v.plan
-	due := 0
-	for _, s := range p.Syncs {
-		if !s.Decision.Step && s.Decision.Mode != syncer.None {
-			due++
-		}
-	}
-	if p.Empty() {
-		text := "Nothing to do: the vaults are as the configuration says."
-		if due > 0 {
-			text += fmt.Sprintf(" %s due for accord sync.", count(due, "incremental run"))
-		}
-		v.line("\n%s", bold(text))
+	if v.plan.Nothing {
+		v.line("\n%s", wrap(bold(v.plan.Verdict), "", v.width))
 		return
 	}
-	for _, a := range p.Allow {
-		v.line("\n%s lifted once: -allow=%s", bold("Limit"), clean(a))
+	for _, a := range v.plan.Allow {
+		v.line("")
+		v.text("", bold("Limit")+" lifted once: -allow="+clean(a))
 	}
-	c := p.Count()
-	parts := []string{}
-	add := func(n int, text string) {
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, text))
-		}
-	}
-	add(c.Create, "to create")
-	add(c.Adopt, "to adopt")
-	add(c.Update, "to change")
-	add(c.Replace, "to replace")
-	add(c.Remove, "to remove")
-	add(len(p.Moves), "to rename")
-	add(len(p.Drift), "drifted")
-	if c.Full > 0 {
-		parts = append(parts, count(c.Full, "full sync"), fmt.Sprintf("%s in, %s out", number(c.In), number(c.Out)))
-	}
-	if len(parts) == 0 {
-		parts = append(parts, "only what accord remembers changes")
-	}
-	v.line("\n%s", wrap(bold("Plan:")+" "+strings.Join(parts, ", ")+".", "", v.width))
+	v.line("\n%s", wrap(bold("Plan:")+" "+v.plan.Verdict+".", "", v.width))
 }
 
 // count is a number with its noun.
@@ -684,15 +835,18 @@ func shorten(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
+// visible is how many columns painted text takes.
+func visible(s string) int { return len([]rune(unpainted.Replace(s))) }
+
 // unpainted takes out the colours that stand within paragraphs.
-var unpainted = strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "", "\x1b[0;0m", "")
+var unpainted = strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "", "\x1b[0;0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[22m", "", "\x1b[0;22m", "")
 
 // wrap breaks text at the screen's width, and at 100 columns on a wider one.
 func wrap(s, indent string, width int) string {
 	var out strings.Builder
 	col := len(indent)
 	for i, word := range strings.Fields(s) {
-		n := len([]rune(unpainted.Replace(word)))
+		n := visible(word)
 		if i > 0 && col+n+1 > min(width, defaultWidth) {
 			out.WriteString("\n" + indent)
 			col = len(indent)

@@ -71,6 +71,11 @@ func outputSchema(strict bool) map[string]any {
 		line["properties"].(map[string]any)["type"].(map[string]any)["enum"] = names
 	}
 	m.defs["line"] = line
+	for name, of := range map[string]reflect.Type{"plan": reflect.TypeFor[document](), "state": reflect.TypeFor[stateDocument]()} {
+		m.reference(of)
+		m.defs[name] = m.defs[of.Name()]
+		delete(m.defs, of.Name())
+	}
 	return map[string]any{
 		"$schema":        "https://json-schema.org/draft/2020-12/schema",
 		"$id":            "urn:accord:output:" + uiVersion,

@@ -40,6 +40,10 @@ func (t *table) print(w io.Writer, indent string, screen int) {
 	narrow := total > screen
 	for i, row := range all {
 		head := i == 0 && t.head != nil
+		if narrow && t.head == nil {
+			_, _ = io.WriteString(w, indent+row[0]+"\n"+indent+"  "+wrap(strings.Join(row[1:], "  "), indent+"  ", screen)+"\n")
+			continue
+		}
 		var line strings.Builder
 		line.WriteString(indent)
 		for c, cell := range row {
