@@ -53,6 +53,8 @@ type cli struct {
 	lines sync.Mutex // one line of -json at a time
 	begun bool       // the first one has been printed
 
+	heart, rested chan struct{} // closed to stop saying that the command goes on; closed when it stopped
+
 	showing atomic.Pointer[progress] // what tells the user what goes on, if anything does
 
 	sources map[string]*hcl.File // of the configuration, for snippets in diagnostics
@@ -103,6 +105,7 @@ says beforehand what each change does to the content in the field.`,
 				return fmt.Errorf("-chdir=%s: there is no such directory", c.chdir)
 			}
 			c.chdir = "."
+			c.startHeart(strings.TrimPrefix(cmd.CommandPath(), "accord "))
 			return nil
 		},
 	}

@@ -16,6 +16,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"syscall"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 func main() {
@@ -25,8 +27,10 @@ func main() {
 // Main runs accord and returns its exit code. A panic is never a 2: it is
 // reported and exits 11.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	cli := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
 	defer func() {
 		if r := recover(); r != nil {
+			cli.crashed(r)
 			fmt.Fprintf(stderr, "\nError: accord crashed: %v\n\nThis is a bug in accord, not in your configuration. What was known has been recorded; run the command again.\n\n%s", r, debug.Stack())
 			code = exitCrash
 		}
@@ -35,7 +39,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	ctx, stop := interruptible(stderr)
 	defer stop()
 
-	cli := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
+	defer cli.stopHeart()
 	root := cli.root()
 	cli.json = slices.Contains(args, "-json") || slices.Contains(args, "--json") // for a mistake in the flags, too
 	root.SetArgs(doubleDashes(args))
@@ -43,6 +47,16 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		return cli.fail(ctx, err)
 	}
 	return exitOK
+}
+
+// crashed ends the lines of -json with what happened, where that is possible.
+func (c *cli) crashed(reason any) {
+	defer func() { _ = recover() }() // it may be printing that crashed
+	if c.json && c.lines.TryLock() {
+		c.lines.Unlock()
+		c.diagnosticLine(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: fmt.Sprintf("accord crashed: %v", reason),
+			Detail: "This is a bug in accord, not in your configuration. What was known has been recorded; run the command again."})
+	}
 }
 
 // interruptible returns a context that the first interrupt cancels; a second

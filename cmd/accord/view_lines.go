@@ -37,6 +37,8 @@ var lineTypes = []lineType{
 	{"version", "The first line of every stream: which accord prints, and in which version of these types.", fields{
 		"accord": "", "ui": "", "go": "", "platform": ""}},
 	{"diagnostic", "A problem: what is wrong, where, and what to do.", fields{"diagnostic": diagnosticJSON{}}},
+	{"heartbeat", "The command goes on, and has for so long; every 10 s.", fields{
+		"operation": "", "elapsed_ms": int64(0), "doing?": ""}},
 	{"waiting", "Nothing happens for a while, and why.", fields{"addr?": addrs.Instance{}, "until?": ""}},
 	{"help", "The help text of a command.", fields{"command": "", "text": ""}},
 

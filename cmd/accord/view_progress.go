@@ -14,10 +14,6 @@ import (
 	"accord/providers"
 )
 
-// heartbeat is how often a line is printed about something that goes on,
-// where no terminal shows it move.
-const heartbeat = 10 * time.Second
-
 // progress says on stderr what is happening: on a terminal one line that
 // moves below lines that stay; elsewhere lines alone, one for each start and
 // end and a heartbeat between. With -json they are lines on stdout.
@@ -29,6 +25,7 @@ type progress struct {
 	mu    sync.Mutex
 	last  time.Time // of the last line, moving or not
 	shown bool
+	doing string                    // in words
 	word  map[addrs.Instance]string // what is being done to an object
 }
 
@@ -62,6 +59,7 @@ func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.wipe()
+	p.doing = ""
 }
 
 func (p *progress) wipe() {
@@ -75,31 +73,36 @@ func (p *progress) wipe() {
 func (p *progress) stay(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.cli.json {
+		return // it is a line
+	}
 	p.wipe()
 	fmt.Fprintf(p.w, format+"\n", args...)
 	p.last = time.Now()
+}
+
+// goesOn is what goes on right now, "" where that is not known.
+func (p *progress) goesOn() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.doing
 }
 
 // move shows what goes on right now.
 func (p *progress) move(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	switch {
-	case p.live && now.Sub(p.last) > 80*time.Millisecond:
+	p.doing = fmt.Sprintf(format, args...)
+	if now := time.Now(); p.live && now.Sub(p.last) > 80*time.Millisecond {
 		p.wipe()
-		fmt.Fprint(p.w, shorten("  "+fmt.Sprintf(format, args...), min(screenWidth(p.w), 120)-1))
+		fmt.Fprint(p.w, shorten("  "+p.doing, min(screenWidth(p.w), 120)-1))
 		p.shown, p.last = true, now
-	case !p.live && now.Sub(p.last) > heartbeat:
-		fmt.Fprintf(p.w, "  "+format+"\n", args...)
-		p.last = now
 	}
 }
 
 func (p *progress) planner(e planner.Event) {
 	if p.cli.json {
 		p.plannerLine(e)
-		return
 	}
 	switch e := e.(type) {
 	case planner.Reading:
@@ -157,7 +160,6 @@ func (p *progress) plannerLine(e planner.Event) {
 func (p *progress) syncer(e syncer.Event) {
 	if p.cli.json {
 		p.syncerLine(e)
-		return
 	}
 	switch e := e.(type) {
 	case syncer.Started:
@@ -207,6 +209,8 @@ func (p *progress) syncerLine(e syncer.Event) {
 			p.last = now
 			_ = p.cli.line("sync_progress", e.Addr.String(), map[string]any{"addr": e.Addr, "part": e.Part, "verb": e.Verb, "done": e.Done, "total": e.Total, "failed": e.Failed})
 		}
+	case syncer.Waiting:
+		_ = p.cli.line("waiting", fmt.Sprintf("%s waits: %s", e.Addr, e.Why), map[string]any{"addr": e.Addr, "until": e.Until.UTC().Format(time.RFC3339)})
 	case syncer.ItemFailed:
 		_ = p.cli.line("record_error", e.Addr.String(), map[string]any{"addr": e.Addr, "failure": e.Failure})
 	}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"accord/planner"
+)
+
+// A command that goes on says so at every tick, not only at the first: with
+// -json by a valid line.
+func TestHeartbeatGoesOnPastTheSecondTick(t *testing.T) {
+	t.Parallel()
+	began := time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
+	now := began
+	var out bytes.Buffer
+	c := &cli{stdout: &out, stderr: &out, json: true, clock: func() time.Time { return now }}
+	c.progress().planner(planner.Reading{Type: "vault", Count: 3})
+	ticks, done, ended := make(chan time.Time), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.goOn("plan", began, ticks, done)
+	}()
+	for range 4 {
+		now = now.Add(heartbeat)
+		ticks <- now
+	}
+	close(done)
+	<-ended
+	var elapsed []int
+	for line := range strings.Lines(out.String()) {
+		if err := checkLine([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			Type      string
+			Operation string
+			Doing     string
+			Elapsed   int `json:"elapsed_ms"`
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Type != "heartbeat" {
+			continue
+		}
+		if m.Operation != "plan" || m.Doing != "reading 3 of type vault" {
+			t.Errorf("a beat says %+v", m)
+		}
+		elapsed = append(elapsed, m.Elapsed)
+	}
+	if want := []int{10000, 20000, 30000, 40000}; !slices.Equal(elapsed, want) {
+		t.Errorf("beats after %v ms, want %v", elapsed, want)
+	}
+}
+
+// Without -json and without a terminal, what goes on is said every 10 s, by
+// lines alone; and nothing is said once the command has ended.
+func TestHeartbeatWithoutATerminal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		c := &cli{stdout: &out, stderr: &out}
+		p := c.progress()
+		c.startHeart("plan")
+		time.Sleep(11 * time.Second) // nothing is known to go on
+		p.move("reading 3 of type vault")
+		time.Sleep(24 * time.Second)
+		c.stopHeart()
+		time.Sleep(time.Minute)
+		want := "  reading 3 of type vault, 20s\n  reading 3 of type vault, 30s\n"
+		if out.String() != want {
+			t.Errorf("said %q, want %q", out.String(), want)
+		}
+	})
+}
+
+// A crash ends the lines of -json with one that says so.
+func TestCrashIsALine(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr bytes.Buffer
+	c := &cli{stdout: &stdout, stderr: &stderr, json: true}
+	c.crashed("a bug")
+	lines := slices.Collect(strings.Lines(stdout.String()))
+	if len(lines) != 2 || !strings.Contains(lines[1], `accord crashed: a bug`) {
+		t.Fatalf("stdout: %s", stdout.String())
+	}
+	for _, line := range lines {
+		if err := checkLine([]byte(line)); err != nil {
+			t.Error(err)
+		}
+	}
+}
