@@ -31,6 +31,7 @@ type world struct {
 	dir    string
 	memory *providertest.Memory
 	store  state.Store
+	limits Settings // of the last session
 	events []string
 	mu     sync.Mutex
 }
@@ -93,20 +94,8 @@ func (w *world) session(source string) *session {
 		Providers: map[string]providers.Provider{sch.Name: provider}, Schemas: map[string]*schema.Provider{sch.Name: sch},
 		Journal: journal, Tool: "test", Now: time.Now, Events: w.watch,
 	}
-	limits := SettingsOf(desired.Settings)
-	p.Syncer, err = syncer.New(syncer.Options{
-		Provider: func(addrs.Instance) (providers.Provider, *schema.Provider) { return provider, sch },
-		Journal:  journal, WorkDir: w.dir, Now: time.Now,
-		Limits: syncer.Limits{
-			MaxWithdrawn: syncer.Limit{Set: true, Share: limits.MaxWithdrawn.Share, Place: limits.MaxWithdrawn.Place},
-			MaxPublished: syncer.Limit{Set: true, Share: limits.MaxPublished.Share, Place: limits.MaxPublished.Place},
-			IgnoreBelow:  limits.IgnoreBelow,
-		},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { p.Syncer.Close() })
+	w.limits = SettingsOf(desired.Settings)
+	p.Syncer = w.syncerOf(p, provider)
 	var instances []providers.Object
 	for _, r := range desired.Instances {
 		instances = append(instances, providers.Object{Addr: r.Addr, Type: r.Type.Name, Body: r.Body})
@@ -121,6 +110,28 @@ func (w *world) session(source string) *session {
 		w.t.Fatal(errs)
 	}
 	return &session{Planner: p, desired: desired, instances: found}
+}
+
+// syncerOf is a syncer for a planner's settings.
+func (w *world) syncerOf(p *Planner, provider providers.Provider) *syncer.Syncer {
+	w.t.Helper()
+	var sch *schema.Provider
+	for _, sch = range p.Schemas {
+	}
+	s, err := syncer.New(syncer.Options{
+		Provider: func(addrs.Instance) (providers.Provider, *schema.Provider) { return provider, sch },
+		Journal:  p.Journal, WorkDir: w.dir, Now: time.Now,
+		Limits: syncer.Limits{
+			MaxWithdrawn: syncer.Limit{Set: true, Share: w.limits.MaxWithdrawn.Share, Place: w.limits.MaxWithdrawn.Place},
+			MaxPublished: syncer.Limit{Set: true, Share: w.limits.MaxPublished.Share, Place: w.limits.MaxPublished.Place},
+			IgnoreBelow:  w.limits.IgnoreBelow,
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { s.Close() })
+	return s
 }
 
 func (w *world) watch(e Event) {

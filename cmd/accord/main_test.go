@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		"accord": func() {
 			executable = func() (string, error) { return exec.LookPath("accord") }
 			mishap()
-			os.Exit(Main(os.Args[1:], os.Stdin, stdoutOf(os.Args), os.Stderr))
+			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))
 		},
 		"vault":  vaultCommand,
 		"author": authorCommand,

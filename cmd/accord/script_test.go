@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -146,6 +147,32 @@ func mishap() {
 		}
 		return nil, nil
 	}
+}
+
+// panickingSink panics at the Nth write to a stream: MISHAP='sink stderr - N'.
+// It is what shows events, wherever they come from.
+func panickingSink(w io.Writer, name string) io.Writer {
+	var word, stream, rest string
+	var n int64
+	if _, err := fmt.Sscan(os.Getenv("MISHAP"), &word, &stream, &rest, &n); err != nil || word != "sink" || stream != name || len(os.Args) > 1 && os.Args[1] == "provider" {
+		return w
+	}
+	return &sink{Writer: w, left: n}
+}
+
+type sink struct {
+	io.Writer
+	mu   sync.Mutex
+	left int64
+}
+
+func (s *sink) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left--; s.left == 0 {
+		panic("a mishap of the sink")
+	}
+	return s.Writer.Write(b)
 }
 
 // linesScript wants every line of the last stdout to be a JSON object with a
