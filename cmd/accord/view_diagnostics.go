@@ -50,7 +50,7 @@ func (c *cli) diagnostic(w io.Writer, d *hcl.Diagnostic) {
 		fmt.Fprintf(&b, "\n%s\n", wrapLines(d.Detail, screenWidth(w)-2))
 	}
 	if p, ok := d.Extra.(*planner.Problem); ok && p.Code != "" {
-		fmt.Fprintf(&b, "%s\n", faint("["+p.Code+"]"))
+		fmt.Fprintf(&b, "%s\n", faint("["+p.Code+"]  accord explain "+p.Code))
 	}
 	fmt.Fprintln(w, paint("╷"))
 	lines := bufio.NewScanner(&b)
@@ -66,7 +66,11 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 		return
 	}
 	at := *d.Subject
-	fmt.Fprintf(w, "\n  on %s line %d:\n", at.Filename, at.Start.Line)
+	in := ""
+	if p, ok := d.Extra.(*planner.Problem); ok && !p.Addr.IsZero() {
+		in = ", in " + p.Addr.String()
+	}
+	fmt.Fprintf(w, "\n  on %s line %d%s:\n", at.Filename, at.Start.Line, clean(in))
 	text, from, to, ok := c.sourceLine(at)
 	if !ok {
 		return
@@ -84,8 +88,9 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 		fmt.Fprintf(w, "%s%s%s\n", strings.Repeat(" ", len(prefix)), lead, strings.Repeat("^", to-from))
 	}
 	if facts := lang.Facts(d); len(facts) > 0 {
+		fmt.Fprintln(w, faint("    ├────────────────"))
 		for _, f := range facts {
-			fmt.Fprintf(w, "    %s\n", faint(clean(f)))
+			fmt.Fprintln(w, faint("    │ "+clean(f)))
 		}
 	}
 }
@@ -101,7 +106,12 @@ func (c *cli) sourceLine(at hcl.Range) (text string, from, to int, ok bool) {
 	if at.Start.Line < 1 || at.Start.Line > len(lines) {
 		return "", 0, 0, false
 	}
-	text = strings.TrimRight(string(lines[at.Start.Line-1]), "\r")
+	text = strings.Map(func(r rune) rune { // each character keeps its column
+		if commands(r) && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.TrimRight(string(lines[at.Start.Line-1]), "\r"))
 	length := utf8.RuneCountInString(text)
 	from, to = min(max(at.Start.Column-1, 0), length), length
 	if at.End.Line == at.Start.Line {

@@ -35,6 +35,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		})
 		return
 	}
+	showResources(c.stdout, p, r)
 	showOutcomes(c.stdout, r.Outcomes)
 	for _, s := range r.Skipped {
 		fmt.Fprintf(c.stdout, "  not done: %s, because %s\n", describeRef(s.Ref), s.Because)
@@ -57,10 +58,56 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		}
 	}
 	text += "."
-	if r.Interrupted {
+	switch {
+	case r.Interrupted:
 		text += " What was done is on record. To go on: accord resume"
+	case len(r.Failed) > 0:
+		text += " When its cause is repaired, go on: accord resume"
 	}
 	fmt.Fprintf(c.stdout, "\n%s\n", wrap(text, "", screenWidth(c.stdout)))
+}
+
+// showResources prints a table of what became of the objects, by type, where
+// not all went well; else the totals say it.
+func showResources(w io.Writer, p *plan.Plan, r *planner.Report) {
+	type tally struct{ done, failed, left int }
+	byType := map[string]*tally{}
+	failed, left := map[providers.Ref]bool{}, map[providers.Ref]bool{}
+	for _, f := range r.Failed {
+		failed[f.Ref] = true
+	}
+	for _, s := range r.Skipped {
+		left[s.Ref] = true
+	}
+	trouble := false
+	for _, s := range p.Steps {
+		if s.Ref.Sync || s.Item == nil || s.Item.Action == providers.NoAction {
+			continue
+		}
+		typ := s.Ref.Addr.Type
+		if byType[typ] == nil {
+			byType[typ] = &tally{}
+		}
+		switch t := byType[typ]; {
+		case failed[s.Ref]:
+			t.failed++
+			trouble = true
+		case left[s.Ref]:
+			t.left++
+			trouble = true
+		default:
+			t.done++
+		}
+	}
+	if !trouble {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", bold("Resources"))
+	t := table{head: []string{"", "done", "failed", "not begun"}}
+	for _, typ := range slices.Sorted(maps.Keys(byType)) {
+		t.add(typ, number(byType[typ].done), number(byType[typ].failed), number(byType[typ].left))
+	}
+	t.print(w, "  ", screenWidth(w))
 }
 
 // showFailures prints what went wrong; what went wrong alike, once.
