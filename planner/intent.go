@@ -1,6 +1,10 @@
 package planner
 
 import (
+	"context"
+	"maps"
+	"slices"
+
 	"accord/lang/schema"
 	"accord/planner/plan"
 	"accord/providers"
@@ -34,6 +38,78 @@ func (m *making) openIntents() {
 		}
 		o.open = append(o.open, in)
 	}
+}
+
+// readElsewhere looks once more for those that were not found, under every other
+// identity that they may have: as something begun would have made them, and as
+// the configuration says. What was made is ours, whatever it is called by now.
+func (m *making) readElsewhere(ctx context.Context, read []*object, failed map[*object]*providers.Error) {
+	others := map[*object][]*providers.Object{}
+	for _, o := range read {
+		if o.missing && failed[o] == nil {
+			others[o] = o.otherQuestions()
+		}
+	}
+	for {
+		var again []*object
+		for _, o := range read {
+			if list := others[o]; len(list) > 0 && failed[o] == nil && o.missing {
+				o.elsewhere, others[o] = list[0], list[1:]
+				o.missing = false
+				again = append(again, o)
+			}
+		}
+		if len(again) == 0 {
+			break
+		}
+		maps.Copy(failed, m.read(ctx, again, m.refs))
+	}
+	for _, o := range read {
+		o.elsewhere = nil
+	}
+}
+
+// otherQuestions are all by which an object may be found, but for the first.
+func (o *object) otherQuestions() []*providers.Object {
+	asked := o.question()
+	var list []*providers.Object
+	add := func(q *providers.Object) {
+		if string(q.Body) != string(asked.Body) {
+			list = append(list, q)
+		}
+	}
+	for _, in := range o.open {
+		if in.Object != nil && in.Action != string(providers.Remove) {
+			begun := remembered(in.Object)
+			begun.Addr, begun.ID = o.addr, "" // by its identity
+			add(begun)
+		}
+	}
+	if o.desired != nil && o.moved() {
+		add(boundary(o.addr, o.typ.Name, "", o.desired.Object))
+	}
+	return list
+}
+
+// moved reports whether the configuration asks for another object than the one
+// that is remembered: that one is looked for first.
+func (o *object) moved() bool {
+	if o.recorded == nil {
+		return false
+	}
+	for _, e := range o.forcing() {
+		if !e.Sensitive {
+			return true
+		}
+	}
+	return false
+}
+
+// forcing lists what differs in the configuration, of what makes another object.
+func (o *object) forcing() []plan.Edit {
+	names := flagged(o.typ, func(a schema.Attribute) bool { return a.Replace && slices.Contains(o.typ.Identity, a.Name) })
+	edits, _ := plan.Diff(plan.With(nil, o.recorded.Body, names...), plan.With(nil, o.desired.Object.Body, names...), o.desired.Object.Unknown, nil)
+	return slices.DeleteFunc(edits, func(e plan.Edit) bool { return e.Unknown })
 }
 
 // resolve finds out, from what was read, what came of what was begun: done, and

@@ -151,6 +151,7 @@ func (m *making) readAll(ctx context.Context) {
 		}
 	}
 	failed := m.read(ctx, unread, m.refs)
+	m.readElsewhere(ctx, unread, failed)
 	for _, o := range unread {
 		if err := failed[o]; err != nil {
 			if o.left {

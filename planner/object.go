@@ -37,6 +37,8 @@ type object struct {
 	assumed     bool // not read: live is as remembered
 	replace     bool // someone asks for a new one
 
+	elsewhere *providers.Object // looked for as this, where it was not found otherwise
+
 	imported *lang.Import   // takes it over by its id
 	open     []state.Intent // what was begun, and came to no known end
 }

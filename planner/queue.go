@@ -193,8 +193,8 @@ func (a *applying) outcome(j *job, r providers.Result) (*state.Outcome, error) {
 	}
 	switch {
 	case r.Err != nil && r.Object == nil:
-		if r.Err.Kind == providers.Ambiguous {
-			return nil, r.Err
+		if r.Err.Kind == providers.Ambiguous || r.Err.Kind == providers.Internal {
+			return nil, r.Err // whoever crashed may have done it before
 		}
 		return &state.Outcome{Addr: addr}, r.Err
 	case j.item.Action == providers.Remove && r.Object == nil:

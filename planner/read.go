@@ -46,7 +46,10 @@ func (p *Planner) read(ctx context.Context, objects []*object, refs providers.Re
 // question is the object as Read is asked for it: in the words of the
 // configuration, else of the state, with the id that the state remembers.
 func (o *object) question() *providers.Object {
-	if o.desired != nil {
+	if o.elsewhere != nil {
+		return o.elsewhere
+	}
+	if o.desired != nil && !o.moved() {
 		id := ""
 		switch {
 		case o.recorded != nil:
