@@ -49,9 +49,12 @@ func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error
 // checkAllowed refuses a flag that is about no sync.
 func (m *making) checkAllowed(tasks []syncer.Task) error {
 	for _, f := range m.req.Allow {
-		_, addr, _, err := parseAllow(f)
+		what, addr, _, err := parseAllow(f)
 		if err != nil {
 			return err
+		}
+		if what == "delete" {
+			return fmt.Errorf("%q: no run deletes anything; what leaves a CRM vault is withdrawn, and its word is withdraw:", f)
 		}
 		found := false
 		for _, t := range tasks {

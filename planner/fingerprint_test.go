@@ -163,3 +163,19 @@ func TestApprovedContent(t *testing.T) {
 		t.Errorf("refused: %q", got)
 	}
 }
+
+// What a run will ask of the vaults is said beside why it runs.
+func TestExpectedCalls(t *testing.T) {
+	w := newWorld(t)
+	library(w)
+	for _, s := range w.plan(feeds).Syncs {
+		if s.Calls == nil || s.Calls.Writes == 0 || s.Calls.Share != float64(s.Calls.Reads+s.Calls.Writes)/2000 {
+			t.Errorf("%s: %+v", s.Addr, s.Calls)
+		}
+	}
+	for _, flag := range []string{"delete:feed.books=3", "withdraw:feed.none=3", "withdraw:feed.books", "withdraw:feed.books=-1"} {
+		if _, err := w.tryRequest(feeds, Request{Allow: []string{flag}}); err == nil {
+			t.Errorf("-allow=%s should be an error", flag)
+		}
+	}
+}

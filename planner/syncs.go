@@ -157,6 +157,7 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 	for j := range m.plan.Syncs {
 		if m.plan.Syncs[j].Addr == impact.Addr {
 			m.plan.Syncs[j].Decision = impact.Decision
+			m.plan.Syncs[j].Calls = plan.Forecast(impact)
 		}
 	}
 	for _, d := range impact.Obstacles {

@@ -749,6 +749,7 @@ func (v *planView) syncs() {
 		t.add(fleet(s.Addr, keys), modeText(s.Decision), syncText(s.Decision))
 	}
 	t.print(v.w, "  ", v.width)
+	v.calls()
 }
 
 // alarming: someone wants it to run, and it does not.
@@ -791,6 +792,19 @@ func syncText(d syncer.Decision) string {
 }
 
 // verdict is the last line, and the one to grep for.
+// calls says what the runs are expected to ask of the vaults.
+func (v *planView) calls() {
+	var all plan.Calls
+	for _, s := range v.plan.Syncs {
+		if s.Calls != nil {
+			all.Reads, all.Writes, all.Share = all.Reads+s.Calls.Reads, all.Writes+s.Calls.Writes, all.Share+s.Calls.Share
+		}
+	}
+	if all.Reads+all.Writes > 0 {
+		v.line("  %s", faint(fmt.Sprintf("expected: %s to read, about %s to write; %.1f %% of 2 000 calls in 5 minutes", count(all.Reads, "call"), number(all.Writes), 100*all.Share)))
+	}
+}
+
 func (v *planView) verdict() {
 	if v.plan.Nothing {
 		v.line("\n%s", wrap(bold(v.plan.Verdict), "", v.width))
