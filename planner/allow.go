@@ -54,7 +54,7 @@ func (m *making) checkAllowed(tasks []syncer.Task) error {
 			return err
 		}
 		if what == "delete" {
-			return fmt.Errorf("%q: no run deletes anything; what leaves a CRM vault is withdrawn, and its word is withdraw:", f)
+			return fmt.Errorf("%q: no run deletes anything; what leaves a CRM vault is withdrawn, by the word withdraw", f)
 		}
 		found := false
 		for _, t := range tasks {
