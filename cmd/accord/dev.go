@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"accord/providers/devvault"
+	"accord/providers/devvault/standin"
 	"accord/providers/devvault/topology"
 )
 
@@ -26,12 +28,17 @@ import (
 // gone, so that one command after another finds it running.
 const lingering = 2 * time.Second
 
+// engineInterval is how often the stand-in of the platform's own engine looks
+// for changes, by the server's clock.
+const engineInterval = 5 * time.Minute
+
 type devOptions struct {
 	listen   string
 	topology string
 	clock    string
 	burst    int
 	faults   []string
+	engines  []string
 	routes   bool
 	embedded bool
 }
@@ -51,7 +58,8 @@ admin@NAME.dev.
 A topology file (HCL) says which vaults, users and fields there are, where no
 configuration does. The clock can be set forward, and calls made to fail: by
 kind, and by route, method, vault, rate, seed, skip and count, as in the control
-API (/_dev/faults).`,
+API (/_dev/faults). In CRM vaults that -engine names, a stand-in plays the
+platform's own integration engine, for points with engine = "platform".`,
 		Example: `  accord dev
   accord -chdir=examples/three-crms dev -listen=127.0.0.1:8600
   accord dev -routes
@@ -71,6 +79,7 @@ API (/_dev/faults).`,
 	cmd.Flags().StringVar(&o.clock, "clock", "", "set the clock forward by a duration, or to a moment: `TIME` as in 15d, 36h, 2026-12-01T08:00:00Z")
 	cmd.Flags().IntVar(&o.burst, "burst", 0, "take `N` calls in 5 minutes a vault before they are delayed (2000)")
 	cmd.Flags().StringArrayVar(&o.faults, "fault", nil, "make calls fail: `KIND[,name=value…]`; may be repeated")
+	cmd.Flags().StringArrayVar(&o.engines, "engine", nil, "play the platform's own engine in the CRM vault `NAME`, from now on; NAME=off: no longer; may be repeated")
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "serve on the loopback address `ADDR`; port 0: any that is free")
 	cmd.Flags().BoolVar(&o.embedded, "embedded", false, "end when the last client has gone")
 	_ = cmd.Flags().MarkHidden("embedded")
@@ -164,6 +173,12 @@ func (c *cli) runDev(ctx context.Context, o devOptions) error {
 	} else {
 		fmt.Fprintf(c.stdout, "Development vaults at %s\nUser admin@NAME.dev; the password is in %s\nInterrupt to stop.\n", info.Address, devFile(c.chdir))
 	}
+	played := make(chan struct{})
+	go func() {
+		defer close(played)
+		standin.New(server, engineInterval).Run(ctx, func(err error) { fmt.Fprintln(c.stderr, err) })
+	}()
+	defer func() { stop(); <-played }() // before the server is closed
 	web := &http.Server{Handler: clients, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()
@@ -196,6 +211,12 @@ func (c *cli) prepareDev(server *devvault.Server, o devOptions) error {
 		}
 		if err := t.Apply(server); err != nil {
 			return fmt.Errorf("-topology=%s: %w", o.topology, err)
+		}
+	}
+	for _, text := range o.engines {
+		name, off := strings.CutSuffix(text, "=off")
+		if err := server.SetEngine(name, !off); err != nil {
+			return fmt.Errorf("-engine=%s: %w", text, err)
 		}
 	}
 	for _, text := range o.faults {

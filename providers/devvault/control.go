@@ -16,6 +16,7 @@ func controlRoutes() []*route {
 		{method: "POST", pattern: "vaults", handle: controlAddVault},
 		{method: "POST", pattern: "users", handle: controlAddUser},
 		{method: "POST", pattern: "connect", handle: controlConnect},
+		{method: "POST", pattern: "engine/{vault}", handle: controlEngine},
 		{method: "GET", pattern: "clock", handle: controlClock},
 		{method: "POST", pattern: "clock", handle: controlSetClock},
 		{method: "GET", pattern: "faults", handle: controlFaults},
@@ -108,6 +109,17 @@ func controlConnect(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return reply{}, invalid(c.s.Connect(spec, strings.TrimSuffix(c.base(""), "/")))
+}
+
+// controlEngine switches the stand-in of the platform's own engine: {"on": true}.
+func controlEngine(c *call) (reply, error) {
+	var in struct {
+		On bool `json:"on"`
+	}
+	if err := c.decode(&in); err != nil {
+		return reply{}, err
+	}
+	return reply{}, invalid(c.s.SetEngine(c.param("vault"), in.On))
 }
 
 func controlClock(c *call) (reply, error) { return ok("now", c.s.clock.now()) }

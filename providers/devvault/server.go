@@ -157,6 +157,11 @@ func (s *Server) load() error {
 			return fmt.Errorf("open vault %s: %w", v.name, err)
 		}
 		s.vaults[v.name], s.slots[v.slot] = v, v
+		engine, err := s.Noted("engine " + v.name)
+		if err != nil {
+			return err
+		}
+		v.engine.Store(engine != "")
 	}
 	return s.loadUsers(ctx)
 }
@@ -307,8 +312,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		setHeader(c.header, "X-VaultAPI-DailyLimit", "999999")
 		setHeader(c.header, "X-VaultAPI-DailyLimitRemaining", "999999")
 	}
-	s.counts.add(name, found)
 	unread := c.readBody()
+	if fromInside(r.Context()) {
+		answer, err := s.answerInside(c, unread)
+		c.write(w, answer, err)
+		return
+	}
+	s.counts.add(name, found)
 	if !found.open {
 		if err := s.limits.pace(c); err != nil { // the caller has gone
 			return

@@ -17,6 +17,7 @@ type vault struct {
 	slot, id                        int64
 	name, kind, environment, domain string
 	created                         int64
+	engine                          atomic.Bool // see engine.go
 
 	cat    atomic.Pointer[catalog]
 	schema sync.Mutex // held by who changes the catalog, until it is committed

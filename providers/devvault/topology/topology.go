@@ -9,6 +9,7 @@
 //	  id          = 7001             # the next free one when left out
 //	  mdl         = [file("fields.mdl"), "RECREATE Picklist color__c (label('Color'), active(true));"]
 //	  library     = ["content.jsonl"]
+//	  engine      = true             # of a crm vault: a stand-in plays the platform's own engine
 //	}
 //
 //	user "anna@acme.dev" {
@@ -60,6 +61,7 @@ type Vault struct {
 	ID          int64    `hcl:"id,optional"`
 	MDL         []string `hcl:"mdl,optional"`     // scripts
 	Library     []string `hcl:"library,optional"` // content libraries, by path
+	Engine      *bool    `hcl:"engine,optional"`  // the stand-in of the platform's own engine is on; left out: as it is
 
 	Range hcl.Range `hcl:",def_range"`
 }
@@ -139,6 +141,9 @@ func (t *Topology) check() (diags hcl.Diagnostics) {
 		default:
 			wrong(v.Range, "Unknown kind of vault", "The kind of vault %q is %q; it is one of promomats, medcomms, crm, align.", v.Name, v.Kind)
 		}
+		if v.Engine != nil && v.Kind != "crm" {
+			wrong(v.Range, "No place for an engine", "%q is no crm vault; the points that an engine runs are in a CRM vault.", v.Name)
+		}
 		kinds[v.Name] = v.Kind
 	}
 	known := func(at hcl.Range, name string) bool {
@@ -191,6 +196,14 @@ func (t *Topology) Apply(s *devvault.Server) error {
 			if err := load(s, v.Name, t.path(path)); err != nil {
 				return fmt.Errorf("%s: %w", v.Range, err)
 			}
+		}
+	}
+	for _, v := range t.Vaults {
+		if v.Engine == nil {
+			continue
+		}
+		if err := s.SetEngine(v.Name, *v.Engine); err != nil {
+			return fmt.Errorf("%s: %w", v.Range, err)
 		}
 	}
 	for _, u := range t.Users {
