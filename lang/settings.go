@@ -89,6 +89,10 @@ func (l Limit) Place() string {
 type Sync struct {
 	FilterDelay    time.Duration // CTRY-7
 	FullRetryAfter time.Duration // CLM-14
+
+	// PlatformTimeout is how long a run of the platform's own engine is waited
+	// for (INT-7).
+	PlatformTimeout time.Duration
 }
 
 // Serve is about the continuous mode.
@@ -129,7 +133,7 @@ func defaultSettings() Settings {
 			MaxPublished: Limit{Name: "max_published", Share: 0.5, missing: "accord"},
 			IgnoreBelow:  10,
 		},
-		Sync:  Sync{FilterDelay: 5 * time.Minute, FullRetryAfter: 24 * time.Hour},
+		Sync:  Sync{FilterDelay: 5 * time.Minute, FullRetryAfter: 24 * time.Hour, PlatformTimeout: time.Hour},
 		Serve: Serve{Interval: 5 * time.Second},
 	}
 }
@@ -241,12 +245,14 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 		r.strings(b, map[string]*string{"source": &p.Source, "version": &p.Version}, "source")
 		s.Providers = append(s.Providers, p)
 	case "sync":
-		for name, a := range r.attributes(b.Body, "filter_delay", "full_retry_after") {
+		for name, a := range r.attributes(b.Body, "filter_delay", "full_retry_after", "platform_timeout") {
 			switch name {
 			case "filter_delay":
 				r.duration(a, &s.Sync.FilterDelay)
 			case "full_retry_after":
 				r.duration(a, &s.Sync.FullRetryAfter)
+			case "platform_timeout":
+				r.duration(a, &s.Sync.PlatformTimeout)
 			}
 		}
 	case "serve":

@@ -17,6 +17,7 @@ const SettingsType = "accord"
 type Settings struct {
 	FilterDelay    time.Duration `json:"filter_delay"`
 	FullRetryAfter time.Duration `json:"full_retry_after"`
+	PlatformWait   time.Duration `json:"platform_timeout"`
 	MaxWithdrawn   Limit         `json:"max_withdrawn"`
 	MaxPublished   Limit         `json:"max_published"`
 	IgnoreBelow    int           `json:"ignore_below"`
@@ -33,6 +34,7 @@ func SettingsOf(s lang.Settings) Settings {
 	return Settings{
 		FilterDelay:    s.Sync.FilterDelay,
 		FullRetryAfter: s.Sync.FullRetryAfter,
+		PlatformWait:   s.Sync.PlatformTimeout,
 		MaxWithdrawn:   Limit{s.Limits.MaxWithdrawn.Share, s.Limits.MaxWithdrawn.Place()},
 		MaxPublished:   Limit{s.Limits.MaxPublished.Share, s.Limits.MaxPublished.Place()},
 		IgnoreBelow:    s.Limits.IgnoreBelow,

@@ -67,6 +67,8 @@ type Provider interface {
 	// CLM-8), and whatever must be true after it. It is idempotent.
 	Finish(ctx context.Context, run Run) error
 
+	Engine
+
 	// Close ends all connections.
 	Close() error
 }

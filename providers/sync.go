@@ -44,6 +44,11 @@ type Sync struct {
 	// "rules", "query_rule". A run remembers them; one that differs from the
 	// last run's is a reason for a full run.
 	Inputs map[string]string `json:"inputs,omitempty"`
+
+	// Before are Inputs as they are before the plan, of a sync whose engine is
+	// not accord's: what that engine has taken into its runs is not remembered
+	// here, so that only what a plan changes can be a reason.
+	Before map[string]string `json:"before,omitempty"`
 }
 
 // Engines (INT-7).

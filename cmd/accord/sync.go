@@ -142,10 +142,10 @@ func (w *workspace) choose(ctx context.Context, tasks []syncer.Task, args []stri
 		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: o.full && chosen}, w.planner.Now())
 		if !chosen {
 			t.Decision = syncer.Decision{At: t.Decision.At}
-		} else if t.Sync.Engine == providers.EnginePlatform && (len(targets) > 0 || o.full) {
+		} else if t.Sync.Engine == providers.EnginePlatform && len(targets) > 0 && t.Sync.Active && t.Decision.Mode == syncer.None {
 			return &providers.Error{Kind: providers.Refused, Addr: t.Sync.Addr,
-				Message: fmt.Sprintf("%s has engine = \"platform\": asking the platform for a run, and following it, is not supported yet", t.Sync.Addr),
-				Advice:  "Start the run in the vault."}
+				Message: fmt.Sprintf("%s has engine = \"platform\": that engine runs what changed by itself, and can be asked for a full run only", t.Sync.Addr),
+				Advice:  "Ask for one, and follow it: accord sync -full '" + t.Sync.Addr.String() + "'"}
 		}
 		allow, err := planner.Allowance(o.allow, t.Sync.Addr)
 		if err != nil {

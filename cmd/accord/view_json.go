@@ -131,5 +131,8 @@ func (c *cli) outcomeLine(o syncer.Outcome) {
 		data["error"] = o.Err.Error()
 		data["kind"] = providers.KindOf(o.Err)
 	}
+	if o.Followed != nil {
+		data["followed"] = o.Followed
+	}
 	_ = c.line("sync_complete", fmt.Sprintf("%s: %s", o.Addr, o.Status), data)
 }

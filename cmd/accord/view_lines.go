@@ -71,11 +71,13 @@ var lineTypes = []lineType{
 	{"sync_start", "A run has begun.", fields{"addr": addrs.Instance{}, "run": "", "decision": syncer.Decision{}}},
 	{"sync_progress", "How far a run is; at most one line a second.", fields{
 		"addr": addrs.Instance{}, "part": "", "verb": providers.WriteCreate, "done": 0, "total": 0, "failed": 0}},
+	{"sync_follow", "Where a run of the platform's own engine stands; a line each time that it is looked at.", fields{
+		"addr": addrs.Instance{}, "state": providers.EngineState{}, "until": moment{}}},
 	{"record_error", "One item could not be moved.", fields{"addr": addrs.Instance{}, "failure": syncer.Failure{}}},
 	{"sync_complete", "How a run ended.", fields{
 		"addr": addrs.Instance{}, "run": "", "status": syncer.Clean, "decision": syncer.Decision{}, "done": syncer.Counts{},
 		"failed": 0, "new_failures": 0, "failures": []syncer.Failure{}, "calls": 0, "started": moment{}, "ended": moment{},
-		"error?": "", "kind?": providers.Invalid}},
+		"error?": "", "kind?": providers.Invalid, "followed?": syncer.Followed{}}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
 	{"output", "One output of an apply; of a sensitive one the value is null.", fields{
 		"name": "", "value": json.RawMessage{}, "sensitive": false}},

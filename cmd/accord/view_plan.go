@@ -775,7 +775,7 @@ func syncText(d syncer.Decision) string {
 	for _, r := range d.Reasons {
 		words = append(words, r.Words())
 	}
-	text := strings.Join(words, ", ")
+	text := strings.Join(words, ", ") + engineText(d)
 	if !d.EarliestStart.IsZero() && d.EarliestStart.After(d.At) {
 		text += fmt.Sprintf(" · starts %s", d.EarliestStart.UTC().Format("15:04:05 UTC"))
 	}

@@ -179,6 +179,8 @@ func (p *progress) syncer(e syncer.Event) {
 			failed = fmt.Sprintf(", %s failed", number(e.Failed))
 		}
 		p.move("%s %s/%s %s %s%s  %s", bar(e.Done, e.Total), number(e.Done), number(e.Total), e.Verb, e.Part, failed, e.Addr)
+	case syncer.Following:
+		p.move("%s: %s, %s left", e.Sync.Addr, followingText(e), round(time.Until(e.Until)))
 	case syncer.Finished:
 		o := e.Outcome
 		mark := green("✓")
@@ -211,6 +213,8 @@ func (p *progress) syncerLine(e syncer.Event) {
 		}
 	case syncer.Waiting:
 		_ = p.cli.line("waiting", fmt.Sprintf("%s waits: %s", e.Addr, e.Why), map[string]any{"addr": e.Addr, "until": e.Until.UTC().Format(time.RFC3339)})
+	case syncer.Following:
+		_ = p.cli.line("sync_follow", e.Sync.Addr.String()+": "+followingText(e), map[string]any{"addr": e.Sync.Addr, "state": e.State, "until": e.Until})
 	case syncer.ItemFailed:
 		_ = p.cli.line("record_error", e.Addr.String(), map[string]any{"addr": e.Addr, "failure": e.Failure})
 	}

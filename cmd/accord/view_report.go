@@ -195,6 +195,7 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 	}
 	t.print(w, "  ", screenWidth(w))
 	for _, o := range outcomes {
+		showFollowed(w, o)
 		showFailedItems(w, o)
 	}
 }

@@ -102,6 +102,11 @@ type Decision struct {
 	// merely due, for sync and serve.
 	Step bool `json:"step,omitempty"`
 
+	// Engine: whose run it is, when not accord's. Asks: it would not run for
+	// these reasons by itself, and accord asks for it by clearing LSRT (INT-6).
+	Engine string `json:"engine,omitempty"`
+	Asks   bool   `json:"asks,omitempty"`
+
 	Since         time.Time `json:"since,omitzero"`          // Incremental: where the read begins
 	EarliestStart time.Time `json:"earliest_start,omitzero"` // CTRY-7; zero: at once
 	HeldBack      string    `json:"held_back,omitempty"`     // CLM-14: a full run waits, and for what
@@ -139,8 +144,7 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 		d.Idle = cmp.Or(sync.Idle, "it is not active")
 		return d
 	case sync.Engine == providers.EnginePlatform:
-		d.Idle = "the platform's own engine moves this content (engine = \"platform\")"
-		return d
+		return decideEngine(sync, memory, req, now)
 	}
 	vaultNow := sync.Now
 	if vaultNow.IsZero() {

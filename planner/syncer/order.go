@@ -37,6 +37,10 @@ type job struct {
 	read     meter    // of the target
 	impact   *Impact
 
+	// of a run of the platform's engine
+	followed *Followed
+	faulty   bool
+
 	// of a run
 	ran      bool
 	run      *run
@@ -81,7 +85,21 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 		ready := slices.DeleteFunc(slices.Clone(level), func(j *job) bool {
 			return j.err != nil || j.Decision.Mode == None
 		})
-		each(groups(ready), func(g []*job) { s.pass(ctx, g, writing) })
+		var engines []*job
+		if writing {
+			ready, engines = apart(ready)
+		}
+		passes := groups(ready)
+		for _, j := range engines {
+			passes = append(passes, []*job{j})
+		}
+		each(passes, func(g []*job) {
+			if writing && g[0].Sync.Engine == providers.EnginePlatform {
+				s.follow(ctx, g[0])
+				return
+			}
+			s.pass(ctx, g, writing)
+		})
 	}
 	return jobs, nil
 }
@@ -180,6 +198,9 @@ func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*j
 			}
 		}
 	}
+	if writing && j.Sync.Engine == providers.EnginePlatform {
+		return nil // that engine routes by itself
+	}
 	var by *job
 	if t := j.Sync.Route.Table; t != nil {
 		if by = byAddr[*t]; by == nil {
@@ -210,7 +231,7 @@ func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*j
 		return fmt.Errorf("reading the route table: %w", err)
 	}
 	j.routes, j.titles, j.withheld = &routes{values: t.keys}, t.gone, t.faults
-	if by != nil || r.Lookup != nil {
+	if (by != nil || r.Lookup != nil) && j.Sync.Engine != providers.EnginePlatform {
 		j.escalate()
 	}
 	return nil

@@ -37,6 +37,8 @@ type Outcome struct {
 	NewFailures int       `json:"new_failures"` // those that were not failing before
 	Failures    []Failure `json:"failures,omitempty"`
 
+	Followed *Followed `json:"followed,omitempty"` // of a run of the platform's own engine
+
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Calls   int       `json:"calls"` // of reads
@@ -69,6 +71,7 @@ func (j *job) outcome() Outcome {
 		Failed: j.ended.Failures, NewFailures: j.ended.New, Failures: j.first,
 		Started: j.ended.Started, Ended: j.ended.Ended,
 	}
+	o.Followed = j.followed
 	if j.run != nil {
 		o.Run = j.run.id
 	}

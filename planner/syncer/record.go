@@ -44,11 +44,10 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 	if journal == nil {
 		return providers.Errorf(providers.Internal, "a run needs a journal")
 	}
-	if j.Sync.Engine == providers.EnginePlatform {
-		return providers.Errorf(providers.Refused, "%s: asking the platform's own engine for a run, and following it, is not yet supported", addr)
-	}
-	if err := s.wait(ctx, j, j.Decision.EarliestStart, "the filter was edited; the run starts after the delay"); err != nil {
-		return err
+	if j.Sync.Engine != providers.EnginePlatform { // that engine waits by itself
+		if err := s.wait(ctx, j, j.Decision.EarliestStart, "the filter was edited; the run starts after the delay"); err != nil {
+			return err
+		}
 	}
 	lease, err := s.acquire(ctx, addr)
 	if err != nil {
@@ -229,7 +228,12 @@ func (j *job) finish(ctx context.Context) {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
-	end := j.end(ctx)
+	end := state.End{}
+	if j.Sync.Engine == providers.EnginePlatform {
+		end = j.endFollowed()
+	} else {
+		end = j.end(ctx)
+	}
 	journal := j.s.opts.Journal
 	ended, err := journal.End(ctx, j.run.id, end)
 	if err != nil {

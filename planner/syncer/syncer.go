@@ -16,6 +16,7 @@
 //	check.go    limits, and what a plan promised; pure
 //	write.go    the changes, in phases and batches
 //	record.go   lease, journal, Finish
+//	follow.go   instead of all that: a run of the platform's own engine
 //
 // Everything that grows with a library lies in temporary files (spool.go,
 // sort.go). Absence never removes: what is withdrawn was read, and a rule
@@ -50,6 +51,8 @@ type Options struct {
 	InFlight  int           // write batches in flight for each target; 0: 4
 	Settle    time.Duration // how long a call of a process that died may still land
 
+	FollowFor time.Duration // how long a run of the platform's engine is waited for; 0: an hour
+
 	Now    func() time.Time                           // nil: time.Now
 	Sleep  func(context.Context, time.Duration) error // nil: really
 	Events func(Event)                                // nil: nobody watches
@@ -72,6 +75,7 @@ type Task struct {
 // as no two of them run one sync.
 type Syncer struct {
 	opts   Options
+	made   time.Time
 	dir    string
 	files  atomic.Int64
 	events sync.Mutex
@@ -107,7 +111,7 @@ func New(opts Options) (*Syncer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the folder for temporary files: %w", err)
 	}
-	return &Syncer{opts: opts, dir: dir}, nil
+	return &Syncer{opts: opts, made: opts.Now(), dir: dir}, nil
 }
 
 // Close removes all temporary files, those that Impact.Changes reads included.

@@ -203,3 +203,15 @@ func TestStreamStops(t *testing.T) {
 		t.Error(r[0].Err)
 	}
 }
+
+func (echo) Ask(_ context.Context, syncs []providers.Sync) []providers.EngineState {
+	return echo{}.Follow(context.Background(), syncs)
+}
+
+func (echo) Follow(_ context.Context, syncs []providers.Sync) []providers.EngineState {
+	states := make([]providers.EngineState, len(syncs))
+	for n, s := range syncs {
+		states[n] = providers.EngineState{Active: s.Active, LRT: s.LRT, LSRT: s.LSRT, Published: map[string]int{"page": n}}
+	}
+	return states
+}

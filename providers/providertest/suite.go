@@ -965,10 +965,29 @@ func (target *Target) writes(t *testing.T, w *world, declared *schema.Stream, s 
 			t.Errorf("restored: %s is %s, was %s", key, got, want[key])
 		}
 	}
+	engine(t, w.p, s.Sync)
 	run := providers.Run{Sync: s.Sync, ID: "run", Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Clean: true}
 	for range 2 {
 		if err := w.p.Finish(t.Context(), run); err != nil {
 			t.Errorf("finish: %v", err)
 		}
+	}
+}
+
+// engine checks that what is asked of a system's own engine has one answer for
+// each sync, and that following it is no asking.
+func engine(t *testing.T, p providers.Provider, sync providers.Sync) {
+	t.Helper()
+	for range 2 {
+		states := p.Follow(t.Context(), []providers.Sync{sync, sync})
+		if len(states) != 2 {
+			t.Fatalf("follow gave %d answers to 2 syncs", len(states))
+		}
+		if diff := cmp.Diff(states[0].LSRT, states[1].LSRT); diff != "" || states[0].Err != nil && states[0].Err.Message == "" {
+			t.Errorf("following twice differs: %s %v", diff, states[0].Err)
+		}
+	}
+	if states := p.Ask(t.Context(), []providers.Sync{}); len(states) != 0 {
+		t.Errorf("ask gave %d answers to no syncs", len(states))
 	}
 }

@@ -37,6 +37,9 @@ type Syncer interface {
 	Finish(ctx context.Context, run providers.Run) error
 }
 
+// Engine is what a Syncer also is whose systems have an engine of their own.
+type Engine = providers.Engine
+
 // New assembles a provider. It panics where the declaration is wrong: that is
 // a mistake in the code, and a test that calls New finds it.
 func New(p Provider) providers.Provider {
@@ -239,6 +242,35 @@ func (a *assembled) Finish(ctx context.Context, run providers.Run) (err error) {
 		return crash
 	}
 	return err
+}
+
+func (a *assembled) Ask(ctx context.Context, syncs []providers.Sync) []providers.EngineState {
+	if env, err := a.env(nil); err == nil && env.ReadOnly() {
+		return failedStates(syncs, providers.Errorf(providers.Refused, "this client only reads"))
+	}
+	return a.states(syncs, func(e Engine) []providers.EngineState { return e.Ask(ctx, syncs) })
+}
+
+func (a *assembled) Follow(ctx context.Context, syncs []providers.Sync) []providers.EngineState {
+	return a.states(syncs, func(e Engine) []providers.EngineState { return e.Follow(ctx, syncs) })
+}
+
+func (a *assembled) states(syncs []providers.Sync, of func(Engine) []providers.EngineState) (states []providers.EngineState) {
+	if _, err := a.env(nil); err != nil {
+		return failedStates(syncs, err)
+	}
+	engine, ok := a.Syncer.(Engine)
+	if !ok {
+		return failedStates(syncs, providers.Errorf(providers.Invalid, "what provider %s manages has no engine of its own", a.Name))
+	}
+	if crash := protect(func() { states = of(engine) }); crash != nil {
+		return failedStates(syncs, crash)
+	}
+	return states
+}
+
+func failedStates(syncs []providers.Sync, err *providers.Error) []providers.EngineState {
+	return fill(len(syncs), providers.EngineState{Err: err})
 }
 
 func (a *assembled) Close() error {

@@ -171,6 +171,16 @@ var objectAliases = [][2]string{
 // adminProfiles are security profiles that may do everything.
 var adminProfiles = []string{"system_admin__v", "vault_owner__v"}
 
+// exceptionObjects are the objects of user exceptions, items first: they say
+// more. Their fields are found by label. openStatuses are the error statuses of
+// an item that still fails.
+var exceptionObjects = []struct {
+	object string
+	items  bool
+}{{"exception_item__sys", true}, {"exception_message__sys", false}}
+
+var openStatuses = []string{"open__sys", "pending__sys"}
+
 // features that route by country (CTRY-1): the object type of
 // connection_settings__v that holds the filter, and the record's name.
 var features = []struct{ Name, ObjectType, Record, Title string }{
@@ -210,8 +220,11 @@ var targetOfPart = map[string]string{partPresentation: targetPresentation, partS
 func mark(point string, source int64, key string) string { return markPrefix(point, source) + key }
 
 func markPrefix(point string, source int64) string {
-	return fmt.Sprintf("accord:%s:%d:", point, source)
+	return fmt.Sprintf("%s%s:%d:", markOurs, point, source)
 }
+
+// markOurs begins every mark.
+const markOurs = "accord:"
 
 // keyOfMark is the inverse of mark.
 func keyOfMark(text, point string, source int64) (key string, ok bool) {

@@ -75,6 +75,13 @@ var streams = []schema.Stream{
 		},
 	},
 	{
+		Name: streamPlatform, Instance: "vault",
+		Doc: "What the platform's own engine made in a CRM vault (INT-7): CrossLinks by their source, presentations by their link. Read only.",
+		Parts: []schema.Part{
+			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
+		},
+	},
+	{
 		Name: streamCountry, Instance: "vault", Ordered: true,
 		Doc:   "The countries of a content vault; what routes them are the values of their Country CDA field.",
 		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
@@ -102,6 +109,7 @@ const (
 	streamPreflight         = "preflight"
 	streamCLM               = "clm"
 	streamCLMContent        = "clm_content"
+	streamPlatform          = "platform_content"
 	streamCountry           = "country"
 	streamConnectionCountry = "connection_country"
 )
@@ -131,6 +139,8 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.clmRecords(ctx, v, req, yield)
 		case streamCLMContent:
 			p.clmTargetRecords(ctx, v, req, yield)
+		case streamPlatform:
+			p.platformRecords(ctx, v, req, yield)
 		case streamCountry:
 			p.countryRecords(ctx, v, req, yield)
 		case streamPreflight:

@@ -40,7 +40,30 @@ func (p *Provider) Syncs(ctx context.Context, changes []providers.Change) ([]pro
 			syncs = append(syncs, *sync)
 		}
 	}
-	return syncs, nil
+	return syncs, s.inputsBefore(ctx, changes, syncs)
+}
+
+// inputsBefore says of the syncs of the platform's engine what their content
+// follows from before the plan.
+func (s *syncMaker) inputsBefore(ctx context.Context, changes []providers.Change, syncs []providers.Sync) error {
+	if !slices.ContainsFunc(syncs, func(sync providers.Sync) bool { return sync.Engine == providers.EnginePlatform }) {
+		return nil
+	}
+	as := slices.Clone(changes)
+	for n := range as {
+		as[n].After = as[n].Before
+	}
+	before := newSyncMaker(s.p, as)
+	for n := range syncs {
+		if at := slices.IndexFunc(as, func(c providers.Change) bool { return c.Addr == syncs[n].Addr }); syncs[n].Engine == providers.EnginePlatform && as[at].Before != nil {
+			was, err := before.sync(ctx, as[at])
+			if err != nil || was == nil {
+				return err
+			}
+			syncs[n].Before = was.Inputs
+		}
+	}
+	return nil
 }
 
 func objectType(c providers.Change) string {
@@ -202,6 +225,7 @@ const (
 	inputRules      = "rules"
 	inputQueryRule  = "query_rule"
 	inputUnapproved = "on_unapproved"
+	inputTable      = "table" // of the platform's engine: by which point's records it routes
 )
 
 // filterState is the filter of a connection: of its block as it will be, else of
@@ -298,6 +322,10 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	sync.Inputs[inputUnapproved] = point.OnUnapproved
 
 	around := s.around.at(l.addr)
+	if sync.Engine == providers.EnginePlatform {
+		s.asPlatform(l, sync, around, filter)
+		return nil
+	}
 	switch {
 	case l.unfiltered() && len(filter.values) > 0: // CONN-3: from the filter, in memory
 		sync.Route.Lookup = &providers.Lookup{End: providers.End{Instance: l.content.addr, Stream: streamCountry}, Values: filter.values}
@@ -311,6 +339,33 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 		sync.Route.All = true
 	}
 	return nil
+}
+
+// asPlatform makes the sync what the platform's own engine will do, as far as
+// that is known (INT-7): it knows no mark, and nothing of what only accord keeps
+// (values, applies_to, on_unapproved). It is read for a forecast, never written.
+func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourhood, filter filterState) {
+	sync.Target.Stream = streamPlatform
+	sync.Standings = clmMeanings("keep", sync.Variant)
+	delete(sync.Inputs, inputUnapproved)
+	nameless := slices.Clone(sync.Rules)
+	for n := range sync.Rules {
+		sync.Rules[n].Values, sync.Rules[n].Parts = nil, nil
+		nameless[n] = sync.Rules[n]
+		nameless[n].Addr = addrs.Instance{}
+	}
+	sync.Inputs[inputRules] = digest(nameless)
+	switch {
+	case !l.unfiltered() && len(around.countryPoints) > 0: // CTRY-5
+		table := around.countryPoints[0]
+		sync.Route.Table = &table
+		sync.After = []addrs.Instance{table}
+		sync.Inputs[inputTable] = streamConnectionCountry
+		sync.Inputs[inputFilter] = digest(filter.values)
+	default: // CTRY-6, and CONN-3: unfiltered
+		sync.Route.All = true
+		sync.Inputs[inputTable] = ""
+	}
 }
 
 // clmMeanings is CLM-1. Content past its CRM end date is not published anew

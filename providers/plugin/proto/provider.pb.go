@@ -2301,6 +2301,94 @@ func (x *FinishResponse) GetErr() *Error {
 	return nil
 }
 
+type EngineRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Syncs         [][]byte               `protobuf:"bytes,1,rep,name=syncs,proto3" json:"syncs,omitempty"` // JSON of providers.Sync
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EngineRequest) Reset() {
+	*x = EngineRequest{}
+	mi := &file_provider_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EngineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EngineRequest) ProtoMessage() {}
+
+func (x *EngineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EngineRequest.ProtoReflect.Descriptor instead.
+func (*EngineRequest) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *EngineRequest) GetSyncs() [][]byte {
+	if x != nil {
+		return x.Syncs
+	}
+	return nil
+}
+
+type EngineResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	States        [][]byte               `protobuf:"bytes,1,rep,name=states,proto3" json:"states,omitempty"` // JSON of providers.EngineState
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EngineResponse) Reset() {
+	*x = EngineResponse{}
+	mi := &file_provider_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EngineResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EngineResponse) ProtoMessage() {}
+
+func (x *EngineResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EngineResponse.ProtoReflect.Descriptor instead.
+func (*EngineResponse) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *EngineResponse) GetStates() [][]byte {
+	if x != nil {
+		return x.States
+	}
+	return nil
+}
+
 var File_provider_proto protoreflect.FileDescriptor
 
 const file_provider_proto_rawDesc = "" +
@@ -2488,7 +2576,11 @@ const file_provider_proto_rawDesc = "" +
 	"\rFinishRequest\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\fR\x03run\";\n" +
 	"\x0eFinishResponse\x12)\n" +
-	"\x03err\x18\x01 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err2\xf3\x06\n" +
+	"\x03err\x18\x01 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\"%\n" +
+	"\rEngineRequest\x12\x14\n" +
+	"\x05syncs\x18\x01 \x03(\fR\x05syncs\"(\n" +
+	"\x0eEngineResponse\x12\x16\n" +
+	"\x06states\x18\x01 \x03(\fR\x06states2\x92\b\n" +
 	"\bProvider\x12K\n" +
 	"\x06Schema\x12\x1f.accord.plugin.v1.SchemaRequest\x1a .accord.plugin.v1.SchemaResponse\x12U\n" +
 	"\bValidate\x12!.accord.plugin.v1.ValidateRequest\x1a\".accord.plugin.v1.ValidateResponse(\x010\x01\x12V\n" +
@@ -2500,7 +2592,9 @@ const file_provider_proto_rawDesc = "" +
 	"\x05Syncs\x12\x1e.accord.plugin.v1.SyncsRequest\x1a\x1f.accord.plugin.v1.SyncsResponse(\x010\x01\x12P\n" +
 	"\aRecords\x12 .accord.plugin.v1.RecordsRequest\x1a!.accord.plugin.v1.RecordsResponse0\x01\x12L\n" +
 	"\x05Write\x12\x1e.accord.plugin.v1.WriteRequest\x1a\x1f.accord.plugin.v1.WriteResponse(\x010\x01\x12K\n" +
-	"\x06Finish\x12\x1f.accord.plugin.v1.FinishRequest\x1a .accord.plugin.v1.FinishResponseB\x1fZ\x1daccord/providers/plugin/protob\x06proto3"
+	"\x06Finish\x12\x1f.accord.plugin.v1.FinishRequest\x1a .accord.plugin.v1.FinishResponse\x12L\n" +
+	"\x03Ask\x12\x1f.accord.plugin.v1.EngineRequest\x1a .accord.plugin.v1.EngineResponse(\x010\x01\x12O\n" +
+	"\x06Follow\x12\x1f.accord.plugin.v1.EngineRequest\x1a .accord.plugin.v1.EngineResponse(\x010\x01B\x1fZ\x1daccord/providers/plugin/protob\x06proto3"
 
 var (
 	file_provider_proto_rawDescOnce sync.Once
@@ -2514,7 +2608,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_provider_proto_goTypes = []any{
 	(*Object)(nil),                // 0: accord.plugin.v1.Object
 	(*Error)(nil),                 // 1: accord.plugin.v1.Error
@@ -2551,13 +2645,15 @@ var file_provider_proto_goTypes = []any{
 	(*WriteResult)(nil),           // 32: accord.plugin.v1.WriteResult
 	(*FinishRequest)(nil),         // 33: accord.plugin.v1.FinishRequest
 	(*FinishResponse)(nil),        // 34: accord.plugin.v1.FinishResponse
-	nil,                           // 35: accord.plugin.v1.ConfigureRequest.EndpointsEntry
-	nil,                           // 36: accord.plugin.v1.ReadRequest.RefsEntry
-	nil,                           // 37: accord.plugin.v1.PlanRequest.RefsEntry
-	nil,                           // 38: accord.plugin.v1.ApplyRequest.RefsEntry
-	nil,                           // 39: accord.plugin.v1.ListRequest.RefsEntry
-	nil,                           // 40: accord.plugin.v1.Record.GroupsEntry
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*EngineRequest)(nil),         // 35: accord.plugin.v1.EngineRequest
+	(*EngineResponse)(nil),        // 36: accord.plugin.v1.EngineResponse
+	nil,                           // 37: accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	nil,                           // 38: accord.plugin.v1.ReadRequest.RefsEntry
+	nil,                           // 39: accord.plugin.v1.PlanRequest.RefsEntry
+	nil,                           // 40: accord.plugin.v1.ApplyRequest.RefsEntry
+	nil,                           // 41: accord.plugin.v1.ListRequest.RefsEntry
+	nil,                           // 42: accord.plugin.v1.Record.GroupsEntry
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
 }
 var file_provider_proto_depIdxs = []int32{
 	0,  // 0: accord.plugin.v1.Result.object:type_name -> accord.plugin.v1.Object
@@ -2568,11 +2664,11 @@ var file_provider_proto_depIdxs = []int32{
 	0,  // 5: accord.plugin.v1.ValidateRequest.objects:type_name -> accord.plugin.v1.Object
 	2,  // 6: accord.plugin.v1.ValidateResponse.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	0,  // 7: accord.plugin.v1.ConfigureRequest.instances:type_name -> accord.plugin.v1.Object
-	35, // 8: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	37, // 8: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
 	0,  // 9: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
-	36, // 10: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.ReadRequest.RefsEntry
+	38, // 10: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.ReadRequest.RefsEntry
 	13, // 11: accord.plugin.v1.PlanRequest.items:type_name -> accord.plugin.v1.PlanItem
-	37, // 12: accord.plugin.v1.PlanRequest.refs:type_name -> accord.plugin.v1.PlanRequest.RefsEntry
+	39, // 12: accord.plugin.v1.PlanRequest.refs:type_name -> accord.plugin.v1.PlanRequest.RefsEntry
 	0,  // 13: accord.plugin.v1.PlanItem.desired:type_name -> accord.plugin.v1.Object
 	0,  // 14: accord.plugin.v1.PlanItem.recorded:type_name -> accord.plugin.v1.Object
 	0,  // 15: accord.plugin.v1.PlanItem.live:type_name -> accord.plugin.v1.Object
@@ -2581,11 +2677,11 @@ var file_provider_proto_depIdxs = []int32{
 	16, // 18: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
 	2,  // 19: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	18, // 20: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
-	38, // 21: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.ApplyRequest.RefsEntry
+	40, // 21: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.ApplyRequest.RefsEntry
 	0,  // 22: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
 	0,  // 23: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
 	0,  // 24: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
-	39, // 25: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.ListRequest.RefsEntry
+	41, // 25: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.ListRequest.RefsEntry
 	0,  // 26: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
 	1,  // 27: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
 	22, // 28: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
@@ -2594,12 +2690,12 @@ var file_provider_proto_depIdxs = []int32{
 	0,  // 31: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
 	1,  // 32: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
 	24, // 33: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
-	41, // 34: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
+	43, // 34: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
 	25, // 35: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
 	28, // 36: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
-	41, // 37: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	43, // 37: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
 	1,  // 38: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	40, // 39: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	42, // 39: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
 	25, // 40: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
 	30, // 41: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
 	25, // 42: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
@@ -2623,19 +2719,23 @@ var file_provider_proto_depIdxs = []int32{
 	26, // 60: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
 	29, // 61: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
 	33, // 62: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	6,  // 63: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
-	8,  // 64: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
-	4,  // 65: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
-	4,  // 66: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
-	14, // 67: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
-	4,  // 68: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
-	20, // 69: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
-	23, // 70: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
-	27, // 71: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	31, // 72: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	34, // 73: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	63, // [63:74] is the sub-list for method output_type
-	52, // [52:63] is the sub-list for method input_type
+	35, // 63: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	35, // 64: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	6,  // 65: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
+	8,  // 66: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
+	4,  // 67: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
+	4,  // 68: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
+	14, // 69: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
+	4,  // 70: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
+	20, // 71: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
+	23, // 72: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
+	27, // 73: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
+	31, // 74: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	34, // 75: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	36, // 76: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	36, // 77: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	65, // [65:78] is the sub-list for method output_type
+	52, // [52:65] is the sub-list for method input_type
 	52, // [52:52] is the sub-list for extension type_name
 	52, // [52:52] is the sub-list for extension extendee
 	0,  // [0:52] is the sub-list for field type_name
@@ -2652,7 +2752,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

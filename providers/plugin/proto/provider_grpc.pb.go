@@ -41,6 +41,8 @@ const (
 	Provider_Records_FullMethodName   = "/accord.plugin.v1.Provider/Records"
 	Provider_Write_FullMethodName     = "/accord.plugin.v1.Provider/Write"
 	Provider_Finish_FullMethodName    = "/accord.plugin.v1.Provider/Finish"
+	Provider_Ask_FullMethodName       = "/accord.plugin.v1.Provider/Ask"
+	Provider_Follow_FullMethodName    = "/accord.plugin.v1.Provider/Follow"
 )
 
 // ProviderClient is the client API for Provider service.
@@ -58,6 +60,8 @@ type ProviderClient interface {
 	Records(ctx context.Context, in *RecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RecordsResponse], error)
 	Write(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WriteRequest, WriteResponse], error)
 	Finish(ctx context.Context, in *FinishRequest, opts ...grpc.CallOption) (*FinishResponse, error)
+	Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EngineRequest, EngineResponse], error)
+	Follow(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EngineRequest, EngineResponse], error)
 }
 
 type providerClient struct {
@@ -217,6 +221,32 @@ func (c *providerClient) Finish(ctx context.Context, in *FinishRequest, opts ...
 	return out, nil
 }
 
+func (c *providerClient) Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EngineRequest, EngineResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[9], Provider_Ask_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EngineRequest, EngineResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_AskClient = grpc.BidiStreamingClient[EngineRequest, EngineResponse]
+
+func (c *providerClient) Follow(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EngineRequest, EngineResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[10], Provider_Follow_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[EngineRequest, EngineResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_FollowClient = grpc.BidiStreamingClient[EngineRequest, EngineResponse]
+
 // ProviderServer is the server API for Provider service.
 // All implementations must embed UnimplementedProviderServer
 // for forward compatibility.
@@ -232,6 +262,8 @@ type ProviderServer interface {
 	Records(*RecordsRequest, grpc.ServerStreamingServer[RecordsResponse]) error
 	Write(grpc.BidiStreamingServer[WriteRequest, WriteResponse]) error
 	Finish(context.Context, *FinishRequest) (*FinishResponse, error)
+	Ask(grpc.BidiStreamingServer[EngineRequest, EngineResponse]) error
+	Follow(grpc.BidiStreamingServer[EngineRequest, EngineResponse]) error
 	mustEmbedUnimplementedProviderServer()
 }
 
@@ -274,6 +306,12 @@ func (UnimplementedProviderServer) Write(grpc.BidiStreamingServer[WriteRequest, 
 }
 func (UnimplementedProviderServer) Finish(context.Context, *FinishRequest) (*FinishResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Finish not implemented")
+}
+func (UnimplementedProviderServer) Ask(grpc.BidiStreamingServer[EngineRequest, EngineResponse]) error {
+	return status.Error(codes.Unimplemented, "method Ask not implemented")
+}
+func (UnimplementedProviderServer) Follow(grpc.BidiStreamingServer[EngineRequest, EngineResponse]) error {
+	return status.Error(codes.Unimplemented, "method Follow not implemented")
 }
 func (UnimplementedProviderServer) mustEmbedUnimplementedProviderServer() {}
 func (UnimplementedProviderServer) testEmbeddedByValue()                  {}
@@ -403,6 +441,20 @@ func _Provider_Finish_Handler(srv interface{}, ctx context.Context, dec func(int
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Provider_Ask_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Ask(&grpc.GenericServerStream[EngineRequest, EngineResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_AskServer = grpc.BidiStreamingServer[EngineRequest, EngineResponse]
+
+func _Provider_Follow_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Follow(&grpc.GenericServerStream[EngineRequest, EngineResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_FollowServer = grpc.BidiStreamingServer[EngineRequest, EngineResponse]
+
 // Provider_ServiceDesc is the grpc.ServiceDesc for Provider service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -469,6 +521,18 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Write",
 			Handler:       _Provider_Write_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Ask",
+			Handler:       _Provider_Ask_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Follow",
+			Handler:       _Provider_Follow_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

@@ -1,0 +1,232 @@
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"accord/providers"
+	"accord/state"
+)
+
+// What is known of the platform's own engine, and how it is followed (INT-7).
+const (
+	engineDelay = 5 * time.Minute // CTRY-7: between the edit of a filter and the run
+	followFirst = time.Second     // between two looks, at first
+	followLater = 15 * time.Second
+	followGrace = time.Minute // LRT has moved: how long LSRT may take to follow
+	followFor   = time.Hour   // Options.FollowFor
+)
+
+// Following says where a run of the platform's engine stands.
+type Following struct {
+	Sync     providers.Sync        `json:"-"`
+	Decision Decision              `json:"decision"`
+	State    providers.EngineState `json:"state"`
+	Until    time.Time             `json:"until"` // when accord gives up following
+}
+
+func (Following) event() {}
+
+// Followed is what is known of a run of the platform's engine. What it
+// published is told by counts before and after; it may not be all its doing.
+type Followed struct {
+	Asked  bool                  `json:"asked,omitempty"` // accord cleared LSRT for it
+	Before providers.EngineState `json:"before"`
+	After  providers.EngineState `json:"after"`
+}
+
+// decideEngine says whether the platform's engine will run for what is planned,
+// by itself or because accord asks for it, and what accord then follows. It is
+// pure. Everything else is that engine's own: when LSRT is empty or 15 days old,
+// and what changed.
+func decideEngine(sync providers.Sync, memory state.Memory, req Request, now time.Time) Decision {
+	d := Decision{At: now}
+	found := map[Reason]bool{}
+	for _, owed := range memory.Owed {
+		if r := Reason(owed); slices.Contains(reasons, r) {
+			found[r] = true
+		} else {
+			found[Requested] = true
+		}
+	}
+	found[Activated] = found[Activated] || !sync.Was
+	found[Requested] = found[Requested] || req.Full || triggered(sync, memory)
+	if sync.Was && sync.Before != nil {
+		for _, name := range slices.Sorted(maps.Keys(sync.Inputs)) {
+			if before, known := sync.Before[name]; !known || before != sync.Inputs[name] {
+				found[inputReason(name)] = true
+			}
+		}
+	}
+	for _, r := range reasons {
+		if found[r] && r != Changes && r != Retry {
+			d.Reasons = append(d.Reasons, r)
+		}
+	}
+	if len(d.Reasons) == 0 {
+		d.Idle = "the platform's own engine moves this content (engine = \"platform\")"
+		if !sync.LSRT.IsZero() {
+			d.FullAt = sync.LSRT.Add(fullAfter)
+		}
+		return d
+	}
+	d.Mode, d.Step, d.Engine = Full, true, providers.EnginePlatform
+	d.Asks = !d.Has(Activated) && slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r != FilterEdited })
+	if d.Has(FilterEdited) && !d.Has(Activated) && !d.Asks {
+		d.EarliestStart = now.Add(engineDelay)
+	}
+	return d
+}
+
+// follow asks the platform's engine for a run where it would not run by itself,
+// and follows it to its end. It writes nothing but the request.
+func (s *Syncer) follow(ctx context.Context, j *job) {
+	j.err = s.begin(ctx, j)
+	if j.err == nil && !j.skipped {
+		j.err = s.followRun(ctx, j)
+	}
+	j.finish(ctx)
+}
+
+func (s *Syncer) followRun(ctx context.Context, j *job) error {
+	p, _, err := s.stream(j.Sync.Target)
+	if err != nil {
+		return err
+	}
+	look := func(f func(context.Context, []providers.Sync) []providers.EngineState) (providers.EngineState, error) {
+		states := f(ctx, []providers.Sync{j.Sync})
+		if states[0].Err != nil {
+			return states[0], states[0].Err
+		}
+		return states[0], nil
+	}
+	before, err := look(p.Follow)
+	if err != nil {
+		return err
+	}
+	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
+	// By itself the engine runs for a change that was made no earlier than this
+	// Syncer; its run may have begun, and ended, before the first look.
+	since := j.vaultTime(s.made)
+	if !j.Decision.EarliestStart.IsZero() {
+		since = since.Add(engineDelay)
+	}
+	if j.Decision.Asks {
+		asked, err := look(p.Ask)
+		if err != nil {
+			return err
+		}
+		since = asked.Now
+	}
+	since = since.Truncate(time.Second) // as the vault's clock is read
+	patience := s.opts.FollowFor
+	if patience <= 0 {
+		patience = followFor
+	}
+	until := s.opts.Now().Add(patience)
+	if !j.Decision.EarliestStart.IsZero() {
+		until = until.Add(engineDelay)
+	}
+	pause, troubled := followFirst, 0
+	var moved time.Time
+	for {
+		state, err := look(p.Follow)
+		now := s.opts.Now()
+		switch {
+		case err != nil && (providers.KindOf(err) != providers.Transient && providers.KindOf(err) != providers.Throttled || troubled > 10 || ctx.Err() != nil):
+			return err
+		case err != nil:
+			troubled++
+		default:
+			troubled, j.followed.After = 0, state
+			ran := !state.LRT.Before(since) && (!j.Decision.Asks || state.LRT.After(before.LRT))
+			if ran && moved.IsZero() {
+				moved = now
+			}
+			clean := ran && !state.LSRT.IsZero() && !state.LSRT.Before(since)
+			if clean || ran && (state.Open > 0 || now.Sub(moved) >= followGrace) {
+				return j.recordFollowed(ctx, clean)
+			}
+			if !state.Active {
+				return providers.Errorf(providers.Invalid, "%s was deactivated in the vault while its run was waited for", j.Sync.Title)
+			}
+		}
+		if !now.Before(until) {
+			return &providers.Error{Kind: providers.Transient, Addr: j.Sync.Addr, Op: "follow",
+				Message: fmt.Sprintf("the platform's engine has not ended a run of %s within %s; Last Run Time is %s", j.Sync.Title, patience, timeOr(state.LRT, "empty")),
+				Advice:  "Nothing is lost: the run stays owed, and the next apply or sync follows it again. Look at the integration point in the vault, or set sync { platform_timeout = \"…\" } in the accord block."}
+		}
+		s.emit(Following{Sync: j.Sync, Decision: j.Decision, State: j.followed.After, Until: until})
+		if err := s.opts.Sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(pause*3/2, followLater)
+	}
+}
+
+func timeOr(t time.Time, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// recordFollowed keeps the exceptions of the run as what failed in it.
+func (j *job) recordFollowed(ctx context.Context, clean bool) error {
+	j.faulty = !clean
+	after := j.followed.After
+	var failed []Failure
+	for _, x := range after.Exceptions {
+		key := x.Key
+		if key == "" {
+			key = "exception " + x.ID
+		}
+		f := Failure{Part: x.Part, Key: key, Title: x.Title, Kind: kindException, Message: x.Message}
+		failed = append(failed, f)
+		j.s.emit(ItemFailed{Addr: j.Sync.Addr, Failure: f})
+	}
+	j.first, j.failures = failed, after.Open
+	if len(failed) == 0 {
+		return nil
+	}
+	return j.checkpoint(ctx, 0, nil, failed) // of no batch of ours
+}
+
+// endFollowed is end for a run that was followed: LRT and LSRT are the
+// engine's, and are only remembered.
+func (j *job) endFollowed() state.End {
+	end := state.End{At: j.s.opts.Now()}
+	if j.err != nil {
+		end.Outcome, end.Message = state.Failed, j.err.Error()
+		if statusOf(j.err) == Interrupted {
+			end.Outcome, end.Message = state.Interrupted, "it was stopped"
+		}
+		return end
+	}
+	m := j.run.memory
+	m.Inputs = maps.Clone(j.Sync.Inputs)
+	m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
+	m.LastStart, m.LastSuccess = j.followed.After.LRT, j.followed.After.LSRT
+	m.Errors = j.failures
+	end.Memory, end.Sweep, end.Outcome = &m, true, state.Clean
+	if j.faulty {
+		end.Outcome = state.Faulty
+	}
+	end.Settled = append(texts(j.Decision.Reasons), m.Owed...)
+	return end
+}
+
+// apart takes the jobs out of a list whose runs are the platform's.
+func apart(jobs []*job) (ours, engines []*job) {
+	for _, j := range jobs {
+		if j.Sync.Engine == providers.EnginePlatform {
+			engines = append(engines, j)
+		} else {
+			ours = append(ours, j)
+		}
+	}
+	return ours, engines
+}

@@ -1,0 +1,204 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// firstExceptions is how many exceptions a state names.
+const firstExceptions = 20
+
+// Ask is INT-6: it clears Last Successful Run Time of the points, and writes
+// nothing else. One that is empty is asked for already.
+func (p *Provider) Ask(ctx context.Context, syncs []providers.Sync) []providers.EngineState {
+	return p.engineStates(ctx, "ask the platform for a run", syncs, func(e *engineAt, s *providers.EngineState) error {
+		switch {
+		case e.sync.Engine != providers.EnginePlatform:
+			return providers.Errorf(providers.Refused, "%s has engine = %q: the platform is asked for no run", e.sync.Addr, e.sync.Engine)
+		case !s.Active:
+			return providers.Errorf(providers.Refused, "%s is inactive in %s: the platform would not run it", e.point.Name, e.crm.addr)
+		case s.LSRT.IsZero():
+			return nil
+		}
+		_, lsrt, err := e.crm.timeFields(ctx)
+		if err != nil {
+			return err
+		}
+		return vaultapi.FirstError(e.crm.client.UpdateRecords(ctx, objPoint, []vaultapi.Fields{{"id": e.point.ID, lsrt: nil}}))
+	})
+}
+
+// Follow reads LRT, LSRT, exceptions and counts (INT-7).
+func (p *Provider) Follow(ctx context.Context, syncs []providers.Sync) []providers.EngineState {
+	return p.engineStates(ctx, "follow the platform's engine", syncs, func(e *engineAt, s *providers.EngineState) (err error) {
+		if err := e.exceptions(ctx, s); err != nil {
+			return err
+		}
+		s.Published, err = e.published(ctx)
+		return err
+	})
+}
+
+// engineAt is one point and its vaults.
+type engineAt struct {
+	sync   providers.Sync
+	scope  scope
+	crm    *vault // holds the point
+	target *vault
+	point  *statusRecord
+}
+
+func (p *Provider) engineStates(ctx context.Context, op string, syncs []providers.Sync, do func(*engineAt, *providers.EngineState) error) []providers.EngineState {
+	states := make([]providers.EngineState, len(syncs))
+	records := cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
+	integrations := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
+	for n, sync := range syncs {
+		e := &engineAt{sync: sync}
+		if err := p.engineState(ctx, e, &states[n], records, integrations, do); err != nil {
+			failure := *contractError(op, err)
+			if failure.Addr.IsZero() {
+				failure.Addr = sync.Addr
+			}
+			states[n] = providers.EngineState{Err: &failure}
+		}
+	}
+	return states
+}
+
+func (p *Provider) engineState(ctx context.Context, e *engineAt, s *providers.EngineState, points, integrations func(*vault) ([]statusRecord, error), do func(*engineAt, *providers.EngineState) error) (err error) {
+	if e.scope, err = scopeOf(e.sync.Target); err != nil {
+		return err
+	}
+	if e.target, err = p.vault(e.sync.Target.Instance); err != nil {
+		return err
+	}
+	if e.crm = e.target; e.scope.CRM != 0 {
+		if e.crm = p.vaultByID(e.scope.CRM); e.crm == nil {
+			return providers.Errorf(providers.Access, "vault %d is not connected", e.scope.CRM)
+		}
+	}
+	// The clock first: what is read afterwards is never older than it says.
+	if s.Now, err = e.crm.askNow(ctx); err != nil {
+		return err
+	}
+	list, err := points(e.crm)
+	if err != nil {
+		return err
+	}
+	if e.point = findRecord(list, e.scope.Point, e.sync.Title); e.point == nil {
+		return providers.Errorf(providers.NotFound, "the integration point %s is not there any more", e.sync.Title)
+	}
+	lrt, lsrt, err := e.crm.timeFields(ctx)
+	if err != nil {
+		return err
+	}
+	s.Active = e.point.Active
+	s.LRT, s.LSRT = e.point.row.time(lrt), e.point.row.time(lsrt)
+	return do(e, s)
+}
+
+// exceptions reads those of the point that are open: items, and messages
+// without any (ERR-1, ERR-2). They are in the point's target vault (ERR-4).
+// What their fields are called is found in the metadata.
+func (e *engineAt) exceptions(ctx context.Context, s *providers.EngineState) error {
+	for _, of := range exceptionObjects {
+		o, err := e.target.object(ctx, of.object)
+		if err != nil {
+			return contractError("find the user exceptions of "+e.target.addr.String(), err)
+		}
+		field := func(labels ...string) string {
+			for _, label := range labels {
+				if f, err := o.FieldByLabel(label); err == nil {
+					return f.Name
+				}
+			}
+			return ""
+		}
+		message, item, status := field("Error Message"), field("Item"), field("Error Status")
+		point := field("Integration Point")
+		if point == "" {
+			if parent := field("Exception Message", "User Exception Message"); parent != "" {
+				point = strings.TrimSuffix(parent, "__sys") + "__sysr.integration_point__sys"
+			}
+		}
+		if point == "" || message == "" {
+			continue // this vault does not tie exceptions to points
+		}
+		columns := []string{"id", "name__v", message, "created_date__v"}
+		where := point + " = " + vaultapi.Quote(e.point.ID)
+		if of.items {
+			if item == "" || status == "" {
+				continue
+			}
+			columns = append(columns, item)
+			where += " AND " + status + " CONTAINS " + vaultapi.QuoteList(openStatuses...)
+		} else {
+			where += " AND status__v = 'active__v'"
+		}
+		rows, err := e.target.caller().page(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY id PAGESIZE %d", strings.Join(columns, ", "), o.Name, where, pageRows))
+		if err != nil {
+			return err
+		}
+		if of.items {
+			s.Open += rows.Details.Total
+		} else if s.Open == 0 { // a message without items is one problem
+			s.Open += rows.Details.Total
+		} else {
+			continue
+		}
+		for _, r := range rows.Rows {
+			if len(s.Exceptions) == firstExceptions {
+				break
+			}
+			x := providers.Exception{ID: r.text("id"), Title: r.text("name__v"), Message: r.text(message), At: r.time("created_date__v")}
+			if key := r.text(item); of.items && key != "" {
+				x.Key = keyOf(key)
+			}
+			s.Exceptions = append(s.Exceptions, x)
+		}
+	}
+	return nil
+}
+
+// published counts what is in the target and was not made by accord, by part.
+func (e *engineAt) published(ctx context.Context) (map[string]int, error) {
+	c := e.target.caller()
+	counts := map[string]int{}
+	if e.scope.CRM != 0 {
+		list, err := e.target.connectionCountries(ctx, e.scope.CRM)
+		counts[partCountry] = len(list)
+		return counts, err
+	}
+	for part, typ := range targetOfPart {
+		target := "documents"
+		where := fmt.Sprintf("crosslink__v = true AND source_vault_id__v = %d", e.scope.Source)
+		if part == partPresentation {
+			prefix := fmt.Sprintf("%d_", e.scope.Source)
+			target, where = "binders", fmt.Sprintf("link__sys > %s AND link__sys < %s", vaultapi.Quote(prefix), vaultapi.Quote(prefix+"~"))
+		}
+		total := func(more string) (int, error) {
+			page, err := c.page(ctx, "SELECT id FROM "+target+" WHERE TONAME(type__v) = "+vaultapi.Quote(typ)+" AND status__v = STEADYSTATE() AND "+where+more+" PAGESIZE 1")
+			return page.Details.Total, err
+		}
+		all, err := total("")
+		if err != nil {
+			return nil, err
+		}
+		ours, err := total(" AND external_id__v > " + vaultapi.Quote(markOurs) + " AND external_id__v < " + vaultapi.Quote(markOurs+"~"))
+		if err != nil {
+			return nil, err
+		}
+		counts[part] = all - ours
+	}
+	return counts, nil
+}
+
+func sortMembers(list []providers.Member) {
+	slices.SortFunc(list, func(a, b providers.Member) int { return cmp.Compare(a.Key, b.Key) })
+}
