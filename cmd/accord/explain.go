@@ -188,4 +188,149 @@ var explanations = map[string]explanation{
 		"Presentations, slides and shared resources keep their document types; which becomes which cannot be configured.",
 		"Take the attribute out.",
 	},
+	"CONN-4": {
+		"what comes from the CRM vault",
+		"The PromoMats-CRM connection alone carries data from the CRM vault to the content vault: products and groups, surveys, directories, event configuration, countries, and the metrics of CLM content.",
+		"Use a PromoMats-CRM connection for it.",
+	},
+	"PERM-1": {
+		"what a content administrator may do",
+		"The permission set of a content administrator carries the vault actions Manage Connections and Manage Integrations. Both bundles of a permission_set contain them.",
+		"Name the bundle clm_integration or country_integration.",
+	},
+	"PERM-2": {
+		"what the CLM Integration needs",
+		"Read on keywords, websites and user exceptions, all fields read. The bundle clm_integration contains it.",
+		"Name the bundle clm_integration.",
+	},
+	"PERM-3": {
+		"what the Country Integration needs",
+		"Create, read, edit and delete on connection settings and their type for the CLM Integration, and edit on the fields Country Filter and Vault CRM ID. The bundle country_integration contains it.",
+		"Name the bundle country_integration.",
+	},
+	"INT-2": {
+		"the Country Integration",
+		"It is outbound from the CRM vault and has one point, clm_country. It turns the country filter into Connection Country records of the content vault.",
+		"Declare integration with type = \"country\", and its point clm_country.",
+	},
+	"INT-5": {
+		"activating causes a full sync",
+		"Whenever the CLM point becomes active, also again, everything is read and compared.",
+		"Nothing needs to be done. Look at the content part of the plan: a point that was inactive for long may have much to catch up with.",
+	},
+	"INT-6": {
+		"a full sync of one point was asked for",
+		"Clearing Last Successful Run Time makes the next run of that point full. In the configuration a changed full_sync_trigger asks for one; setting it first, or taking it out, asks for nothing. The times themselves belong to the engine, and are never drift.",
+		"Nothing needs to be done: accord apply or accord sync runs it.",
+	},
+	"RULE-5": {
+		"a changed rule changes what was synced before",
+		"Field rules and query rules say how content is written and which. When one changes, the points that follow from it run in full; the plan names them and counts what changes.",
+		"Look at the content part of the plan.",
+	},
+	"CTRY-2": {
+		"Connection Country records",
+		"For each CRM vault there is a record in the content vault for every country whose Country CDA field holds at least one value of the filter. A country that lists many, such as Global, is one of them for each of these vaults.",
+		"Look at the country__v records, and at the filter.",
+	},
+	"CTRY-3": {
+		"a country taken out of a filter",
+		"A value taken out removes the Connection Country records that nothing else in the filter still asks for.",
+		"Nothing needs to be done. What follows for the content is counted in the plan (CTRY-8).",
+	},
+	"CTRY-5": {
+		"where a presentation goes",
+		"With the Country Integration active it goes to a CRM vault when any of its countries is among that vault's Connection Country records. A blank country goes nowhere, and is counted. Slides and shared resources go where a presentation needs them, whatever their own country.",
+		"Fill the country of the document, or widen the filter.",
+	},
+	"CTRY-7": {
+		"an edited filter waits",
+		"Editing the country filter causes a full sync five minutes after the edit; several edits meanwhile cause one. The delay is filter_delay in the sync block, and survives a restart.",
+		"Wait, or put the edits into one apply.",
+	},
+	"CTRY-8": {
+		"a narrower filter withdraws content",
+		"What is no longer routed is withdrawn by the full sync that the edit causes. The plan says first how many are published and withdrawn, per country, and names a country that a CRM vault newly receives at its top.",
+		"Look at these numbers before you apply; the limits block says how many may go at once.",
+	},
+	"CTRY-10": {
+		"the Country Integration runs first",
+		"Routing depends on its records: a full sync of CLM content is preceded by one of the countries.",
+		"Nothing needs to be done.",
+	},
+	"CTRY-11": {
+		"a filter is never emptied",
+		"Taking out the block, enabled = false and destroy leave the filter as it is: an empty one would let every country through.",
+		"Write the countries that are meant, or all_countries = true.",
+	},
+	"CTRY-12": {
+		"the routing table is not complete",
+		"On one connection the order is: filter, Country Integration, its point, its records verified for every value of the filter, then the CLM Integration and its point. Without the verified records the CLM point is not activated, and no call of it is made.",
+		"Look at the country__v records that the message names, and at the errors of the country run.",
+	},
+	"CLM-1": {
+		"what is published, and what is withdrawn",
+		"Published: Publish for CRM (CLM) is Yes, there is an approved version, and its country leads to the CRM vault. Withdrawn: the field is No, the document is obsolete or deleted, or it is no longer routed. What left the approved state without becoming obsolete is kept and reported, unless on_unapproved says withdraw.",
+		"Change the document, or the setting.",
+	},
+	"CLM-4": {
+		"each document once",
+		"Every published slide and shared resource is a CrossLink in the CRM vault, each presentation a binder there that holds them in order. They carry a mark, by which a second run finds them.",
+		"Do not change the External ID of what accord made.",
+	},
+	"CLM-5": {
+		"changes follow",
+		"A new version, changed metadata, and another order of slides reach the CRM vaults with the next run.",
+		"Nothing needs to be done.",
+	},
+	"CLM-6": {
+		"when a run is full",
+		"After the point was activated, when it has never succeeded, and when its last success is 15 days ago or more. Otherwise it reads what changed.",
+		"Nothing needs to be done. The plan and accord sync say which it is, and why.",
+	},
+	"CLM-7": {
+		"what a run reads",
+		"A full run reads all approved CLM content that is valid: complete, and not past its CRM end date. An incremental one reads everything that changed, eligible or not, and what was deleted, since the last run that read its source to the end.",
+		"Look at the document's end date and at its slides.",
+	},
+	"CLM-8": {
+		"run times",
+		"Last Run Time is set by every run; Last Successful Run Time by a run without errors. A point whose first is later than its second is tried again by the next run.",
+		"Look at the failures of the last run.",
+	},
+	"CLM-9": {
+		"near real-time",
+		"accord serve runs incremental syncs at the interval of the serve block.",
+		"Run accord serve.",
+	},
+	"CLM-11": {
+		"it is not accord's to change",
+		"A run sees as its own only what carries its point's mark, is of one of the three document types, and comes from its content vault. Everything else in the CRM vault is not counted, changed or withdrawn.",
+		"If the document was made by hand with that mark, take its External ID away.",
+	},
+	"CLM-12": {
+		"a presentation is published whole or not at all",
+		"When a slide cannot be published, neither is what holds it: an exception is recorded, and the version before stays.",
+		"Publish the slide that the message names, or take it out of the presentation. The next run tries again by itself.",
+	},
+	"CLM-13": {
+		"withdrawn is obsolete, not deleted",
+		"What is withdrawn moves to the obsolete state of its lifecycle, since calls and metrics refer to it. When it is published again, the same document is used.",
+		"If no user action of the lifecycle leads to such a state, add one in the CRM vault.",
+	},
+	"CLM-14": {
+		"a full run is held back",
+		"A full run that read its source to the end and had failures would fail again for the same reason. Another one waits for a change, a request, or a day (full_retry_after). Meanwhile the failures are tried again by every run, and changes are read.",
+		"Mend what failed, or ask for it: accord sync ADDRESS -full",
+	},
+	"ERR-1": {
+		"the target vault cannot take the data",
+		"A general error of a point: something in the configuration of its target vault must change. The next run tries again by itself.",
+		"Change what the message names.",
+	},
+	"ERR-2": {
+		"one document failed",
+		"The next run tries it again by itself, also an incremental one that would not have read it. It stops no other document.",
+		"Mend the document, or wait where the vault was busy.",
+	},
 }
