@@ -20,10 +20,11 @@ type connectionBody struct {
 	CRM            addrs.Instance `json:"crm" schema:"required,replace" refers:"vault" doc:"The CRM vault."`
 	ContentAPIName *string        `json:"content_api_name" schema:"computed" doc:"API name of the connection in the content vault, where it is a duplicate; left out, it is the one whose remote vault is crm."`
 
-	CRMAPIName  string `json:"crm_api_name" schema:"readonly" doc:"API name of the connection in the CRM vault."`
-	ContentUser string `json:"content_user" schema:"volatile" doc:"Id of the connection's authorized user in the content vault (PERM-5)."`
-	CRMUser     string `json:"crm_user" schema:"volatile" doc:"The same in the CRM vault."`
-	State       string `json:"state" schema:"readonly" doc:"active, or pending while one of the two sides has not approved it."`
+	CRMAPIName  string   `json:"crm_api_name" schema:"readonly" doc:"API name of the connection in the CRM vault."`
+	ContentUser string   `json:"content_user" schema:"volatile" doc:"Id of the connection's authorized user in the content vault (PERM-5)."`
+	CRMUser     string   `json:"crm_user" schema:"volatile" doc:"The same in the CRM vault."`
+	Pending     []string `json:"pending" schema:"volatile" doc:"The vaults whose administrators have not approved it yet."`
+	State       string   `json:"state" schema:"readonly" doc:"active, or pending while one of the two sides has not approved it."`
 }
 
 // States of a connection.
@@ -184,12 +185,12 @@ func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items
 }
 
 func (s sides) body(want *connectionBody) connectionBody {
-	now := connectionBody{Type: want.Type, Content: want.Content, CRM: want.CRM, CRMAPIName: s.crm.API, CRMUser: s.crm.User, State: connectionActive}
+	now := connectionBody{Type: want.Type, Content: want.Content, CRM: want.CRM, CRMAPIName: s.crm.API, CRMUser: s.crm.User, State: connectionActive, Pending: s.pending(want)}
 	if s.content != nil {
 		now.ContentUser = s.content.User
 		now.ContentAPIName = &s.content.API
 	}
-	if len(s.pending(want)) > 0 {
+	if len(now.Pending) > 0 {
 		now.State = connectionPending
 	}
 	return now
@@ -266,11 +267,16 @@ func (p *Provider) planConnections(ctx context.Context, env *resource.Env, chang
 			continue
 		}
 		if who := s.pending(c.Desired); len(who) > 0 {
-			c.Diagnose(refused(providers.Diagnostic{
-				Code: "CONN-7", Summary: fmt.Sprintf("The connection %s is not established: pending in %s", connectionByType(c.Desired.Type).APIName, strings.Join(who, " and ")),
-				Detail: "An administrator of each of these vaults must establish the connection under Admin > Connections. accord does not approve connections.",
-			}))
+			c.Diagnose(refused(notEstablished(addrs.Instance{}, connectionByType(c.Desired.Type), who)))
 		}
+	}
+}
+
+// notEstablished is CONN-7.
+func notEstablished(addr addrs.Instance, names *connectionNames, who []string) providers.Diagnostic {
+	return providers.Diagnostic{
+		Code: "CONN-7", Addr: addr, Summary: fmt.Sprintf("The connection %s is not established: pending in %s", names.APIName, strings.Join(who, " and ")),
+		Detail: "An administrator of each of these vaults must establish the connection under Admin > Connections. accord does not approve connections.",
 	}
 }
 

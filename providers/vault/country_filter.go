@@ -347,6 +347,18 @@ func shortened(list []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
 }
 
+// lists are the countries through which more comes than the filter names: those
+// that list several, such as Global, and one of the filter's (CTRY-2).
+func lists(records []countryRecord, values []string) []string {
+	var names []string
+	for _, r := range records {
+		if len(r.Values) > 1 && slices.ContainsFunc(r.Values, func(v string) bool { return slices.Contains(values, v) }) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
 // adviseFilter is CTRY-9, as far as vaults must be asked for it.
 func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], names *countryNames, countries func(*vault) ([]countryRecord, error)) {
 	records, err := countries(l.content)
@@ -369,6 +381,11 @@ func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], 
 				c.Warn("CTRY-9", addrs.Path("/countries").Index(at), fmt.Sprintf("No country of %s holds %s", l.content.addr, names.both(name)),
 					"No content can be routed by it. A country__v record holds it in its field country_cda__v.")
 			}
+		}
+	}
+	if c.Changed("values") {
+		if through := lists(records, c.Planned.Values); len(through) > 0 {
+			c.Consequence("content of %s comes too: it is for several countries", shortened(through))
 		}
 	}
 	if len(blank) > 0 {

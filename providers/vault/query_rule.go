@@ -102,6 +102,10 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 			c.Refuse("RULE-1", "", fmt.Sprintf("%s has no rule for approved content in %s", l.crm.addr, l.names.Rule), "It comes with the connection. Ask the vendor.")
 			continue
 		}
+		if c.Desired.Status == inactive {
+			c.Warn("RULE-4", "/status", fmt.Sprintf("Users of %s are given content that is not approved", l.crm.addr),
+				"It is a sandbox, so this is allowed, for testing before approval. The latest version of a document counts, whatever its state.")
+		}
 		if c.Changed("status") {
 			c.Consequence("what was synced follows from this rule: %s runs in full (RULE-5)", l.names.label("CLM Presentation Integration Point"))
 		}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -439,5 +440,118 @@ func TestBothEngines(t *testing.T) {
 	results := w.write(sync, providers.Write{Verb: providers.WriteCreate, Part: partSlide, Key: keyOf("2"), Fields: []byte(`{"name__v":"Slide 1"}`)})
 	if results[0].Err == nil || results[0].Err.Kind != providers.Refused || !strings.Contains(results[0].Err.Message, "INT-7") {
 		t.Errorf("INT-7: %+v", results[0])
+	}
+}
+
+// CONN-3, every integration point in every pair of environments: only the
+// direction of its data counts.
+func TestEveryPointInEveryEnvironment(t *testing.T) {
+	toCRM := []string{"clm_presentation", "approved_email", "document_transfer"}
+	toContent := []string{"clm_country", "content_metrics"}
+	for _, content := range []string{production, sandbox, unproven} {
+		for _, crm := range []string{production, sandbox, unproven} {
+			l := &link{content: &vault{addr: vaultAddr("promomats"), environment: content}, crm: &vault{addr: vaultAddr("crm-a"), environment: crm}}
+			for _, p := range points {
+				// What is not proven counts as sandbox when read from, as production when written to.
+				downOK := content == production || crm == sandbox
+				upOK := crm == production || content == sandbox
+				want := downOK && upOK
+				switch {
+				case slices.Contains(toCRM, p.Name):
+					want = downOK
+				case slices.Contains(toContent, p.Name):
+					want = upOK
+				}
+				why := l.forbidden(integrationByType(p.Integration).Flow)
+				if (why == "") != want {
+					t.Errorf("CONN-3: %s of %s content and %s CRM: %q, want allowed %t", p.Name, content, crm, why, want)
+				}
+				if why != "" && (!strings.Contains(why, "vault.promomats") || !strings.Contains(why, `vault.crm["a"]`)) {
+					t.Errorf("CONN-3: it does not name both vaults: %s", why)
+				}
+			}
+		}
+	}
+}
+
+// CONN-4, CONN-5: a medical_crm connection has the CLM and the Country
+// Integration; another type on it is an error at validate.
+func TestTypesOfConnections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	vaultOf := func(name, kind string) providers.Object {
+		return w.object(addrs.New("vault", name), map[string]any{"kind": kind, "environment": production, "url": "dev://" + name})
+	}
+	for typ, content := range map[string]string{"promomats_crm": "promomats", "medical_crm": "medcomms"} {
+		base := []providers.Object{vaultOf("crm", "crm"), vaultOf(content, content),
+			w.object(addrs.New("connection", "c"), map[string]any{"type": typ, "content": "vault." + content, "crm": "vault.crm"})}
+		for _, i := range integrations {
+			o := w.object(addrs.New("integration", "x"), map[string]any{"connection": "connection.c", "type": i.Type, "status": "active"})
+			got := errorsOf(New().Validate(t.Context(), append(slices.Clone(base), o)))
+			refused := typ == "medical_crm" && i.Type != "clm" && i.Type != "country"
+			if refused != slices.Equal(got, []string{"CONN-5 integration.x /type"}) || !refused && got != nil {
+				t.Errorf("CONN-5: %s on %s: %v", i.Type, typ, got)
+			}
+		}
+	}
+}
+
+// RULE-1: field rules belong to the integration rule of their connection's type,
+// and are there in the vault under its name.
+func TestIntegrationRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spec{"promomats", "promomats", production, ""}, spec{"medcomms", "medcomms", production, ""}, spec{"crm-a", "crm", production, ""})
+	w.tie("promomats", "crm-a")
+	w.tie("medcomms", "crm-a")
+	w.connect(false)
+	var objects []providers.Object
+	for typ, content := range map[string]string{"promomats_crm": "promomats", "medical_crm": "medcomms"} {
+		objects = append(objects, w.object(addrs.New("connection", content), map[string]any{"type": typ, "content": "vault." + content, "crm": `vault.crm["a"]`}),
+			w.object(addrs.New("field_rule", content), map[string]any{"connection": "connection." + content, "source": "title__v", "target": "description__v"}))
+	}
+	c := w.config(objects...)
+	c.apply()
+	for rule, other := range map[string]string{
+		"promomats_crm_clm_presentation_iir__v": "promomats_crm", "medical_crm_clm_presentation_iir__v": "medical_crm",
+	} {
+		if names := connectionByType(other); names.Rule != rule {
+			t.Errorf("RULE-1: %s has the rule %s, want %s", other, names.Rule, rule)
+		}
+		r, err := vaultOf(w, "crm-a").integrationRule(t.Context(), rule)
+		if err != nil || len(r.FieldRules) != 1 || r.byPairOfRule[[2]string{"title__v", "description__v"}] == nil {
+			t.Errorf("RULE-1: %s: %+v %v", rule, r, err)
+		}
+	}
+}
+
+// CONN-7 again at the run: a connection that one side has taken back.
+func TestPendingConnectionStopsRuns(t *testing.T) {
+	t.Parallel()
+	w := oneCRM(t)
+	c := w.crms(map[string][]string{"a": {"United States"}})
+	c.apply()
+	v := vaultOf(w, "crm-a")
+	records, err := v.connectionRecords(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(records, func(r connectionRecord) bool { return r.API == "promomats_crm__v" })
+	if err := vaultapi.FirstError(v.client.UpdateRecords(t.Context(), objConnection, []vaultapi.Fields{{"id": records[at].ID, "status__v": "inactive__v"}})); err != nil {
+		t.Fatal(err)
+	}
+	for addr, s := range c.syncs() {
+		found := w.obstacles(s)
+		if len(found) != 1 || found[0].Code != "CONN-7" || !found[0].Refused || !strings.Contains(found[0].Summary, `pending in vault.crm["a"]`) {
+			t.Errorf("CONN-7: %s: %+v", addr, found)
+		}
+	}
+}
+
+// CTRY-2: what comes with a country that lists more than the filter has.
+func TestCountriesThatListOthers(t *testing.T) {
+	records := []countryRecord{{Name: "Canada", Values: []string{"ca__v"}}, {Name: "Europe", Values: []string{"de__v", "fr__v"}},
+		{Name: "Global", Values: []string{"ca__v", "mx__v", "us__v"}}, {Name: "Blank"}}
+	if diff := cmp.Diff([]string{"Global"}, lists(records, []string{"ca__v"})); diff != "" {
+		t.Errorf("CTRY-2 (-want +got)\n%s", diff)
 	}
 }

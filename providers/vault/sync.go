@@ -204,6 +204,12 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 			}
 			check.Known = append(check.Known, other)
 		}
+		if o := s.live[l.addr]; o != nil {
+			var now connectionBody
+			if o.Decode(&now) == nil && now.State == connectionPending {
+				check.Known = append(check.Known, refused(notEstablished(l.addr, l.names, now.Pending)))
+			}
+		}
 		sync.Requires = &providers.End{Instance: l.crm.addr, Stream: streamPreflight, Scope: scope{Preflight: check}.raw()}
 	}
 	return sync, nil
