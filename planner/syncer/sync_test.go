@@ -214,6 +214,63 @@ func TestFullRunIsHeldBack(t *testing.T) {
 	}
 }
 
+// CLM-14: one broken document over three days, with a sync every ten minutes:
+// full runs are one a day, and not more; everything else goes on meanwhile, and
+// the failure is tried by each run (ERR-2). When it is mended, it is over.
+func TestBrokenDocumentMakesNoCircle(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]time.Duration{"never succeeded": 0, "succeeded long ago": 16 * 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, t.TempDir(), "a")
+			library(w)
+			if before > 0 {
+				w.mustRun(syncer.Request{})
+				w.m.Pass(before)
+				w.north().Put(providertest.Page("p1", "Broken", "x1"))
+			}
+			w.m.Fault(providertest.Fault{Method: "write", Match: "p1", Kind: providers.Invalid, Times: 1 << 30})
+			full, incremental := 0, 0
+			for tick := range 3 * 24 * 6 {
+				if tick%36 == 20 { // an author works on
+					w.north().Put(providertest.Page("p3", fmt.Sprintf("Third, %d", tick)))
+				}
+				for a, o := range w.run(w.tasks(syncer.Request{})) {
+					if a != booksFeed("a") {
+						continue
+					}
+					if o.Decision.Mode == syncer.Full {
+						full++
+					} else {
+						incremental++
+					}
+					if o.Status != syncer.Faulty || o.Failed == 0 {
+						t.Fatalf("ERR-2: run %d was %s with %d failures: the broken document was not tried", tick, o.Status, o.Failed)
+					}
+					if tick%36 == 20 && o.Done.Updated != 1 {
+						t.Errorf("ERR-3: run %d updated %d, want the page that changed", tick, o.Done.Updated)
+					}
+				}
+				w.m.Pass(10 * time.Minute)
+			}
+			if full > 4 || full < 3 {
+				t.Errorf("CLM-14: %d full runs in three days, want one at first and one a day", full)
+			}
+			if full+incremental != 3*24*6 {
+				t.Errorf("%d runs", full+incremental)
+			}
+			t.Logf("%d full runs, %d incremental", full, incremental)
+			w.m.ClearFaults()
+			w.run(w.tasks(syncer.Request{}))
+			w.mustRun(syncer.Request{})
+			w.m.Pass(25 * time.Hour)
+			if d := w.tasks(syncer.Request{})[0].Decision; d.Mode != syncer.Incremental || d.HeldBack != "" {
+				t.Errorf("CLM-14: after it was mended: %+v", d)
+			}
+		})
+	}
+}
+
 // The first rule: a source that answers with nothing, in error, cut short or
 // out of order withdraws nothing.
 func TestAbsenceNeverRemoves(t *testing.T) {
