@@ -41,6 +41,7 @@ func (p *Provider) connectionType() resource.Resource {
 		Removal:  schema.Forget,
 		Validate: validateConnections,
 		Read:     p.readConnections,
+		List:     listing(p, p.listConnections),
 		Plan:     p.planConnections,
 		Create:   p.confirmConnections,
 		Update:   p.confirmConnections,

@@ -34,6 +34,7 @@ func (p *Provider) countryFilterType() resource.Resource {
 		Removal:  schema.Forget,
 		Validate: validateFilters,
 		Read:     p.readFilters,
+		List:     listing(p, p.listFilters),
 		Plan:     p.planFilters,
 		Create:   p.writeFilters,
 		Update:   p.writeFilters,

@@ -43,6 +43,7 @@ func (p *Provider) fieldRuleType() resource.Resource {
 		Removal:  schema.Delete,
 		Validate: validateFieldRules,
 		Read:     p.readFieldRules,
+		List:     listing(p, p.listFieldRules),
 		Plan:     p.planFieldRules,
 		Create:   p.writeFieldRules,
 		Update:   p.writeFieldRules,

@@ -31,6 +31,7 @@ func (p *Provider) integrationType() resource.Resource {
 		Removal:  schema.Deactivate,
 		Validate: validateIntegrations,
 		Read:     p.readIntegrations,
+		List:     listing(p, p.listIntegrations),
 		Plan:     p.planIntegrations,
 		Create:   p.writeIntegrations,
 		Update:   p.writeIntegrations,

@@ -52,6 +52,7 @@ func (p *Provider) permissionSetType() resource.Resource {
 		Removals: []schema.Removal{schema.Delete},
 		Validate: validatePermissionSets,
 		Read:     resource.Each(8, p.readPermissionSet),
+		List:     listing(p, p.listPermissionSets),
 		Plan:     resource.Each(8, p.planPermissionSet),
 		Create:   resource.Each(8, p.writePermissionSet),
 		Update:   resource.Each(8, p.writePermissionSet),

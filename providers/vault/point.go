@@ -35,6 +35,7 @@ func (p *Provider) pointType() resource.Resource {
 		Removal:  schema.Deactivate,
 		Validate: validatePoints,
 		Read:     p.readPoints,
+		List:     listing(p, p.listPoints),
 		Plan:     p.planPoints,
 		Create:   p.writePoints,
 		Update:   p.writePoints,

@@ -26,6 +26,7 @@ func (p *Provider) queryRuleType() resource.Resource {
 		Removal:  schema.Reset,
 		Validate: validateQueryRules,
 		Read:     p.readQueryRules,
+		List:     listing(p, p.listQueryRules),
 		Plan:     p.planQueryRules,
 		Create:   p.writeQueryRules,
 		Update:   p.writeQueryRules,

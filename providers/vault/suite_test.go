@@ -113,7 +113,6 @@ func trySuite(t *testing.T, open func(t *testing.T) providers.Provider) {
 			return func(t *testing.T) providers.Provider { return &located{open(t), w} }
 		},
 		Resources: []providertest.Resource{{
-			Unlist:  true,
 			Desired: first.object(addrs.New("permission_set", "readers"), map[string]any{"vault": `vault.crm["a"]`, "name": "readers__c", "bundles": []string{"clm_integration"}}),
 			Changed: first.object(addrs.New("permission_set", "readers"), map[string]any{"vault": `vault.crm["a"]`, "name": "readers__c", "label": "Readers", "vault_actions": []string{"api_access"}}),
 		}},
