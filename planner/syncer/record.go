@@ -99,15 +99,14 @@ const (
 // whoever does not serve waits a while for it.
 func (s *Syncer) acquire(ctx context.Context, addr addrs.Instance) (state.Lease, error) {
 	operation := cmp.Or(s.opts.Operation, "sync")
-	began := s.opts.Now()
-	for said := false; ; said = true {
+	for waited := time.Duration(0); ; waited += again {
 		lease, err := s.opts.Journal.Acquire(ctx, addr, operation, leaseFor)
 		var held *state.LeasedError
-		if !errors.As(err, &held) || operation == serving || held.Lease.Holder.Operation != serving || s.opts.Now().Sub(began) >= patience {
+		if !errors.As(err, &held) || operation == serving || held.Lease.Holder.Operation != serving || waited >= patience {
 			return lease, err
 		}
-		if !said {
-			s.emit(Waiting{Addr: addr, Until: began.Add(patience), Why: "accord serve runs this point at the moment"})
+		if waited == 0 {
+			s.emit(Waiting{Addr: addr, Until: s.opts.Now().Add(patience), Why: "accord serve runs this point at the moment"})
 		}
 		if err := s.opts.Sleep(ctx, again); err != nil {
 			return lease, err

@@ -497,7 +497,7 @@ func TestLeaseOfSomeoneElse(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "a")
 	library(w)
 	tasks := w.tasks(syncer.Request{})
-	if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "serve", time.Hour); err != nil {
+	if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "apply", time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	o := w.run(tasks)[booksFeed("a")]
