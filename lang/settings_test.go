@@ -34,7 +34,7 @@ func TestSettingsWritten(t *testing.T) {
 			MaxPublished: Limit{Name: "max_published", Share: 1, Written: true},
 			IgnoreBelow:  3,
 		},
-		Sync:       Sync{FilterDelay: 90 * time.Second, FullRetryAfter: 12 * time.Hour},
+		Sync:       Sync{FilterDelay: 90 * time.Second, FullRetryAfter: 12 * time.Hour, PlatformTimeout: time.Hour},
 		Serve:      Serve{Interval: time.Minute},
 		Notify:     []Notify{{Type: "webhook", Config: map[string]string{"url": "https://example.org/told"}}},
 		Encryption: Encryption{Recipients: []string{"age1someone"}},
@@ -54,7 +54,7 @@ func TestSettingsDefault(t *testing.T) {
 		want := Settings{
 			Backend: Backend{Type: "local", Config: map[string]string{"path": "accord.state.json"}},
 			Limits:  Limits{MaxWithdrawn: Limit{Name: "max_withdrawn", Share: 0.2}, MaxPublished: Limit{Name: "max_published", Share: 0.5}, IgnoreBelow: 10},
-			Sync:    Sync{FilterDelay: 5 * time.Minute, FullRetryAfter: 24 * time.Hour},
+			Sync:    Sync{FilterDelay: 5 * time.Minute, FullRetryAfter: 24 * time.Hour, PlatformTimeout: time.Hour},
 			Serve:   Serve{Interval: 5 * time.Second},
 		}
 		if diff := cmp.Diff(want, settings(t, source), cmpopts.IgnoreTypes(hcl.Range{}), cmpopts.IgnoreUnexported(Limit{}, Settings{})); diff != "" {

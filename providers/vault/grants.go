@@ -140,24 +140,6 @@ func (s grants) without(less grants) grants {
 	return rest
 }
 
-// least is the same access without what the rest implies: two sets that give the
-// same look the same, in whatever words they are written (PERM-5).
-func (s grants) least() grants {
-	rest := make(grants, len(s))
-	for g, ok := range s {
-		if ok {
-			rest[g] = true
-		}
-	}
-	for _, g := range s.sorted() {
-		delete(rest, g)
-		if !rest.allows(g) {
-			rest[g] = true
-		}
-	}
-	return rest
-}
-
 // sorted lists the set in the order in which plans show it.
 func (s grants) sorted() []grant {
 	list := make([]grant, 0, len(s))

@@ -113,13 +113,15 @@ func (w *work) create(vault, object string, fields map[string]any) (string, erro
 	if err != nil {
 		return "", err
 	}
-	for _, r := range rowsOf(got["data"]) {
-		if data, ok := r["data"].(map[string]any); ok {
-			return row(data).text("id"), nil
-		}
-		return "", fmt.Errorf("create %s in %s: %v", object, vault, r["errors"])
+	rows := rowsOf(got["data"])
+	if len(rows) == 0 {
+		return "", fmt.Errorf("create %s in %s: no answer", object, vault)
 	}
-	return "", fmt.Errorf("create %s in %s: no answer", object, vault)
+	data, ok := rows[0]["data"].(map[string]any)
+	if !ok {
+		return "", fmt.Errorf("create %s in %s: %v", object, vault, rows[0]["errors"])
+	}
+	return row(data).text("id"), nil
 }
 
 // form sends a form, and returns the id of the answer.
