@@ -24,6 +24,7 @@ var floors = []struct {
 	{"providers/vaultapi", nil, "an HTTP client is useful without accord"},
 	{"providers/devvault", []string{"providers/devvault"}, "the server must not share code with what is proved against it"},
 	{"lang", []string{"lang/"}, "the pillars do not know each other"},
+	{"state/failpoint", nil, "a moment is a number: whoever may die can name it"},
 	{"state", []string{"state", "lang/addrs"}, "a store knows nothing of schemas, files or vaults"},
 	{"providers", []string{"providers", "lang/addrs", "lang/schema"}, "a plugin builds without the engine"},
 	{"planner", []string{"planner", "lang", "state", "providers"}, "the bridge knows the contract only"},

@@ -17,6 +17,7 @@ import (
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // walkLimit is how many steps may wait for a place in a batch at once.
@@ -80,6 +81,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	if err := a.remember(ctx); err != nil {
 		return a.report, err
 	}
+	failpoint.Reach(failpoint.ApplyRemembered)
 	g := graph.New[providers.Ref]()
 	for i := range req.Plan.Steps {
 		s := &req.Plan.Steps[i]
@@ -87,6 +89,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 			if err := p.Journal.Owe(ctx, s.Ref.Addr, words(s.Decision.Reasons)); err != nil {
 				return a.report, err
 			}
+			failpoint.Reach(failpoint.RunOwed)
 			if req.NoSync {
 				continue
 			}
@@ -114,6 +117,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 
 	// What was acknowledged is kept whatever happened; from here on an
 	// interrupt must not keep the state from being saved.
+	failpoint.Reach(failpoint.ApplyEnding)
 	after := context.WithoutCancel(ctx)
 	if err := a.finish(after); err != nil {
 		return a.report, err
@@ -342,6 +346,7 @@ func (a *applying) finish(ctx context.Context) error {
 	if err := a.req.Lock.SetOutputs(ctx, outputs); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.ApplyEnded)
 	return a.req.Lock.Save(ctx)
 }
 

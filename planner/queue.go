@@ -14,6 +14,7 @@ import (
 	"accord/planner/plan"
 	"accord/providers"
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // queueKey is what may share a batch: one provider, type and verb, on the same
@@ -168,8 +169,10 @@ func (a *applying) batch(ctx context.Context, jobs []*job) (errs []error) {
 	if err := a.req.Lock.Intend(ctx, intents); err != nil {
 		return all(fmt.Errorf("record what is about to be done: %w", err))
 	}
+	failpoint.Reach(failpoint.StepsIntended)
 	// Once recorded, the call is finished even when the user interrupts.
 	results := a.Providers[jobs[0].step.Provider].Apply(context.WithoutCancel(ctx), req)
+	failpoint.Reach(failpoint.StepsAnswered)
 	var outcomes []state.Outcome
 	for i, j := range jobs {
 		outcome, err := a.outcome(j, answer(results, i))
@@ -181,6 +184,7 @@ func (a *applying) batch(ctx context.Context, jobs []*job) (errs []error) {
 	if err := a.req.Lock.Done(context.WithoutCancel(ctx), outcomes); err != nil {
 		return all(fmt.Errorf("record what was done: %w", err))
 	}
+	failpoint.Reach(failpoint.StepsRecorded)
 	return errs
 }
 

@@ -16,6 +16,7 @@ import (
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // Import, moved and removed: what the configuration says about objects whose
@@ -152,6 +153,7 @@ func (a *applying) rename(ctx context.Context) error {
 			return fmt.Errorf("rename what is remembered of %s: %w", m.From, err)
 		}
 	}
+	failpoint.Reach(failpoint.SyncsRenamed)
 	var outcomes []state.Outcome
 	for _, o := range a.renamings(a.req.Lock.State(), names) {
 		if o.from != o.Addr {

@@ -57,7 +57,7 @@ func (w *world) begin(args ...string) *process {
 	}
 	p := &process{cmd: exec.Command(path, append([]string{"-chdir=" + w.dir}, args...)...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
-	p.cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	p.cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), w.env...)
 	p.cmd.WaitDelay = 5 * time.Second // a provider that outlives its tool holds the pipes
 	if err := p.cmd.Start(); err != nil {
 		w.t.Fatal(err)

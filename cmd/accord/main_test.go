@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"accord": func() {
 			executable = func() (string, error) { return exec.LookPath("accord") }
 			mishap()
+			arm()
 			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))
 		},
 		"vault":  vaultCommand,

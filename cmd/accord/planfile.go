@@ -69,7 +69,7 @@ func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
 			return fmt.Errorf("encrypt the plan: %w", err)
 		}
 	}
-	if err := os.WriteFile(o.out, b, 0o600); err != nil {
+	if err := replaceFile(o.out, b, 0o600); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	if w.cli.json {

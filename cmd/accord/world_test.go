@@ -50,6 +50,7 @@ type world struct {
 	ids    map[string]int64 // of vaults
 	prod   bool             // the content vault is in production
 	trace  []string         // what was done, for whoever reads a failure
+	env    []string         // of real tools, beside the environment
 
 	mu    sync.Mutex
 	heard []string // calls since listen: vault, method, path, and the query
@@ -75,12 +76,22 @@ type crmConfig struct {
 	// nobody says that the field rule in the vault has a default: what a block
 	// leaves out is not managed, and stays as it is.
 	nobody bool
+
+	moves int // how often its points were given another name
 }
 
 func (c *crmConfig) vault() string { return "crm-" + c.key }
 
 func (c *crmConfig) point(name string) addrs.Instance {
-	return addrs.NewKeyed("integration_point", name, c.key)
+	return addrs.NewKeyed("integration_point", movedName(name, c.moves), c.key)
+}
+
+// movedName is what a block is called after so many moves.
+func movedName(name string, moves int) string {
+	if moves == 0 {
+		return name
+	}
+	return fmt.Sprint(name, "_", moves)
 }
 
 // worldClock stands still where now is set, and is ahead of the real one where
@@ -397,11 +408,18 @@ vault "promomats" {
 		return map[string]string{"status": status(c.country)}, w.countryAllowed(c)
 	}
 	each(`integration "country"`, "  connection = connection.crm[each.key]\n  type = \"country\"\n  status = each.value.status\n", routed)
-	each(`integration_point "clm_country"`, "  integration = integration.country[each.key]\n  name = \"clm_country\"\n  status = each.value.status\n", routed)
+	moves := w.crms[0].moves
+	point := func(name string) string {
+		if moves > 0 {
+			fmt.Fprintf(&b, "moved {\n  from = integration_point.%s\n  to = integration_point.%s\n}\n", movedName(name, moves-1), movedName(name, moves))
+		}
+		return fmt.Sprintf("integration_point %q", movedName(name, moves))
+	}
+	each(point("clm_country"), "  integration = integration.country[each.key]\n  name = \"clm_country\"\n  status = each.value.status\n", routed)
 	each(`integration "clm"`, "  connection = connection.crm[each.key]\n  type = \"clm\"\n  status = each.value.status\n", all(func(c *crmConfig) map[string]string {
 		return map[string]string{"status": status(c.clm)}
 	}))
-	each(`integration_point "clm_presentation"`, "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  on_unapproved = each.value.unapproved\n", all(func(c *crmConfig) map[string]string {
+	each(point("clm_presentation"), "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  on_unapproved = each.value.unapproved\n", all(func(c *crmConfig) map[string]string {
 		unapproved := c.onUnapproved
 		if unapproved == "" {
 			unapproved = "keep"

@@ -15,6 +15,7 @@ import (
 	"accord/lang/addrs"
 	"accord/providers"
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // leaseFor is how long a lease lasts without being renewed, and renewAt how
@@ -57,6 +58,7 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 		}
 		return fmt.Errorf("taking the lease of %s: %w", addr, err)
 	}
+	failpoint.Reach(failpoint.LeaseTaken)
 	r := &run{id: strings.ToLower(rand.Text()[:12]), started: s.opts.Now(), lease: lease, quit: make(chan struct{})}
 	release := func(err error) error {
 		return errors.Join(err, journal.Release(context.WithoutCancel(ctx), lease))
@@ -72,6 +74,7 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 		if err := journal.Owe(ctx, addr, texts(j.Decision.Reasons)); err != nil {
 			return release(fmt.Errorf("recording why %s runs: %w", addr, err))
 		}
+		failpoint.Reach(failpoint.RunPromised)
 	}
 	err = journal.Begin(ctx, state.Run{
 		ID: r.id, Sync: addr, Mode: string(j.Decision.Mode), Reasons: texts(j.Decision.Reasons),
@@ -80,6 +83,7 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 	if err != nil {
 		return release(fmt.Errorf("recording the start of %s: %w", addr, err))
 	}
+	failpoint.Reach(failpoint.RunBegun)
 	j.run = r
 	r.quiet.Add(1)
 	go r.renew(journal)
@@ -171,6 +175,7 @@ func (r *run) extend(ctx context.Context, journal state.Journal) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	lease, err := journal.Renew(ctx, r.lease, leaseFor)
+	failpoint.Reach(failpoint.LeaseRenewed)
 	if err == nil {
 		r.lease = lease
 	}
@@ -199,6 +204,7 @@ func (j *job) intend(ctx context.Context, batches ...state.Batch) error {
 	if err := j.s.opts.Journal.Intend(ctx, j.run.id, batches); err != nil {
 		return fmt.Errorf("recording what is about to be written: %w", err)
 	}
+	failpoint.Reach(failpoint.BatchIntended)
 	return nil
 }
 
@@ -211,6 +217,7 @@ func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int6
 	if err := j.s.opts.Journal.Checkpoint(ctx, j.run.id, c); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
 	}
+	failpoint.Reach(failpoint.BatchRecorded)
 	return nil
 }
 
@@ -234,7 +241,9 @@ func (j *job) finish(ctx context.Context) {
 		end = j.end(ctx)
 	}
 	journal := j.s.opts.Journal
+	failpoint.Reach(failpoint.RunTimed)
 	ended, err := journal.End(ctx, j.run.id, end)
+	failpoint.Reach(failpoint.RunEnded)
 	if err != nil {
 		j.err = errors.Join(j.err, fmt.Errorf("recording the end of %s: %w", j.Sync.Addr, err))
 	} else {
@@ -245,6 +254,7 @@ func (j *job) finish(ctx context.Context) {
 	if err := journal.Release(ctx, j.run.lease); err != nil {
 		j.err = errors.Join(j.err, fmt.Errorf("giving up the lease of %s: %w", j.Sync.Addr, err))
 	}
+	failpoint.Reach(failpoint.LeaseReleased)
 	if j.err == nil {
 		j.status = Clean
 		if end.Outcome == state.Faulty {

@@ -10,6 +10,7 @@ import (
 	"accord/planner/graph"
 	"accord/providers"
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 const (
@@ -280,6 +281,7 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []Chang
 		return err
 	}
 	errs := w.send(ctx, q, verb, changes)
+	failpoint.Reach(failpoint.BatchAnswered)
 	var failed []Failure
 	for i, err := range errs {
 		if err != nil {

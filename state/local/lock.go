@@ -15,6 +15,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/state"
+	"accord/state/failpoint"
 
 	"github.com/gofrs/flock"
 )
@@ -95,6 +96,7 @@ func (l *lock) take() error {
 		other, err := l.store.record()
 		return errors.Join(&state.LockedError{Holder: other}, err)
 	}
+	failpoint.Reach(failpoint.LockTaken)
 	data, err := json.Marshal(l.holder)
 	if err == nil {
 		err = os.WriteFile(record, data, 0o600)
@@ -102,6 +104,7 @@ func (l *lock) take() error {
 	if err != nil {
 		return fmt.Errorf("leaving a record of who holds the lock: %w", err)
 	}
+	failpoint.Reach(failpoint.LockRecorded)
 	return nil
 }
 
@@ -311,6 +314,7 @@ func (l *lock) saveState(next *state.State) error {
 	}
 	defer os.Remove(temp) // gone when all went well
 
+	failpoint.Reach(failpoint.SavePrepared)
 	if l.log != nil {
 		upTo, err := l.log.write(entry{Saving: digest(data)})
 		if err == nil {
@@ -319,16 +323,20 @@ func (l *lock) saveState(next *state.State) error {
 		if err != nil {
 			return err
 		}
+		failpoint.Reach(failpoint.SaveAnnounced)
 	}
 	if err := s.backup(l.state.Serial); err != nil {
 		return fmt.Errorf("keeping the version before: %w", err)
 	}
+	failpoint.Reach(failpoint.SaveKept)
 	if err := os.Rename(temp, s.path); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.SaveReplaced)
 	if err := s.syncDir(filepath.Dir(s.path)); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.SaveDurable)
 	l.state, l.sealed = next, true
 	l.forgetTouched()
 	return nil
@@ -359,6 +367,7 @@ func (l *lock) compactLog() error {
 	if err := os.Remove(l.store.logPath()); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.LogShortened)
 	l.log = nil
 	return errors.Join(old.close(), l.store.syncDir(l.store.dir))
 }
@@ -380,10 +389,12 @@ func (l *lock) Unlock() error {
 		errs = append(errs, l.log.sync(l.log.size.Load()), l.log.close())
 	}
 	if l.file.Locked() {
+		failpoint.Reach(failpoint.LockReleasing)
 		errs = append(errs, l.store.gate(context.Background(), func() error {
 			err := os.Remove(filepath.Join(l.store.dir, "holder.json"))
 			return errors.Join(err, l.file.Close())
 		}))
+		failpoint.Reach(failpoint.LockReleased)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("unlocking the state: %w", err)

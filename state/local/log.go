@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // The log is a text file of lines
@@ -286,6 +287,7 @@ func (g *log) write(e entry) (int64, error) {
 		return 0, err
 	}
 	g.n++
+	failpoint.Reach(failpoint.EntryWritten)
 	return g.size.Add(int64(len(line))), nil
 }
 
@@ -306,6 +308,7 @@ func (g *log) sync(upTo int64) error {
 		return err
 	}
 	g.synced = size
+	failpoint.Reach(failpoint.EntryDurable)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // renewals is how many tries a lock has before it expires.
@@ -47,6 +48,7 @@ func (s *Store) Lock(ctx context.Context, operation string) (state.Lock, error) 
 	if err != nil {
 		return nil, fmt.Errorf("locking the state: %w", err)
 	}
+	failpoint.Reach(failpoint.LockRecorded)
 	got, err := s.load(ctx)
 	if err != nil {
 		return nil, errors.Join(err, s.place.Unlock(context.WithoutCancel(ctx), h))
@@ -89,6 +91,7 @@ func (l *lock) keep(every time.Duration) {
 
 func (l *lock) renew(ctx context.Context) error {
 	h, err := l.store.place.Renew(ctx, l.Holder())
+	failpoint.Reach(failpoint.LockRenewed)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil {
@@ -175,6 +178,7 @@ func (l *lock) record(doing string, next func() entry) error {
 		if data, err = l.store.write(e); err == nil {
 			e.replay(l.state)
 			l.log = append(l.log, data)
+			failpoint.Reach(failpoint.EntryWritten)
 		}
 	}
 	upTo := len(l.log)
@@ -215,6 +219,7 @@ func (l *lock) flush(upTo int) error {
 		return l.heed(err)
 	}
 	l.flushed += len(entries)
+	failpoint.Reach(failpoint.EntryDurable)
 	return nil
 }
 
@@ -289,11 +294,13 @@ func (l *lock) put(next *state.State) (err error) {
 		}
 		s.Log = [][]byte{data}
 	}
+	failpoint.Reach(failpoint.SavePrepared)
 	ctx, cancel := patiently()
 	defer cancel()
 	if err := l.store.place.Save(ctx, l.holder, s); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.SaveDurable)
 	l.state, l.saved, l.sealed, l.never = next, next.Clone(), true, s.State == nil
 	l.log, l.flushed = s.Log, len(s.Log)
 	return nil
@@ -317,11 +324,13 @@ func (l *lock) Unlock() error {
 	if lost {
 		return nil
 	}
+	failpoint.Reach(failpoint.LockReleasing)
 	ctx, cancel := patiently()
 	defer cancel()
 	if err := l.store.place.Unlock(ctx, h); err != nil {
 		return fmt.Errorf("unlocking the state: %w", err)
 	}
+	failpoint.Reach(failpoint.LockReleased)
 	return nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/state"
+	"accord/state/failpoint"
 )
 
 // KeptRuns is how many runs of each sync are kept.
@@ -135,7 +136,10 @@ func (j *Journal) tx(ctx context.Context, fn func(tx tx) error) error {
 		t.Rollback()
 		return err
 	}
-	return t.Commit()
+	failpoint.Reach(failpoint.Committing)
+	err = t.Commit()
+	failpoint.Reach(failpoint.Committed)
+	return err
 }
 
 // fail says what was being attempted.
