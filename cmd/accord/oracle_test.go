@@ -222,7 +222,7 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 	steady := c.rule != "inactive"
 	today := w.server.Now().UTC().Format("2006-01-02")
 	routed := func(countries []string) bool { return true }
-	if c.country || len(c.countries) > 0 && !w.countryAllowed(c) {
+	if c.country || len(c.countries) > 0 && !w.countryAllowed(c) && !c.platform {
 		table := l.connected(c)
 		routed = func(countries []string) bool { // CTRY-5
 			return slices.ContainsFunc(countries, func(id string) bool { return slices.Contains(table, id) })
@@ -357,13 +357,19 @@ func canonicalFields(f map[string]any) string {
 	return string(b)
 }
 
-// published reads what a CRM vault holds of ours, by VQL. Marks are unique.
+// published reads what a CRM vault holds of ours, by VQL: what carries the
+// point's mark, or, where the platform's engine is at work, what comes from the
+// content vault and carries no mark. Marks are unique.
 func (w *world) published(c *crmConfig) items {
 	w.t.Helper()
 	out := items{}
 	prefix := fmt.Sprintf("accord:promomats_crm_clm_presentation__v:%d:", w.ids[source])
-	docOf := func(mark any) int64 {
-		text, ok := strings.CutPrefix(fmt.Sprint(mark), prefix)
+	docOf := func(r map[string]any) int64 {
+		text, ok := strings.CutPrefix(fmt.Sprint(r["external_id__v"]), prefix)
+		if c.platform {
+			text, ok = strings.CutPrefix(fmt.Sprint(r["link__sys"]), fmt.Sprintf("%d_", w.ids[source]))
+			ok = ok && !strings.HasPrefix(fmt.Sprint(r["external_id__v"]), "accord:")
+		}
 		n, err := strconv.ParseInt(text, 10, 64)
 		if !ok || err != nil {
 			return 0
@@ -374,7 +380,7 @@ func (w *world) published(c *crmConfig) items {
 	partOf := map[string]string{"slide__v": slides, "shared_resource__v": shareds, "presentation__v": presentations}
 	rows := w.query(c.vault(), "SELECT id, external_id__v, TONAME(type__v) AS kind, TONAME(status__v) AS state, name__v, title__v, description__v, crm_end_date__v, team__c, link__sys, version_link__sys FROM documents")
 	for _, r := range rows {
-		doc := docOf(r["external_id__v"])
+		doc := docOf(r)
 		if doc == 0 {
 			continue
 		}

@@ -54,12 +54,18 @@ type world struct {
 
 	mu    sync.Mutex
 	heard []string // calls since listen: vault, method, path, and the query
+	wrote []sent   // calls that may write, since sent
 	count int      // calls of the tool so far
 	// met is called with the number of each call, before it is answered.
 	met func(call int)
 	// instead answers a call in place of the server, when it says so.
 	instead func(w http.ResponseWriter, vault, method, path, query string) bool
+
+	sleep func(context.Context, time.Duration) error // of the syncer; nil: really
 }
+
+// sent is a call that may write, with its body.
+type sent struct{ vault, method, path, body string }
 
 // crmConfig is what the configuration says of one CRM vault: vault.crm["a"] is
 // the vault crm-a.
@@ -72,6 +78,7 @@ type crmConfig struct {
 	rule         string   // query_rule: "" for none, active, inactive
 	team         string   // field_rule team__c → team__c: "", plain, values, default
 	onUnapproved string
+	platform     bool // the platform's engine moves its content (INT-7)
 
 	// nobody says that the field rule in the vault has a default: what a block
 	// leaves out is not managed, and stays as it is.
@@ -169,18 +176,25 @@ func newWorld(t testing.TB, production bool, crms ...*crmConfig) *world {
 
 // serve hands calls of the tool to the server.
 func (w *world) serve(to http.ResponseWriter, r *http.Request) {
-	vault, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/api/v25.2/")
+	vault, path, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/api/")
+	path = strings.TrimPrefix(path, "v25.2/") // what has no version keeps its path
 	query := ""
-	if path == "query" && r.Body != nil {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
+	var body []byte
+	if r.Method != http.MethodGet && r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if path == "query" {
 		form, _ := url.ParseQuery(string(body))
 		query = form.Get("q")
 	}
 	w.mu.Lock()
+	if r.Method != http.MethodGet && query == "" && path != "auth" && path != "session" && !strings.HasPrefix(path, "query/") {
+		w.wrote = append(w.wrote, sent{vault, r.Method, path, string(body)})
+	}
 	w.heard = append(w.heard, strings.TrimSpace(vault+" "+r.Method+" "+path+" "+query))
 	w.count++
 	instead, met, n := w.instead, w.met, w.count
@@ -201,6 +215,15 @@ func (w *world) listen() []string {
 	heard := w.heard
 	w.heard = nil
 	return heard
+}
+
+// sent returns the calls that may write since it was asked last.
+func (w *world) sent() []sent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	wrote := w.wrote
+	w.wrote = nil
+	return wrote
 }
 
 // meet sets what happens at calls, which are counted from 1 again.
@@ -396,6 +419,12 @@ vault "promomats" {
 		}
 		return `"inactive"`
 	}
+	engine := func(c *crmConfig) string {
+		if c.platform {
+			return `"platform"`
+		}
+		return "null"
+	}
 	each(`vault "crm"`, "  kind = \"crm\"\n  environment = each.value.environment\n  url = each.value.url\n", all(func(c *crmConfig) map[string]string {
 		return map[string]string{"environment": strconv.Quote(c.environment), "url": strconv.Quote("dev://" + c.vault())}
 	}))
@@ -405,9 +434,9 @@ vault "promomats" {
 		return map[string]string{"countries": string(list)}, len(c.countries) > 0
 	})
 	routed := func(c *crmConfig) (map[string]string, bool) {
-		return map[string]string{"status": status(c.country)}, w.countryAllowed(c)
+		return map[string]string{"status": status(c.country), "engine": engine(c)}, w.countryAllowed(c)
 	}
-	each(`integration "country"`, "  connection = connection.crm[each.key]\n  type = \"country\"\n  status = each.value.status\n", routed)
+	each(`integration "country"`, "  connection = connection.crm[each.key]\n  type = \"country\"\n  status = each.value.status\n  engine = each.value.engine\n", routed)
 	moves := w.crms[0].moves
 	point := func(name string) string {
 		if moves > 0 {
@@ -415,16 +444,16 @@ vault "promomats" {
 		}
 		return fmt.Sprintf("integration_point %q", movedName(name, moves))
 	}
-	each(point("clm_country"), "  integration = integration.country[each.key]\n  name = \"clm_country\"\n  status = each.value.status\n", routed)
-	each(`integration "clm"`, "  connection = connection.crm[each.key]\n  type = \"clm\"\n  status = each.value.status\n", all(func(c *crmConfig) map[string]string {
-		return map[string]string{"status": status(c.clm)}
+	each(point("clm_country"), "  integration = integration.country[each.key]\n  name = \"clm_country\"\n  status = each.value.status\n  engine = each.value.engine\n", routed)
+	each(`integration "clm"`, "  connection = connection.crm[each.key]\n  type = \"clm\"\n  status = each.value.status\n  engine = each.value.engine\n", all(func(c *crmConfig) map[string]string {
+		return map[string]string{"status": status(c.clm), "engine": engine(c)}
 	}))
-	each(point("clm_presentation"), "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  on_unapproved = each.value.unapproved\n", all(func(c *crmConfig) map[string]string {
+	each(point("clm_presentation"), "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  engine = each.value.engine\n  on_unapproved = each.value.unapproved\n", all(func(c *crmConfig) map[string]string {
 		unapproved := c.onUnapproved
 		if unapproved == "" {
 			unapproved = "keep"
 		}
-		return map[string]string{"status": status(c.clm), "unapproved": strconv.Quote(unapproved)}
+		return map[string]string{"status": status(c.clm), "engine": engine(c), "unapproved": strconv.Quote(unapproved)}
 	}))
 	each(`query_rule "approved_only"`, "  connection = connection.crm[each.key]\n  status = each.value.status\n", func(c *crmConfig) (map[string]string, bool) {
 		return map[string]string{"status": strconv.Quote(c.rule)}, c.rule != ""
@@ -492,7 +521,7 @@ func (w *world) start(ctx context.Context, operation string) *tool {
 	s, err := syncer.New(syncer.Options{
 		Provider: x.provider, Journal: x.journal, WorkDir: filepath.Join(w.dir, ".accord", "work"), Operation: operation,
 		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
-		Now:    w.clock.Now,
+		Now:    w.clock.Now, Sleep: w.sleep,
 	})
 	must(err)
 	x.onClose(s)

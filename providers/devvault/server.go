@@ -285,6 +285,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.v != nil {
 		setHeader(c.header, "X-VaultAPI-VaultId", strconv.FormatInt(c.v.id, 10))
+		if c.v.engine.Load() {
+			setHeader(c.header, "X-Dev-Engine", "on") // ours: a stand-in moves content here
+		}
 	}
 	rest, isAPI := strings.CutPrefix(rest+"/", "api/")
 	rest = strings.TrimSuffix(rest, "/")

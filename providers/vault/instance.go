@@ -172,7 +172,7 @@ func dial(ctx context.Context, config providers.Config, addr addrs.Instance, bod
 		Expect:     vaultapi.Expect{VaultID: wanted},
 		ReadOnly:   config.ReadOnly,
 		BurstShare: share,
-		Transport:  &v.clock,
+		Transport:  &v.heard,
 		Observe:    journal.observe,
 		Trace:      journal.trace(),
 		Credentials: func(ctx context.Context) (string, vaultapi.Secret, error) {

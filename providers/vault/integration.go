@@ -182,6 +182,16 @@ func bothEngines(title string, crm *vault) providers.Diagnostic {
 	})
 }
 
+// besideStandIn is bothEngines on the development server, where the status in
+// the vault is accord's too.
+func besideStandIn(title string, crm *vault) providers.Diagnostic {
+	return refused(providers.Diagnostic{
+		Code: "INT-7", Path: "/engine",
+		Summary: fmt.Sprintf("A stand-in of the platform's own engine runs %q in %s", title, crm.addr),
+		Detail:  `With engine = "accord" both at once would write the same content. Switch the stand-in off (start accord dev without -engine for this vault), or write engine = "platform".`,
+	})
+}
+
 func (p *Provider) writeIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
 	records := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
 	w := statusWriter{object: objIntegration}

@@ -221,8 +221,14 @@ func (p *Provider) judgePoint(ctx context.Context, l *pointLink, c *resource.Cha
 		}))
 		return
 	}
-	if !inVault(l.link, engine) && c.Live.PlatformStatus == active {
+	switch {
+	case !inVault(l.link, engine) && c.Live.PlatformStatus == active:
 		c.Diagnose(bothEngines(title, l.crm))
+	case engine == providers.EngineAccord && l.crm.standIn():
+		c.Diagnose(besideStandIn(title, l.crm))
+	case engine == providers.EnginePlatform && l.crm.dev && !l.crm.standIn():
+		c.Warn("INT-7", "/engine", fmt.Sprintf("Nothing runs %q in %s", title, l.crm.addr),
+			"The development server plays the platform's own engine only where it is told to: accord dev -engine=NAME, NAME being what follows dev:// in the vault's url. A run is waited for in vain.")
 	}
 	if l.parent.Status == inactive {
 		c.Consequence("%s is active, but does not run: %s is inactive (INT-3)", title, c.Desired.Integration)

@@ -8,8 +8,8 @@ import (
 	"accord/providers/vaultapi"
 )
 
-// guard is what is checked before every batch of writes: CONN-3, and, on a
-// real vault, that the platform's own engine is not at work (INT-7).
+// guard is what is checked before every batch of writes: CONN-3, and that the
+// platform's own engine is not at work (INT-7), nor a stand-in of it.
 func (p *Provider) guard(ctx context.Context, sync providers.Sync) error {
 	source, err := p.vault(sync.Source.Instance)
 	if err != nil {
@@ -36,7 +36,10 @@ func (p *Provider) guard(ctx context.Context, sync providers.Sync) error {
 	if scope.CRM != 0 {
 		crm = from
 	}
-	if crm.dev {
+	switch {
+	case crm.standIn():
+		return providers.Errorf(providers.Refused, "INT-7: a stand-in of the platform's own engine runs %q in %s", sync.Title, crm.addr)
+	case crm.dev:
 		return nil
 	}
 	points, err := crm.pointRecords(ctx)

@@ -26,7 +26,7 @@ type vault struct {
 
 	reader *vaultapi.Reader
 	client *vaultapi.Client // nil when only reading
-	clock  vaultClock
+	heard  headers
 
 	objects    memo[*vaultapi.Object]
 	fields     memo[vaultapi.DocumentFields]
@@ -155,7 +155,7 @@ func (v *vault) picklist(ctx context.Context, name string) ([]vaultapi.Labelled,
 // now is the vault's clock as it last said, so never ahead of it. It asks the
 // vault only when that is a while ago.
 func (v *vault) now(ctx context.Context) (time.Time, error) {
-	if t, ok := v.clock.read(); ok {
+	if t, ok := v.heard.time(); ok {
 		return t, nil
 	}
 	return v.askNow(ctx)
@@ -169,25 +169,27 @@ func (v *vault) askNow(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	v.met(u)
-	if t, ok := v.clock.read(); ok {
+	if t, ok := v.heard.time(); ok {
 		return t, nil
 	}
 	return time.Time{}, providers.Errorf(providers.Internal, "vault %d does not say what time it is", v.id)
 }
 
-// vaultClock is an HTTP transport that learns a vault's time from the Date of
-// its answers.
-type vaultClock struct {
+// headers is an HTTP transport that learns from the headers of a vault's
+// answers: its time, and whether it is a vault of the development server in
+// which a stand-in plays the platform's own engine (INT-7).
+type headers struct {
 	once      sync.Once
 	transport *http.Transport
 
 	mu       sync.Mutex
 	date     time.Time // as last said: whole seconds, cut off
 	received time.Time
+	standIn  bool // as last said
 }
 
 // RoundTrip implements http.RoundTripper.
-func (c *vaultClock) RoundTrip(r *http.Request) (*http.Response, error) {
+func (c *headers) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.once.Do(func() {
 		t := http.DefaultTransport.(*http.Transport).Clone()
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
@@ -201,6 +203,9 @@ func (c *vaultClock) RoundTrip(r *http.Request) (*http.Response, error) {
 	})
 	resp, err := c.transport.RoundTrip(r)
 	if err == nil {
+		c.mu.Lock()
+		c.standIn = resp.Header.Get("X-Dev-Engine") == "on"
+		c.mu.Unlock()
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			c.mu.Lock()
 			c.date, c.received = date.UTC(), time.Now()
@@ -211,7 +216,7 @@ func (c *vaultClock) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // CloseIdleConnections is what http.Client looks for.
-func (c *vaultClock) CloseIdleConnections() {
+func (c *headers) CloseIdleConnections() {
 	if c.transport != nil {
 		c.transport.CloseIdleConnections()
 	}
@@ -220,8 +225,16 @@ func (c *vaultClock) CloseIdleConnections() {
 // fresh is how old an answer's date may be for the time to be told by it.
 const fresh = time.Minute
 
-func (c *vaultClock) read() (time.Time, bool) {
+func (c *headers) time() (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.date, !c.received.IsZero() && time.Since(c.received) < fresh
+}
+
+// standIn reports whether the vault's last answer said that a stand-in plays
+// the platform's own engine there.
+func (v *vault) standIn() bool {
+	v.heard.mu.Lock()
+	defer v.heard.mu.Unlock()
+	return v.dev && v.heard.standIn
 }
