@@ -62,6 +62,20 @@ type Journal interface {
 	// syncs for the zero address. The journal may be written to meanwhile.
 	Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[Failure, error]
 
+	// Acknowledge says of failures that someone knows of them; nil takes it
+	// back. One that the journal has not met, since only its vault tells of it,
+	// is kept from now on. It ends with the failure, and once that becomes one
+	// of another kind. It needs no lease.
+	Acknowledge(ctx context.Context, failures []Failure, ack *Ack) error
+
+	// Retried records that somebody wants failures to be tried again; unknown
+	// ones are ignored. It needs no lease.
+	Retried(ctx context.Context, sync addrs.Instance, items []Item, by string) error
+
+	// Dismiss drops failures without a run; unknown ones are ignored. It needs
+	// no lease: what still fails is found again by the next run.
+	Dismiss(ctx context.Context, sync addrs.Instance, items []Item) error
+
 	// Runs returns the last n runs of a sync, of all for the zero address,
 	// newest first.
 	Runs(ctx context.Context, sync addrs.Instance, n int) ([]Run, error)
@@ -103,7 +117,7 @@ type Memory struct {
 	Owed     []string `json:"-"` // reasons of a full run that was promised and is not yet done; sorted
 	Last     *Run     `json:"-"` // the last run, ended or not; nil: none
 	LastFull *Run     `json:"-"` // the last run of mode Full that ended as Clean or Faulty; nil: none
-	Failures int      `json:"-"` // open ones
+	Failures int      `json:"-"` // open ones, of items
 }
 
 // Modes of a run.
@@ -157,7 +171,7 @@ type Batch struct {
 type Checkpoint struct {
 	Seq      uint64           // of the batch; 0: failures and counts that belong to none, not protected against being said twice
 	Counts   map[string]int64 // in the caller's words; added to the run's
-	Failed   []Failure        // Part, Key, Title, Kind, Message and Cause are the caller's
+	Failed   []Failure        // what is the caller's of it
 	Resolved []Item           // failing no more; unknown ones are ignored
 }
 
@@ -175,20 +189,47 @@ type End struct {
 	Sweep   bool     // the run saw everything: failures that it did not meet are resolved
 }
 
-// Failure is one item that a sync cannot move, since FirstSeen and in
-// Attempts runs. It stays until it is resolved.
+// Failure is one item that a sync cannot move (ERR-2), or what keeps the whole
+// sync from running (ERR-1), since FirstSeen and in Attempts runs. It stays
+// until it is resolved.
 type Failure struct {
-	Sync      addrs.Instance
-	Part      string
-	Key       string
-	Title     string
-	Kind      string // the caller's word
-	Message   string
-	Cause     addrs.Instance // the block whose change would help, if any
+	Sync addrs.Instance
+
+	// The caller's:
+
+	Part    string
+	Key     string
+	General bool // ERR-1: it is no item; no run's Failures count it
+	Title   string
+	Kind    string // the caller's word
+	Message string
+	Cause   addrs.Instance    // the block whose change would help, if any
+	Routes  []string          // of the item: its countries, as the source names them
+	Groups  map[string]string // of the item: its product and the like
+
+	// The journal's:
+
 	FirstSeen time.Time
 	LastSeen  time.Time
 	Attempts  int
-	Run       string // the last that met it
+	Run       string    // the last that met it; "": none did
+	Ack       *Ack      // nil: nobody has acknowledged it
+	Retried   time.Time // when somebody last wanted it to be tried again
+	RetriedBy string
+}
+
+// Ack is that someone knows of a failure.
+type Ack struct {
+	Owner  string    `json:"owner"`          // who takes care of it
+	Reason string    `json:"reason"`         // why it may stay so
+	By     string    `json:"by"`             // who said so: user@host
+	At     time.Time `json:"at"`             // set by Acknowledge
+	Until  time.Time `json:"until,omitzero"` // when it counts no more; zero: as long as the failure lasts
+}
+
+// Holds reports whether a failure counts as acknowledged at a time.
+func (a *Ack) Holds(now time.Time) bool {
+	return a != nil && (a.Until.IsZero() || now.Before(a.Until))
 }
 
 // Lease is the right to run a sync, until Expires. The holder writes nothing

@@ -51,6 +51,15 @@ func (NoJournal) Failures(context.Context, addrs.Instance) iter.Seq2[Failure, er
 	return func(yield func(Failure, error) bool) { yield(Failure{}, ErrNoJournal) }
 }
 
+// Acknowledge implements Journal.
+func (NoJournal) Acknowledge(context.Context, []Failure, *Ack) error { return ErrNoJournal }
+
+// Retried implements Journal.
+func (NoJournal) Retried(context.Context, addrs.Instance, []Item, string) error { return ErrNoJournal }
+
+// Dismiss implements Journal.
+func (NoJournal) Dismiss(context.Context, addrs.Instance, []Item) error { return ErrNoJournal }
+
 // Runs implements Journal.
 func (NoJournal) Runs(context.Context, addrs.Instance, int) ([]Run, error) { return nil, ErrNoJournal }
 

@@ -163,12 +163,16 @@ func (j *journal) Checkpoint(_ context.Context, id string, c state.Checkpoint) e
 		}
 		for _, f := range c.Failed {
 			item := state.Item{Part: f.Part, Key: f.Key}
-			if _, known := j.failures[run.Sync][item]; !known {
+			if _, known := j.failures[run.Sync][item]; !known && !f.General {
 				run.New++
 			}
 			f.Sync, f.Run = run.Sync, id
 			j.failures[run.Sync][item] = f
 			j.met[id][item] = true
+		}
+		for _, item := range c.Resolved {
+			delete(j.failures[run.Sync], item)
+			delete(j.met[id], item)
 		}
 		return nil
 	})
@@ -178,7 +182,11 @@ func (j *journal) End(_ context.Context, id string, e state.End) (ended state.Ru
 	err = j.do(func() error {
 		run := j.run(id)
 		run.Outcome, run.Ended, run.Message = e.Outcome, e.At, e.Message
-		run.Failures = len(j.met[id])
+		for item := range j.met[id] {
+			if !j.failures[run.Sync][item].General {
+				run.Failures++
+			}
+		}
 		for name, n := range e.Counts {
 			run.Counts[name] += n
 		}
@@ -231,6 +239,23 @@ func (j *journal) Failures(_ context.Context, sync addrs.Instance) iter.Seq2[sta
 			}
 		}
 	}
+}
+
+func (j *journal) Acknowledge(context.Context, []state.Failure, *state.Ack) error {
+	return errors.ErrUnsupported
+}
+
+func (j *journal) Retried(context.Context, addrs.Instance, []state.Item, string) error {
+	return errors.ErrUnsupported
+}
+
+func (j *journal) Dismiss(_ context.Context, sync addrs.Instance, items []state.Item) error {
+	return j.do(func() error {
+		for _, item := range items {
+			delete(j.failures[sync], item)
+		}
+		return nil
+	})
 }
 
 func (j *journal) Runs(_ context.Context, sync addrs.Instance, n int) (runs []state.Run, err error) {

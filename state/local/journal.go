@@ -3,7 +3,7 @@ package local
 import (
 	"context"
 	"database/sql"
-	_ "embed"
+	"embed"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,12 +20,14 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-//go:embed schema.sql
-var schema string
+// Each file leads from the version before to the one that it is named after.
+//
+//go:embed *.sql
+var steps embed.FS
 
 const (
 	applicationID = 0x4163636f // "Acco"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // journal is a state.Journal. One connection serves the process, one
@@ -71,9 +73,44 @@ func (j *journal) open(ctx context.Context) error {
 	}
 	err := j.connect(j.path, "busy_timeout(20000)", "journal_mode(WAL)", "synchronous(FULL)")
 	if err == nil {
-		err = j.db.PingContext(ctx)
+		err = j.migrate(ctx)
 	}
 	return err
+}
+
+// migrate brings the tables to the present version.
+func (j *journal) migrate(ctx context.Context) error {
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var have uint32
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil || have == schemaVersion {
+		return err
+	}
+	if have > schemaVersion { // in the write-ahead log, where identify does not look
+		return tooNew(j.path, have)
+	}
+	for n := have + 1; n <= schemaVersion; n++ {
+		step, err := steps.ReadFile(fmt.Sprintf("%d.sql", n))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, string(step)); err != nil {
+			return fmt.Errorf("bringing the tables to version %d: %w", n, err)
+		}
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func tooNew(path string, version uint32) error {
+	return &state.DamagedError{Path: path,
+		Reason: fmt.Sprintf("its format version is %d, and this accord knows only version %d", version, schemaVersion),
+		Advice: "use the accord that wrote it"}
 }
 
 // identify looks at the head of a database before SQLite does, which might
@@ -91,10 +128,8 @@ func identify(path string) error {
 	} else if n < len(head) || string(head[:16]) != "SQLite format 3\x00" || binary.BigEndian.Uint32(head[68:]) != applicationID {
 		return &state.DamagedError{Path: path, Reason: "it is not a journal of syncs", Advice: adviceSyncs}
 	}
-	if version := binary.BigEndian.Uint32(head[60:]); version != schemaVersion {
-		return &state.DamagedError{Path: path,
-			Reason: fmt.Sprintf("its format version is %d, and this accord knows only version %d", version, schemaVersion),
-			Advice: "use the accord that wrote it"}
+	if version := binary.BigEndian.Uint32(head[60:]); version > schemaVersion {
+		return tooNew(path, version)
 	}
 	pageSize := int64(binary.BigEndian.Uint16(head[16:]))
 	if pageSize == 1 {
@@ -123,7 +158,9 @@ func (j *journal) create(ctx context.Context) error {
 	}
 	err := j.connect(temp, "journal_mode(OFF)", "synchronous(FULL)")
 	if err == nil {
-		_, err = j.db.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, applicationID, schemaVersion))
+		if err = j.migrate(ctx); err == nil {
+			_, err = j.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+		}
 		err = errors.Join(err, j.db.Close())
 	}
 	if err != nil {

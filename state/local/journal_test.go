@@ -41,14 +41,14 @@ func TestJournalDamaged(t *testing.T) {
 	sqlDo(t, foreign, "CREATE TABLE t (a)")
 	later := filepath.Join(t.TempDir(), "later.db")
 	restore(t, later, whole)
-	sqlDo(t, later, "PRAGMA user_version = 2")
+	sqlDo(t, later, "PRAGMA user_version = 99")
 
 	cases := map[string]struct {
 		data []byte
 		want string
 	}{
 		"another program's":  {mustReadFile(t, foreign), "it is not a journal of syncs"},
-		"a later version":    {mustReadFile(t, later), "its format version is 2"},
+		"a later version":    {mustReadFile(t, later), "its format version is 99"},
 		"no database at all": {[]byte(strings.Repeat("hello, world\n", 1000)), ""},
 		"empty":              {[]byte{}, "it is not a journal of syncs"},
 	}
@@ -197,5 +197,47 @@ func BenchmarkCheckpoint(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A journal of the version before keeps what it holds, and takes what is new.
+func TestJournalMigrates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	s := open(t, path, statetest.NewClock().Now)
+	if err := s.makeDirs(); err != nil {
+		t.Fatal(err)
+	}
+	first, err := steps.ReadFile("1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := filepath.Join(s.dir, "syncs.db")
+	sqlDo(t, db, string(first)+fmt.Sprintf(`; PRAGMA application_id = %d; PRAGMA user_version = 1;
+		INSERT INTO failure (sync, part, key, title, kind, message, cause, first, last, attempts, first_run, last_run, id)
+		VALUES ('integration_point.clm', 'slide', 'a', 'Slide a', 'invalid', 'too long', '', 1, 2, 3, 1, 1, 'R1')`, applicationID))
+	j, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	point := addrs.New("integration_point", "clm")
+	for range 2 {
+		for f, err := range j.Failures(t.Context(), point) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Title != "Slide a" || f.Attempts != 3 || f.General || f.Routes != nil {
+				t.Errorf("after the migration: %+v", f)
+			}
+			if err := j.Acknowledge(t.Context(), []state.Failure{f}, &state.Ack{Owner: "Ana"}); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, path, statetest.NewClock().Now)
+		if j, err = s.Journal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -2,7 +2,7 @@
 // rules that they keep. It is written for SQLite and PostgreSQL alike.
 //
 // It refuses to know how the database is opened, which tables it has (a
-// backend brings its own schema.sql), and how its users are told alive from
+// backend brings its own steps of SQL), and how its users are told alive from
 // dead. Start with Place and New.
 package sqljournal
 
@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"time"
 
@@ -173,7 +172,7 @@ func (j *Journal) Memory(ctx context.Context, sync addrs.Instance) (m state.Memo
 		if m.LastFull, err = first(queryRuns(ctx, tx, "WHERE seq = "+lastFull, sync.String())); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1", sync.String()).Scan(&m.Failures)
+		return tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1 AND general = 0", sync.String()).Scan(&m.Failures)
 	})
 	return m, j.fail("reading what is remembered of "+sync.String(), err)
 }
@@ -279,10 +278,10 @@ func (j *Journal) Begin(ctx context.Context, r state.Run) error {
 	return j.fail("recording the start of run "+r.ID, err)
 }
 
-// tally takes the failures of a run into its row.
+// tally takes the failed items of a run into its row.
 const tally = `
-	failures = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND last_run = run.seq),
-	fresh    = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND first_run = run.seq AND last_run = run.seq)`
+	failures = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND last_run = run.seq AND general = 0),
+	fresh    = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND first_run = run.seq AND last_run = run.seq AND general = 0)`
 
 // running is a run that has begun, not ended, and not been fenced.
 type running struct {
@@ -390,45 +389,6 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 	return j.fail("recording what run "+run+" has written", err)
 }
 
-func (r running) fail(ctx context.Context, tx tx, run string, now time.Time, failures []state.Failure) error {
-	if len(failures) == 0 {
-		return nil
-	}
-	insert, err := tx.PrepareContext(ctx, `
-		INSERT INTO failure (sync, part, key, title, kind, message, cause, first, last, attempts, first_run, last_run, id)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 1, ?9, ?9, ?10)
-		ON CONFLICT (sync, part, key) DO UPDATE SET
-			title = ?4, kind = ?5, message = ?6, cause = ?7, last = ?8,
-			attempts = failure.attempts + CASE WHEN failure.last_run = ?9 THEN 0 ELSE 1 END, last_run = ?9, id = ?10`)
-	if err != nil {
-		return err
-	}
-	defer insert.Close()
-	for _, f := range failures {
-		if _, err := insert.ExecContext(ctx, r.sync, f.Part, f.Key, f.Title, f.Kind, f.Message, f.Cause.String(), nanos(now), r.seq, run); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (r running) resolve(ctx context.Context, tx tx, items []state.Item) error {
-	if len(items) == 0 {
-		return nil
-	}
-	remove, err := tx.PrepareContext(ctx, "DELETE FROM failure WHERE sync = ?1 AND part = ?2 AND key = ?3")
-	if err != nil {
-		return err
-	}
-	defer remove.Close()
-	for _, i := range items {
-		if _, err := remove.ExecContext(ctx, r.sync, i.Part, i.Key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // End implements state.Journal.
 func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state.Run, err error) {
 	ctx = context.WithoutCancel(ctx)
@@ -494,47 +454,6 @@ func (j *Journal) Open(ctx context.Context, sync addrs.Instance) ([]state.Batch,
 		return b, err
 	}, "SELECT id, seq, part, verb, keys, at FROM batch WHERE sync = ?1 AND done = 0 ORDER BY run, seq", sync.String())
 	return open, j.fail("reading the open batches of "+sync.String(), err)
-}
-
-// Failures implements state.Journal. It reads a page at a time, so that others
-// may write between two pages.
-func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[state.Failure, error] {
-	const page = 500
-	where := "WHERE (sync, part, key) > (?1, ?2, ?3)"
-	if !sync.IsZero() {
-		where = "WHERE sync = ?1 AND (part, key) > (?2, ?3)"
-	}
-	return func(yield func(state.Failure, error) bool) {
-		after := state.Failure{Sync: sync}
-		for {
-			failures, err := scan(ctx, j.db(), scanFailure,
-				"SELECT sync, part, key, title, kind, message, cause, first, last, attempts, id FROM failure "+where+
-					" ORDER BY sync, part, key LIMIT ?4", after.Sync.String(), after.Part, after.Key, page)
-			if err != nil {
-				yield(state.Failure{}, j.fail("reading the failures", err))
-				return
-			}
-			for _, f := range failures {
-				if !yield(f, nil) {
-					return
-				}
-				after = f
-			}
-			if len(failures) < page {
-				return
-			}
-		}
-	}
-}
-
-func scanFailure(rows *sql.Rows) (f state.Failure, err error) {
-	var sync, cause string
-	var first, last int64
-	if err := rows.Scan(&sync, &f.Part, &f.Key, &f.Title, &f.Kind, &f.Message, &cause, &first, &last, &f.Attempts, &f.Run); err != nil {
-		return f, err
-	}
-	f.FirstSeen, f.LastSeen = when(first), when(last)
-	return f, errors.Join(f.Sync.UnmarshalText([]byte(sync)), f.Cause.UnmarshalText([]byte(cause)))
 }
 
 // Runs implements state.Journal.

@@ -26,6 +26,8 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Run", testRun)
 	run("Failures", testFailures)
 	run("ManyFailures", testManyFailures)
+	run("General", testGeneral)
+	run("Acknowledged", testAcknowledged)
 	run("Interrupted", testInterrupted)
 	run("Runs", testRuns)
 	run("Forget", testForget)
@@ -211,6 +213,93 @@ func testFailures(p place) {
 	if f := p.failures(j, clm); len(f) != 1 || f[0].Key != "c" || f[0].Attempts != 2 {
 		p.Errorf("after a full run: %v", f)
 	}
+}
+
+// ERR-1: what keeps a whole sync from running is no item, and no run counts it.
+func testGeneral(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Full)
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Failed: []state.Failure{
+		{Key: "general", General: true, Kind: "permission", Message: "may not"},
+		{Part: "slide", Key: "a", Routes: []string{"us", "ca"}, Groups: map[string]string{"product": "Cholecap"}},
+	}}))
+	if r := p.end(j, "R1", state.End{Outcome: state.Failed}); r.Failures != 1 || r.New != 1 {
+		p.Errorf("%d failures, %d new", r.Failures, r.New)
+	}
+	if n := p.memory(j, clm).Failures; n != 1 {
+		p.Errorf("%d failures are remembered", n)
+	}
+	want := []state.Failure{
+		{Sync: clm, Key: "general", General: true, Kind: "permission", Message: "may not", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1"},
+		{Sync: clm, Part: "slide", Key: "a", Routes: []string{"us", "ca"}, Groups: map[string]string{"product": "Cholecap"}, FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1"},
+	}
+	if diff := cmp.Diff(want, p.failures(j, clm)); diff != "" {
+		p.Errorf("failures (-want +got):\n%s", diff)
+	}
+	p.must(j.Dismiss(p.ctx, clm, []state.Item{{Key: "general"}, {Key: "unknown"}}))
+	if f := p.failures(j, clm); len(f) != 1 || f[0].Part != "slide" {
+		p.Errorf("after one was dismissed: %v", f)
+	}
+}
+
+// ERR-4: who knows of a failure, and who wanted it tried again, is kept with
+// it, until it is another one.
+func testAcknowledged(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	meet := func(run, kind string, keys ...string) {
+		p.Helper()
+		p.begin(j, lease, run, state.Incremental)
+		var failed []state.Failure
+		for _, k := range keys {
+			failed = append(failed, state.Failure{Part: "slide", Key: k, Kind: kind, Message: "in " + run})
+		}
+		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Failed: failed}))
+		p.end(j, run, state.End{Outcome: state.Faulty, Sweep: true})
+	}
+	meet("R1", "invalid", "a", "b")
+	p.clock.Add(time.Minute)
+	told := state.Failure{Sync: clm, Key: "exception 7", Title: "Launch", Kind: "exception", Message: "told by the vault", FirstSeen: Start, LastSeen: Start}
+	ack := state.Ack{Owner: "Ana", Reason: "the agency mends it", By: "bo@host", Until: Start.Add(time.Hour)}
+	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "a"}, told}, &ack))
+	p.must(j.Retried(p.ctx, clm, []state.Item{{Part: "slide", Key: "b"}, {Part: "slide", Key: "unknown"}}, "bo@host"))
+	ack.At = Start.Add(time.Minute)
+	told.Ack = &ack
+	want := []state.Failure{
+		told,
+		{Sync: clm, Part: "slide", Key: "a", Kind: "invalid", Message: "in R1", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1", Ack: &ack},
+		{Sync: clm, Part: "slide", Key: "b", Kind: "invalid", Message: "in R1", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1", Retried: ack.At, RetriedBy: "bo@host"},
+	}
+	if diff := cmp.Diff(want, p.failures(p.journal(p.store()), clm)); diff != "" {
+		p.Errorf("failures (-want +got):\n%s", diff)
+	}
+	if ack := want[1].Ack; !ack.Holds(Start) || ack.Holds(Start.Add(time.Hour)) || (*state.Ack)(nil).Holds(Start) {
+		p.Errorf("it holds at the wrong time")
+	}
+
+	// The same failure again is still acknowledged; one of another kind is not.
+	acked := func(want ...string) {
+		p.Helper()
+		var got []string
+		for _, f := range p.failures(j, clm) {
+			if f.Ack != nil {
+				got = append(got, f.Key)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("acknowledged (-want +got):\n%s", diff)
+		}
+	}
+	meet("R2", "invalid", "a", "b")
+	acked("a")
+	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "b"}}, &ack))
+	acked("a", "b")
+	meet("R3", "not_found", "a", "b")
+	acked()
+	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "a"}}, &ack))
+	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "a"}}, nil))
+	acked()
 }
 
 // Failures are read page by page, also while what is read is being resolved.

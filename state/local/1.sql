@@ -1,4 +1,4 @@
--- Times are nanoseconds since 1970, 0 for none. Lists and maps are JSON.
+-- Version 1. Times are nanoseconds since 1970, 0 for none. Lists and maps are JSON.
 
 CREATE TABLE sync (
   addr   TEXT PRIMARY KEY,
