@@ -71,7 +71,11 @@ func (j *journal) Memory(_ context.Context, sync addrs.Instance) (m state.Memory
 		m = j.memory[sync]
 		m.Inputs = maps.Clone(m.Inputs)
 		m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
-		m.Failures = len(j.failures[sync])
+		for _, f := range j.failures[sync] {
+			if !f.General {
+				m.Failures++
+			}
+		}
 		for _, r := range j.runs {
 			if r.Sync != sync {
 				continue
