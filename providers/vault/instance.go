@@ -33,7 +33,7 @@ type instanceBody struct {
 
 	VaultID    int64  `json:"vault_id" schema:"readonly" doc:"The vault's id, as it says itself."`
 	DomainName string `json:"domain" schema:"readonly" doc:"The domain it belongs to, where the user may see it."`
-	DNS        string `json:"dns" schema:"readonly" doc:"The host it was reached at."`
+	DNS        string `json:"dns" schema:"volatile" doc:"The host it was reached at."`
 }
 
 const (
