@@ -91,7 +91,7 @@ func appendValue(dst []byte, v any, t cty.Type) ([]byte, error) {
 			return appendValue(dst, v, elementType(t, n))
 		})
 	case string:
-		return appendString(dst, v), nil
+		return AppendString(dst, v), nil
 	case bool:
 		return strconv.AppendBool(dst, v), nil
 	case json.Number:
@@ -122,7 +122,7 @@ func appendMembers(dst []byte, m map[string]any, value func([]byte, string, any)
 		if dst[len(dst)-1] != '{' {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, name), ':')
+		dst = append(AppendString(dst, name), ':')
 		var err error
 		if dst, err = value(dst, name, m[name]); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -180,10 +180,11 @@ func elementType(t cty.Type, n int) cty.Type {
 	return cty.DynamicPseudoType
 }
 
-func appendString(dst []byte, s string) []byte {
+// AppendString appends a string in its canonical form.
+func AppendString[S string | []byte](dst []byte, s S) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf-1 {
-			b, _ := json.Marshal(strings.ToValidUTF8(s, "\ufffd")) // a string always has a form
+			b, _ := json.Marshal(strings.ToValidUTF8(string(s), "\ufffd")) // a string always has a form
 			return append(dst, b...)
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"slices"
 	"sort"
+	"strconv"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
 )
 
 // Edit is one place of a body that differs.
@@ -52,9 +54,31 @@ type differ struct {
 
 func (d *differ) object(at addrs.Path, before, after json.RawMessage) {
 	b, a := members(before), members(after)
-	for _, name := range keys(b, a) {
-		d.value(at.Child(name), b[name], a[name])
+	for len(b) > 0 || len(a) > 0 {
+		var was, now json.RawMessage
+		var name string
+		switch c := compareNames(b, a); {
+		case c < 0:
+			name, was, b = string(b[0].Name), b[0].Value, b[1:]
+		case c > 0:
+			name, now, a = string(a[0].Name), a[0].Value, a[1:]
+		default:
+			name, was, now, b, a = string(b[0].Name), b[0].Value, a[0].Value, b[1:], a[1:]
+		}
+		d.value(at.Child(name), was, now)
 	}
+}
+
+// compareNames compares the names of the first of two lists; an empty list
+// comes last.
+func compareNames(a, b []schema.Member) int {
+	switch {
+	case len(a) == 0:
+		return 1
+	case len(b) == 0:
+		return -1
+	}
+	return bytes.Compare(a[0].Name, b[0].Name)
 }
 
 func (d *differ) value(at addrs.Path, before, after json.RawMessage) {
@@ -84,163 +108,63 @@ func isObject(v json.RawMessage) bool { return len(v) > 0 && v[0] == '{' }
 
 // members splits a JSON object; a list becomes an object of its indexes; nil
 // and scalars have no members.
-func members(v json.RawMessage) map[string]json.RawMessage {
-	if m, ok := canonicalMembers(v); ok {
-		return m
-	}
-	m := map[string]json.RawMessage{}
+func members(v json.RawMessage) []schema.Member {
+	var list []schema.Member
 	switch {
 	case isObject(v):
-		_ = json.Unmarshal(v, &m)
+		list, _ = schema.Members(make([]schema.Member, 0, 16), v)
 	case len(v) > 0 && v[0] == '[':
-		var list []json.RawMessage
-		_ = json.Unmarshal(v, &list)
-		for i, e := range list {
-			m[addrs.Path("").Index(i).Root()] = e
+		var elements []json.RawMessage
+		_ = json.Unmarshal(v, &elements)
+		for i, e := range elements {
+			list = append(list, schema.Member{Name: []byte(strconv.Itoa(i)), Value: e})
 		}
+		slices.SortFunc(list, func(a, b schema.Member) int { return bytes.Compare(a.Name, b.Name) })
 	}
-	return m
-}
-
-// canonicalMembers splits an object that it can tell to be canonical, without
-// reading the values: most of what comparing bodies costs. The values share
-// the bytes of v.
-func canonicalMembers(v json.RawMessage) (map[string]json.RawMessage, bool) {
-	if len(v) < 2 || v[0] != '{' || v[len(v)-1] != '}' {
-		return nil, false
-	}
-	m := make(map[string]json.RawMessage, 16)
-	if len(v) == 2 {
-		return m, true
-	}
-	for at := 1; ; at++ {
-		key := at + 1
-		for at = key; at < len(v) && v[at] != '"'; at++ {
-			if v[at] == '\\' {
-				return nil, false
-			}
-		}
-		if v[key-1] != '"' || at+2 >= len(v) || v[at+1] != ':' {
-			return nil, false
-		}
-		name, value := string(v[key:at]), at+2
-		if at = valueEnd(v, value); at < 0 || at == value {
-			return nil, false
-		}
-		m[name] = v[value:at:at]
-		switch {
-		case at == len(v)-1:
-			return m, true
-		case v[at] != ',':
-			return nil, false
-		}
-	}
-}
-
-// valueEnd is where a value that begins at a place ends: at the comma or brace
-// behind it. It is -1 where there is space between tokens, or no end.
-func valueEnd(v []byte, at int) int {
-	depth := 0
-	for ; at < len(v); at++ {
-		switch v[at] {
-		case '"':
-			for at++; at < len(v) && v[at] != '"'; at++ {
-				if v[at] == '\\' {
-					at++
-				}
-			}
-		case '{', '[':
-			depth++
-		case ',':
-			if depth == 0 {
-				return at
-			}
-		case '}', ']':
-			if depth == 0 {
-				return at
-			}
-			depth--
-		case ' ', '\n', '\t', '\r':
-			return -1
-		}
-	}
-	return -1
-}
-
-func keys(a, b map[string]json.RawMessage) []string {
-	var names []string
-	for k := range a {
-		names = append(names, k)
-	}
-	for k := range b {
-		if _, ok := a[k]; !ok {
-			names = append(names, k)
-		}
-	}
-	slices.Sort(names)
-	return names
+	return list
 }
 
 // Without returns a canonical body less the named top-level attributes. It
 // returns the same bytes where none of them is there.
 func Without(body json.RawMessage, names ...string) json.RawMessage {
-	if len(names) == 0 && len(body) > 0 {
+	if len(body) == 0 {
+		return json.RawMessage("{}")
+	}
+	if len(names) == 0 {
 		return body
 	}
-	return edit(body, func(m map[string]json.RawMessage) bool {
-		found := false
-		for _, n := range names {
-			if _, ok := m[n]; ok {
-				delete(m, n)
-				found = true
-			}
-		}
-		return found
-	})
+	all := members(body)
+	kept := slices.DeleteFunc(slices.Clone(all), func(m schema.Member) bool { return slices.Contains(names, string(m.Name)) })
+	if len(kept) == len(all) {
+		return body
+	}
+	return schema.AppendObject(make([]byte, 0, len(body)), kept)
 }
 
 // With returns a canonical body in which the named top-level attributes are as
-// in other: set, or absent where other has none.
+// in other: set, or absent where other has none. It returns the same bytes
+// where they already are.
 func With(body, other json.RawMessage, names ...string) json.RawMessage {
-	if len(names) == 0 && len(body) > 0 {
-		return body
-	}
-	from := members(other)
-	return edit(body, func(m map[string]json.RawMessage) bool {
-		changed := false
-		for _, n := range names {
-			v, ok := from[n]
-			switch {
-			case ok && !bytes.Equal(m[n], v):
-				m[n], changed = v, true
-			case !ok && m[n] != nil:
-				delete(m, n)
-				changed = true
-			}
-		}
-		return changed
-	})
-}
-
-func edit(body json.RawMessage, change func(map[string]json.RawMessage) bool) json.RawMessage {
 	if len(body) == 0 {
 		body = json.RawMessage("{}")
 	}
-	m := members(body)
-	if !change(m) {
+	if len(names) == 0 || bytes.Equal(body, other) {
 		return body
 	}
-	var out bytes.Buffer
-	out.WriteByte('{')
-	for i, k := range keys(m, nil) {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		name, _ := json.Marshal(k)
-		out.Write(name)
-		out.WriteByte(':')
-		out.Write(m[k])
+	all, from := members(body), members(other)
+	same := true
+	for _, name := range names {
+		same = same && bytes.Equal(schema.Find(all, name).Value, schema.Find(from, name).Value)
 	}
-	out.WriteByte('}')
-	return out.Bytes()
+	if same {
+		return body
+	}
+	all = slices.DeleteFunc(all, func(m schema.Member) bool { return slices.Contains(names, string(m.Name)) })
+	for _, m := range from {
+		if slices.Contains(names, string(m.Name)) {
+			all = append(all, m)
+		}
+	}
+	slices.SortFunc(all, func(a, b schema.Member) int { return bytes.Compare(a.Name, b.Name) })
+	return schema.AppendObject(make([]byte, 0, len(body)+64), all)
 }

@@ -20,8 +20,8 @@ func Redact(body json.RawMessage, sensitive []addrs.Path) json.RawMessage {
 		return body
 	}
 	var names []string
-	for name := range members(body) {
-		if Hidden(sensitive, name) {
+	for _, m := range members(body) {
+		if name := string(m.Name); Hidden(sensitive, name) {
 			names = append(names, name)
 		}
 	}

@@ -1,9 +1,9 @@
 package resource
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -39,19 +39,20 @@ type Change[T any] struct {
 // Set amends an attribute of the plan, such as one that follows from others
 // when it is left out; a nil value leaves it out. Planned is not read again.
 func (c *Change[T]) Set(name string, value any) {
-	members, err := split(c.planned.Body)
+	members, err := schema.Members(nil, c.planned.Body)
 	if err != nil {
 		panic(err)
 	}
-	delete(members, name)
+	members = slices.DeleteFunc(members, func(m schema.Member) bool { return string(m.Name) == name })
 	if v := reflect.ValueOf(value); v.IsValid() && !(nilable(v.Type()) && v.IsNil()) {
-		if members[name], err = c.codec.tree(v); err != nil {
+		written, err := c.codec.member(name, v)
+		if err != nil {
 			panic(err)
 		}
+		members = append(members, written...)
+		slices.SortFunc(members, compareMembers)
 	}
-	if c.planned.Body, err = schema.AppendCanonical(nil, members, &c.codec.body); err != nil {
-		panic(err)
-	}
+	c.planned.Body = schema.AppendObject(nil, members)
 	c.planned.Unknown = without(c.planned.Unknown, addrs.Path("").Child(name))
 }
 
@@ -172,13 +173,4 @@ func (c *Change[T]) verb() string {
 	}
 }
 
-func member(o *providers.Object, name string) string {
-	if o == nil {
-		return ""
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(o.Body, &members) != nil {
-		return ""
-	}
-	return string(members[name])
-}
+func member(o *providers.Object, name string) string { return string(schema.ValueOf(bodyOf(o), name)) }

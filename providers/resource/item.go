@@ -1,6 +1,8 @@
 package resource
 
 import (
+	"slices"
+
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/providers"
@@ -119,7 +121,7 @@ func (c *codec) object(of *providers.Object, id string, now any, local *provider
 		}
 	}
 	o := &providers.Object{Addr: of.Addr, Type: of.Type, ID: id, Body: body}
-	o.Sensitive = sensitive(&c.body, o.Body, of.Sensitive)
+	o.Sensitive = sensitive(&c.body, of.Sensitive)
 	return o, nil
 }
 
@@ -133,23 +135,24 @@ func hasLocal(b *schema.Block) bool {
 }
 
 func withLocal(b *schema.Block, body []byte, from *providers.Object) ([]byte, error) {
-	members, err := split(body)
+	members, err := schema.Members(nil, body)
 	if err != nil {
 		return nil, err
 	}
-	var kept map[string]any
-	if from != nil {
-		if kept, err = split(from.Body); err != nil {
-			return nil, err
+	kept, err := schema.Members(nil, bodyOf(from))
+	if err != nil {
+		return nil, err
+	}
+	local := func(m schema.Member) bool {
+		a := b.Attribute(string(m.Name))
+		return a != nil && a.Local
+	}
+	members = slices.DeleteFunc(members, local)
+	for _, m := range kept {
+		if local(m) {
+			members = append(members, m)
 		}
 	}
-	for n := range b.Attributes {
-		if name := b.Attributes[n].Name; b.Attributes[n].Local {
-			delete(members, name)
-			if v, ok := kept[name]; ok {
-				members[name] = v
-			}
-		}
-	}
-	return schema.AppendCanonical(nil, members, nil)
+	slices.SortFunc(members, compareMembers)
+	return schema.AppendObject(nil, members), nil
 }

@@ -1,8 +1,9 @@
 package resource
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"accord/lang/addrs"
@@ -16,32 +17,28 @@ import (
 // of them as remembered. It names the places that force a replace, and refuses
 // one of those that is not known.
 func propose(body *schema.Block, desired, recorded, live *providers.Object) (*providers.Object, []addrs.Path, []providers.Diagnostic, error) {
-	var bodies [3]map[string]any
-	for n, o := range []*providers.Object{desired, recorded, live} {
-		if o == nil {
-			continue
-		}
-		var err error
-		if bodies[n], err = split(o.Body); err != nil {
-			return nil, nil, nil, err
-		}
-	}
 	p := proposal{addr: desired.Addr, unknown: slices.Clone(desired.Unknown)}
-	merged, err := p.block(body, "", bodies[0], bodies[1], bodies[2])
+	merged, err := p.block(body, "", desired.Body, bodyOf(recorded), bodyOf(live))
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	planned := &providers.Object{Addr: desired.Addr, Type: desired.Type, Unknown: sorted(p.unknown)}
-	if planned.Body, err = schema.AppendCanonical(nil, merged, nil); err != nil {
-		return nil, nil, nil, err
-	}
-	known := slices.Clone(desired.Sensitive)
+	planned := &providers.Object{Addr: desired.Addr, Type: desired.Type, Body: merged, Unknown: sorted(p.unknown)}
+	known := desired.Sensitive
 	if live != nil {
 		planned.ID = live.ID
-		known = append(known, live.Sensitive...)
+		if len(live.Sensitive) > 0 {
+			known = slices.Concat(known, live.Sensitive)
+		}
 	}
-	planned.Sensitive = sensitive(body, planned.Body, known)
+	planned.Sensitive = sensitive(body, known)
 	return planned, p.replace, p.problems, nil
+}
+
+func bodyOf(o *providers.Object) json.RawMessage {
+	if o == nil {
+		return nil
+	}
+	return o.Body
 }
 
 type proposal struct {
@@ -51,194 +48,130 @@ type proposal struct {
 	problems []providers.Diagnostic
 }
 
-// block merges one block; a nil live body is one that does not exist.
-func (p *proposal) block(b *schema.Block, at addrs.Path, desired, recorded, live map[string]any) (map[string]any, error) {
-	merged := make(map[string]any, len(desired)+len(live))
+// sides are the members of a body as it is wanted, remembered and found. Some
+// of them are nil.
+type sides struct{ desired, recorded, live []schema.Member }
+
+// block merges one block; a nil live body is one that does not exist. What
+// becomes as it is shares the bytes of live.
+func (p *proposal) block(b *schema.Block, at addrs.Path, desired, recorded, live json.RawMessage) (json.RawMessage, error) {
+	var buffer [4][24]schema.Member // more than most bodies have
+	var s sides
+	var err [3]error
+	s.desired, err[0] = schema.Members(buffer[0][:0], desired)
+	s.recorded, err[1] = schema.Members(buffer[1][:0], recorded)
+	s.live, err[2] = schema.Members(buffer[2][:0], live)
+	if err := cmp.Or(err[:]...); err != nil {
+		return nil, err
+	}
+	merged := buffer[3][:0]
 	for n := range b.Attributes {
+		var m schema.Member
 		if a := &b.Attributes[n]; a.Local {
-			p.local(a, at.Child(a.Name), merged, desired, recorded)
+			m = p.local(a, at, &s)
 		} else {
-			p.attribute(a, at.Child(a.Name), merged, desired, live)
+			m = p.attribute(a, at, &s, live != nil)
+		}
+		if m.Value != nil {
+			merged = append(merged, m)
 		}
 	}
 	for n := range b.Blocks {
 		nested := &b.Blocks[n]
-		value, err := p.nested(nested, at.Child(nested.Name), desired[nested.Name], recorded[nested.Name], live[nested.Name])
+		want, is := schema.Find(s.desired, nested.Name), schema.Find(s.live, nested.Name)
+		value, err := p.nested(nested, at, want.Value, schema.Find(s.recorded, nested.Name).Value, is.Value)
 		if err != nil {
 			return nil, err
 		}
 		if value != nil {
-			merged[nested.Name] = value
+			merged = append(merged, schema.Member{Name: either(want, is).Name, Value: value})
 		}
 	}
-	return merged, nil
-}
-
-func (p *proposal) local(a *schema.Attribute, at addrs.Path, merged, desired, recorded map[string]any) {
-	if v, ok := desired[a.Name]; ok {
-		merged[a.Name] = v
-	} else if v, ok := recorded[a.Name]; ok && a.Computed && !anyWithin(p.unknown, at) {
-		merged[a.Name] = v
+	slices.SortFunc(merged, compareMembers)
+	if slices.EqualFunc(merged, s.live, equalMembers) && live != nil {
+		return live, nil
 	}
+	return schema.AppendObject(make([]byte, 0, max(len(desired), len(live))+64), merged), nil
 }
 
-func (p *proposal) attribute(a *schema.Attribute, at addrs.Path, merged, desired, live map[string]any) {
-	want, wanted := desired[a.Name]
-	is, there := live[a.Name]
-	unknown := anyWithin(p.unknown, at)
+func compareMembers(a, b schema.Member) int { return bytes.Compare(a.Name, b.Name) }
+
+func equalMembers(a, b schema.Member) bool {
+	return bytes.Equal(a.Name, b.Name) && bytes.Equal(a.Value, b.Value)
+}
+
+// either is the first of two members that is there.
+func either(a, b schema.Member) schema.Member {
+	if a.Value != nil {
+		return a
+	}
+	return b
+}
+
+func (p *proposal) local(a *schema.Attribute, at addrs.Path, s *sides) schema.Member {
+	if m := schema.Find(s.desired, a.Name); m.Value != nil {
+		return m
+	}
+	if m := schema.Find(s.recorded, a.Name); m.Value != nil && a.Computed && !p.isUnknown(a, at) {
+		return m
+	}
+	return schema.Member{}
+}
+
+// isUnknown spares the place of an attribute where nothing is unknown.
+func (p *proposal) isUnknown(a *schema.Attribute, at addrs.Path) bool {
+	return len(p.unknown) > 0 && anyWithin(p.unknown, at.Child(a.Name))
+}
+
+func (p *proposal) attribute(a *schema.Attribute, at addrs.Path, s *sides, exists bool) schema.Member {
+	want, is := schema.Find(s.desired, a.Name), schema.Find(s.live, a.Name)
+	unknown := p.isUnknown(a, at)
 	switch {
-	case wanted || unknown:
-		if wanted {
-			merged[a.Name] = want
-		}
-		if !a.Replace || live == nil {
-			return
+	case want.Value != nil || unknown:
+		if !a.Replace || !exists {
+			return want
 		}
 		if unknown {
+			place := at.Child(a.Name)
 			p.problems = append(p.problems, providers.Diagnostic{
-				Severity: providers.SeverityError, Addr: p.addr, Path: at,
-				Summary: at.String() + " must be known when planned",
+				Severity: providers.SeverityError, Addr: p.addr, Path: place,
+				Summary: place.String() + " must be known when planned",
 				Detail:  "A change of it replaces the object, so it may not depend on what another step will find out.",
 			})
-		} else if !there || string(want.(json.RawMessage)) != string(is.(json.RawMessage)) {
-			p.replace = append(p.replace, at)
+		} else if !bytes.Equal(want.Value, is.Value) {
+			p.replace = append(p.replace, at.Child(a.Name))
 		}
-	case there:
-		merged[a.Name] = is
-	case live == nil && a.Computed:
-		p.unknown = append(p.unknown, at)
+		return want
+	case is.Value != nil:
+		return is
+	case !exists && a.Computed:
+		p.unknown = append(p.unknown, at.Child(a.Name))
 	}
+	return schema.Member{}
 }
 
 // nested merges a nested block. Of a labelled block, the labels are as
-// desired; a list is as desired altogether.
-func (p *proposal) nested(n *schema.Nested, at addrs.Path, desired, recorded, live any) (any, error) {
-	if desired == nil {
+// desired; a list is as desired altogether. Its place lies in at.
+func (p *proposal) nested(n *schema.Nested, at addrs.Path, desired, recorded, live json.RawMessage) (json.RawMessage, error) {
+	switch {
+	case desired == nil:
 		return live, nil
-	}
-	if n.Label == "" && !n.Single {
+	case n.Single:
+		return p.block(&n.Body, at.Child(n.Name), desired, recorded, live)
+	case n.Label == "":
 		return desired, nil
 	}
-	want, err := split(desired)
+	labels, err := schema.Members(nil, desired)
 	if err != nil {
 		return nil, err
 	}
-	was, err := split(recorded)
-	if err != nil {
-		return nil, err
-	}
-	is, err := split(live)
-	if err != nil {
-		return nil, err
-	}
-	if n.Single {
-		return p.block(&n.Body, at, want, was, is)
-	}
-	for label := range want {
-		value, err := p.label(n, at.Child(label), want[label], was[label], is[label])
-		if err != nil {
+	for i := range labels {
+		label := string(labels[i].Name)
+		if labels[i].Value, err = p.block(&n.Body, at.Child(n.Name).Child(label), labels[i].Value, schema.ValueOf(recorded, label), schema.ValueOf(live, label)); err != nil {
 			return nil, err
 		}
-		want[label] = value
 	}
-	return want, nil
-}
-
-func (p *proposal) label(n *schema.Nested, at addrs.Path, desired, recorded, live any) (any, error) {
-	single := *n
-	single.Single = true
-	return p.nested(&single, at, desired, recorded, live)
-}
-
-// split reads the members of a canonical object without reading them; nil is
-// no object.
-func split(body any) (map[string]any, error) {
-	var raw json.RawMessage
-	switch b := body.(type) {
-	case nil:
-		return nil, nil
-	case json.RawMessage:
-		raw = b
-	case []byte:
-		raw = b
-	}
-	if m, ok := splitCanonical(raw); ok {
-		return m, nil
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, fmt.Errorf("reading a body: %w", err)
-	}
-	m := make(map[string]any, len(members))
-	for name, v := range members {
-		m[name] = v
-	}
-	return m, nil
-}
-
-// splitCanonical is split for what it can tell to be canonical without reading
-// the values: several times faster, and most of what planning costs.
-func splitCanonical(raw []byte) (map[string]any, bool) {
-	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' {
-		return nil, false
-	}
-	m := make(map[string]any, 16)
-	if len(raw) == 2 {
-		return m, true
-	}
-	for at := 1; ; {
-		key := at + 1
-		for at = key; at < len(raw) && raw[at] != '"'; at++ {
-			if raw[at] == '\\' {
-				return nil, false
-			}
-		}
-		if raw[key-1] != '"' || at+2 >= len(raw) || raw[at+1] != ':' {
-			return nil, false
-		}
-		value := at + 2
-		end, ok := valueEnd(raw, value)
-		if !ok {
-			return nil, false
-		}
-		m[string(raw[key:at])] = json.RawMessage(raw[value:end:end])
-		if end == len(raw)-1 {
-			return m, true
-		}
-		if raw[end] != ',' {
-			return nil, false
-		}
-		at = end + 1
-	}
-}
-
-// valueEnd finds where a value ends: at the comma or brace behind it.
-func valueEnd(raw []byte, at int) (int, bool) {
-	depth := 0
-	for ; at < len(raw); at++ {
-		switch raw[at] {
-		case '"':
-			for at++; at < len(raw) && raw[at] != '"'; at++ {
-				if raw[at] == '\\' {
-					at++
-				}
-			}
-		case '{', '[':
-			depth++
-		case ',':
-			if depth == 0 {
-				return at, true
-			}
-		case '}', ']':
-			if depth == 0 {
-				return at, true
-			}
-			depth--
-		case ' ', '\n', '\t', '\r':
-			return 0, false
-		}
-	}
-	return 0, false
+	return schema.AppendObject(nil, labels), nil
 }
 
 // anyWithin reports whether a path lies at or below a place, or above it.
@@ -256,7 +189,7 @@ func sorted(paths []addrs.Path) []addrs.Path {
 }
 
 // sensitive adds the places that the schema says are sensitive.
-func sensitive(b *schema.Block, body []byte, known []addrs.Path) []addrs.Path {
+func sensitive(b *schema.Block, known []addrs.Path) []addrs.Path {
 	known = slices.Clone(known)
 	for n := range b.Attributes {
 		if a := &b.Attributes[n]; a.Sensitive {
