@@ -224,9 +224,36 @@ func (c *Config) readVarFile(name string) (hcl.Attributes, hcl.Diagnostics) {
 		}}
 	}
 	file, diags := parseFile(text, name)
-	c.keepFile(name, file)
 	attributes, more := attributesOf(file.Body)
-	return attributes, append(diags, more...)
+	diags = append(diags, more...)
+	if diags.HasErrors() { // what belongs to which variable is not known
+		for _, d := range diags {
+			d.Detail = "What the variable file says here cannot be understood. It is not shown, as it may be a secret."
+			d.Expression, d.EvalContext = nil, nil
+		}
+		return attributes, diags
+	}
+	c.keepFile(name, &hcl.File{Bytes: c.veiled(text, attributes)})
+	return attributes, diags
+}
+
+// veiled is the text of a variable file for snippets: the values of variables
+// that are sensitive, or that do not exist, are stars.
+func (c *Config) veiled(text []byte, attributes hcl.Attributes) []byte {
+	shown := slices.Clone(text)
+	for _, a := range attributes {
+		if v := c.variables[a.Name]; v != nil && !v.sensitive {
+			continue
+		}
+		value := a.Expr.Range() // of a heredoc, its first line only
+		end := a.Range.End.Byte
+		for n := value.Start.Byte; n < max(end, value.End.Byte) && n < len(shown); n++ {
+			if shown[n] != '\n' {
+				shown[n] = '*'
+			}
+		}
+	}
+	return shown
 }
 
 func (m *module) variableNames() []string { return slices.Sorted(maps.Keys(m.variables)) }
@@ -283,6 +310,9 @@ func (v *variable) accept(val cty.Value, source string, at hcl.Range, isGiven bo
 		val = v.inner.Apply(val)
 	}
 	converted, err := convert.Convert(val, v.ty)
+	if err != nil && v.sensitive {
+		return unknown, append(diags, v.unusable(source))
+	}
 	if err != nil {
 		return unknown, append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
