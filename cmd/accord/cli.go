@@ -58,6 +58,7 @@ type cli struct {
 	showing atomic.Pointer[progress] // what tells the user what goes on, if anything does
 
 	sources map[string]*hcl.File // of the configuration, for snippets in diagnostics
+	veil    veil                 // over what providers say
 }
 
 // exitError carries an exit code out of a command. Shown says that the user

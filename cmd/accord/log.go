@@ -10,9 +10,9 @@ import (
 // progress shows.
 func (c *cli) logger() *slog.Logger {
 	if !c.debug {
-		return slog.New(listener{c})
+		return slog.New(veiledLog{listener{c}, &c.veil})
 	}
-	return slog.New(slog.NewMultiHandler(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}), listener{c}))
+	return slog.New(veiledLog{slog.NewMultiHandler(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelDebug}), listener{c}), &c.veil})
 }
 
 // listener hands what providers say to the progress.

@@ -46,7 +46,7 @@ func (c *cli) startBuiltin(ctx context.Context, name string) (providers.Provider
 	if err != nil {
 		return nil, fmt.Errorf("start provider %s: %w", name, err)
 	}
-	return p, nil
+	return veiled{p, &c.veil}, nil
 }
 
 func (c *cli) providerCommand() *cobra.Command {

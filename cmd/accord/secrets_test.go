@@ -2,28 +2,50 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"html"
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"filippo.io/age"
+	"github.com/spf13/cobra"
 
 	"accord/providers/devvault"
 )
 
-// Passwords and sessions are in nothing that the tool prints or writes: not
-// with -debug, not where a call fails or breaks off, not where credentials are
-// wrong, not in a crash.
-func TestSecretsStayInside(t *testing.T) {
-	t.Parallel()
-	const password = "canary-pass/w&rd=1"
-	server, err := devvault.Open(devvault.Options{Dir: t.TempDir(), Password: password, Lax: true, Settings: devvault.Settings{Burst: 1_000_000, AuthBurst: 1_000_000}})
+// canaries is a development server, a configuration, and every secret that the
+// tool is given or makes there.
+type canaries struct {
+	t      *testing.T
+	server *devvault.Server
+	url    string
+	dir    string
+	env    []string
+
+	mu      sync.Mutex
+	secrets []string
+}
+
+// Characters that are written in another way by URLs, JSON, HTML and HCL.
+const canaryPassword = `canary-pass/w&rd="1`
+
+func newCanaries(t *testing.T) *canaries {
+	t.Helper()
+	server, err := devvault.Open(devvault.Options{Dir: t.TempDir(), Password: canaryPassword, Lax: true, Settings: devvault.Settings{Burst: 1_000_000, AuthBurst: 1_000_000}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +54,9 @@ func TestSecretsStayInside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	c := &canaries{t: t, server: server, dir: t.TempDir()}
+	c.secret(canaryPassword)
 	// The sessions are seen where they are made.
-	var mu sync.Mutex
-	secrets := []string{password, "canary-pass%2Fw%26rd%3D1", `canary-pass/w\u0026rd=1`}
 	handler := server.Handler()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/auth") {
@@ -45,9 +67,7 @@ func TestSecretsStayInside(t *testing.T) {
 		handler.ServeHTTP(kept, r)
 		var reply struct{ SessionID string }
 		if json.Unmarshal(kept.Body.Bytes(), &reply) == nil && reply.SessionID != "" {
-			mu.Lock()
-			secrets = append(secrets, reply.SessionID)
-			mu.Unlock()
+			c.secret(reply.SessionID)
 		}
 		for name, values := range kept.Header() {
 			w.Header()[name] = values
@@ -55,9 +75,12 @@ func TestSecretsStayInside(t *testing.T) {
 		_, _ = w.Write(kept.Body.Bytes())
 	}))
 	t.Cleanup(func() { web.Close(); _ = server.Close() })
-
-	dir := t.TempDir()
-	text := fmt.Sprintf(`accord {
+	if err := server.Connect(devvault.ConnectSpec{Content: "promomats", CRM: "crm"}, web.URL); err != nil {
+		t.Fatal(err)
+	}
+	c.url = web.URL
+	c.env = []string{"CANARY=" + canaryPassword, "ACCORD_VAULT_PROMOMATS_USER=admin@promomats.dev", "ACCORD_VAULT_PROMOMATS_PASSWORD=" + canaryPassword}
+	c.write("main.hcl", fmt.Sprintf(`accord {
   state "local" {
     path = "state.json"
   }
@@ -87,65 +110,317 @@ country_filter "crm" {
   feature    = "clm"
   countries  = ["United States"]
 }
-`, web.URL)
-	if err := os.WriteFile(filepath.Join(dir, "main.hcl"), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Connect(devvault.ConnectSpec{Content: "promomats", CRM: "crm"}, web.URL); err != nil {
-		t.Fatal(err)
-	}
+`, web.URL))
+	return c
+}
 
-	run := func(what string, pass string, args ...string) string {
-		t.Helper()
-		cmd := exec.Command("accord", args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "NO_COLOR=1", "CANARY="+password, "ACCORD_VAULT_PROMOMATS_USER=admin@promomats.dev", "ACCORD_VAULT_PROMOMATS_PASSWORD="+pass)
-		out, err := cmd.CombinedOutput()
-		if cmd.ProcessState == nil {
-			t.Fatal(err)
+// secret adds one, in every way in which it may be written.
+func (c *canaries) secret(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	quoted, _ := json.Marshal(text)
+	plain, _ := json.Marshal(text)
+	plain = bytes.ReplaceAll(plain, []byte(`\u0026`), []byte("&"))
+	for _, s := range []string{text, url.QueryEscape(text), url.PathEscape(text), strings.Trim(string(quoted), `"`), strings.Trim(string(plain), `"`), html.EscapeString(text),
+		base64.StdEncoding.EncodeToString([]byte(text)), base64.StdEncoding.EncodeToString([]byte("accord:" + text))} {
+		if !slices.Contains(c.secrets, s) {
+			c.secrets = append(c.secrets, s)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		for n, s := range append(secrets, pass) {
-			if bytes.Contains(out, []byte(s)) {
-				t.Errorf("%s: secret %d is in what was printed:\n%s", what, n, out)
+	}
+}
+
+func (c *canaries) write(name, text string) {
+	c.t.Helper()
+	if err := os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *canaries) command(env []string, args ...string) *exec.Cmd {
+	cmd := exec.Command("accord", args...)
+	cmd.Dir = c.dir
+	cmd.Env = append(append(append(os.Environ(), "HOME="+c.dir, "NO_COLOR=1"), c.env...), env...)
+	return cmd
+}
+
+// run runs the tool, and looks through what it prints and leaves behind. What a
+// test wrote itself, given is not looked at.
+func (c *canaries) run(what string, env []string, args ...string) string {
+	c.t.Helper()
+	cmd := c.command(env, args...)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		c.t.Fatal(err)
+	}
+	c.search(what, out)
+	return string(out)
+}
+
+func (c *canaries) search(what string, printed []byte) {
+	c.t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.found(printed); n >= 0 {
+		c.t.Errorf("%s: secret %d is in what was printed:\n%s", what, n, printed)
+	}
+	_ = filepath.WalkDir(c.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "given") {
+			return err
+		}
+		if b, err := os.ReadFile(path); err == nil {
+			if n := c.found(b); n >= 0 {
+				c.t.Errorf("%s: secret %d is in %s", what, n, path)
 			}
-			_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-				if err != nil || d.IsDir() {
-					return err
-				}
-				if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte(s)) {
-					t.Errorf("%s: secret %d is in %s", what, n, path)
-				}
-				return nil
-			})
 		}
-		return string(out)
+		return nil
+	})
+}
+
+// found is the first secret in some bytes, also where they hold base64 of it, as
+// the sources in a plan are; -1: none.
+func (c *canaries) found(b []byte) int {
+	texts := [][]byte{b}
+	for _, coded := range regexp.MustCompile(`[A-Za-z0-9+/]{24,}={0,2}`).FindAll(b, -1) {
+		if text, err := base64.StdEncoding.DecodeString(string(coded)); err == nil {
+			texts = append(texts, text)
+		}
 	}
-	has := func(out string, want ...string) {
-		t.Helper()
-		for _, w := range want {
-			if !strings.Contains(out, w) {
-				t.Errorf("there is no %q in\n%s", w, out)
+	for n, s := range c.secrets {
+		for _, text := range texts {
+			if bytes.Contains(text, []byte(s)) {
+				return n
 			}
 		}
 	}
+	return -1
+}
 
-	out := run("plan", password, "-debug", "plan")
-	has(out, "method=POST path=/promomats/api/v25.2/auth", "password=(redacted)", `sessionId\":\"(redacted)`, "path=/crm/api/v25.2/query", "took=", "http=200", "status=SUCCESS", "q=SELECT")
-	has(run("apply", password, "-debug", "apply", "-auto-approve"), "method=PUT")
+func (c *canaries) has(out string, want ...string) {
+	c.t.Helper()
+	for _, w := range want {
+		if !strings.Contains(out, w) {
+			c.t.Errorf("there is no %q in\n%s", w, out)
+		}
+	}
+}
 
-	if _, err := server.AddFault(devvault.Fault{Kind: "http", Status: 400, Route: "objects/domain", Vault: "crm", Count: 1}); err != nil {
+func (c *canaries) fault(f devvault.Fault) {
+	c.t.Helper()
+	if _, err := c.server.AddFault(f); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Passwords and sessions are in nothing that the tool prints or writes: not
+// with -debug, not where a call fails or breaks off, not where credentials are
+// wrong, not in a crash.
+func TestSecretsStayInside(t *testing.T) {
+	t.Parallel()
+	c := newCanaries(t)
+	out := c.run("plan", nil, "-debug", "plan")
+	c.has(out, "method=POST path=/promomats/api/v25.2/auth", "password=(redacted)", `sessionId\":\"(redacted)`, "path=/crm/api/v25.2/query", "took=", "http=200", "status=SUCCESS", "q=SELECT")
+	c.has(c.run("apply", nil, "-debug", "apply", "-auto-approve"), "method=PUT")
+
+	c.fault(devvault.Fault{Kind: "http", Status: 400, Route: "objects/domain", Vault: "crm", Count: 1})
+	c.run("a proxy's trouble", nil, "-debug", "plan")
+	c.server.ClearFaults()
+	c.fault(devvault.Fault{Kind: "failure", Type: "INSUFFICIENT_ACCESS", Route: "query"})
+	c.run("trouble in the vault", nil, "plan")
+	c.server.ClearFaults()
+
+	c.secret("canary-other-password")
+	out = c.run("a wrong password", []string{"ACCORD_VAULT_PROMOMATS_PASSWORD=canary-other-password"}, "-debug", "plan")
+	c.has(out, "USERNAME_OR_PASSWORD_INCORRECT", "ACCORD_VAULT_PROMOMATS_PASSWORD")
+}
+
+// Every command there is, as it is, with -json and with -debug, well and after a
+// crash: no secret of the vaults, of a variable, of serve, or of the key that
+// seals the state is in its output or in a file.
+func TestSecretsOfEveryCommand(t *testing.T) {
+	t.Parallel()
+	c := newCanaries(t)
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
 		t.Fatal(err)
 	}
-	run("a proxy's trouble", password, "-debug", "plan")
-	server.ClearFaults()
-	if _, err := server.AddFault(devvault.Fault{Kind: "failure", Type: "INSUFFICIENT_ACCESS", Route: "query"}); err != nil {
+	c.secret(id.String())
+	c.secret("canary-variable")
+	c.secret("canary-of-serve")
+	c.write("variables.hcl", `variable "note" {
+  type      = string
+  sensitive = true
+}
+
+variable "codes" {
+  type      = map(number)
+  sensitive = true
+  default   = {}
+}
+
+output "note" {
+  value     = "made of ${var.note}"
+  sensitive = true
+}
+
+permission_set "readers" {
+  vault   = vault.crm
+  name    = "readers__c"
+  label   = var.note
+  bundles = ["country_integration"]
+}
+
+check "note" {
+  assert {
+    condition     = length(var.note) > 3
+    error_message = "The note ${var.note} is short."
+  }
+}
+`)
+	c.write("given.vars", "note = \"canary-variable\"\n")
+	c.write("given-wrong.vars", "note = \"canary-variable\"\ncodes = { a = \"canary-variable\" }\n")
+	c.write("given-typo.vars", "noet = \"canary-variable\"\n")
+	c.write("given-broken.vars", "note = \"canary-variable\n")
+	note := []string{"ACCORD_VAR_note=canary-variable", "ACCORD_SERVE_TOKEN=canary-of-serve"}
+
+	// What is wrong with a variable.
+	c.has(c.run("a variable file with a wrong value", nil, "plan", "-var-file=given-wrong.vars"), "Unusable value")
+	c.has(c.run("a variable file with a typing error", nil, "plan", "-var-file=given-typo.vars"), `Did you mean "note"`, "noet = ****")
+	c.has(c.run("a broken variable file", nil, "-json", "plan", "-var-file=given-broken.vars"), "It is not shown")
+	c.run("a variable of the wrong type", nil, "plan", "-var=note=canary-variable", `-var=codes={a = "canary-variable"}`)
+	c.run("a variable that is no expression", nil, "-json", "plan", "-var=note=canary-variable", `-var=codes={canary-variable`)
+
+	// A saved plan, in all forms, and what becomes of it.
+	c.has(c.run("plan", note, "plan", "-out=saved.plan"), "Saved", "(sensitive)")
+	c.run("plan with a file of variables", nil, "plan", "-var-file=given.vars", "-out=other.plan", "-verbose")
+	for _, format := range []string{"text", "json", "markdown", "html"} {
+		c.run("show "+format, nil, "show", "saved.plan", "-format="+format)
+		c.run("plan "+format, note, "plan", "-format="+format)
+	}
+	c.run("a crash", append(note, "MISHAP=sink stderr - 2"), "apply", "saved.plan")
+	c.run("a crash with -json", append(note, "MISHAP=sink stdout - 4"), "-json", "apply", "saved.plan")
+	c.run("a crash of the provider", append(note, "MISHAP=panic POST query 4"), "-debug", "apply", "-auto-approve")
+	c.run("a death of the provider", append(note, "MISHAP=die PUT vobjects 1"), "-debug", "apply", "-auto-approve")
+	c.run("resume", note, "-debug", "resume")
+	c.run("apply", note, "-debug", "apply", "-auto-approve")
+	c.has(c.run("an output", note, "output"), "note = (sensitive)")
+	c.run("an output by name", note, "-json", "output", "note")
+
+	// Somebody changed it outside; what it was, and is, is not shown.
+	for _, args := range [][]string{{"plan"}, {"drift"}, {"-json", "drift"}, {"plan", "-format=html"}} {
+		c.run(strings.Join(args, " "), []string{"ACCORD_VAR_note=canary-variable2"}, args...)
+	}
+	for _, expr := range []string{"var.note", "upper(var.note)", "var.note + 1", "regex(var.note, 1)", "jsondecode(var.note)", "var"} {
+		for _, args := range [][]string{{"console"}, {"-json", "console"}} {
+			cmd := c.command(note, args...)
+			cmd.Stdin = strings.NewReader(expr + "\n")
+			out, _ := cmd.CombinedOutput()
+			c.search("console: "+expr, out)
+		}
+	}
+
+	// Whatever else there is, with nothing but its name.
+	root := (&cli{}).root()
+	var visit func(cmd *cobra.Command, path []string)
+	visit = func(cmd *cobra.Command, path []string) {
+		for _, sub := range cmd.Commands() {
+			visit(sub, append(slices.Clone(path), sub.Name()))
+		}
+		name := strings.Join(path, " ")
+		if !cmd.Runnable() || slices.Contains([]string{"", "provider", "dev", "serve", "worker"}, name) || strings.HasPrefix(name, "bench") {
+			return
+		}
+		c.run(name, note, path...)
+		c.run(name+" -json", note, append([]string{"-json"}, path...)...)
+		c.run(name+" -debug x", note, append(append([]string{"-debug"}, path...), "x")...)
+	}
+	visit(root, nil)
+	c.served(note)
+
+	// Sealed, and read with a key that is not the one.
+	text, err := os.ReadFile(filepath.Join(c.dir, "main.hcl"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	run("trouble in the vault", password, "plan")
-	server.ClearFaults()
+	c.write("main.hcl", strings.Replace(string(text), "accord {\n", fmt.Sprintf("accord {\n  encryption {\n    recipients = [%q]\n  }\n", id.Recipient()), 1))
+	sealed := append(slices.Clone(note), "ACCORD_AGE_IDENTITY="+id.String())
+	out := c.run("sealing", sealed, "apply", "-auto-approve")
+	if strings.Contains(out, "Error") {
+		c.t.Errorf("sealing:\n%s", out)
+	}
+	c.run("a key that is none", append(note, "ACCORD_AGE_IDENTITY="+id.String()+"x"), "plan")
+	c.run("state pull", sealed, "state", "pull")
+}
 
-	out = run("a wrong password", "canary-other-password", "-debug", "plan")
-	has(out, "USERNAME_OR_PASSWORD_INCORRECT", "ACCORD_VAULT_PROMOMATS_PASSWORD")
+// served runs serve for a moment, and reads its page as whoever has the token.
+func (c *canaries) served(env []string) {
+	c.t.Helper()
+	cmd := c.command(env, "serve", "-listen=127.0.0.1:0", "-json")
+	var out transcript
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	address := ""
+	for n := 0; n < 600 && address == ""; n++ {
+		time.Sleep(50 * time.Millisecond)
+		if m := regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`).FindString(strings.ReplaceAll(out.String(), c.url, "")); m != "" {
+			address = m
+		}
+	}
+	for _, path := range []string{"/", "/status.json", "/metrics", "/healthz", "/login", "/nothing"} {
+		req, err := http.NewRequest("GET", address+path, nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer canary-of-serve")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			c.t.Fatalf("%v\n%s", err, out.String())
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		c.search("serve "+path, append(body, fmt.Sprint(resp.Header)...))
+	}
+	if resp, err := http.PostForm(address+"/login", url.Values{"token": {"canary-of-serve"}}); err == nil {
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		c.search("serve login", append(body, fmt.Sprint(resp.Header)...))
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	_ = cmd.Wait()
+	c.search("serve", []byte(out.String()))
+}
+
+// What a place of the state is opened with is not told either, when it refuses.
+func TestSecretsOfBackends(t *testing.T) {
+	t.Parallel()
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, "not you: %s %v", r.Header.Get("Authorization"), r.URL)
+	}))
+	t.Cleanup(refuses.Close)
+	for name, at := range map[string]struct {
+		block string
+		env   []string
+	}{
+		"http":     {fmt.Sprintf(`state "http" { address = "%s/state" }`, refuses.URL), []string{"ACCORD_HTTP_USERNAME=accord", "ACCORD_HTTP_PASSWORD=canary-http"}},
+		"s3":       {fmt.Sprintf(`state "s3" { bucket = "b", endpoint = %q, region = "eu-1", path_style = "true" }`, refuses.URL), []string{"AWS_ACCESS_KEY_ID=accord", "AWS_SECRET_ACCESS_KEY=canary-s3", "AWS_SESSION_TOKEN=canary-s3-token"}},
+		"postgres": {fmt.Sprintf(`state "postgres" { url = "postgres://accord@%s/x?connect_timeout=2&sslmode=disable" }`, strings.TrimPrefix(refuses.URL, "http://")), []string{"PGPASSWORD=canary-pg"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := &canaries{t: t, dir: t.TempDir()}
+			for _, s := range []string{"canary-http", "canary-s3", "canary-s3-token", "canary-pg"} {
+				c.secret(s)
+			}
+			block := strings.NewReplacer(" { ", " {\n", ", ", "\n", " }", "\n}").Replace(at.block)
+			c.write("main.hcl", "accord {\n"+block+"\n}\n")
+			for _, args := range [][]string{{"state", "list"}, {"-debug", "state", "list"}, {"-json", "state", "pull"}, {"force-unlock", "x"}, {"init"}} {
+				out := c.run(strings.Join(args, " "), at.env, args...)
+				if args[0] == "state" && !strings.Contains(out, "Error") {
+					t.Errorf("%v:\n%s", args, out)
+				}
+			}
+		})
+	}
 }
