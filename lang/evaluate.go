@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -102,41 +103,61 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	return e.desired, Arrange(e.diags)
 }
 
-// addTypes gathers the block types of the providers. A type belongs to one.
+// addTypes gathers the block types of the providers.
 func (e *evaluator) addTypes(providers []*schema.Provider) {
+	e.report(e.config.CheckProviders(providers)...)
 	claim := func(p *schema.Provider, t *schema.Type, instance bool) {
-		_, core := coreBlocks[t.Name]
-		other := e.types[t.Name]
-		switch {
-		case core || earlyRoots[t.Name] || t.Name == "self":
-			e.report(&hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Block type of the core",
-				Detail:   fmt.Sprintf("The provider %q declares the block type %q, which is accord's own.", p.Name, t.Name),
-			})
-		case other != nil:
-			d := &hcl.Diagnostic{
-				Severity: hcl.DiagError,
-				Summary:  "Block type of two providers",
-				Detail:   fmt.Sprintf("The block type %q is declared by the provider %q and by the provider %q.", t.Name, other.provider, p.Name),
-			}
-			for _, b := range e.module.blocks {
-				if b.Type == t.Name {
-					d.Subject = b.DefRange.Ptr()
-					break
-				}
-			}
-			e.report(d)
-		default:
+		if !ownType(t.Name) && e.types[t.Name] == nil {
 			e.types[t.Name] = newBlockType(p.Name, t, instance)
 		}
 	}
+	eachType(providers, claim)
+}
+
+// CheckProviders holds the block types of providers against those of the core,
+// and against each other: a type belongs to one. A provider that the accord
+// block names is reported where it is named.
+func (c *Config) CheckProviders(providers []*schema.Provider) (diags hcl.Diagnostics) {
+	owners := map[string]string{}
+	eachType(providers, func(p *schema.Provider, t *schema.Type, _ bool) {
+		owner, claimed := owners[t.Name]
+		var d *hcl.Diagnostic
+		switch {
+		case !hclsyntax.ValidIdentifier(t.Name):
+			d = &hcl.Diagnostic{Summary: "No name of a block type", Detail: fmt.Sprintf("The provider %q declares the block type %q, which nobody could write.", p.Name, t.Name)}
+		case ownType(t.Name):
+			d = &hcl.Diagnostic{Summary: "Block type of the core", Detail: fmt.Sprintf("The provider %q declares the block type %q, which is accord's own.", p.Name, t.Name)}
+		case claimed:
+			d = &hcl.Diagnostic{Summary: "Block type of two providers", Detail: fmt.Sprintf("The block type %q is declared by the provider %q and by the provider %q. Only one of them can be used here.", t.Name, owner, p.Name)}
+		default:
+			owners[t.Name] = p.Name
+			return
+		}
+		d.Severity = hcl.DiagError
+		for n := range c.Settings.Providers {
+			if r := &c.Settings.Providers[n]; r.Name == p.Name || r.Name == owner && d.Subject == nil {
+				d.Subject = r.SourceRange.Ptr()
+			}
+		}
+		diags = append(diags, d)
+	})
+	return diags
+}
+
+// ownType tells a name that is accord's own from what a provider may call a
+// block type.
+func ownType(name string) bool {
+	_, core := coreBlocks[name]
+	return core || earlyRoots[name] || name == "self"
+}
+
+func eachType(providers []*schema.Provider, f func(p *schema.Provider, t *schema.Type, instance bool)) {
 	for _, p := range providers {
 		for n := range p.Instances {
-			claim(p, &p.Instances[n], true)
+			f(p, &p.Instances[n], true)
 		}
 		for n := range p.Resources {
-			claim(p, &p.Resources[n], false)
+			f(p, &p.Resources[n], false)
 		}
 	}
 }

@@ -555,16 +555,20 @@ func TestSourcesParseAgain(t *testing.T) {
 	}
 }
 
-// TestTypeOfTwoProviders names both.
+// TestTypeOfTwoProviders names both, where one of them is named.
 func TestTypeOfTwoProviders(t *testing.T) {
-	other := &schema.Provider{Name: "other", Resources: []schema.Type{{Name: "connection"}, {Name: "output"}}}
-	config, _ := Parse(".", map[string][]byte{"main.hcl": []byte(`connection "c" {}`)})
-	_, diags := config.Evaluate(append(testProviders(), other), Options{})
+	other := &schema.Provider{Name: "other", Resources: []schema.Type{{Name: "connection"}, {Name: "output"}, {Name: "a b"}}}
+	config, diags := Parse(".", map[string][]byte{"main.hcl": []byte("accord {\n  provider \"other\" {\n    source = \"acme/other\"\n  }\n}\nconnection \"c\" {}")})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	_, diags = config.Evaluate(append(testProviders(), other), Options{})
 	var b strings.Builder
 	writeDiagnostics(&b, diags)
 	for _, want := range []string{
-		`main.hcl:1,1-15: error: Block type of two providers: The block type "connection" is declared by the provider "test" and by the provider "other".`,
-		`-: error: Block type of the core: The provider "other" declares the block type "output", which is accord's own.`,
+		`main.hcl:3,5-26: error: Block type of two providers: The block type "connection" is declared by the provider "test" and by the provider "other". Only one of them can be used here.`,
+		`main.hcl:3,5-26: error: Block type of the core: The provider "other" declares the block type "output", which is accord's own.`,
+		`main.hcl:3,5-26: error: No name of a block type: The provider "other" declares the block type "a b", which nobody could write.`,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s\nlacks %s", b.String(), want)

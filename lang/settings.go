@@ -3,6 +3,7 @@ package lang
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,8 +44,21 @@ type Backend struct {
 
 // RequiredProvider is a provider that is not built in.
 type RequiredProvider struct {
-	Name, Source, Version string
-	Range                 hcl.Range
+	Name    string // by which the configuration and the state call it
+	Source  addrs.Source
+	Version string   // constraints; "" for any
+	Env     []string // names of the environment variables that it is given
+
+	Range, SourceRange, VersionRange hcl.Range // VersionRange is SourceRange where no version is written
+}
+
+// Allows holds a version against the constraints.
+func (p *RequiredProvider) Allows(v *version.Version) bool {
+	if p.Version == "" {
+		return v.Prerelease() == ""
+	}
+	constraints, err := version.NewConstraint(p.Version)
+	return err == nil && constraints.Check(v) // a mistake is reported by Load
 }
 
 // Limits hold a run back that would do more than was thought of (CLM-11).
@@ -189,11 +203,7 @@ func (s *Settings) decode(block *hcl.Block) hcl.Diagnostics {
 	content, diags := contentOf(block.Body, settingsSchema)
 	r := &reader{diags: diags}
 	if a := content.Attributes["required_version"]; a != nil {
-		if r.into(a, &s.RequiredVersion); s.RequiredVersion != "" {
-			if _, err := version.NewConstraint(s.RequiredVersion); err != nil {
-				r.problem(a, "Bad version", "A version is required as in \">= 0.1.0, < 2.0.0\".")
-			}
-		}
+		r.constraint(a, &s.RequiredVersion)
 		s.version = a.Range
 	}
 	once := map[string]hcl.Range{}
@@ -241,9 +251,7 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 			}
 		}
 	case "provider":
-		p := RequiredProvider{Name: b.Labels[0], Range: b.DefRange}
-		r.strings(b, map[string]*string{"source": &p.Source, "version": &p.Version}, "source")
-		s.Providers = append(s.Providers, p)
+		s.addProvider(r, b)
 	case "sync":
 		for name, a := range r.attributes(b.Body, "filter_delay", "full_retry_after", "platform_timeout") {
 			switch name {
@@ -278,6 +286,35 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 			}
 		}
 	}
+}
+
+func (s *Settings) addProvider(r *reader, b *hcl.Block) {
+	p := RequiredProvider{Name: b.Labels[0], Range: b.DefRange}
+	attributes := r.attributes(b.Body, "source", "version", "env")
+	if a := attributes["source"]; a != nil {
+		p.SourceRange, p.VersionRange = a.Range, a.Range
+		r.source(a, &p.Source)
+	} else {
+		r.diags = append(r.diags, missing("source", b.DefRange))
+	}
+	if a := attributes["version"]; a != nil {
+		p.VersionRange = a.Range
+		r.constraint(a, &p.Version)
+	}
+	if a := attributes["env"]; a != nil {
+		r.environment(a, &p.Env)
+	}
+	for _, other := range s.Providers {
+		switch {
+		case other.Name == p.Name:
+			r.diags = append(r.diags, again(b.DefRange, fmt.Sprintf("a provider %q", p.Name), other.Range))
+			return
+		case other.Source == p.Source && p.Source != addrs.Source{}:
+			r.diags = append(r.diags, again(p.SourceRange, "a provider of the source "+p.Source.String(), other.SourceRange))
+			return
+		}
+	}
+	s.Providers = append(s.Providers, p)
 }
 
 func (l *Limits) all() []*Limit { return []*Limit{&l.MaxWithdrawn, &l.MaxPublished} }
@@ -341,6 +378,42 @@ func (r *reader) value(a *hcl.Attribute, ty cty.Type) (v cty.Value, ok bool) {
 func (r *reader) into(a *hcl.Attribute, s *string) {
 	if v, ok := r.value(a, cty.String); ok {
 		*s = v.AsString()
+	}
+}
+
+func (r *reader) constraint(a *hcl.Attribute, s *string) {
+	if r.into(a, s); *s == "" {
+		return
+	}
+	if _, err := version.NewConstraint(*s); err != nil {
+		r.problem(a, "Bad version", "A version is required as in \">= 0.1.0, < 2.0.0\".")
+	}
+}
+
+func (r *reader) source(a *hcl.Attribute, source *addrs.Source) {
+	v, ok := r.value(a, cty.String)
+	if !ok {
+		return
+	}
+	var err error
+	if *source, err = addrs.ParseSource(v.AsString()); err != nil {
+		r.problem(a, "Bad source", err.Error()+".")
+	}
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// environment reads names of environment variables; accord's own are for
+// accord alone.
+func (r *reader) environment(a *hcl.Attribute, names *[]string) {
+	r.list(a, names)
+	for _, name := range *names {
+		switch {
+		case !variableName.MatchString(name):
+			r.problem(a, "Bad name", "env lists names of environment variables, without their values: [\"ACME_TOKEN\"].")
+		case strings.HasPrefix(strings.ToUpper(name), "ACCORD_"):
+			r.problem(a, "A variable of accord", fmt.Sprintf("%s is for accord alone. A provider is given what its blocks say, and variables of other names.", name))
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func TestSettingsWritten(t *testing.T) {
 	want := Settings{
 		RequiredVersion: ">= 0.1, < 9",
 		Backend:         Backend{Type: "local", Config: map[string]string{"path": "kept/here.json"}},
-		Providers:       []RequiredProvider{{Name: "weather", Source: "example.org/forecast/weather", Version: "~> 2.1"}},
+		Providers:       []RequiredProvider{{Name: "weather", Source: addrs.Source{Host: "example.org", Namespace: "forecast", Name: "weather"}, Version: "~> 2.1", Env: []string{"WEATHER_TOKEN"}}},
 		Limits: Limits{
 			MaxWithdrawn: Limit{Name: "max_withdrawn", Share: 0.025, Written: true},
 			MaxPublished: Limit{Name: "max_published", Share: 1, Written: true},

@@ -15,6 +15,7 @@ accord {
   provider "weather" {
     source  = "example.org/forecast/weather"
     version = "~> 2.1"
+    env     = ["WEATHER_TOKEN"]
   }
 
   sync {
