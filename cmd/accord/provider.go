@@ -56,11 +56,11 @@ func (c *cli) providerCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			make, ok := makers[args[0]]
+			maker, ok := makers[args[0]]
 			if !ok {
 				return fmt.Errorf("there is no built-in provider %q", args[0])
 			}
-			return plugin.Serve(make())
+			return plugin.Serve(maker)
 		},
 	}
 }

@@ -1,19 +1,18 @@
 package plugin
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
 	"log/slog"
-	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -29,12 +28,12 @@ import (
 
 // Command is how a plugin is started.
 type Command struct {
-	Name     string       // for people; the base of Path where empty
-	Path     string       // the executable, as exec.Command takes it
-	Args     []string     // without the name
-	Env      []string     // beside the host's own
-	Checksum []byte       // SHA-256 of the executable; nil is not checked
-	Log      *slog.Logger // where its log goes; other lines of it go there at level debug; nil: slog.Default
+	Name    string       // for people; the base of Path where empty
+	Path    string       // the executable, as exec.Command takes it
+	Args    []string     // without the name
+	Environ []string     // its environment, as of os.Environ; nil: the host's own
+	Env     []string     // beside that
+	Log     *slog.Logger // where its log goes; other lines of it go there at level debug; nil: slog.Default
 }
 
 func (c *Command) level() string {
@@ -49,7 +48,8 @@ func (c *Command) level() string {
 // Plugin is a provider in a process of its own.
 type Plugin struct {
 	process *process
-	client  *goplugin.Client
+	client  *goplugin.Client // nil where it is attached to
+	conn    *grpc.ClientConn // to whom it is attached
 	rpc     proto.ProviderClient
 	close   sync.Once
 }
@@ -58,8 +58,10 @@ var _ providers.Provider = (*Plugin)(nil)
 
 // Open starts a plugin and shakes hands with it. The process ends with Close,
 // and with this process. The context holds for the start alone.
-func Open(ctx context.Context, c Command) (*Plugin, error) {
-	c.Name = cmp.Or(c.Name, c.Path)
+func Open(ctx context.Context, c Command) (*Plugin, error) { return open(ctx, c, protocol) }
+
+func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
+	c.Name = cmp.Or(c.Name, filepath.Base(c.Path))
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -68,13 +70,11 @@ func Open(ctx context.Context, c Command) (*Plugin, error) {
 		return nil, providers.Errorf(providers.Invalid, "starting plugin %s: %v", c.Name, err)
 	}
 	c.Path = path
-	if err := c.check(); err != nil {
-		return nil, err
-	}
 	p := &Plugin{process: newProcess(c)}
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
-		HandshakeConfig:  handshake(ProtocolVersion),
-		Plugins:          goplugin.PluginSet{service: &end{}},
+		HandshakeConfig:  handshake,
+		VersionedPlugins: speaks.sets(&end{}),
+		SkipHostEnv:      true, // the process has what the command says
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         runtime.GOOS == "windows", // no unix socket there, but a port that anyone may dial
 		Logger:           c.logger(),
@@ -83,18 +83,20 @@ func Open(ctx context.Context, c Command) (*Plugin, error) {
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
 			return p.process, p.process.prepare(spec.Env)
 		},
-		GRPCDialOptions: []grpc.DialOption{
-			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize), grpc.MaxCallSendMsgSize(messageSize)),
-			grpc.WithInitialWindowSize(windowSize), grpc.WithInitialConnWindowSize(windowSize),
-		},
+		GRPCDialOptions: dialOptions,
 	})
 	stop := context.AfterFunc(ctx, func() { _ = p.process.Kill(ctx) })
 	defer stop()
 	if err := p.start(); err != nil {
 		_ = p.Close()
-		return nil, p.notStarted(ctx, err)
+		return nil, p.notStarted(ctx, err, speaks)
 	}
 	return p, nil
+}
+
+var dialOptions = []grpc.DialOption{
+	grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize), grpc.MaxCallSendMsgSize(messageSize)),
+	grpc.WithInitialWindowSize(windowSize), grpc.WithInitialConnWindowSize(windowSize),
 }
 
 func (p *Plugin) start() error {
@@ -110,36 +112,13 @@ func (p *Plugin) start() error {
 	return nil
 }
 
-// check holds the executable against its checksum.
-func (c *Command) check() error {
-	if c.Checksum == nil {
-		return nil
-	}
-	f, err := os.Open(c.Path)
-	if err != nil {
-		return fmt.Errorf("checking plugin %s: %w", c.Name, err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return fmt.Errorf("checking plugin %s: %w", c.Name, err)
-	}
-	if sum := h.Sum(nil); !bytes.Equal(sum, c.Checksum) {
-		err := providers.Errorf(providers.Refused, "plugin %s is not the one that was locked: its checksum is %x, not %x", c.Name, sum, c.Checksum)
-		err.Advice = "If it was upgraded on purpose, lock it again."
-		return err
-	}
-	return nil
-}
-
 var incompatible = regexp.MustCompile(`Plugin version: (\d+), Client versions`)
 
-func (p *Plugin) notStarted(ctx context.Context, err error) error {
+func (p *Plugin) notStarted(ctx context.Context, err error, speaks versions) error {
 	c := p.process.command
 	if m := incompatible.FindStringSubmatch(err.Error()); m != nil {
-		err := providers.Errorf(providers.Invalid, "plugin %s speaks version %s of the plugin protocol, and this accord speaks version %d", c.Name, m[1], ProtocolVersion)
-		err.Advice = "Install a version of the plugin that was made for this version of accord, or the other way round."
-		return err
+		theirs, _ := strconv.Atoi(m[1])
+		return speaks.apart(c.Name, versions{theirs, theirs})
 	}
 	if ctx.Err() != nil {
 		return providers.Errorf(providers.Transient, "starting plugin %s: %v", c.Name, ctx.Err())
@@ -154,8 +133,20 @@ func (p *Plugin) notStarted(ctx context.Context, err error) error {
 	return e
 }
 
+// apart says that the two ends have no version in common, and which of them is
+// behind.
+func (v versions) apart(name string, plugin versions) *providers.Error {
+	err := providers.Errorf(providers.Invalid, "plugin %s speaks %s of the plugin protocol, and this accord speaks %s", name, plugin, v)
+	if plugin.oldest > v.newest {
+		err.Advice = "The plugin is newer than accord. Upgrade accord, or use an older version of the plugin."
+	} else {
+		err.Advice = "The plugin is older than accord. Upgrade the plugin, or use an older version of accord."
+	}
+	return err
+}
+
 // PID returns the id of the plugin's process.
-func (p *Plugin) PID() int { return p.process.cmd.Process.Pid }
+func (p *Plugin) PID() int { return p.process.pid() }
 
 // Done is closed when the plugin's process has ended.
 func (p *Plugin) Done() <-chan struct{} { return p.process.done }
@@ -166,6 +157,11 @@ const patience = 3 * time.Second
 // Close ends the process. It may be called again.
 func (p *Plugin) Close() error {
 	p.close.Do(func() {
+		if p.conn != nil {
+			_ = p.conn.Close()
+			p.process.ended("it was let go")
+			return
+		}
 		// a process that hangs hears no farewell
 		kill := time.AfterFunc(patience, func() { _ = p.process.Kill(context.Background()) })
 		defer kill.Stop()
@@ -192,9 +188,12 @@ func (p *Plugin) failed(ctx context.Context, op string, kind providers.Kind, err
 		return e
 	}
 	var e *providers.Error
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		e = providers.Errorf(kind, "%v", ctx.Err())
-	} else {
+	case p.conn != nil:
+		e = providers.Errorf(kind, "plugin %s, which waited in process %d, did not answer: %v", p.process.command.Name, p.PID(), err)
+	default:
 		t := time.NewTimer(patience)
 		defer t.Stop()
 		select {

@@ -55,14 +55,14 @@ func (p *Plugin) states(ctx context.Context, op string, dead providers.Kind, syn
 }
 
 func (s *server) Ask(stream grpc.BidiStreamingServer[proto.EngineRequest, proto.EngineResponse]) error {
-	return s.states(stream, s.provider.Ask)
+	return s.states(stream, providers.Provider.Ask)
 }
 
 func (s *server) Follow(stream grpc.BidiStreamingServer[proto.EngineRequest, proto.EngineResponse]) error {
-	return s.states(stream, s.provider.Follow)
+	return s.states(stream, providers.Provider.Follow)
 }
 
-func (s *server) states(stream grpc.BidiStreamingServer[proto.EngineRequest, proto.EngineResponse], f func(context.Context, []providers.Sync) []providers.EngineState) error {
+func (s *server) states(stream grpc.BidiStreamingServer[proto.EngineRequest, proto.EngineResponse], f func(providers.Provider, context.Context, []providers.Sync) []providers.EngineState) error {
 	var syncs []providers.Sync
 	var bad error
 	err := receive(stream, func(m *proto.EngineRequest) {
@@ -80,7 +80,7 @@ func (s *server) states(stream grpc.BidiStreamingServer[proto.EngineRequest, pro
 	if bad != nil {
 		return badRequest(bad)
 	}
-	states := guarded(len(syncs), func() []providers.EngineState { return f(stream.Context(), syncs) }, failedState)
+	states := guarded(len(syncs), func() []providers.EngineState { return f(s.provider(stream.Context()), stream.Context(), syncs) }, failedState)
 	bodies, err := marshalAll(states)
 	if err != nil {
 		return err

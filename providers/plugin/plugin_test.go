@@ -3,7 +3,6 @@ package plugin
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,14 +38,18 @@ func TestMain(m *testing.M) {
 		var memory *providertest.Memory
 		if memory, err = providertest.OpenMemory(os.Getenv(envMemory)); err == nil {
 			memory.BatchSize = 3
-			err = Serve(memory.Provider())
+			err = Serve(memory.Provider)
 		}
 	case "bench":
-		err = Serve(echo{})
+		err = Serve(func() providers.Provider { return echo{} })
 	case "odd":
-		err = Serve(&odd{begun: make(chan struct{}), over: make(chan struct{})})
+		err = Serve(func() providers.Provider { return &odd{begun: make(chan struct{}), over: make(chan struct{})} })
 	case "future":
-		err = serve(echo{}, ProtocolVersion+8)
+		err = serve(echo{}, versions{8, 9})
+	case "past":
+		err = serve(echo{}, versions{1, 2})
+	case "environment":
+		err = Serve(func() providers.Provider { return environment{} })
 	case "mute":
 		fmt.Fprintln(os.Stderr, "I am no plugin")
 		os.Exit(3)
@@ -373,22 +376,20 @@ func TestOpenFails(t *testing.T) {
 			return
 		}
 		for _, w := range words {
-			if !strings.Contains(err.Error(), w) {
+			var e *providers.Error
+			if errors.As(err, &e); !strings.Contains(e.Message+e.Advice, w) {
 				t.Errorf("the error does not say %q: %v", w, err)
 			}
 		}
 	}
 	_, err := Open(t.Context(), command(t, "future"))
-	check(err, providers.Invalid, "plugin future speaks version 9", "this accord speaks version 1")
+	check(err, providers.Invalid, "plugin future speaks version 8", "this accord speaks version 1", "Upgrade accord")
+	_, err = open(t.Context(), command(t, "past"), versions{3, 5})
+	check(err, providers.Invalid, "plugin past speaks version 1", "this accord speaks versions 3 to 5", "Upgrade the plugin")
 	_, err = Open(t.Context(), command(t, "mute"))
 	check(err, providers.Internal, "plugin mute", "exit status 3", "I am no plugin")
 	_, err = Open(t.Context(), Command{Name: "x", Path: filepath.Join(t.TempDir(), "none")})
 	check(err, providers.Invalid, "plugin x", "no such file")
-
-	c := command(t, "future")
-	c.Checksum = bytes.Repeat([]byte{7}, sha256.Size)
-	_, err = Open(t.Context(), c)
-	check(err, providers.Refused, "not the one that was locked")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -396,19 +397,67 @@ func TestOpenFails(t *testing.T) {
 	check(err, providers.Transient, "canceled")
 }
 
-func TestChecksum(t *testing.T) {
-	c := command(t, "bench")
-	b, err := os.ReadFile(c.Path)
-	if err != nil {
-		t.Fatal(err)
+// Both ends use the newest version that both speak, whichever is older.
+func TestVersionsAreNegotiated(t *testing.T) {
+	for _, c := range []struct {
+		mode  string
+		host  versions
+		speak int
+	}{
+		{"past", versions{2, 5}, 2},
+		{"past", versions{1, 1}, 1},
+		{"future", versions{1, 8}, 8},
+		{"future", versions{9, 9}, 9},
+	} {
+		p, err := open(t.Context(), command(t, c.mode), c.host)
+		if err != nil {
+			t.Errorf("%s: %v", c.mode, err)
+			continue
+		}
+		if got := p.client.NegotiatedVersion(); got != c.speak {
+			t.Errorf("%s and a host of %s speak version %d, want %d", c.mode, c.host, got, c.speak)
+		}
+		if _, err := p.Schema(t.Context()); err != nil {
+			t.Error(err)
+		}
+		_ = p.Close()
 	}
-	sum := sha256.Sum256(b)
-	c.Checksum = sum[:]
+}
+
+// A plugin has the environment that it is given, and no more.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("SECRET_OF_ANOTHER", "x")
+	c := command(t, "environment")
+	c.Environ = []string{"GIVEN=1"}
 	p, err := Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = p.Close()
+	defer p.Close()
+	declared, err := p.Schema(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range strings.Fields(declared.Version) {
+		if name != "GIVEN" && name != envMode && name != "GORACE" && !strings.HasPrefix(name, "PLUGIN_") && !strings.HasPrefix(name, "ACCORD_PLUGIN") {
+			t.Errorf("the plugin has %s in its environment", name)
+		}
+	}
+	if !strings.Contains(declared.Version, "GIVEN") {
+		t.Errorf("the plugin has %s", declared.Version)
+	}
+}
+
+// environment tells the names of what its process was given, in its version.
+type environment struct{ echo }
+
+func (environment) Schema(context.Context) (*schema.Provider, error) {
+	var names []string
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		names = append(names, name)
+	}
+	return &schema.Provider{Name: "environment", Version: strings.Join(names, " ")}, nil
 }
 
 // A plugin is not to be run by hand.
@@ -417,7 +466,7 @@ func TestByHand(t *testing.T) {
 	cmd := exec.Command(c.Path)
 	cmd.Env = append(os.Environ(), c.Env...)
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "This binary is a plugin") {
+	if err == nil || !strings.Contains(string(out), "accord init -help") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

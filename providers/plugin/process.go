@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type process struct {
 	stderr  io.ReadCloser
 	words   lastWords
 
+	attached int // the id of a process that lives on its own, of which no more is known
+
 	mu      sync.Mutex // start and kill
 	started bool
 	killed  bool
@@ -35,10 +38,14 @@ type process struct {
 
 func newProcess(c Command) *process { return &process{command: c, done: make(chan struct{})} }
 
-// prepare makes the command with the environment that go-plugin wants.
+// prepare makes the command with what go-plugin wants in its environment.
 func (p *process) prepare(environment []string) (err error) {
 	p.cmd = exec.Command(p.command.Path, p.command.Args...)
-	p.cmd.Env = append(environment, p.command.Env...)
+	p.cmd.Env = p.command.Environ
+	if p.cmd.Env == nil {
+		p.cmd.Env = os.Environ()
+	}
+	p.cmd.Env = slices.Concat(p.cmd.Env, environment, p.command.Env)
 	p.cmd.Env = append(p.cmd.Env, envStdin+"=1", envLog+"="+p.command.level())
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
@@ -104,7 +111,14 @@ func (p *process) ID() string {
 	if !p.started {
 		return ""
 	}
-	return strconv.Itoa(p.cmd.Process.Pid)
+	return strconv.Itoa(p.pid())
+}
+
+func (p *process) pid() int {
+	if p.attached != 0 {
+		return p.attached
+	}
+	return p.cmd.Process.Pid
 }
 
 func (p *process) PluginToHost(network, address string) (string, string, error) {

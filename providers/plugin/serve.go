@@ -3,9 +3,13 @@ package plugin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"slices"
+	"syscall"
 
 	"accord/providers"
 	"accord/providers/plugin/proto"
@@ -15,18 +19,35 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ProtocolVersion is what both ends must speak. A field that is added to the
-// messages does not raise it; one that changes its meaning does.
-const ProtocolVersion = 1
+// versions are a range of versions of the plugin protocol that one end speaks.
+// Each end speaks all in its range, and the two use the newest in common. A
+// field that is added to the messages raises nothing; one that changes its
+// meaning raises the newest.
+type versions struct{ oldest, newest int }
+
+var protocol = versions{oldest: 1, newest: 1}
+
+func (v versions) String() string {
+	if v.oldest == v.newest {
+		return fmt.Sprintf("version %d", v.oldest)
+	}
+	return fmt.Sprintf("versions %d to %d", v.oldest, v.newest)
+}
+
+// sets is what go-plugin negotiates over.
+func (v versions) sets(e *end) map[int]goplugin.PluginSet {
+	sets := map[int]goplugin.PluginSet{}
+	for version := v.oldest; version <= v.newest; version++ {
+		sets[version] = goplugin.PluginSet{service: e}
+	}
+	return sets
+}
 
 // handshake keeps a plugin from being run by hand. It is no secret: the folder
 // of the socket is what keeps others out.
-func handshake(version uint) goplugin.HandshakeConfig {
-	return goplugin.HandshakeConfig{
-		ProtocolVersion:  version,
-		MagicCookieKey:   "ACCORD_PLUGIN",
-		MagicCookieValue: "2c1e6f0a9b774d55a3a1d6f6f3b0c8e7",
-	}
+var handshake = goplugin.HandshakeConfig{
+	MagicCookieKey:   "ACCORD_PLUGIN",
+	MagicCookieValue: "2c1e6f0a9b774d55a3a1d6f6f3b0c8e7",
 }
 
 // Environment of a plugin process.
@@ -36,13 +57,25 @@ const (
 )
 
 // Serve answers the host that started this process with a provider, until the
-// host is done with it, and closes the provider. A process that was not started
-// by a host is told so and ends with status 1. What the process logs with slog
+// host is done with it, and closes the provider. What the process logs with slog
 // is logged by the host at the same level; what it writes to standard error, at
 // level debug. Level info is for who waits: the host shows it with its progress.
-func Serve(p providers.Provider) error { return serve(p, ProtocolVersion) }
+//
+// A process that no host started gets an error that says so; with the argument
+// -debug it waits for hosts instead, and prints how they find it.
+func Serve(open func() providers.Provider) error {
+	if slices.Contains(os.Args[1:], "-debug") || slices.Contains(os.Args[1:], "--debug") {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return debugged(ctx, open, os.Stdout)
+	}
+	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
+		return errors.New("this is a provider of accord, which starts it by itself; what it is good for: accord init -help. To run it under a debugger, give it -debug")
+	}
+	return serve(open(), protocol)
+}
 
-func serve(p providers.Provider, version uint) error {
+func serve(p providers.Provider, speaks versions) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(os.Getenv(envLog))); err != nil {
 		level = slog.LevelWarn
@@ -51,17 +84,22 @@ func serve(p providers.Provider, version uint) error {
 	if os.Getenv(envStdin) != "" {
 		go endWithHost()
 	}
-	goplugin.Serve(&goplugin.ServeConfig{
-		HandshakeConfig: handshake(version),
-		Plugins:         goplugin.PluginSet{service: &end{provider: p}},
-		Logger:          hclog.NewNullLogger(),
-		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(options,
-				grpc.MaxRecvMsgSize(messageSize), grpc.MaxSendMsgSize(messageSize),
-				grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(windowSize))...)
-		},
-	})
+	goplugin.Serve(config(&server{provider: func(context.Context) providers.Provider { return p }}, speaks))
 	return p.Close()
+}
+
+func config(s *server, speaks versions, more ...grpc.ServerOption) *goplugin.ServeConfig {
+	return &goplugin.ServeConfig{
+		HandshakeConfig:  handshake,
+		VersionedPlugins: speaks.sets(&end{server: s}),
+		Logger:           hclog.NewNullLogger(),
+		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
+			options = append(options,
+				grpc.MaxRecvMsgSize(messageSize), grpc.MaxSendMsgSize(messageSize),
+				grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(windowSize))
+			return grpc.NewServer(append(options, more...)...)
+		},
+	}
 }
 
 // endWithHost ends the process when the host closes standard input, as the
@@ -77,14 +115,11 @@ const service = "provider"
 // end is go-plugin's view of both ends.
 type end struct {
 	goplugin.NetRPCUnsupportedPlugin
-	provider providers.Provider // of the server
+	server *server // of the plugin
 }
 
 func (e *end) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
-	if e.provider == nil {
-		return errors.New("there is no provider to serve")
-	}
-	proto.RegisterProviderServer(s, &server{provider: e.provider})
+	proto.RegisterProviderServer(s, e.server)
 	return nil
 }
 

@@ -16,10 +16,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// server answers the wire with a provider.
+// server answers the wire with a provider: the one that the context of a call
+// belongs to.
 type server struct {
 	proto.UnimplementedProviderServer
-	provider providers.Provider
+	provider func(context.Context) providers.Provider
 }
 
 // guard calls a method of the provider; a panic is an error with its stack.
@@ -94,7 +95,7 @@ func badRequest(err error) error { return status.Error(codes.InvalidArgument, er
 func (s *server) Schema(ctx context.Context, _ *proto.SchemaRequest) (*proto.SchemaResponse, error) {
 	answer := &proto.SchemaResponse{}
 	crash := guard(func() {
-		declared, err := s.provider.Schema(ctx)
+		declared, err := s.provider(ctx).Schema(ctx)
 		if err == nil {
 			answer.Schema, err = json.Marshal(declared)
 		}
@@ -116,7 +117,7 @@ func (s *server) Validate(stream grpc.BidiStreamingServer[proto.ValidateRequest,
 		return badRequest(r.err)
 	}
 	var diagnostics []providers.Diagnostic
-	if crash := guard(func() { diagnostics = s.provider.Validate(stream.Context(), objects) }); crash != nil {
+	if crash := guard(func() { diagnostics = s.provider(stream.Context()).Validate(stream.Context(), objects) }); crash != nil {
 		diagnostics = []providers.Diagnostic{failedDiagnostic(crash)}
 	}
 	for some := range parts(diagnostics, sizeOfDiagnostic) {
@@ -148,7 +149,7 @@ func (s *server) Configure(stream grpc.BidiStreamingServer[proto.ConfigureReques
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	return s.results(stream, len(config.Instances), func() []providers.Result { return s.provider.Configure(stream.Context(), config) })
+	return s.results(stream, len(config.Instances), func() []providers.Result { return s.provider(stream.Context()).Configure(stream.Context(), config) })
 }
 
 func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.ResultsResponse]) error {
@@ -164,7 +165,7 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	return s.results(stream, len(req.Objects), func() []providers.Result { return s.provider.Read(stream.Context(), req) })
+	return s.results(stream, len(req.Objects), func() []providers.Result { return s.provider(stream.Context()).Read(stream.Context(), req) })
 }
 
 func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto.ResultsResponse]) error {
@@ -180,7 +181,7 @@ func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	return s.results(stream, len(req.Items), func() []providers.Result { return s.provider.Apply(stream.Context(), req) })
+	return s.results(stream, len(req.Items), func() []providers.Result { return s.provider(stream.Context()).Apply(stream.Context(), req) })
 }
 
 func (s *server) results(stream interface {
@@ -207,7 +208,7 @@ func (s *server) Plan(stream grpc.BidiStreamingServer[proto.PlanRequest, proto.P
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	responses := guarded(len(req.Items), func() []providers.PlanResponse { return s.provider.Plan(stream.Context(), req) }, failedPlan)
+	responses := guarded(len(req.Items), func() []providers.PlanResponse { return s.provider(stream.Context()).Plan(stream.Context(), req) }, failedPlan)
 	for some := range parts(responses, sizeOfPlanned) {
 		if err := stream.Send(&proto.PlanResponse{Items: convertAt(some, wire{}.planned)}); err != nil {
 			return err
@@ -234,7 +235,7 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 		return broken == nil
 	}
 	crash := guard(func() {
-		for o, err := range s.provider.List(stream.Context(), req) {
+		for o, err := range s.provider(stream.Context()).List(stream.Context(), req) {
 			if failure = err; err != nil {
 				return
 			}
@@ -268,7 +269,7 @@ func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto
 	var failure error
 	crash := guard(func() {
 		var syncs []providers.Sync
-		if syncs, failure = s.provider.Syncs(stream.Context(), changes); failure == nil {
+		if syncs, failure = s.provider(stream.Context()).Syncs(stream.Context(), changes); failure == nil {
 			bodies, failure = marshalAll(syncs)
 		}
 	})
@@ -294,7 +295,7 @@ func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingSer
 	}
 	var failure, broken error // of the provider; of the stream
 	crash := guard(func() {
-		for b, err := range s.provider.Records(stream.Context(), req) {
+		for b, err := range s.provider(stream.Context()).Records(stream.Context(), req) {
 			if failure = err; err != nil {
 				return
 			}
@@ -347,7 +348,7 @@ func (s *server) Write(stream grpc.BidiStreamingServer[proto.WriteRequest, proto
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	results := guarded(len(req.Writes), func() []providers.WriteResult { return s.provider.Write(stream.Context(), req) }, failedWrite)
+	results := guarded(len(req.Writes), func() []providers.WriteResult { return s.provider(stream.Context()).Write(stream.Context(), req) }, failedWrite)
 	for some := range parts(results, sizeOfWriteResult) {
 		if err := stream.Send(&proto.WriteResponse{Results: convertAt(some, wire{}.writeResult)}); err != nil {
 			return err
@@ -362,7 +363,7 @@ func (s *server) Finish(ctx context.Context, m *proto.FinishRequest) (*proto.Fin
 		return nil, badRequest(fmt.Errorf("reading a run: %w", err))
 	}
 	var failure error
-	if crash := guard(func() { failure = s.provider.Finish(ctx, run) }); crash != nil {
+	if crash := guard(func() { failure = s.provider(ctx).Finish(ctx, run) }); crash != nil {
 		failure = crash
 	}
 	return &proto.FinishResponse{Err: wire{}.err(plain(failure, providers.Ambiguous))}, nil

@@ -46,7 +46,7 @@ func oneCRM(t *testing.T) *world {
 // TestMain lets the test binary be a plugin, too.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == asPlugin {
-		if err := plugin.Serve(New()); err != nil {
+		if err := plugin.Serve(New); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
