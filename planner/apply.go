@@ -83,6 +83,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	}
 	failpoint.Reach(failpoint.ApplyRemembered)
 	g := graph.New[providers.Ref]()
+	var before []*providers.Object
 	for i := range req.Plan.Steps {
 		s := &req.Plan.Steps[i]
 		if s.Ref.Sync {
@@ -95,7 +96,11 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 			}
 		}
 		a.steps[s.Ref] = s
+		if s.Item != nil {
+			before = append(before, s.Item.Recorded, s.Item.Live)
+		}
 	}
+	a.around = p.neighbourhoods(a.objects, before...)
 	for ref, s := range a.steps {
 		g.Add(ref)
 		for _, after := range s.After {
@@ -135,7 +140,8 @@ type applying struct {
 	runs  *rendezvous
 
 	mu      sync.Mutex
-	objects providers.Refs // as planned, then as applied
+	objects providers.Refs  // as planned, then as applied
+	around  *neighbourhoods // of objects
 	queues  map[queueKey]*queue
 	report  *Report
 }

@@ -90,7 +90,7 @@ func bodyIn(p *plan.Plan, typ *schema.Type, addr addrs.Instance) []byte {
 
 // printed is what a fingerprint is made of.
 func printed(typ *schema.Type, body []byte, sensitive []addrs.Path) []byte {
-	return plan.Redact(plan.Without(body, flagged(typ, func(a schema.Attribute) bool { return a.Volatile || a.Local || a.Sensitive })...), sensitive)
+	return plan.Redact(plan.Without(body, flagged(typ, func(a *schema.Attribute) bool { return a.Volatile || a.Local || a.Sensitive })...), sensitive)
 }
 
 // printOf is the fingerprint of an object as it was found; o knows what of it

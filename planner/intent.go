@@ -107,7 +107,7 @@ func (o *object) moved() bool {
 
 // forcing lists what differs in the configuration, of what makes another object.
 func (o *object) forcing() []plan.Edit {
-	names := flagged(o.typ, func(a schema.Attribute) bool { return a.Replace && slices.Contains(o.typ.Identity, a.Name) })
+	names := flagged(o.typ, func(a *schema.Attribute) bool { return a.Replace && slices.Contains(o.typ.Identity, a.Name) })
 	edits, _ := plan.Diff(plan.With(nil, o.recorded.Body, names...), plan.With(nil, o.desired.Object.Body, names...), o.desired.Object.Unknown, nil)
 	return slices.DeleteFunc(edits, func(e plan.Edit) bool { return e.Unknown })
 }
@@ -150,7 +150,7 @@ func (m *making) resolve(o *object) {
 // as reports whether the object is as an entry says, apart from what is
 // volatile, accord's own, or not kept.
 func (o *object) as(entry *state.Object) bool {
-	skip := flagged(o.typ, func(a schema.Attribute) bool { return a.Volatile || a.Local })
+	skip := flagged(o.typ, func(a *schema.Attribute) bool { return a.Volatile || a.Local })
 	want := remembered(entry)
 	want.Body = plan.Without(entry.Body, skip...)
 	got := *o.live

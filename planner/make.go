@@ -88,6 +88,7 @@ type making struct {
 	objects map[addrs.Instance]*object
 	sorted  []*object
 	refs    providers.Refs
+	around  *neighbourhoods                // of refs
 	known   map[addrs.Instance]lang.Object // as planned
 	plan    *plan.Plan
 	diags   hcl.Diagnostics
@@ -208,6 +209,11 @@ func (m *making) planAll(ctx context.Context) {
 		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "The objects cannot be put in an order", Detail: err.Error()})
 		return
 	}
+	before := make([]*providers.Object, 0, 2*len(m.sorted))
+	for _, o := range m.sorted {
+		before = append(before, remembered(o.recorded), o.live)
+	}
+	m.around = m.neighbourhoods(m.refs, before...)
 	for _, level := range levels {
 		var todo []*object
 		for _, addr := range level {
@@ -246,7 +252,7 @@ func (m *making) ignoring(o *object, want *providers.Object) *providers.Object {
 	}
 	for _, path := range o.desired.IgnoreChanges {
 		if path == "" {
-			want.Body = plan.With(want.Body, from.Body, flagged(o.typ, func(a schema.Attribute) bool { return !a.Volatile && !a.ReadOnly })...)
+			want.Body = plan.With(want.Body, from.Body, flagged(o.typ, func(a *schema.Attribute) bool { return !a.Volatile && !a.ReadOnly })...)
 			continue
 		}
 		want.Body = plan.With(want.Body, from.Body, path.Root())
@@ -255,7 +261,7 @@ func (m *making) ignoring(o *object, want *providers.Object) *providers.Object {
 }
 
 func (m *making) planBatch(ctx context.Context, batch []*object) {
-	req := providers.PlanRequest{Items: make([]providers.PlanItem, len(batch)), Refs: m.refs}
+	req := providers.PlanRequest{Items: make([]providers.PlanItem, len(batch)), Refs: m.around.of(addresses(batch))}
 	for i, o := range batch {
 		req.Items[i] = providers.PlanItem{
 			Addr: o.addr, Desired: o.want, Recorded: remembered(o.recorded), Live: o.live, Removal: o.removal,

@@ -76,14 +76,14 @@ func (o *object) entry(result *providers.Object) *state.Object {
 	return e
 }
 
-func isVolatile(a schema.Attribute) bool { return a.Volatile }
-func isLocal(a schema.Attribute) bool    { return a.Local }
+func isVolatile(a *schema.Attribute) bool { return a.Volatile }
+func isLocal(a *schema.Attribute) bool    { return a.Local }
 
 // flagged lists a type's top-level attributes that a predicate holds for.
-func flagged(t *schema.Type, holds func(schema.Attribute) bool) []string {
+func flagged(t *schema.Type, holds func(*schema.Attribute) bool) []string {
 	var names []string
-	for _, a := range t.Body.Attributes {
-		if holds(a) {
+	for n := range t.Body.Attributes {
+		if a := &t.Body.Attributes[n]; holds(a) {
 			names = append(names, a.Name)
 		}
 	}
@@ -104,7 +104,7 @@ func (o *object) comparable() json.RawMessage {
 	body = plan.With(body, settings, flagged(o.typ, isLocal)...)
 	if o.want != nil && o.recorded != nil {
 		// What is sensitive is not in the state: it counts as it is wanted.
-		body = plan.With(body, o.want.Body, flagged(o.typ, func(a schema.Attribute) bool {
+		body = plan.With(body, o.want.Body, flagged(o.typ, func(a *schema.Attribute) bool {
 			return (a.Local || o.assumed) && plan.Hidden(o.want.Sensitive, a.Name)
 		})...)
 	}
@@ -113,17 +113,14 @@ func (o *object) comparable() json.RawMessage {
 
 // references lists the addresses that a body refers to.
 func references(t *schema.Type, body json.RawMessage) []addrs.Instance {
-	var top map[string]json.RawMessage
-	if json.Unmarshal(body, &top) != nil {
-		return nil
-	}
 	var out []addrs.Instance
-	for _, a := range t.Body.Attributes {
+	for n := range t.Body.Attributes {
+		a := &t.Body.Attributes[n]
 		if len(a.Refers) == 0 {
 			continue
 		}
 		var s string
-		if json.Unmarshal(top[a.Name], &s) != nil || s == "" {
+		if json.Unmarshal(schema.ValueOf(body, a.Name), &s) != nil || s == "" {
 			continue
 		}
 		if addr, err := addrs.ParseInstance(s); err == nil {

@@ -160,10 +160,13 @@ func (a *applying) batch(ctx context.Context, jobs []*job) (errs []error) {
 		req.Items[i] = j.item
 	}
 	a.mu.Lock()
-	req.Refs = make(providers.Refs, len(a.objects))
-	for addr, o := range a.objects {
-		req.Refs[addr] = o
-	}
+	req.Refs = a.around.of(func(yield func(addrs.Instance) bool) {
+		for _, j := range jobs {
+			if !yield(j.step.Ref.Addr) {
+				return
+			}
+		}
+	})
 	a.mu.Unlock()
 
 	if err := a.req.Lock.Intend(ctx, intents); err != nil {

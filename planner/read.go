@@ -17,14 +17,22 @@ const readConcurrency = 8
 // read finds every object where it is, in batches of one type. Objects that a
 // provider cannot answer for keep their error; the others are read all the same.
 func (p *Planner) read(ctx context.Context, objects []*object, refs providers.Refs) map[*object]*providers.Error {
-	var mu sync.Mutex
 	failed := map[*object]*providers.Error{}
+	if len(objects) == 0 {
+		return failed
+	}
+	recorded := make([]*providers.Object, len(objects))
+	for i, o := range objects {
+		recorded[i] = remembered(o.recorded)
+	}
+	around := p.neighbourhoods(refs, recorded...)
+	var mu sync.Mutex
 	var group graph.Group
 	group.SetLimit(readConcurrency)
 	for _, batch := range batches(objects) {
 		group.Go(func() error {
 			p.emit(Reading{Type: batch[0].typ.Name, Count: len(batch)})
-			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: refs}
+			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: around.of(addresses(batch))}
 			for i, o := range batch {
 				req.Objects[i] = *o.question()
 			}

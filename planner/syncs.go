@@ -105,6 +105,9 @@ func (o *object) before() *providers.Object {
 func (p *Planner) tasks(ctx context.Context, changes []providers.Change, settings Settings, request syncer.Request, assumed bool) ([]syncer.Task, error) {
 	var tasks []syncer.Task
 	for name, provider := range p.Providers {
+		if len(p.Schemas[name].Streams) == 0 {
+			continue // nothing that a sync could read or write
+		}
 		var mine []providers.Change
 		for _, c := range changes {
 			if owner, _, _ := p.typeOf(typeOfChange(c)); owner == name {

@@ -1,0 +1,115 @@
+package planner
+
+import (
+	"iter"
+
+	"accord/lang/addrs"
+	"accord/providers"
+)
+
+// neighbourhoods tell which objects hang together: whoever refers to whom, the
+// one way or the other, however many references lie between. What providers
+// connect to holds nothing together: a vault may serve many connections.
+//
+// A request carries the neighbourhoods of its objects, not all objects: then
+// what it costs does not grow with what it is not about.
+type neighbourhoods struct {
+	planner   *Planner
+	all       providers.Refs
+	instances []addrs.Instance       // what providers connect to
+	number    map[addrs.Instance]int // of each object
+	parent    []int                  // of each number; itself at the root
+	members   map[int][]addrs.Instance
+}
+
+// neighbourhoods finds those of all that may be referred to, and what they
+// referred to before, which others say. The objects of all may be replaced by
+// others that refer to the same.
+func (p *Planner) neighbourhoods(all providers.Refs, others ...*providers.Object) *neighbourhoods {
+	n := &neighbourhoods{planner: p, all: all, number: make(map[addrs.Instance]int, len(all)), members: make(map[int][]addrs.Instance, len(all))}
+	for addr, o := range all {
+		n.join(addr, &o)
+	}
+	for _, o := range others {
+		if o != nil {
+			n.join(o.Addr, o)
+		}
+	}
+	for addr, at := range n.number {
+		root := n.root(at)
+		n.members[root] = append(n.members[root], addr)
+	}
+	return n
+}
+
+func (n *neighbourhoods) join(addr addrs.Instance, o *providers.Object) {
+	_, typ, instance := n.planner.typeOf(o.Type)
+	switch {
+	case instance:
+		n.instances = append(n.instances, addr)
+		return
+	case typ == nil:
+		return
+	}
+	own := n.place(addr)
+	for _, to := range references(typ, o.Body) {
+		if _, _, instance := n.planner.typeOf(to.Type); !instance {
+			n.parent[n.root(n.place(to))] = n.root(own)
+		}
+	}
+}
+
+func (n *neighbourhoods) place(addr addrs.Instance) int {
+	at, ok := n.number[addr]
+	if !ok {
+		at = len(n.parent)
+		n.number[addr] = at
+		n.parent = append(n.parent, at)
+	}
+	return at
+}
+
+func (n *neighbourhoods) root(at int) int {
+	for n.parent[at] != at {
+		n.parent[at] = n.parent[n.parent[at]]
+		at = n.parent[at]
+	}
+	return at
+}
+
+// of is what a request about some objects carries: their neighbourhoods, and
+// all that providers connect to.
+func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs {
+	refs := providers.Refs{}
+	keep := func(list []addrs.Instance) {
+		for _, addr := range list {
+			if o, ok := n.all[addr]; ok {
+				refs[addr] = o
+			}
+		}
+	}
+	keep(n.instances)
+	seen := map[int]bool{}
+	for addr := range some {
+		at, ok := n.number[addr]
+		if !ok {
+			continue
+		}
+		if root := n.root(at); !seen[root] {
+			seen[root] = true
+			keep(n.members[root])
+		}
+	}
+	return refs
+}
+
+// addresses are those of some objects.
+func addresses(objects []*object) iter.Seq[addrs.Instance] {
+	return func(yield func(addrs.Instance) bool) {
+		for _, o := range objects {
+			if !yield(o.addr) {
+				return
+			}
+		}
+	}
+}
