@@ -33,6 +33,21 @@ type Desired struct {
 // none.
 func (d *Desired) Find(addr addrs.Instance) *Resource { return d.byAddr[addr] }
 
+// Names are those that are taken in the directory itself: of blocks, and of
+// local values and variables.
+func (d *Desired) Names() (blocks []addrs.Block, values []string) {
+	for b := range d.root.decls {
+		blocks = append(blocks, b)
+	}
+	for name := range d.root.module.locals {
+		values = append(values, name)
+	}
+	for name := range d.root.module.variables {
+		values = append(values, name)
+	}
+	return blocks, values
+}
+
 // Conditions are all that are about no single resource: asserts, and the
 // preconditions of outputs.
 func (d *Desired) Conditions() []*Condition {

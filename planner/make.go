@@ -44,6 +44,10 @@ type Request struct {
 	// begun.
 	Resume bool
 
+	// Unread leaves open what the runs would do to the content: no content is
+	// read, and no run is a step.
+	Unread bool
+
 	// Instances as Configure found them.
 	Instances map[addrs.Instance]providers.Object
 }

@@ -46,6 +46,10 @@ func (m *making) syncs(ctx context.Context) {
 		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "An -allow flag names nothing", Detail: err.Error()})
 		return
 	}
+	if m.req.Unread {
+		m.prune()
+		return
+	}
 	impacts, err := m.Syncer.Preview(ctx, tasks)
 	if err != nil {
 		m.diags = append(m.diags, m.problem(fmt.Errorf("preview what happens to the content: %w", err), m.owner(err)))

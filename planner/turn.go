@@ -227,7 +227,7 @@ func (m *making) checkImport(o *object) {
 		return
 	}
 	problem := func(summary, detail string) {
-		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: o.imported.Range.Ptr()})
+		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: o.imported.Range.Ptr(), Extra: &Problem{Addr: o.addr}})
 	}
 	switch {
 	case o.live == nil:

@@ -94,6 +94,13 @@ var lineTypes = []lineType{
 	{"drift_summary", "The totals of drift.", fields{
 		"changed": 0, "gone": 0, "suppressed": 0, "expired": 0, "pending": 0, "unmanaged": 0, "syncs_late": 0, "objects": 0, "unread": 0, "instances": 0}},
 
+	// export
+	{"export_file", "A file of the export, whole.", fields{"file": "", "text": ""}},
+	{"export_left_out", "An object that was found, and that no block was written for.", fields{"object": planner.LeftOut{}}},
+	{"export_run", "A run that an apply of the files would begin, whatever they say: the vault asks for it.", fields{"sync": plan.SyncLine{}}},
+	{"export_summary", "The totals of an export: its objects by type, those that are under code already, and the variables to set.", fields{
+		"directory": "", "objects": map[string]int{}, "blocks": 0, "managed": 0, "left_out": 0, "runs": 0, "variables": []string{}}},
+
 	// show, state
 	{"state", "Which state it is.", fields{"serial": uint64(0), "lineage": ""}},
 	{"object", "One recorded object, without what is sensitive in it.", fields{"object": state.Object{}}},

@@ -106,22 +106,7 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	desired, diags := w.config.Evaluate(schemas, lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
 	w.cli.sources = w.config.Files()
 	w.desired = desired
-	sound := desired.Sound(diags)
-	for name, p := range w.planner.Providers {
-		var mine []providers.Object
-		for _, r := range sound {
-			if r.Provider == name {
-				mine = append(mine, objectOf(r))
-			}
-		}
-		for _, d := range p.Validate(ctx, mine) {
-			var at planner.Locator
-			if r := desired.Find(d.Addr); r != nil {
-				at = r
-			}
-			diags = append(diags, planner.Place(at, d))
-		}
-	}
+	diags = w.planner.Validate(ctx, desired, diags)
 	if diags.HasErrors() {
 		return nil, w.cli.problems(lang.Arrange(diags))
 	}
