@@ -44,6 +44,7 @@ type Export struct {
 	Managed  int                      // that were found and are under code here
 	LeftOut  []LeftOut                // that were found, and are in no block
 	Runs     []plan.SyncLine          // that an apply of the files would begin
+	Fills    map[string]int           // how often an apply would fill what a provider keeps for itself: "country_filter.vault_crm_id"
 	Unlisted map[addrs.Instance]error // instances that could not tell all
 	Secrets  []string                 // the variables that must be set
 }
@@ -90,7 +91,8 @@ type exporting struct {
 	known map[string]addrs.Instance         // what is under code, by identity
 	same  map[addrs.Instance]addrs.Instance // the address under code of what was found
 
-	runs []plan.SyncLine
+	runs  []plan.SyncLine // of the last proof
+	fills map[string]int
 }
 
 // finding is an object that was found, under an address of its own until it
@@ -318,7 +320,8 @@ func (e *exporting) prove(ctx context.Context, d *draft.Draft) (map[addrs.Instan
 	} else {
 		for name := range d.Files {
 			if _, there := e.req.Sources[name]; there {
-				return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("There is a file %s already", name), Detail: "Nothing is overwritten. Move it away, or write the export into another directory."}}
+				return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("There is a file %s already", name), Detail: "Nothing is overwritten. Move it away, or write the export into another directory.",
+					Extra: &Problem{Err: &providers.Error{Kind: providers.Refused}}}}
 			}
 		}
 		maps.Copy(sources, e.req.Sources)
@@ -436,6 +439,7 @@ func (at *proof) problem(addr addrs.Instance, why string) {
 
 // judge wants everything to be taken over as it is.
 func (at *proof) judge(made *plan.Plan) {
+	at.runs, at.fills = nil, map[string]int{}
 	for _, r := range made.Refusals {
 		at.problem(r.Addr, r.Summary)
 	}
@@ -455,13 +459,16 @@ func (at *proof) judge(made *plan.Plan) {
 			at.problem(addr, fmt.Sprintf("a plan would %s it", c.Action))
 		default:
 			for _, edit := range c.Edits {
-				if a := typ.Body.Attribute(edit.Path.Root()); a == nil || !a.Local && !a.ReadOnly {
+				switch a := typ.Body.Attribute(edit.Path.Root()); {
+				case a != nil && a.Local:
+				case a != nil && a.ReadOnly:
+					at.fills[typ.Name+"."+a.Name]++
+				default:
 					at.problem(addr, fmt.Sprintf("a plan would change its %s", edit.Path))
 				}
 			}
 		}
 	}
-	at.runs = nil
 	for _, s := range made.Syncs {
 		if _, ours := at.was[s.Addr]; ours && s.Decision.Step {
 			at.runs = append(at.runs, s)
@@ -471,6 +478,7 @@ func (at *proof) judge(made *plan.Plan) {
 
 func (e *exporting) finish(d *draft.Draft) *Export {
 	e.out.Files, e.out.Blocks, e.out.Runs = d.Files, d.Blocks, e.runs
+	e.out.Fills = e.fills
 	e.out.LeftOut = e.leftOut()
 	e.out.Secrets = slices.Sorted(maps.Keys(d.Secrets))
 	for _, f := range e.found {

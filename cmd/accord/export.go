@@ -269,7 +269,7 @@ func (c *cli) showExport(e *planner.Export, o exportOptions, req planner.ExportR
 			_ = c.line("export_run", fmt.Sprintf("%s would run: %s", s.Addr, s.Decision.Why()), map[string]any{"sync": s})
 		}
 		_ = c.line("export_summary", fmt.Sprintf("%d objects in %d blocks", objects, e.Blocks), map[string]any{
-			"directory": o.out, "objects": e.Objects, "blocks": e.Blocks, "managed": e.Managed, "left_out": len(e.LeftOut), "runs": len(e.Runs), "variables": e.Secrets,
+			"directory": o.out, "objects": e.Objects, "blocks": e.Blocks, "managed": e.Managed, "left_out": len(e.LeftOut), "runs": len(e.Runs), "fills": e.Fills, "variables": e.Secrets,
 		})
 		return
 	}
@@ -321,11 +321,22 @@ func (v *exportView) summary(o exportOptions, req planner.ExportRequest, objects
 	for _, s := range e.Runs {
 		v.text("  ", fmt.Sprintf("! Applied, it would begin a run of %s: %s.", s.Addr, s.Decision.Why()))
 	}
-	if objects > 0 {
-		v.text("", fmt.Sprintf("%s a plan of it takes over %s, and changes nothing.", bold("Proved:"), count(objects, "object")))
+	for _, name := range slices.Sorted(maps.Keys(e.Fills)) {
+		v.text("  ", fmt.Sprintf("! Applied, it would fill %s, which accord keeps there: %s.", name, count(e.Fills[name], "object")))
 	}
-	if o.out != "" && objects > 0 {
+	besides := ""
+	if len(e.Runs)+len(e.Fills) > 0 {
+		besides = " besides"
+	}
+	if objects > 0 {
+		v.text("", fmt.Sprintf("%s a plan of it takes over %s, and changes nothing%s.", bold("Proved:"), count(objects, "object"), besides))
+	}
+	switch {
+	case objects == 0 || o.out == "":
+	case req.Alone:
 		v.line("Next: accord -chdir=%s plan", o.out)
+	default:
+		v.line("Next: accord plan")
 	}
 }
 

@@ -98,8 +98,8 @@ var lineTypes = []lineType{
 	{"export_file", "A file of the export, whole.", fields{"file": "", "text": ""}},
 	{"export_left_out", "An object that was found, and that no block was written for.", fields{"object": planner.LeftOut{}}},
 	{"export_run", "A run that an apply of the files would begin, whatever they say: the vault asks for it.", fields{"sync": plan.SyncLine{}}},
-	{"export_summary", "The totals of an export: its objects by type, those that are under code already, and the variables to set.", fields{
-		"directory": "", "objects": map[string]int{}, "blocks": 0, "managed": 0, "left_out": 0, "runs": 0, "variables": []string{}}},
+	{"export_summary", "The totals of an export: its objects by type, those that are under code already, the attributes that an apply would fill, and the variables to set.", fields{
+		"directory": "", "objects": map[string]int{}, "blocks": 0, "managed": 0, "left_out": 0, "runs": 0, "fills": map[string]int{}, "variables": []string{}}},
 
 	// show, state
 	{"state", "Which state it is.", fields{"serial": uint64(0), "lineage": ""}},

@@ -45,7 +45,8 @@ type world struct {
 	file   string // of the password
 	users  map[string]string
 
-	limits string // the limits block of the configuration
+	limits string            // the limits block of the configuration
+	files  map[string]string // in place of the configuration that hcl makes
 	crms   []*crmConfig
 	ids    map[string]int64 // of vaults
 	prod   bool             // the content vault is in production
@@ -482,7 +483,8 @@ func (w *world) countryAllowed(c *crmConfig) bool { return !w.prod || c.environm
 type tool struct {
 	*world
 	*workspace
-	ctx context.Context
+	ctx      context.Context
+	readOnly bool
 }
 
 // start opens what every command opens. The provider runs in this process.
@@ -494,7 +496,18 @@ func (w *world) start(ctx context.Context, operation string) *tool {
 			w.fail("%s: %v", operation, err)
 		}
 	}
-	must(os.WriteFile(filepath.Join(w.dir, "main.hcl"), []byte(w.hcl()), 0o600))
+	files := w.files
+	if files == nil {
+		files = map[string]string{"main.hcl": w.hcl()}
+	}
+	old, err := filepath.Glob(filepath.Join(w.dir, "*.hcl"))
+	must(err)
+	for _, name := range old {
+		must(os.Remove(name))
+	}
+	for name, text := range files {
+		must(os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+	}
 	config, diags := lang.Load(w.dir)
 	if diags.HasErrors() {
 		must(diags)
@@ -544,7 +557,7 @@ func (x *tool) configure(instances []providers.Object) (map[addrs.Instance]provi
 		name, _ := devName(body.URL)
 		endpoints[inst.Addr] = providers.Endpoint{URL: x.web.URL + "/" + name, ID: x.ids[name], User: "admin@" + name + ".dev", PasswordFile: x.file}
 	}
-	found, errs := x.workspace.planner.Configure(x.ctx, providers.Config{Dir: x.world.dir, Instances: instances, Endpoints: endpoints, Tool: "accord-test"})
+	found, errs := x.workspace.planner.Configure(x.ctx, providers.Config{Dir: x.world.dir, Instances: instances, Endpoints: endpoints, ReadOnly: x.readOnly, Tool: "accord-test"})
 	return found, errors.Join(errs...)
 }
 

@@ -165,7 +165,6 @@ type block struct {
 	items []*item
 	keys  []string // of the items; nil: it has no for_each
 	addr  addrs.Block
-	by    string // the attribute whose reference gives the keys
 }
 
 // differing are the attributes that are not the same for all items, but for
@@ -314,7 +313,7 @@ func across(group []*item) *block {
 	}
 	for _, name := range keyed {
 		if keys := keysOf(group, func(i *item) string { return i.refs[name].Key }); keys != nil {
-			b.keys, b.by = keys, name
+			b.keys = keys
 			return b
 		}
 	}

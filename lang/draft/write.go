@@ -101,10 +101,13 @@ func (w *writer) forEach(text *bytes.Buffer, b *block, differing []string) strin
 	return "local." + name
 }
 
-// keysName is the name of a set of keys that blocks share.
+// keysName is the name of a set of keys that blocks share: after what they
+// belong to in the end, where that has these keys.
 func (w *writer) keysName(b *block) string {
-	if to, ok := b.items[0].refs[b.by]; ok {
-		return to.Name + "_keys"
+	for _, r := range b.items[0].roots {
+		if r.Keyed && r.Key == b.keys[0] {
+			return r.Name + "_keys"
+		}
 	}
 	return b.addr.Name + "_keys"
 }

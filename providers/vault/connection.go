@@ -169,8 +169,15 @@ func (s sides) pending(body *connectionBody) []string {
 func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items []*resource.Item[connectionBody]) {
 	records := p.connectionCache(ctx)
 	for _, i := range items {
-		if i.Want.Type == "" { // imported by id: which vault it is in, nobody says
-			i.Fail(providers.Errorf(providers.Invalid, "a connection is found by type, content and crm; write its block, it is adopted"))
+		if i.Want.Type == "" { // by id alone
+			switch f, err := p.connectionWithID(i.ID, records); {
+			case err != nil:
+				i.Fail(err)
+			case f == nil:
+				i.Missing()
+			default:
+				i.Found(f.ID, f.Body)
+			}
 			continue
 		}
 		s, err := p.sides(i.Want, records)
@@ -197,8 +204,11 @@ func (s sides) body(want *connectionBody) connectionBody {
 	return now
 }
 
+// connectionRecords finds a vault with its connections.
+type connectionRecords func(addrs.Instance) (*vault, []connectionRecord, error)
+
 // connectionCache reads each vault's connections once.
-func (p *Provider) connectionCache(ctx context.Context) func(addrs.Instance) (*vault, []connectionRecord, error) {
+func (p *Provider) connectionCache(ctx context.Context) connectionRecords {
 	kept := map[addrs.Instance][]connectionRecord{}
 	return func(addr addrs.Instance) (*vault, []connectionRecord, error) {
 		v, err := p.vault(addr)
@@ -217,7 +227,7 @@ func (p *Provider) connectionCache(ctx context.Context) func(addrs.Instance) (*v
 	}
 }
 
-func (p *Provider) sides(body *connectionBody, records func(addrs.Instance) (*vault, []connectionRecord, error)) (sides, error) {
+func (p *Provider) sides(body *connectionBody, records connectionRecords) (sides, error) {
 	names := connectionByType(body.Type)
 	if names == nil {
 		return sides{}, providers.Errorf(providers.Invalid, "there is no connection type %q", body.Type)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"accord/lang/addrs"
+	"accord/providers"
 	"accord/providers/resource"
 	"accord/providers/vaultapi"
 )
@@ -58,14 +60,30 @@ func (p *Provider) linksOf(env *resource.Env, crm *vault) []*link {
 
 // listConnections finds those whose content vault is connected too.
 func (p *Provider) listConnections(ctx context.Context, _ *resource.Env, crm *vault, yield lister[connectionBody]) error {
-	if crm.kind != kindCRM {
-		return nil
-	}
-	records := p.connectionCache(ctx)
-	_, own, err := records(crm.addr)
+	found, err := p.connectionsOf(crm, p.connectionCache(ctx))
 	if err != nil {
 		return err
 	}
+	for _, f := range found {
+		if !yield(f) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// connectionsOf are the connections of a CRM vault with content vaults that are
+// connected. The API name in the content vault is said where it must be: where
+// several lead to the CRM vault, that of the first that is active.
+func (p *Provider) connectionsOf(crm *vault, records connectionRecords) ([]resource.Found[connectionBody], error) {
+	if crm.kind != kindCRM {
+		return nil, nil
+	}
+	_, own, err := records(crm.addr)
+	if err != nil {
+		return nil, err
+	}
+	var found []resource.Found[connectionBody]
 	for i := range connections {
 		names := &connections[i]
 		at := slices.IndexFunc(own, func(r connectionRecord) bool { return r.API == names.APIName && r.Remote != "" })
@@ -76,23 +94,54 @@ func (p *Provider) listConnections(ctx context.Context, _ *resource.Env, crm *va
 		if content == nil {
 			continue
 		}
-		body := connectionBody{Type: names.Type, Content: content.addr, CRM: crm.addr}
+		want := connectionBody{Type: names.Type, Content: content.addr, CRM: crm.addr}
 		_, theirs, err := records(content.addr)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := contentSide(theirs, names, "", crm.id); err != nil { // several lead here: the first that is active
-			body.ContentAPIName = firstOf(theirs, names, crm.id)
+		if _, err := contentSide(theirs, names, "", crm.id); err != nil {
+			want.ContentAPIName = firstOf(theirs, names, crm.id)
 		}
-		s, err := p.sides(&body, records)
+		s, err := p.sides(&want, records)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if !yield(resource.Found[connectionBody]{ID: s.crm.ID, Body: s.body(&body)}) {
-			return nil
+		now := s.body(&want)
+		now.ContentAPIName = want.ContentAPIName
+		found = append(found, resource.Found[connectionBody]{ID: s.crm.ID, Body: now})
+	}
+	return found, nil
+}
+
+// connectionWithID finds a connection of which nothing is known but the id that
+// its record has in the CRM vault; nil: no connected vault has it.
+func (p *Provider) connectionWithID(id string, records connectionRecords) (*resource.Found[connectionBody], error) {
+	var found []resource.Found[connectionBody]
+	for _, v := range p.all() {
+		list, err := p.connectionsOf(v, records)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range list {
+			if f.ID == id {
+				found = append(found, f)
+			}
 		}
 	}
-	return nil
+	switch len(found) {
+	case 0:
+		return nil, nil
+	case 1:
+		return &found[0], nil
+	}
+	return nil, providers.Errorf(providers.Invalid, "%s and %s both have a connection with the id %s; write the block of the one that is meant", found[0].Body.CRM, found[1].Body.CRM, id)
+}
+
+// all are the connected vaults by address.
+func (p *Provider) all() []*vault {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return slices.SortedFunc(maps.Values(p.vaults), func(a, b *vault) int { return a.addr.Compare(b.addr) })
 }
 
 func firstOf(records []connectionRecord, names *connectionNames, crm int64) *string {
