@@ -29,6 +29,7 @@ type ApplyRequest struct {
 	Desired *lang.Desired // of the sources that the plan was made from
 	Lock    state.Lock
 	NoSync  bool // runs that the plan promised are owed, not done
+	Detach  bool // those are that may not begin yet (CTRY-7), with all that comes after them
 
 	// Operation is the record of this apply, kept in the state; nil keeps none.
 	Operation *Operation
@@ -40,6 +41,7 @@ type Report struct {
 	Failed   []Failure
 	Skipped  []Skip
 	Outcomes []syncer.Outcome
+	Left     []Left // owed, and not run
 	Outputs  map[string]lang.Value
 	Checks   hcl.Diagnostics // what does not hold of what is there now
 	Took     time.Duration
@@ -52,6 +54,12 @@ type Report struct {
 type Failure struct {
 	Ref providers.Ref
 	Err error
+}
+
+// Left is a run that is owed, for whoever runs next: an apply, a sync, serve.
+type Left struct {
+	Addr     addrs.Instance  `json:"addr"`
+	Decision syncer.Decision `json:"decision"`
 }
 
 // Skip is a step that was not begun, and why.
@@ -82,7 +90,6 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 		return a.report, err
 	}
 	failpoint.Reach(failpoint.ApplyRemembered)
-	g := graph.New[providers.Ref]()
 	var before []*providers.Object
 	for i := range req.Plan.Steps {
 		s := &req.Plan.Steps[i]
@@ -91,9 +98,6 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 				return a.report, err
 			}
 			failpoint.Reach(failpoint.RunOwed)
-			if req.NoSync {
-				continue
-			}
 		}
 		a.steps[s.Ref] = s
 		if s.Item != nil {
@@ -101,6 +105,8 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 		}
 	}
 	a.around = p.neighbourhoods(a.objects, before...)
+	a.leave()
+	g := graph.New[providers.Ref]()
 	for ref, s := range a.steps {
 		g.Add(ref)
 		for _, after := range s.After {
@@ -127,8 +133,66 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	if err := a.finish(after); err != nil {
 		return a.report, err
 	}
+	a.tellLeft(after)
 	a.report.Took = p.Now().Sub(started)
 	return a.report, nil
+}
+
+// leave takes the steps out that this apply does not do: the runs that it was
+// told to leave, and what comes after one that is waited for by nobody.
+func (a *applying) leave() {
+	left := map[providers.Ref]providers.Ref{} // and the run that it waits for
+	for ref, s := range a.steps {
+		if ref.Sync && (a.req.NoSync || a.req.Detach && s.Decision.EarliestStart.After(a.Now())) {
+			left[ref] = ref
+		}
+	}
+	for more := a.req.Detach && !a.req.NoSync; more; {
+		more = false
+		for ref, s := range a.steps {
+			if _, gone := left[ref]; gone {
+				continue
+			}
+			for _, after := range s.After {
+				if run, gone := left[after]; gone {
+					left[ref], more = run, true
+				}
+			}
+		}
+	}
+	for ref, run := range left {
+		if ref.Sync {
+			a.report.Left = append(a.report.Left, Left{ref.Addr, *a.steps[ref].Decision})
+		} else {
+			skip := Skip{ref, describe(run) + " comes first, and was left to begin later"}
+			a.report.Skipped = append(a.report.Skipped, skip)
+			a.emit(StepSkipped(skip))
+		}
+		delete(a.steps, ref)
+	}
+	slices.SortFunc(a.report.Left, func(x, y Left) int { return x.Addr.Compare(y.Addr) })
+	slices.SortFunc(a.report.Skipped, func(x, y Skip) int { return compareRefs(x.Ref, y.Ref) })
+}
+
+// tellLeft says of the runs that were left when they may begin: the edits that
+// they wait for have been made by now. Where that cannot be asked, what was
+// planned is told.
+func (a *applying) tellLeft(ctx context.Context) {
+	if !slices.ContainsFunc(a.report.Left, func(l Left) bool { return !l.Decision.EarliestStart.IsZero() }) {
+		return
+	}
+	tasks, err := a.tasksNow(ctx)
+	if err != nil {
+		return
+	}
+	for i := range a.report.Left {
+		l := &a.report.Left[i]
+		for _, t := range tasks {
+			if t.Sync.Addr == l.Addr && t.Decision.Step {
+				l.Decision = t.Decision
+			}
+		}
+	}
 }
 
 // applying is one plan being carried out.

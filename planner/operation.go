@@ -25,6 +25,7 @@ type Operation struct {
 	ChangeRef string    `json:"change_ref,omitempty"`
 	Plan      string    `json:"plan,omitempty"` // digest of the saved plan that was applied
 	NoSync    bool      `json:"no_sync,omitempty"`
+	Detach    bool      `json:"detach,omitempty"`
 
 	// Approved is what was approved, until all of it is done: the steps without
 	// their objects, and the sources to make them from. It holds no secret.

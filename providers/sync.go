@@ -45,6 +45,11 @@ type Sync struct {
 	// last run's is a reason for a full run.
 	Inputs map[string]string `json:"inputs,omitempty"`
 
+	// Edited is when the inputs whose change waits (CTRY-7) were edited last, as
+	// the system that holds them tells, by the clock of Now. Zero: they are yet
+	// to be edited, or it is not known.
+	Edited time.Time `json:"edited,omitzero"`
+
 	// Before are Inputs as they are before the plan, of a sync whose engine is
 	// not accord's: what that engine has taken into its runs is not remembered
 	// here, so that only what a plan changes can be a reason.

@@ -22,6 +22,7 @@ type applyOptions struct {
 	planOptions
 	autoApprove bool
 	noSync      bool
+	detach      bool
 	failOn      failOn
 	changeRef   string // of a ticket or a change, kept beside what was done
 }
@@ -36,7 +37,11 @@ vaults first, then the syncs that follow from it. With a saved plan it does that
 plan, and takes no option that would change it.
 
 What fails stops what depends on it and nothing else. Everything begun is on
-record; after an interruption or a crash, accord resume goes on.`,
+record; after an interruption or a crash, accord resume goes on.
+
+A run that follows from an edited country filter begins five minutes after the edit
+(filter_delay), and apply waits for it. With -detach it does not: that run is left to
+the next apply, sync or serve, none of which begins it earlier.`,
 		Example: `  accord apply
   accord apply -auto-approve -json
   accord plan -out=canada.plan && accord apply canada.plan`,
@@ -55,8 +60,13 @@ record; after an interruption or a crash, accord resume goes on.`,
 	o.planOptions.flags(cmd)
 	o.destroyFlag(cmd)
 	o.flags(cmd)
-	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave the runs to the next sync; they stay owed")
+	o.detachFlag(cmd)
+	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave all runs to the next sync; they stay owed")
 	return cmd
+}
+
+func (o *applyOptions) detachFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.detach, "detach", false, "do not wait for runs that may not begin yet; the next apply, sync or serve begins them")
 }
 
 // withPlan are the flags that apply takes beside a saved plan.
@@ -249,9 +259,9 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 		return err
 	}
 	if op != nil {
-		op.NoSync = o.noSync
+		op.NoSync, op.Detach = o.noSync, o.detach
 	}
-	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Operation: op})
+	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Detach: o.detach, Operation: op})
 	progress.clear()
 	w.cli.showReport(w, p, report)
 	w.cli.diagnostics(report.Checks)

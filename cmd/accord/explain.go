@@ -245,8 +245,8 @@ var explanations = map[string]explanation{
 	},
 	"CTRY-7": {
 		"an edited filter waits",
-		"Editing the country filter causes a full sync five minutes after the edit; several edits meanwhile cause one. The delay is filter_delay in the sync block, and survives a restart.",
-		"Wait, or put the edits into one apply.",
+		"Editing the country filter causes a full sync five minutes after the edit; several edits meanwhile cause one, five minutes after the last. The moment of the edit is the CRM vault's own record of it, so every command, after any restart, waits for the same moment. The delay is filter_delay in the sync block. What was activated, never succeeded or is asked for by name does not wait.",
+		"Wait, or give apply -detach: the next apply, sync or serve begins the run when it may.",
 	},
 	"CTRY-8": {
 		"a narrower filter withdraws content",

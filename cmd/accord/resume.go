@@ -84,7 +84,7 @@ func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, o applyOpt
 		return nothingToResume()
 	}
 	o.planOptions = approved(op.Approved.Plan)
-	o.resume, o.noSync = true, op.NoSync
+	o.resume, o.noSync, o.detach = true, op.NoSync, op.Detach
 	p, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
 	if err != nil {
 		return err
@@ -159,45 +159,39 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 	if err != nil {
 		return err
 	}
-	settings, applied := planner.AppliedSettings(st)
-	if len(cut) == 0 || !applied {
+	if _, applied := planner.AppliedSettings(st); len(cut) == 0 || !applied {
 		return nothingToResume()
 	}
-	found, err := w.connect(ctx, w.planner.AppliedInstances(st), nil, false)
-	if err != nil {
-		return err
-	}
-	progress := c.progress()
-	if err := w.openSyncer(settings, progress.syncer); err != nil {
-		return err
-	}
-	tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
-	if err != nil {
-		return err
-	}
-	for i := range tasks {
-		t := &tasks[i]
-		why, is := cut[t.Sync.Addr]
-		if !is {
-			t.Decision = syncer.Decision{At: t.Decision.At}
-			continue
+	said := map[addrs.Instance]bool{}
+	choose := func(tasks []syncer.Task) error {
+		for i := range tasks {
+			t := &tasks[i]
+			why, is := cut[t.Sync.Addr]
+			if !is {
+				t.Decision = syncer.Decision{At: t.Decision.At}
+				continue
+			}
+			full := t.Memory.Last != nil && t.Memory.Last.Mode == state.Full && t.Memory.Last.Outcome != state.Clean && t.Memory.Last.Outcome != state.Faulty
+			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: full}, w.planner.Now())
+			if !said[t.Sync.Addr] {
+				said[t.Sync.Addr] = true
+				c.resumingRun(t.Sync.Addr, why)
+			}
 		}
-		full := t.Memory.Last != nil && t.Memory.Last.Mode == state.Full && t.Memory.Last.Outcome != state.Clean && t.Memory.Last.Outcome != state.Faulty
-		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: full}, w.planner.Now())
-		text := fmt.Sprintf("%s: %s", t.Sync.Addr, why)
-		if c.json {
-			_ = c.line("resuming_run", text, map[string]any{"addr": t.Sync.Addr, "why": why})
-		} else {
-			fmt.Fprintln(c.stdout, wrap(text+".", "", screenWidth(c.stdout)))
-		}
+		syncer.TablesFirst(tasks)
+		return nil
 	}
-	syncer.TablesFirst(tasks)
-	outcomes := w.planner.Syncer.Run(ctx, tasks)
-	progress.clear()
-	if err := w.oweUnfinished(ctx, tasks, outcomes); err != nil {
-		return err
+	return w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn})
+}
+
+// resumingRun says which run is begun again, and why.
+func (c *cli) resumingRun(addr addrs.Instance, why string) {
+	text := fmt.Sprintf("%s: %s", addr, why)
+	if c.json {
+		_ = c.line("resuming_run", text, map[string]any{"addr": addr, "why": why})
+		return
 	}
-	return c.syncReport(ctx, tasks, outcomes, syncOptions{failOn: o.failOn})
+	fmt.Fprintln(c.stdout, wrap(text+".", "", screenWidth(c.stdout)))
 }
 
 // cutShort finds the runs that did not come to their end, and those that are

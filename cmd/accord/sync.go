@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,34 +66,78 @@ func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
 	if err != nil {
 		return err
 	}
-	settings, ok := planner.AppliedSettings(st)
-	if !ok {
+	return w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(ctx, tasks, args, o) }, o)
+}
+
+// runDue runs what choose makes of the syncs as they were applied: at once what
+// may begin, and what may not begin yet (CTRY-7) when it may. What was waited for
+// is decided anew then: of several edits meanwhile the last one counts.
+func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]syncer.Task) error, o syncOptions) error {
+	instances := w.planner.AppliedInstances(st)
+	if _, ok := planner.AppliedSettings(st); !ok {
 		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
 	}
-	found, err := w.connect(ctx, w.planner.AppliedInstances(st), nil, o.preview)
+	found, err := w.connect(ctx, instances, nil, o.preview)
 	if err != nil {
 		return err
 	}
-	progress := c.progress()
-	if err := w.openSyncer(settings, progress.syncer); err != nil {
-		return err
+	progress := w.cli.progress()
+	var all, later []syncer.Task
+	var outcomes []syncer.Outcome
+	for {
+		settings, _ := planner.AppliedSettings(st)
+		if err := w.openSyncer(settings, progress.syncer); err != nil {
+			return err
+		}
+		tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+		if err != nil {
+			return err
+		}
+		if err := choose(tasks); err != nil {
+			return err
+		}
+		if o.preview {
+			return w.previewSync(ctx, tasks, progress, o)
+		}
+		if later != nil { // the others had their turn
+			keep(tasks, later)
+		}
+		var start time.Time
+		later, start = syncer.Postpone(tasks, w.planner.Now())
+		outcomes = append(outcomes, w.planner.Syncer.Run(ctx, tasks)...)
+		all = append(all, tasks...)
+		if len(later) == 0 || ctx.Err() != nil {
+			break
+		}
+		for _, t := range later {
+			progress.syncer(syncer.Waiting{Addr: t.Sync.Addr, Until: cmp.Or(t.Decision.EarliestStart, start), Why: syncer.AfterEdit})
+		}
+		if sleep(ctx, start.Sub(w.planner.Now())) != nil {
+			break
+		}
+		if st, err = w.store.Read(ctx); err != nil {
+			return err
+		}
+		if !slices.EqualFunc(instances, w.planner.AppliedInstances(st), sameInstance) {
+			return &providers.Error{Kind: providers.Invalid, Message: "another configuration was applied while a run was waited for, and it has other vaults", Advice: "Nothing is lost. Run: accord sync"}
+		}
 	}
-	tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
-	if err != nil {
-		return err
-	}
-	if err := w.choose(ctx, tasks, args, o); err != nil {
-		return err
-	}
-	if o.preview {
-		return w.previewSync(ctx, tasks, progress, o)
-	}
-	outcomes := w.planner.Syncer.Run(ctx, tasks)
 	progress.clear()
-	if err := w.oweUnfinished(ctx, tasks, outcomes); err != nil {
+	all = append(all, later...)
+	if err := w.oweUnfinished(ctx, all, outcomes); err != nil {
 		return err
 	}
-	return c.syncReport(ctx, tasks, outcomes, o)
+	return w.cli.syncReport(ctx, all, outcomes, o)
+}
+
+// keep leaves only those runs among tasks that are among others.
+func keep(tasks, others []syncer.Task) {
+	for i := range tasks {
+		t := &tasks[i]
+		if !slices.ContainsFunc(others, func(o syncer.Task) bool { return o.Sync.Addr == t.Sync.Addr }) {
+			t.Decision = syncer.Decision{At: t.Decision.At}
+		}
+	}
 }
 
 // oweUnfinished promises the full runs that an interrupt kept from beginning.

@@ -78,6 +78,8 @@ var lineTypes = []lineType{
 		"addr": addrs.Instance{}, "run": "", "status": syncer.Clean, "decision": syncer.Decision{}, "done": syncer.Counts{},
 		"failed": 0, "new_failures": 0, "failures": []syncer.Failure{}, "calls": 0, "started": moment{}, "ended": moment{},
 		"error?": "", "kind?": providers.Invalid, "followed?": syncer.Followed{}}},
+	{"sync_left", "A run that is owed and was left to the next apply, sync or serve; earliest_start says when it may begin.", fields{
+		"addr": addrs.Instance{}, "decision": syncer.Decision{}}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
 	{"output", "One output of an apply; of a sensitive one the value is null.", fields{
 		"name": "", "value": json.RawMessage{}, "sensitive": false}},

@@ -777,7 +777,7 @@ func syncText(d syncer.Decision) string {
 	}
 	text := strings.Join(words, ", ") + engineText(d)
 	if !d.EarliestStart.IsZero() && d.EarliestStart.After(d.At) {
-		text += fmt.Sprintf(" · starts %s", d.EarliestStart.UTC().Format("15:04:05 UTC"))
+		text += " · not before " + clockTime(d.EarliestStart, d.At)
 	}
 	if d.HeldBack != "" {
 		text += " · held back: " + clean(d.HeldBack)
@@ -791,7 +791,15 @@ func syncText(d syncer.Decision) string {
 	return strings.TrimPrefix(text, " · ")
 }
 
-// verdict is the last line, and the one to grep for.
+// clockTime is a moment for who reads it at now: the day is said where it is
+// another one.
+func clockTime(t, now time.Time) string {
+	if t.UTC().Format(time.DateOnly) == now.UTC().Format(time.DateOnly) {
+		return t.UTC().Format("15:04:05 UTC")
+	}
+	return t.UTC().Format("2 Jan 15:04:05 UTC")
+}
+
 // calls says what the runs are expected to ask of the vaults.
 func (v *planView) calls() {
 	var all plan.Calls
@@ -805,6 +813,7 @@ func (v *planView) calls() {
 	}
 }
 
+// verdict is the last line, and the one to grep for.
 func (v *planView) verdict() {
 	if v.plan.Nothing {
 		v.line("\n%s", wrap(bold(v.plan.Verdict), "", v.width))

@@ -25,7 +25,9 @@ type progress struct {
 	mu    sync.Mutex
 	last  time.Time // of the last line, moving or not
 	shown bool
+	moved time.Time                 // when it was last said what goes on
 	doing string                    // in words
+	wait  countdown                 // beside what goes on
 	word  map[addrs.Instance]string // what is being done to an object
 }
 
@@ -60,6 +62,7 @@ func (p *progress) clear() {
 	defer p.mu.Unlock()
 	p.wipe()
 	p.doing = ""
+	p.wait.end()
 }
 
 func (p *progress) wipe() {
@@ -85,6 +88,9 @@ func (p *progress) stay(format string, args ...any) {
 func (p *progress) goesOn() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if text := p.waits(time.Now()); text != "" {
+		return text
+	}
 	return p.doing
 }
 
@@ -92,8 +98,8 @@ func (p *progress) goesOn() string {
 func (p *progress) move(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.doing = fmt.Sprintf(format, args...)
-	if now := time.Now(); p.live && now.Sub(p.last) > 80*time.Millisecond {
+	p.doing, p.moved = fmt.Sprintf(format, args...), time.Now()
+	if now := p.moved; p.live && now.Sub(p.last) > 80*time.Millisecond {
 		p.wipe()
 		fmt.Fprint(p.w, shorten("  "+p.doing, min(screenWidth(p.w), 120)-1))
 		p.shown, p.last = true, now
@@ -172,7 +178,7 @@ func (p *progress) syncer(e syncer.Event) {
 	case syncer.Reading:
 		p.move("reading %s of %s: %s records, %d calls", e.Stream, e.Instance, number(e.Records), e.Calls)
 	case syncer.Waiting:
-		p.move("%s: waiting %s (%s)", e.Addr, round(time.Until(e.Until)), e.Why)
+		p.countDown(e)
 	case syncer.Wrote:
 		failed := ""
 		if e.Failed > 0 {

@@ -22,6 +22,9 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		for _, o := range r.Outcomes {
 			c.outcomeLine(o)
 		}
+		for _, l := range r.Left {
+			_ = c.line("sync_left", fmt.Sprintf("%s is left: %s", l.Addr, syncText(l.Decision)), map[string]any{"addr": l.Addr, "decision": l.Decision})
+		}
 		for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
 			v := r.Outputs[name]
 			val := v.JSON
@@ -37,6 +40,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	}
 	showResources(c.stdout, p, r)
 	showOutcomes(c.stdout, r.Outcomes)
+	showLeft(c.stdout, r.Left)
 	for _, s := range r.Skipped {
 		fmt.Fprintf(c.stdout, "  not done: %s, because %s\n", describeRef(s.Ref), s.Because)
 	}
@@ -63,6 +67,10 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		text += " What was done is on record. To go on: accord resume"
 	case len(r.Failed) > 0:
 		text += " When its cause is repaired, go on: accord resume"
+	case len(r.Skipped) > 0:
+		text += " What was not done is done by: accord resume"
+	case len(r.Left) > 0:
+		text += " accord serve begins what was left when it may; without it, run: accord sync"
 	}
 	fmt.Fprintf(c.stdout, "\n%s\n", wrap(text, "", screenWidth(c.stdout)))
 }
@@ -198,6 +206,19 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 		showFollowed(w, o)
 		showFailedItems(w, o)
 	}
+}
+
+// showLeft prints the runs that are owed, and when they may begin.
+func showLeft(w io.Writer, left []planner.Left) {
+	if len(left) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s\n", bold("Runs that are left"))
+	t := table{head: []string{"", "mode", "why"}}
+	for _, l := range left {
+		t.add(l.Addr.String(), string(l.Decision.Mode), syncText(l.Decision))
+	}
+	t.print(w, "  ", screenWidth(w))
 }
 
 // showFailedItems lists the first items that failed in a run; what failed for

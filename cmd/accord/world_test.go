@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,6 +47,8 @@ type world struct {
 	users  map[string]string
 
 	limits string            // the limits block of the configuration
+	delay  string            // filter_delay; "": none
+	detach bool              // apply does not wait
 	files  map[string]string // in place of the configuration that hcl makes
 	crms   []*crmConfig
 	ids    map[string]int64 // of vaults
@@ -382,7 +385,7 @@ func (w *world) hcl() string {
     %s
   }
   sync {
-    filter_delay = "0s"
+    filter_delay = %q
   }
 }
 vault "promomats" {
@@ -390,7 +393,7 @@ vault "promomats" {
   environment = %q
   url         = "dev://promomats"
 }
-`, w.limits, environmentOf(w.prod))
+`, w.limits, cmp.Or(w.delay, "0s"), environmentOf(w.prod))
 	each := func(name, body string, of func(*crmConfig) (map[string]string, bool)) {
 		entries := map[string]map[string]string{}
 		for _, c := range w.crms {
@@ -591,7 +594,7 @@ func (w *world) apply(ctx context.Context, meanwhile ...func()) (*plan.Plan, *pl
 	for _, f := range meanwhile {
 		f()
 	}
-	report, err := x.workspace.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: x.desired, Lock: lock})
+	report, err := x.workspace.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: x.desired, Lock: lock, Detach: w.detach})
 	return p, report, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/providers"
 	"accord/state"
 )
@@ -108,7 +109,7 @@ type Decision struct {
 	Asks   bool   `json:"asks,omitempty"`
 
 	Since         time.Time `json:"since,omitzero"`          // Incremental: where the read begins
-	EarliestStart time.Time `json:"earliest_start,omitzero"` // CTRY-7; zero: at once
+	EarliestStart time.Time `json:"earliest_start,omitzero"` // CTRY-7, by our clock; zero: at once
 	HeldBack      string    `json:"held_back,omitempty"`     // CLM-14: a full run waits, and for what
 	Idle          string    `json:"idle,omitempty"`          // Mode None: why
 	FullAt        time.Time `json:"full_at,omitzero"`        // when age alone makes it full; zero: not known
@@ -160,7 +161,7 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 	}
 	if len(d.Reasons) > 0 {
 		d.Mode, d.Step = Full, true
-		d.EarliestStart = earliestStart(sync, memory, d, now)
+		d.EarliestStart = earliestStart(sync, memory, d, now, vaultNow)
 		return d
 	}
 	d.Mode, d.Reasons = Incremental, []Reason{Changes}
@@ -194,6 +195,40 @@ func TablesFirst(tasks []Task) {
 			}
 		}
 	}
+}
+
+// Postpone takes the runs out of tasks, in place, that may not begin yet, and
+// those that come after one of them. It returns them as they were, and when the
+// first may begin.
+func Postpone(tasks []Task, now time.Time) (later []Task, first time.Time) {
+	waits := map[addrs.Instance]bool{}
+	for _, t := range tasks {
+		if start := t.Decision.EarliestStart; t.Decision.Mode != None && start.After(now) {
+			waits[t.Sync.Addr] = true
+			if first.IsZero() || start.Before(first) {
+				first = start
+			}
+		}
+	}
+	for more := true; more; {
+		more = false
+		for _, t := range tasks {
+			before := t.Sync.After
+			if table := t.Sync.Route.Table; table != nil {
+				before = append(slices.Clone(before), *table)
+			}
+			if t.Decision.Mode != None && !waits[t.Sync.Addr] && slices.ContainsFunc(before, func(a addrs.Instance) bool { return waits[a] }) {
+				waits[t.Sync.Addr], more = true, true
+			}
+		}
+	}
+	for i := range tasks {
+		if t := &tasks[i]; waits[t.Sync.Addr] {
+			later = append(later, *t)
+			t.Decision = Decision{At: t.Decision.At}
+		}
+	}
+	return later, first
 }
 
 // fullReasons returns all reasons for a full run, in their order, each once.
@@ -289,16 +324,33 @@ func heldBack(sync providers.Sync, memory state.Memory, why []Reason, now time.T
 
 // earliestStart is CTRY-7: an edit of a delayed input, under a point that is
 // already active, waits. Another reason that does not wait makes it start at once.
-func earliestStart(sync providers.Sync, memory state.Memory, d Decision, now time.Time) time.Time {
-	if sync.Policy.Delay <= 0 || d.Has(Activated) || d.Has(NeverSucceeded) || d.Has(Requested) {
+func earliestStart(sync providers.Sync, memory state.Memory, d Decision, now, vaultNow time.Time) time.Time {
+	if d.Has(Activated) || d.Has(NeverSucceeded) || d.Has(Requested) {
 		return time.Time{}
 	}
-	for _, name := range changedInputs(sync, memory) {
-		if slices.Contains(sync.Policy.DelayedInputs, name) {
-			return now.Add(sync.Policy.Delay)
-		}
+	delayed := func(name string) bool { return slices.Contains(sync.Policy.DelayedInputs, name) }
+	owed := func(reason string) bool {
+		return slices.ContainsFunc(sync.Policy.DelayedInputs, func(name string) bool { return string(inputReason(name)) == reason })
 	}
-	return time.Time{}
+	if !slices.ContainsFunc(changedInputs(sync, memory), delayed) && !slices.ContainsFunc(memory.Owed, owed) {
+		return time.Time{}
+	}
+	return afterEdit(sync, sync.Policy.Delay, now, vaultNow)
+}
+
+// afterEdit is when a delay after the last edit has passed, by our clock: zero
+// where it has. An edit that is yet to be made counts as made now. The moment of
+// an edit is the vault's own record of it, so that whoever asks, after whatever
+// restart, waits for the same moment.
+func afterEdit(sync providers.Sync, delay time.Duration, now, vaultNow time.Time) time.Time {
+	passed := time.Duration(0)
+	if !sync.Edited.IsZero() {
+		passed = max(0, vaultNow.Sub(sync.Edited))
+	}
+	if passed >= delay {
+		return time.Time{}
+	}
+	return now.Add(delay - passed)
 }
 
 // routesInput is the value of inputRoutes for a route.

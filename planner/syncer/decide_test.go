@@ -73,6 +73,26 @@ func TestDecide(t *testing.T) {
 		"CTRY-7 delay": {edit: func(s *providers.Sync) {
 			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
 		}, memory: good, want: want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(5 * time.Minute)}},
+		"CTRY-7 the rest of the delay": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+			s.Edited = s.Now.Add(-3 * time.Minute)
+		}, memory: good, want: want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(2 * time.Minute)}},
+		"CTRY-7 by the vault's clock": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+			s.Now, s.LRT, s.LSRT = now.Add(time.Hour), now.Add(50*time.Minute), now.Add(50*time.Minute)
+			s.Edited = now.Add(59 * time.Minute)
+		}, memory: good, want: want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(4 * time.Minute)}},
+		"CTRY-7 the delay has passed": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+			s.Edited = s.Now.Add(-5 * time.Minute)
+		}, memory: good, want: full(FilterEdited)},
+		"CTRY-7 an edit taken back": {edit: func(s *providers.Sync) { s.Policy.Delay, s.Edited = 5*time.Minute, s.Now.Add(-time.Minute) },
+			memory: with(good, func(m *state.Memory) { m.Owed = []string{"filter_edited"} }),
+			want:   want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(4 * time.Minute)}},
+		"CTRY-7 never longer than the delay": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+			s.Edited = s.Now.Add(time.Hour)
+		}, memory: good, want: want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(5 * time.Minute)}},
 		"CTRY-7 no delay when activated": {edit: func(s *providers.Sync) {
 			s.Was, s.Policy.Delay, s.Inputs = false, 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
 		}, memory: good, want: full(Activated, FilterEdited)},
@@ -106,6 +126,43 @@ func TestDecide(t *testing.T) {
 				t.Errorf("StepOnly makes %+v of %+v", only, d)
 			}
 		})
+	}
+}
+
+// CTRY-7: what may not begin yet is left out, with what comes after it, and
+// nothing else.
+func TestPostpone(t *testing.T) {
+	now := time.Date(2026, 1, 20, 12, 0, 0, 0, time.UTC)
+	at := func(name string) addrs.Instance { return addrs.New("integration_point", name) }
+	task := func(name string, start time.Duration, after ...string) Task {
+		task := Task{Sync: providers.Sync{Addr: at(name)}, Decision: Decision{At: now, Mode: Full}}
+		if start > 0 {
+			task.Decision.EarliestStart = now.Add(start)
+		}
+		for _, a := range after {
+			task.Sync.After = append(task.Sync.After, at(a))
+		}
+		return task
+	}
+	routed := task("routed", 0)
+	table := at("table")
+	routed.Sync.Route.Table = &table
+	tasks := []Task{task("table", 5*time.Minute), task("past", -time.Minute), routed, task("last", 0, "routed"), task("soon", time.Minute), task("free", 0)}
+	later, first := Postpone(tasks, now)
+	var left, run []string
+	for _, t := range later {
+		left = append(left, t.Sync.Addr.Name)
+	}
+	for _, t := range tasks {
+		if t.Decision.Mode != None {
+			run = append(run, t.Sync.Addr.Name)
+		}
+	}
+	if diff := cmp.Diff([]string{"table", "routed", "last", "soon"}, left); diff != "" || !first.Equal(now.Add(time.Minute)) {
+		t.Errorf("first %s, left (-want +got)\n%s", first, diff)
+	}
+	if diff := cmp.Diff([]string{"past", "free"}, run); diff != "" {
+		t.Errorf("run (-want +got)\n%s", diff)
 	}
 }
 

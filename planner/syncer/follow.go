@@ -76,7 +76,11 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 	d.Mode, d.Step, d.Engine = Full, true, providers.EnginePlatform
 	d.Asks = !d.Has(Activated) && slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r != FilterEdited })
 	if d.Has(FilterEdited) && !d.Has(Activated) && !d.Asks {
-		d.EarliestStart = now.Add(engineDelay)
+		vaultNow := sync.Now
+		if vaultNow.IsZero() {
+			vaultNow = now
+		}
+		d.EarliestStart = afterEdit(sync, engineDelay, now, vaultNow)
 	}
 	return d
 }
@@ -109,9 +113,13 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 	}
 	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
 	// By itself the engine runs for a change that was made no earlier than this
-	// Syncer; its run may have begun, and ended, before the first look.
+	// Syncer, but for an edit whose moment is known; its run may have begun, and
+	// ended, before the first look.
 	since := j.vaultTime(s.made)
-	if !j.Decision.EarliestStart.IsZero() {
+	switch d := j.Decision; {
+	case d.Has(FilterEdited) && !d.Has(Activated) && !j.Sync.Edited.IsZero():
+		since = j.Sync.Edited.Add(engineDelay)
+	case !d.EarliestStart.IsZero():
 		since = since.Add(engineDelay)
 	}
 	if j.Decision.Asks {

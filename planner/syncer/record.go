@@ -38,6 +38,9 @@ type run struct {
 	quiet sync.WaitGroup
 }
 
+// AfterEdit is why a run waits whose filter was edited (CTRY-7).
+const AfterEdit = "the filter was edited; the run starts after the delay"
+
 // begin waits for the time of a run, takes its lease and records its start.
 func (s *Syncer) begin(ctx context.Context, j *job) error {
 	j.ran = true
@@ -46,7 +49,7 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 		return providers.Errorf(providers.Internal, "a run needs a journal")
 	}
 	if j.Sync.Engine != providers.EnginePlatform { // that engine waits by itself
-		if err := s.wait(ctx, j, j.Decision.EarliestStart, "the filter was edited; the run starts after the delay"); err != nil {
+		if err := s.wait(ctx, j, j.Decision.EarliestStart, AfterEdit); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func due(d syncer.Decision, m state.Memory, changed bool, backoff time.Time, p p
 	case now.Before(backoff):
 		return turn{wait: "it failed, and is tried again later", till: backoff}
 	case d.Mode == syncer.Full && now.Before(d.EarliestStart):
-		return turn{wait: "the filter was edited; the run starts after the delay", till: d.EarliestStart}
+		return turn{wait: syncer.AfterEdit, till: d.EarliestStart}
 	case d.Mode == syncer.Full, changed:
 		return turn{run: true}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -24,6 +25,7 @@ type countryFilterBody struct {
 
 	Values     resource.Set[string] `json:"values" schema:"computed,readonly" doc:"The same countries by name, as the vault keeps them."`
 	VaultCRMID string               `json:"vault_crm_id" schema:"readonly" doc:"The CRM vault's own id in its settings record; filled, and compared on every read (CTRY-13)."`
+	Edited     time.Time            `json:"edited" schema:"volatile" doc:"When the settings record was edited last, whoever did it, by the CRM vault's clock (CTRY-7)."`
 }
 
 func (p *Provider) countryFilterType() resource.Resource {
@@ -169,17 +171,18 @@ type settingsRecord struct {
 	CRM    string
 	Type   string // object type
 	Name   string
+	Edited time.Time
 }
 
 func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
-	rows, err := v.caller().all(ctx, "SELECT id, name__v, country_filter__v, vault_crm_id__v, object_type__vr.api_name__v FROM "+objSettings)
+	rows, err := v.caller().all(ctx, "SELECT id, name__v, country_filter__v, vault_crm_id__v, modified_date__v, object_type__vr.api_name__v FROM "+objSettings)
 	if err != nil {
 		return nil, err
 	}
 	list := make([]settingsRecord, len(rows))
 	for n, r := range rows {
 		list[n] = settingsRecord{ID: r.text("id"), Name: r.text("name__v"), Values: slices.Sorted(slices.Values(r.names("country_filter__v"))),
-			CRM: r.text("vault_crm_id__v"), Type: r.text("object_type__vr.api_name__v")}
+			CRM: r.text("vault_crm_id__v"), Type: r.text("object_type__vr.api_name__v"), Edited: r.time("modified_date__v")}
 	}
 	return list, nil
 }
@@ -245,7 +248,7 @@ func (p *Provider) findFilter(ctx context.Context, env *resource.Env, body *coun
 }
 
 func filterNow(want *countryFilterBody, r *settingsRecord, names *countryNames) countryFilterBody {
-	now := countryFilterBody{Connection: want.Connection, Feature: want.Feature, Values: append(resource.Set[string]{}, r.Values...), VaultCRMID: r.CRM}
+	now := countryFilterBody{Connection: want.Connection, Feature: want.Feature, Values: append(resource.Set[string]{}, r.Values...), VaultCRMID: r.CRM, Edited: r.Edited}
 	now.Countries, now.AllCountries = names.spell(r.Values, want)
 	return now
 }

@@ -193,6 +193,9 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	if flow := integrationByType(names.Integration).Flow; sync.Active && l.forbidden(flow) != "" {
 		sync.Active, sync.Idle = false, "CONN-3: it would move data "+l.forbidden(flow)
 	}
+	if _, routed := sync.Inputs[inputFilter]; routed {
+		sync.Edited = filter.edited
+	}
 	sync.Needs = s.needs(l, point)
 	if sync.Active {
 		check := s.preflight(l, point, parent, sync)
@@ -238,7 +241,8 @@ const (
 // the vault.
 type filterState struct {
 	values []string
-	crm    string // vault_crm_id__v as read
+	crm    string    // vault_crm_id__v as read
+	edited time.Time // when it became what it is; zero: it is yet to
 }
 
 func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
@@ -255,6 +259,9 @@ func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
 				return f, err
 			}
 			f.crm = now.VaultCRMID
+			if was, _, err := resource.Ref[countryFilterBody](s.before, addr); err == nil && slices.Equal(was.Values, b.Values) {
+				f.edited = now.Edited
+			}
 		}
 		if f.values == nil {
 			names, err := l.crm.countryNames(ctx)
@@ -273,7 +280,7 @@ func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
 	if err != nil || r == nil {
 		return filterState{}, err
 	}
-	return filterState{values: r.Values, crm: r.CRM}, nil
+	return filterState{values: r.Values, crm: r.CRM, edited: r.Edited}, nil
 }
 
 // country is the Country Integration (CTRY-2): countries of the content vault
