@@ -182,15 +182,27 @@ func elementType(t cty.Type, n int) cty.Type {
 
 // AppendString appends a string in its canonical form.
 func AppendString[S string | []byte](dst []byte, s S) []byte {
+	ascii := true
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf-1 {
-			b, _ := json.Marshal(strings.ToValidUTF8(string(s), "\ufffd")) // a string always has a form
-			return append(dst, b...)
+		c := s[i]
+		if c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return appendEscaped(dst, string(s))
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	if !ascii {
+		if text := string(s); !utf8.ValidString(text) || strings.Contains(text, "\u2028") || strings.Contains(text, "\u2029") {
+			return appendEscaped(dst, text)
 		}
 	}
 	dst = append(dst, '"')
 	dst = append(dst, s...)
 	return append(dst, '"')
+}
+
+func appendEscaped(dst []byte, s string) []byte {
+	b, _ := json.Marshal(strings.ToValidUTF8(s, "\ufffd")) // a string always has a form
+	return append(dst, b...)
 }
 
 // number writes a JSON number in its shortest decimal form, exactly: 1.50e2 is

@@ -75,13 +75,29 @@ func AppendObject(dst []byte, members []Member) []byte {
 // canonicalMembers lists the members of what it can tell to be canonical
 // without reading the values. The list is not to be used where ok is false.
 func canonicalMembers(list []Member, body []byte) (all []Member, ok bool) {
+	before := len(list)
+	if list, ok = Written(list, body); !ok {
+		return nil, false
+	}
+	for n := before + 1; n < len(list); n++ {
+		if bytes.Compare(list[n-1].Name, list[n].Name) >= 0 {
+			return nil, false
+		}
+	}
+	return list, true
+}
+
+// Written appends the members of an object to a list, in the order in which
+// they are written, without reading the values: they share its bytes. ok is
+// false where it cannot be sure of them: no object, space between tokens, an
+// escape in a name. The list is not to be used then.
+func Written(list []Member, body []byte) (all []Member, ok bool) {
 	if len(body) < 2 || body[0] != '{' || body[len(body)-1] != '}' {
 		return nil, false
 	}
 	if len(body) == 2 {
 		return list, true
 	}
-	var last []byte
 	for at := 1; ; at++ {
 		key := at + 1
 		for at = key; at < len(body) && body[at] != '"'; at++ {
@@ -93,10 +109,9 @@ func canonicalMembers(list []Member, body []byte) (all []Member, ok bool) {
 			return nil, false
 		}
 		name, value := body[key:at:at], at+2
-		if at = valueEnd(body, value); at < 0 || at == value || key > 2 && bytes.Compare(last, name) >= 0 {
+		if at = valueEnd(body, value); at < 0 || at == value {
 			return nil, false
 		}
-		last = name
 		list = append(list, Member{name, body[value:at:at]})
 		switch {
 		case at == len(body)-1:

@@ -92,9 +92,14 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 	if j.asTable {
 		j.table = &table{keys: make(map[string]string), gone: make(map[string]string)}
 	}
+	if !p.full {
+		if err := c.look(ctx); err != nil {
+			return err
+		}
+	}
 	for q := len(p.parts) - 1; q >= 0; q-- {
 		if !p.full {
-			if err := c.lookAt(ctx, q); err != nil {
+			if err := c.lookFurther(ctx, q); err != nil {
 				return err
 			}
 		}
@@ -121,25 +126,49 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// lookAt reads the items of one part that an incremental run is about: what
-// the source yielded, and what those containers hold at the target.
-func (c *comparison) lookAt(ctx context.Context, q int) error {
-	src := c.p.library[q].open()
-	defer src.close()
-	for src.next() {
-		if err := c.held[q].add(string(src.key), nil); err != nil {
+// look reads, for an incremental run, the items at the target of all that the
+// source yielded.
+func (c *comparison) look(ctx context.Context) error {
+	for q := range c.p.parts {
+		set := c.p.scratch.set()
+		src := c.p.library[q].open()
+		for src.next() {
+			if err := set.add(string(src.key), nil); err != nil {
+				src.close()
+				return err
+			}
+		}
+		src.close()
+		if src.err != nil {
+			return src.err
+		}
+		var err error
+		if c.keys[q], err = set.sorted(); err != nil {
 			return err
 		}
 	}
-	if src.err != nil {
-		return src.err
-	}
-	var err error
-	if c.keys[q], err = c.held[q].sorted(); err != nil {
+	return c.readTargetKeys(ctx, c.p, c.keys)
+}
+
+// lookFurther reads the items of one part that the containers hold which are
+// there, and the source did not yield. It is done from the last part on.
+func (c *comparison) lookFurther(ctx context.Context, q int) error {
+	held, err := c.held[q].sorted()
+	if err != nil {
 		return err
 	}
-	if err := c.readTargetKeys(ctx, c.p, q, c.keys[q]); err != nil {
+	more := make([]frames, len(c.p.parts))
+	if more[q], err = c.p.scratch.without(held, c.keys[q]); err != nil {
 		return err
+	}
+	held.remove()
+	if more[q].n > 0 {
+		if err := c.readTargetKeys(ctx, c.p, more); err != nil {
+			return err
+		}
+		if c.keys[q], err = c.p.scratch.merge(true, c.keys[q], more[q]); err != nil {
+			return err
+		}
 	}
 	w := walkTarget(c.target[q], c.p.parts[q].Name)
 	defer w.close()

@@ -323,20 +323,26 @@ func (j *job) readTarget(ctx context.Context, p *pass) error {
 	return err
 }
 
-// readTargetKeys reads those items of one part that keys name.
-func (j *job) readTargetKeys(ctx context.Context, p *pass, q int, keys frames) error {
+// readTargetKeys adds to what is read of the target the items that keys name,
+// by part, all of them in the same requests.
+func (j *job) readTargetKeys(ctx context.Context, p *pass, keys []frames) error {
 	in := newIntake(p.scratch, p.parts, false)
-	byPart := make([]frames, len(p.parts))
-	byPart[q] = keys
-	err := keyBatches(byPart, p.parts, keysARequest, func(members []providers.Member) error {
+	err := keyBatches(keys, p.parts, keysARequest, func(members []providers.Member) error {
 		return p.s.records(ctx, providers.RecordsRequest{End: j.Sync.Target, Keys: members, Only: true}, &j.read, in.add)
 	})
 	if err != nil {
 		return err
 	}
 	read, err := in.rest()
-	j.target[q] = read[q]
-	return err
+	if err != nil {
+		return err
+	}
+	for q := range read {
+		if j.target[q], err = p.scratch.merge(false, j.target[q], read[q]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keyBatches calls f with the keys of all parts, n at a time.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"accord/lang/schema"
 	"accord/providers"
 )
 
@@ -27,9 +28,14 @@ func parseFields(raw json.RawMessage) (fields, error) {
 	if len(raw) == 0 {
 		return nil, nil
 	}
-	var f fields
-	if err := json.Unmarshal(raw, &f); err != nil {
+	var buffer [24]schema.Member
+	members, err := schema.Members(buffer[:0], raw)
+	if err != nil {
 		return nil, fmt.Errorf("reading the fields of a record: %w", err)
+	}
+	f := make(fields, len(members))
+	for _, m := range members {
+		f[string(m.Name)] = m.Value
 	}
 	return f, nil
 }

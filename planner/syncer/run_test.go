@@ -227,7 +227,7 @@ func TestIncrementalReadsLittle(t *testing.T) {
 	}
 	want := []string{
 		"records books since",
-		"records copies keys b2", "records copies keys p2,p3", "records copies keys x1,x2",
+		"records copies keys x1,x2,p2,p3,b2",
 		"write copies update page p3", "finish copies",
 	}
 	if diff := cmp.Diff(want, calls); diff != "" {

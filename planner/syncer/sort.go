@@ -130,6 +130,26 @@ func (s scratch) merge(unique bool, parts ...frames) (frames, error) {
 	return out.rest()
 }
 
+// without returns the sorted frames of list whose keys are not among those of
+// others.
+func (s scratch) without(list, others frames) (frames, error) {
+	c, o := list.open(), others.open()
+	defer c.close()
+	defer o.close()
+	out := s.spool()
+	for c.next() {
+		if key := string(c.key); !o.seek(key) {
+			if err := out.add(key, c.payload); err != nil {
+				return frames{}, err
+			}
+		}
+	}
+	if err := firstError(c.err, o.err); err != nil {
+		return frames{}, err
+	}
+	return out.rest()
+}
+
 type head struct {
 	*cursor
 	part int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 	}
 	// Slides that use a changed shared resource, then presentations that hold
 	// one of the slides.
-	if err := s.follow(ctx, &slides, "target_doc_id__v", "source_doc_id__v"); err != nil {
+	if err := s.follow(ctx, &slides, targetDocument, sourceDocument); err != nil {
 		return err
 	}
 	if err := s.holders(ctx, &slides, &presentations); err != nil {
@@ -62,7 +63,7 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 	if err != nil {
 		return ignoreStop(err)
 	}
-	if err := s.follow(ctx, &slides, "source_doc_id__v", "target_doc_id__v"); err != nil {
+	if err := s.follow(ctx, &slides, sourceDocument, targetDocument); err != nil {
 		return err
 	}
 	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error { return send(emit, records) })
@@ -87,6 +88,10 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 	return nil
 }
 
+// usesKept is of how many slides is remembered which shared resources they
+// use, until they are read themselves.
+const usesKept = 50_000
+
 // follow adds to a list what its documents are related to.
 func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) error {
 	var found idList
@@ -94,6 +99,13 @@ func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) e
 		related, err := s.related(ctx, from, to, part)
 		if err != nil {
 			return err
+		}
+		if from == sourceDocument && len(s.uses) < usesKept {
+			for _, id := range part {
+				if n, err := strconv.ParseInt(id, 10, 64); err == nil {
+					s.uses[n] = related[n]
+				}
+			}
 		}
 		for _, ids := range related {
 			found.add(ids...)
@@ -181,7 +193,7 @@ const confirmed = 20
 // are spread over the list, so that they are not of one page.
 func (s *clmSource) confirmRelated(ctx context.Context, slides *idList) error {
 	for part := range slides.parts(listed) {
-		related, err := s.related(ctx, "source_doc_id__v", "target_doc_id__v", part)
+		related, err := s.related(ctx, sourceDocument, targetDocument, part)
 		if err != nil || len(related) > 0 {
 			return err
 		}

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -60,10 +61,11 @@ type clmSource struct {
 	kinds    map[string]map[string]bool // lifecycle → obsolete states
 	deleted  map[string]bool            // ids, once they were asked for
 	asksGone bool
+	uses     map[int64][]string // by slide, those that were asked for: the shared resources it uses
 }
 
 func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	s := &clmSource{caller: v.caller(), req: req, kinds: map[string]map[string]bool{}}
+	s := &clmSource{caller: v.caller(), req: req, kinds: map[string]map[string]bool{}, uses: map[int64][]string{}}
 	s.steady = slices.Contains(req.Variants, variantSteady) || len(req.Variants) == 0
 	s.latest = slices.Contains(req.Variants, variantLatest)
 	stopped := false
@@ -258,7 +260,7 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 	var shared map[int64][]string // of slides: the shared resources they use
 	if typ == typeSlide {
 		var err error
-		if shared, err = s.sharedOf(ctx, page); err != nil {
+		if shared, err = s.sharedOf(ctx, typ, page); err != nil {
 			return nil, err
 		}
 	}
@@ -408,13 +410,36 @@ func (s *clmSource) groups(r row) map[string]string {
 }
 
 // sharedOf asks which shared resources the slides of a page use.
-func (s *clmSource) sharedOf(ctx context.Context, page []found) (map[int64][]string, error) {
-	ids := make([]string, len(page))
-	for i, f := range page {
-		ids[i] = fmt.Sprint(f.id)
+func (s *clmSource) sharedOf(ctx context.Context, typ string, page []found) (map[int64][]string, error) {
+	out := map[int64][]string{}
+	var ids []string
+	for _, f := range page {
+		if list, known := s.uses[f.id]; known {
+			out[f.id] = list
+		} else if f.holds(typ, partSlide) {
+			ids = append(ids, fmt.Sprint(f.id))
+		}
 	}
-	return s.related(ctx, "source_doc_id__v", "target_doc_id__v", ids)
+	asked, err := s.related(ctx, sourceDocument, targetDocument, ids)
+	maps.Copy(out, asked)
+	return out, err
 }
+
+// holds reports whether a version of the document is of a part.
+func (f *found) holds(typ, part string) bool {
+	for _, r := range []row{f.steady, f.obsolete, f.latest} {
+		if r != nil && partOf(typ, r) == part {
+			return true
+		}
+	}
+	return false
+}
+
+// Ends of a relationship.
+const (
+	sourceDocument = "source_doc_id__v"
+	targetDocument = "target_doc_id__v"
+)
 
 // related follows the relationship to shared resources from one end, by whose
 // ids it answers the ids of the other, sorted.

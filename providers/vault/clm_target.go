@@ -28,6 +28,7 @@ type clmTarget struct {
 	scope   scope
 	columns []column
 	refs    map[string]refMap // by target field
+	shared  map[string]string // shared resources met: id → key, "" for what is not ours
 }
 
 func (v *vault) clmTarget(ctx context.Context, end providers.End) (*clmTarget, error) {
@@ -35,7 +36,7 @@ func (v *vault) clmTarget(ctx context.Context, end providers.End) (*clmTarget, e
 	if err != nil {
 		return nil, err
 	}
-	t := &clmTarget{caller: v.caller(), scope: s, refs: map[string]refMap{}}
+	t := &clmTarget{caller: v.caller(), scope: s, refs: map[string]refMap{}, shared: map[string]string{}}
 	for _, r := range s.Refs {
 		t.refs[r.Field] = r
 	}
@@ -253,7 +254,7 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 			targets = append(targets, string(d.version.ID))
 		}
 	}
-	users, err := t.related(ctx, "target_doc_id__v", "source_doc_id__v", targets)
+	users, err := t.related(ctx, targetDocument, sourceDocument, targets)
 	if err != nil {
 		return err
 	}
@@ -282,11 +283,14 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record, error) {
 	var slides []string
 	for _, r := range rows {
-		if r.text("type_name") == targetSlide {
+		switch r.text("type_name") {
+		case targetSlide:
 			slides = append(slides, r.text("id"))
+		case targetShared:
+			t.meet(r)
 		}
 	}
-	uses, err := t.related(ctx, "source_doc_id__v", "target_doc_id__v", slides)
+	uses, err := t.related(ctx, sourceDocument, targetDocument, slides)
 	if err != nil {
 		return nil, err
 	}
@@ -377,17 +381,31 @@ func (t *clmTarget) standing(ctx context.Context, r row) (string, error) {
 	return providers.Unfinished, nil
 }
 
-// keys finds the keys of documents of ours by their ids.
+// sharedKept is how many shared resources are remembered from page to page:
+// slides of many pages use the same few.
+const sharedKept = 50_000
+
+// meet remembers a shared resource.
+func (t *clmTarget) meet(r row) {
+	key, _ := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source)
+	t.shared[r.text("id")] = key
+}
+
+// keys finds the keys of shared resources of ours by their ids.
 func (t *clmTarget) keys(ctx context.Context, list []string) (map[string]string, error) {
-	out := map[string]string{}
-	err := t.lists(ctx, list, listed, func(list string) string {
+	if len(t.shared) > sharedKept {
+		clear(t.shared)
+	}
+	unknown := slices.DeleteFunc(slices.Clone(list), func(id string) bool { _, known := t.shared[id]; return known })
+	err := t.lists(ctx, unknown, listed, func(list string) string {
 		return "SELECT id, external_id__v FROM documents WHERE id CONTAINS " + list
-	}, func(r row) error {
-		if key, ours := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source); ours {
-			out[r.text("id")] = key
+	}, func(r row) error { t.meet(r); return nil })
+	out := map[string]string{}
+	for _, id := range list {
+		if key := t.shared[id]; key != "" {
+			out[id] = key
 		}
-		return nil
-	})
+	}
 	return out, err
 }
 

@@ -230,6 +230,13 @@ func fieldValue(raw json.RawMessage) (any, error) {
 	return v, nil
 }
 
+// membered are the writes that bring the members of their item up to date.
+func (w *clmWriter) membered() []*clmItem {
+	return slices.DeleteFunc(w.open(), func(i *clmItem) bool {
+		return !i.write.Reorder && i.write.Verb != providers.WriteCreate && i.doc != nil && !i.made
+	})
+}
+
 // memberIDs finds the documents that members are in the CRM vault, in batches.
 // A member that is not there fails its container.
 func (w *clmWriter) memberIDs(ctx context.Context) error {
@@ -237,7 +244,8 @@ func (w *clmWriter) memberIDs(ctx context.Context) error {
 		return nil
 	}
 	var keys []string
-	for _, i := range w.open() {
+	items := w.membered()
+	for _, i := range items {
 		for _, m := range i.write.Members {
 			keys = append(keys, m.Key)
 		}
@@ -246,7 +254,7 @@ func (w *clmWriter) memberIDs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range w.open() {
+	for _, i := range items {
 		for _, m := range i.write.Members {
 			d := docs[m.Key]
 			if d == nil || d.part != m.Part || !d.owned {
@@ -262,13 +270,6 @@ func (w *clmWriter) memberIDs(ctx context.Context) error {
 // create makes what is not there: CrossLinks and binders have no batch, so
 // many calls are in flight.
 func (w *clmWriter) create(ctx context.Context) error {
-	typ, err := w.v.documentType(ctx, targetOfPart[w.part])
-	if err != nil {
-		return err
-	}
-	if len(typ.Lifecycles) == 0 {
-		return providers.Errorf(providers.Invalid, "the document type %s of the CRM vault has no lifecycle", typ.Name)
-	}
 	var missing []*clmItem
 	for _, i := range w.open() {
 		if i.doc == nil {
@@ -277,6 +278,13 @@ func (w *clmWriter) create(ctx context.Context) error {
 	}
 	if len(missing) == 0 {
 		return nil
+	}
+	typ, err := w.v.documentType(ctx, targetOfPart[w.part])
+	if err != nil {
+		return err
+	}
+	if len(typ.Lifecycles) == 0 {
+		return providers.Errorf(providers.Invalid, "the document type %s of the CRM vault has no lifecycle", typ.Name)
 	}
 	w.parallel(ctx, missing, func(ctx context.Context, i *clmItem) error {
 		fields := vaultapi.Fields{"type__v": typ.Name, "lifecycle__v": typ.Lifecycles[0].Name, "external_id__v": mark(w.scope.Point, w.scope.Source, i.write.Key)}
@@ -425,8 +433,8 @@ func (w *clmWriter) compare(ctx context.Context) error {
 func (w *clmWriter) relate(ctx context.Context) error {
 	var items []*clmItem
 	var sources []string
-	for _, i := range w.open() {
-		if i.write.Reorder || i.write.Verb == providers.WriteCreate && len(i.members) > 0 {
+	for _, i := range w.membered() {
+		if i.write.Reorder || len(i.members) > 0 {
 			items = append(items, i)
 			sources = append(sources, string(i.doc.version.ID))
 		}
@@ -440,8 +448,8 @@ func (w *clmWriter) relate(ctx context.Context) error {
 	err := w.lists(ctx, sources, listed, func(list string) string {
 		return "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = " + vaultapi.Quote(relationShared) + " AND source_doc_id__v CONTAINS " + list
 	}, func(r row) error {
-		existing[edge{r.text("source_doc_id__v"), r.text("target_doc_id__v")}] = vaultapi.ID(r.text("id"))
-		targets.add(r.text("target_doc_id__v"))
+		existing[edge{r.text(sourceDocument), r.text(targetDocument)}] = vaultapi.ID(r.text("id"))
+		targets.add(r.text(targetDocument))
 		return nil
 	})
 	if err != nil {
@@ -495,12 +503,7 @@ func (t *clmTarget) ours(nodes []node) []node {
 // nodes brings the slides of presentations up to date: presentations side by
 // side, the nodes of one in their order.
 func (w *clmWriter) nodes(ctx context.Context) {
-	var items []*clmItem
-	for _, i := range w.open() {
-		if i.write.Reorder || i.write.Verb == providers.WriteCreate {
-			items = append(items, i)
-		}
-	}
+	items := w.membered()
 	rule := vaultapi.SteadyNode
 	if w.latest {
 		rule = vaultapi.CurrentNode

@@ -104,23 +104,26 @@ func TestKindOfApplications(t *testing.T) {
 
 // CLM-7: valid is not past its CRM end date; the last day counts.
 func TestStandings(t *testing.T) {
-	yes, no := []byte("true"), []byte("false")
 	today := start.Format(time.DateOnly)
 	for _, c := range []struct {
 		typ  string
-		row  row
+		row  string
 		want string
 	}{
-		{typePresentation, row{"clm_content__v": yes}, standApproved},
-		{typePresentation, row{"clm_content__v": no}, standUnpublished},
-		{typePresentation, row{}, standUnpublished},
-		{typeSlide, row{}, standApproved}, // goes where a presentation needs it
-		{typeSlide, row{"clm_content__v": no}, standUnpublished},
-		{typePresentation, row{"clm_content__v": yes, "crm_end_date__v": []byte(`"2026-11-02"`)}, standApproved},
-		{typePresentation, row{"clm_content__v": yes, "crm_end_date__v": []byte(`"2026-11-01"`)}, standExpired},
-		{typePresentation, row{"clm_content__v": no, "crm_end_date__v": []byte(`"2026-11-01"`)}, standUnpublished},
+		{typePresentation, `{"clm_content__v":true}`, standApproved},
+		{typePresentation, `{"clm_content__v":false}`, standUnpublished},
+		{typePresentation, `{}`, standUnpublished},
+		{typeSlide, `{}`, standApproved}, // goes where a presentation needs it
+		{typeSlide, `{"clm_content__v":false}`, standUnpublished},
+		{typePresentation, `{"clm_content__v":true,"crm_end_date__v":"2026-11-02"}`, standApproved},
+		{typePresentation, `{"clm_content__v":true,"crm_end_date__v":"2026-11-01"}`, standExpired},
+		{typePresentation, `{"clm_content__v":false,"crm_end_date__v":"2026-11-01"}`, standUnpublished},
 	} {
-		if got := clmStanding(c.typ, c.row, today); got != c.want {
+		var r row
+		if err := r.DecodeRow([]byte(c.row)); err != nil {
+			t.Fatal(err)
+		}
+		if got := clmStanding(c.typ, r, today); got != c.want {
 			t.Errorf("CLM-1: %s %s: %s, want %s", c.typ, c.row, got, c.want)
 		}
 	}

@@ -80,7 +80,7 @@ func membersOf(nodes []node) (members []providers.Member, problem string) {
 // and what else must be known of its documents in batches.
 func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	var sub vaultapi.Sub[node]
-	if raw := r["binder_nodes__sysr"]; !blank(raw) {
+	if raw := r.raw("binder_nodes__sysr"); !blank(raw) {
 		if err := json.Unmarshal(raw, &sub); err != nil {
 			return nil, fmt.Errorf("read the nodes of binder %s: %w", r.text("id"), err)
 		}

@@ -110,7 +110,7 @@ func (t *platformContent) records(ctx context.Context, rows []row) ([]providers.
 			slides = append(slides, r.text("id"))
 		}
 	}
-	uses, err := t.related(ctx, "source_doc_id__v", "target_doc_id__v", slides)
+	uses, err := t.related(ctx, sourceDocument, targetDocument, slides)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func (c *caller) neutralReferences(ctx context.Context, columns []column, rows [
 		}
 		var used ids
 		for _, r := range rows {
-			used.add(r.names(col.key())...)
+			used.add(r.names(col.key)...)
 		}
 		known := map[string]json.RawMessage{}
 		err := c.lists(ctx, used.sorted(), listed, func(list string) string {
@@ -40,7 +40,7 @@ func (c *caller) neutralReferences(ctx context.Context, columns []column, rows [
 			return err
 		}
 		for _, r := range rows {
-			names := r.names(col.key())
+			names := r.names(col.key)
 			if len(names) == 0 {
 				continue
 			}
@@ -57,7 +57,7 @@ func (c *caller) neutralReferences(ctx context.Context, columns []column, rows [
 			if err != nil {
 				return err
 			}
-			r[col.neutralKey()] = raw
+			r[r.at(col.key)].neutral = raw
 		}
 	}
 	return nil

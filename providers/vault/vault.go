@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type vault struct {
 	lifecycles memo[*vaultapi.Lifecycle]
 	values     memo[[]vaultapi.Labelled]
 	accesses   accesses
+	known      countryMemo
 }
 
 // memo keeps answers about a vault's shape, which does not change while a
@@ -119,7 +121,7 @@ func (v *vault) documentFields(ctx context.Context) (vaultapi.DocumentFields, er
 	return v.fields.get("", func() (vaultapi.DocumentFields, error) { return v.reader.DocumentFields(ctx) })
 }
 
-// columns looks up fields of documents. One that does not exist is an error:
+// columns looks up fields of documents, in the order of their names. One that does not exist is an error:
 // the plan has checked them (RULE-3).
 func (v *vault) columns(ctx context.Context, names []string) ([]column, error) {
 	known, err := v.documentFields(ctx)
@@ -135,8 +137,9 @@ func (v *vault) columns(ctx context.Context, names []string) ([]column, error) {
 		if err != nil {
 			return nil, providers.Errorf(providers.Invalid, "vault %d has no document field %s", v.id, n)
 		}
-		list = append(list, column{field: n, typ: f.Type, object: f.ObjectType})
+		list = append(list, newColumn(n, f.Type, f.ObjectType))
 	}
+	slices.SortFunc(list, func(a, b column) int { return strings.Compare(a.field, b.field) })
 	return list, nil
 }
 

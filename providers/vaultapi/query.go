@@ -171,9 +171,18 @@ func QueryPage[T any](ctx context.Context, r *Reader, q string, opts ...QueryOpt
 	return page, nil
 }
 
+// RowDecoder is a row that decodes itself, from JSON that is valid.
+type RowDecoder interface{ DecodeRow([]byte) error }
+
 // decodeRow tells a row that is no JSON (errPage: the page was damaged on its
 // way, try again) from one that is not what the caller expects.
 func decodeRow(row []byte, v any) error {
+	if d, ok := v.(RowDecoder); ok {
+		if !json.Valid(row) {
+			return errPage
+		}
+		return d.DecodeRow(row)
+	}
 	err := json.Unmarshal(row, v)
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
