@@ -115,7 +115,7 @@ func (m *making) gather(context.Context) {
 			continue // remembered so that syncs know what was applied; nothing manages it
 		case typ == nil:
 			m.fail(addr, "", fmt.Sprintf("No provider has the type %q", rec.Type),
-				"The state remembers this object, but no provider that is configured knows its type. Add the provider that made it.")
+				fmt.Sprintf("The state remembers this object, which the provider %s made, and no provider that is configured knows its type. Put the provider's block back into the accord block.", rec.Provider))
 			continue
 		}
 		o := m.objects[addr]

@@ -83,6 +83,11 @@ var explanations = map[string]explanation{
 		"A suppress block takes a known difference out of drift until its day is over. One that matches nothing suppresses nothing, or will hide something else one day.",
 		"Correct its address and attribute, give it a later day, or take it out.",
 	},
+	"PLUGIN": {
+		"a provider that is not built in cannot be used",
+		"A provider from elsewhere is found by its source, and pinned in .accord.lock.hcl by version and checksum. Every command runs a copy whose bytes were checked, and starts nothing where they are not those that were locked. A block type belongs to one provider, and both ends must speak a version of the plugin protocol in common.",
+		"Follow the message: mostly accord init, which chooses what is not chosen yet, or accord init -upgrade, which chooses anew. If bytes changed that nobody meant to change, find out who did.",
+	},
 	"PROMISE": {
 		"the content would not change as it was approved",
 		"A saved plan shows what each run does to each CRM vault. When it is applied the content is looked at again: no vault, no country, no direction (publish or withdraw) may be new, and at most 1 % or 10 more items, whichever is more, may be withdrawn than it showed.",

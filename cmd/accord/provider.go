@@ -2,14 +2,30 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
+	"sync"
+	"time"
 
+	goversion "github.com/hashicorp/go-version"
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner"
 	"accord/providers"
 	"accord/providers/plugin"
+	"accord/providers/plugin/pin"
 	"accord/providers/vault"
 )
 
@@ -24,20 +40,31 @@ func init() {
 	}
 }
 
-func builtins() []string {
-	names := make([]string, 0, len(makers))
-	for name := range makers {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func builtins() []string { return slices.Sorted(maps.Keys(makers)) }
 
 // executable is this program, to be started again.
 var executable = os.Executable
 
+// started is a provider in a process of its own, and what it declares.
+type started struct {
+	*plugin.Plugin
+	schema *schema.Provider
+	named  string // what it calls itself; the schema says what it is called here
+}
+
+// declared asks a provider for its schema, and closes one that gives none.
+func declared(ctx context.Context, p *plugin.Plugin) (*started, error) {
+	sch, err := p.Schema(ctx)
+	if err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return &started{Plugin: p, schema: sch, named: sch.Name}, nil
+}
+
 // startBuiltin starts a built-in provider as a plugin process of this binary.
-func (c *cli) startBuiltin(ctx context.Context, name string) (providers.Provider, error) {
+// It is accord itself, and has accord's environment.
+func (c *cli) startBuiltin(ctx context.Context, name string) (*started, error) {
 	self, err := executable()
 	if err != nil {
 		return nil, err
@@ -46,7 +73,293 @@ func (c *cli) startBuiltin(ctx context.Context, name string) (providers.Provider
 	if err != nil {
 		return nil, fmt.Errorf("start provider %s: %w", name, err)
 	}
-	return veiled{p, &c.veil}, nil
+	s, err := declared(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("ask provider %s for its schema: %w", name, err)
+	}
+	return s, nil
+}
+
+// startCopy starts a provider that is not built in.
+func (c *cli) startCopy(ctx context.Context, p *lang.RequiredProvider, binary *pin.Copy) (*started, error) {
+	opened, err := plugin.Open(ctx, plugin.Command{Name: p.Name, Path: binary.Path, Environ: environ(p), Log: c.logger()})
+	if err != nil {
+		return nil, err
+	}
+	s, err := declared(ctx, opened)
+	if err != nil {
+		return nil, err
+	}
+	s.schema.Name = p.Name // as the configuration and the state call it
+	return s, nil
+}
+
+// common are the environment variables that every program may need: where
+// things are, how to speak, and how to reach the network. They are in capitals.
+var common = strings.Fields(`
+	PATH HOME USER LOGNAME SHELL LANG LANGUAGE LC_ALL LC_CTYPE LC_MESSAGES LC_TIME TZ TMPDIR TMP TEMP
+	XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_HOME XDG_RUNTIME_DIR
+	HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY SSL_CERT_FILE SSL_CERT_DIR
+	SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT USERPROFILE APPDATA LOCALAPPDATA PROGRAMDATA
+	GODEBUG GOTRACEBACK GOMAXPROCS GOMEMLIMIT`)
+
+// environ is what a provider that is not built in is given of the environment:
+// what is common, and what its block names. Credentials of vaults, of the state
+// and of other providers are not for it.
+func environ(p *lang.RequiredProvider) []string {
+	named := func(name string) bool {
+		if runtime.GOOS == "windows" {
+			return slices.ContainsFunc(p.Env, func(n string) bool { return strings.EqualFold(n, name) })
+		}
+		return slices.Contains(p.Env, name)
+	}
+	given := []string{}
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if slices.Contains(common, strings.ToUpper(name)) || named(name) {
+			given = append(given, entry)
+		}
+	}
+	return given
+}
+
+// openProviders starts the providers, all at once, and learns their schemas.
+// Those that are not built in must be the ones that are locked.
+func (w *workspace) openProviders(ctx context.Context) error {
+	names := builtins()
+	var required []lang.RequiredProvider
+	if w.config != nil {
+		required = w.config.Settings.Providers
+	}
+	r, diags := w.registry()
+	if diags.HasErrors() {
+		return w.cli.problems(diags)
+	}
+	all := make([]*started, len(names)+len(required))
+	errs := make([]error, len(names))
+	found := make([]hcl.Diagnostics, len(required))
+	var starting sync.WaitGroup
+	for n, name := range names {
+		starting.Go(func() { all[n], errs[n] = w.cli.startBuiltin(ctx, name) })
+	}
+	for n := range required {
+		starting.Go(func() { all[len(names)+n], found[n] = r.open(ctx, &required[n]) })
+	}
+	starting.Wait()
+	for _, s := range all {
+		if s != nil {
+			w.onClose(s)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if diags = slices.Concat(found...); diags.HasErrors() {
+		return w.cli.pluginProblems(diags)
+	}
+	w.cli.diagnostics(diags)
+	return w.employ(all)
+}
+
+// employ gives providers to the planner.
+func (w *workspace) employ(all []*started) error {
+	w.planner = &planner.Planner{
+		Providers: map[string]providers.Provider{}, Schemas: map[string]*schema.Provider{},
+		Tool: "accord " + Version, Now: time.Now,
+	}
+	var schemas []*schema.Provider
+	for _, s := range all {
+		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = s, s.schema
+		schemas = append(schemas, s.schema)
+	}
+	if w.config == nil {
+		return nil
+	}
+	if diags := w.config.CheckProviders(schemas); diags.HasErrors() {
+		for _, d := range diags {
+			d.Extra = &planner.Problem{Code: codePlugin}
+		}
+		return w.cli.problems(diags)
+	}
+	return nil
+}
+
+// schemas are those of all providers, by name.
+func (w *workspace) schemas() []*schema.Provider {
+	var all []*schema.Provider
+	for _, name := range slices.Sorted(maps.Keys(w.planner.Schemas)) {
+		all = append(all, w.planner.Schemas[name])
+	}
+	return all
+}
+
+// codePlugin is the code of what is wrong with a provider that is not built in.
+const codePlugin = "PLUGIN"
+
+func pluginProblem(at hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at.Ptr(), Extra: &planner.Problem{Code: codePlugin}}
+}
+
+// pluginProblems ends a command that cannot have its providers; where bytes are
+// not those that were locked, as one that was refused.
+func (c *cli) pluginProblems(diags hcl.Diagnostics) error {
+	c.diagnostics(diags)
+	code := exitError
+	for _, d := range diags {
+		var refused *providers.Error
+		if p, ok := d.Extra.(*planner.Problem); ok && errors.As(orNil(p.Err), &refused) && refused.Kind == providers.Refused {
+			code = exitRefused
+		}
+	}
+	return told(code)
+}
+
+func orNil(err *providers.Error) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// registry is where the providers of a configuration are that are not built in.
+type registry struct {
+	cli      *cli
+	folder   string // .accord
+	lock     *pin.Lock
+	waiting  map[string]plugin.Reattach // by the name in the source
+	lockFile string
+}
+
+// registry reads the lock file, and what is waiting to be attached to.
+func (w *workspace) registry() (*registry, hcl.Diagnostics) {
+	r := &registry{cli: w.cli, folder: filepath.Join(w.dir, ".accord"), lockFile: filepath.Join(w.dir, lockFile), lock: &pin.Lock{}}
+	if w.config == nil || len(w.config.Settings.Providers) == 0 {
+		return r, nil
+	}
+	if text := os.Getenv(plugin.ReattachVariable); text != "" {
+		if err := json.Unmarshal([]byte(text), &r.waiting); err != nil {
+			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s is not what a provider prints: %v", plugin.ReattachVariable, err),
+				Detail: "A provider that is started with -debug prints the line to set it with. Or unset it.", Extra: &planner.Problem{Code: codePlugin}}}
+		}
+	}
+	lock, files, diags := pin.ReadLock(r.lockFile)
+	if diags.HasErrors() {
+		w.cli.sources = maps.Clone(w.cli.sources)
+		maps.Copy(w.cli.sources, files)
+		for _, d := range diags {
+			d.Extra = &planner.Problem{Code: codePlugin}
+		}
+		return nil, diags
+	}
+	r.lock = lock
+	return r, nil
+}
+
+// installed is where the binary of a provider is kept, for this system.
+func (r *registry) installed(source addrs.Source, version string) string {
+	return pin.Installed(filepath.Join(r.folder, "providers"), source, version, pin.Platform())
+}
+
+// builtIn refuses a provider that would hide one of accord's own.
+func builtIn(p *lang.RequiredProvider) *hcl.Diagnostic {
+	if makers[p.Name] == nil {
+		return nil
+	}
+	return pluginProblem(p.Range, fmt.Sprintf("The provider %s is built in", p.Name), "Take this block out; or, where it is about another provider, give it another name.")
+}
+
+// open starts a provider as it is locked: the bytes that were checked.
+func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*started, hcl.Diagnostics) {
+	if d := builtIn(p); d != nil {
+		return nil, hcl.Diagnostics{d}
+	}
+	if at, ok := r.waiting[p.Source.Name]; ok {
+		return attach(ctx, p, at)
+	}
+	fail := func(summary, detail string) (*started, hcl.Diagnostics) {
+		return nil, hcl.Diagnostics{pluginProblem(p.SourceRange, summary, detail)}
+	}
+	locked := r.lock.Provider(p.Source)
+	if locked == nil {
+		return fail(fmt.Sprintf("The provider %s is not locked", p.Source), "No version of it has been chosen for this configuration yet. Run: accord init")
+	}
+	if !allows(p, locked.Version) {
+		return nil, hcl.Diagnostics{notAllowed(p, locked)}
+	}
+	sum, ok := locked.Checksums[pin.Platform()]
+	if !ok {
+		return fail(fmt.Sprintf("%s %s is not locked for %s", p.Source, locked.Version, pin.Platform()),
+			fmt.Sprintf("It is locked for %s. Run accord init here, and keep the lock file with the configuration.", strings.Join(locked.Platforms(), ", ")))
+	}
+	binary, err := pin.Take(r.folder, r.installed(p.Source, locked.Version), sum)
+	if err != nil {
+		return nil, hcl.Diagnostics{notTaken(p, locked.Version, err)}
+	}
+	s, err := r.cli.startCopy(ctx, p, binary)
+	if err != nil {
+		_ = binary.Remove()
+		return nil, hcl.Diagnostics{notStarted(p, err)}
+	}
+	binary.Started()
+	return s, nil
+}
+
+// attach connects to a provider that somebody started by hand.
+func attach(ctx context.Context, p *lang.RequiredProvider, at plugin.Reattach) (*started, hcl.Diagnostics) {
+	opened, err := plugin.Attach(ctx, p.Name, at)
+	if err != nil {
+		return nil, hcl.Diagnostics{notStarted(p, err)}
+	}
+	s, err := declared(ctx, opened)
+	if err != nil {
+		return nil, hcl.Diagnostics{notStarted(p, err)}
+	}
+	s.schema.Name = p.Name
+	warning := pluginProblem(p.SourceRange, fmt.Sprintf("The provider %s is the one that waits in process %d", p.Name, at.PID),
+		plugin.ReattachVariable+" says so. It is used as it is: neither its version nor its checksum is held against the lock file.")
+	warning.Severity = hcl.DiagWarning
+	return s, hcl.Diagnostics{warning}
+}
+
+func allows(p *lang.RequiredProvider, text string) bool {
+	v, err := goversion.NewVersion(text)
+	return err == nil && p.Allows(v)
+}
+
+func notAllowed(p *lang.RequiredProvider, locked *pin.Provider) *hcl.Diagnostic {
+	asked := fmt.Sprintf("version = %q", p.Version)
+	if p.Version == "" {
+		asked = "without a version no prerelease is taken, which"
+	}
+	return pluginProblem(p.VersionRange, fmt.Sprintf("%s is locked at %s, and the configuration asks for another version", p.Source, locked.Version),
+		fmt.Sprintf("%s does not allow it. To choose a version that it allows: accord init -upgrade", asked))
+}
+
+// notTaken says why the binary of a provider could not be had.
+func notTaken(p *lang.RequiredProvider, version string, err error) *hcl.Diagnostic {
+	var changed *pin.ChangedError
+	switch {
+	case errors.As(err, &changed):
+		d := pluginProblem(p.SourceRange, fmt.Sprintf("The binary of %s %s is not the one that was locked", p.Source, version),
+			fmt.Sprintf("%s. Nothing of it was started. Get the right one; or, where it was built anew on purpose, lock it again: accord init -upgrade", sentence(changed.Error())))
+		d.Extra = &planner.Problem{Code: codePlugin, Err: providers.Errorf(providers.Refused, "%v", changed)}
+		return d
+	case errors.Is(err, fs.ErrNotExist):
+		return pluginProblem(p.SourceRange, fmt.Sprintf("The binary of %s %s is not here", p.Source, version),
+			"It is locked, but not installed in this folder. Run: accord init")
+	default:
+		return pluginProblem(p.SourceRange, fmt.Sprintf("The binary of %s %s cannot be read: %v", p.Source, version, err),
+			"accord runs a copy of it, which it makes in the folder .accord.")
+	}
+}
+
+// notStarted says why a binary is no provider.
+func notStarted(p *lang.RequiredProvider, err error) *hcl.Diagnostic {
+	d := diagnosticOf(err)
+	if d.Detail == "" {
+		d.Detail = "Is it a provider of accord, and for this system? Its maker may know."
+	}
+	return pluginProblem(p.SourceRange, d.Summary, d.Detail)
 }
 
 func (c *cli) providerCommand() *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/spf13/cobra"
 
+	"accord/lang"
 	"accord/lang/schema"
 )
 
@@ -21,8 +22,8 @@ func (c *cli) schemaCommand() *cobra.Command {
 		Use:   "schema [TYPE]",
 		Short: "Print the reference pages of blocks",
 		Long: `Prints what every block may say: its attributes, their types, and what they mean;
-with TYPE those of one block type. Made from the schemas of the providers, which
-need no configuration.
+with TYPE those of one block type. Made from the schemas of the providers: those that
+are built in, and those that the configuration names, where there is one.
 
 With -json-output it is the JSON Schema (draft 2020-12) of what accord itself prints
 for machines: every line of -json, and the documents of -format=json.`,
@@ -49,14 +50,16 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 		return misused("It is markdown or json.", "There is no format %q of a schema", format)
 	}
 	w := &workspace{cli: c, dir: c.chdir}
+	w.config, _ = lang.Load(c.chdir) // it is asked for because of mistakes, too
+	c.sources = w.config.Files()
 	defer w.Close()
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
 	var all []*schema.Provider
 	found := len(args) == 0
-	for _, name := range builtins() {
-		p := *w.planner.Schemas[name]
+	for _, sch := range w.schemas() {
+		p := *sch
 		if len(args) > 0 {
 			only := func(t schema.Type) bool { return t.Name != args[0] }
 			p.Instances = slices.DeleteFunc(slices.Clone(p.Instances), only)

@@ -16,7 +16,7 @@ import (
 // uiVersion is the version of the lines that -json prints and of the documents
 // of -format=json. What is added raises the minor number; what is taken away
 // or changes its meaning, the major one.
-const uiVersion = "1.1"
+const uiVersion = "1.2"
 
 // lineType declares one type of the lines that -json prints. Every line has
 // @timestamp, @message and type besides.
@@ -121,6 +121,9 @@ var lineTypes = []lineType{
 
 	// the rest
 	{"initialised", "The state is ready.", fields{"providers": []string{}, "serial": uint64(0)}},
+	{"provider_locked", "A provider that is not built in, as it is locked: added, changed (another version), rebuilt (other bytes of the same version), extended (for more systems) or kept.", fields{
+		"name": "", "source": "", "version": "", "checksums": map[string]string{}, "change": ""}},
+	{"provider_unlocked", "A provider that the configuration names no more.", fields{"source": "", "version": ""}},
 	{"validated", "The configuration is valid.", fields{"valid": true, "resources": 0, "instances": 0}},
 	{"formatted", "A file is, or with -check would be, laid out anew.", fields{"file": "", "written": false, "diff?": ""}},
 	{"value", "The answer to an expression.", fields{"known": false, "sensitive": false, "value?": json.RawMessage{}}},

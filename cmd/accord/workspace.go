@@ -76,34 +76,9 @@ func (w *workspace) Close() {
 
 func (w *workspace) onClose(c io.Closer) { w.closers = append(w.closers, c.Close) }
 
-// openProviders starts the providers and learns their schemas.
-func (w *workspace) openProviders(ctx context.Context) error {
-	w.planner = &planner.Planner{
-		Providers: map[string]providers.Provider{}, Schemas: map[string]*schema.Provider{},
-		Tool: "accord " + Version, Now: time.Now,
-	}
-	for _, name := range builtins() {
-		p, err := w.cli.startBuiltin(ctx, name)
-		if err != nil {
-			return err
-		}
-		w.onClose(p)
-		sch, err := p.Schema(ctx)
-		if err != nil {
-			return fmt.Errorf("ask provider %s for its schema: %w", name, err)
-		}
-		w.planner.Providers[name], w.planner.Schemas[name] = p, sch
-	}
-	return nil
-}
-
 // evaluate settles what the files want, and has the providers check it.
 func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, error) {
-	var schemas []*schema.Provider
-	for _, name := range builtins() {
-		schemas = append(schemas, w.planner.Schemas[name])
-	}
-	desired, diags := w.config.Evaluate(schemas, lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
+	desired, diags := w.config.Evaluate(w.schemas(), lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
 	w.cli.sources = w.config.Files()
 	w.desired = desired
 	diags = w.planner.Validate(ctx, desired, diags)
