@@ -100,8 +100,9 @@ type Watch struct {
 // point is what this process knows of one sync.
 type point struct {
 	busy    bool
-	asked   bool // someone wants a run
-	failed  int  // runs in a row
+	asked   bool          // someone wants a run
+	met     *syncer.Sight // what its last run, which came to its end, was told of
+	failed  int           // runs in a row
 	backoff time.Time
 	turn    turn
 	task    syncer.Task
@@ -122,9 +123,8 @@ func sourceOf(s *providers.Sync) source {
 	return source{s.Source.Instance, s.Source.Stream, string(s.Source.Scope)}
 }
 
-// sight is what was last seen of a source, and handed to a run.
+// sight is how looking at a source went.
 type sight struct {
-	met     *syncer.Sight // all of it was read by a run
 	failed  int
 	backoff time.Time
 	err     error
@@ -210,8 +210,7 @@ func (w *Watch) once(ctx context.Context) {
 		w.lookErr = nil
 	}
 	w.mu.Unlock()
-	news := w.peek(ctx, tasks)
-	w.start(ctx, tasks, news)
+	w.start(ctx, tasks, w.peek(ctx, tasks))
 }
 
 // look returns what was applied; nil where that is not known.
@@ -297,8 +296,8 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 	return tasks, nil
 }
 
-// peek looks at every source once, for all of its points, and says which hold
-// something new.
+// peek looks at every source once, for all of its points, and returns what it
+// saw of each.
 func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*syncer.Sight {
 	bySource := map[source][]syncer.Task{}
 	for _, t := range tasks {
@@ -312,7 +311,7 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 		}
 	}
 	var mu sync.Mutex
-	news := map[source]*syncer.Sight{}
+	seen := map[source]*syncer.Sight{}
 	var group graph.Group
 	for k, of := range bySource {
 		w.mu.Lock()
@@ -322,7 +321,6 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 			w.sights[k] = s
 		}
 		waits := w.opts.Now().Before(s.backoff)
-		met := s.met
 		w.mu.Unlock()
 		if waits {
 			continue
@@ -334,10 +332,10 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 			}
 		}
 		group.Go(func() error {
-			seen, err := w.opts.Runner.Peek(ctx, of, since)
+			sight, err := w.opts.Runner.Peek(ctx, of, since)
 			w.mu.Lock()
-			if seen != nil {
-				w.calls += seen.Calls
+			if sight != nil {
+				w.calls += sight.Calls
 			}
 			if err != nil && ctx.Err() == nil {
 				s.failed++
@@ -352,21 +350,19 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 				}
 				return nil
 			}
-			if seen.New(met) {
-				mu.Lock()
-				news[k] = seen
-				mu.Unlock()
-			}
+			mu.Lock()
+			seen[k] = sight
+			mu.Unlock()
 			return nil
 		})
 	}
 	_ = group.Wait()
-	return news
+	return seen
 }
 
 // start runs what is due: what belongs together in one call, so that one read
 // serves all targets of a source, and a table runs before who routes by it.
-func (w *Watch) start(ctx context.Context, tasks []syncer.Task, news map[source]*syncer.Sight) {
+func (w *Watch) start(ctx context.Context, tasks []syncer.Task, seen map[source]*syncer.Sight) {
 	now := w.opts.Now()
 	p := pace{retry: w.opts.Retry, quiet: w.opts.Quiet}
 	run := map[addrs.Instance]bool{}
@@ -377,7 +373,9 @@ func (w *Watch) start(ctx context.Context, tasks []syncer.Task, news map[source]
 			continue
 		}
 		pt.task = t
-		pt.turn = due(t.Decision, t.Memory, news[sourceOf(&t.Sync)] != nil || pt.asked, pt.backoff, p, now)
+		sight := seen[sourceOf(&t.Sync)]
+		changed := pt.asked || sight != nil && sight.New(pt.met)
+		pt.turn = due(t.Decision, t.Memory, changed, pt.backoff, p, now)
 		if pt.busy {
 			pt.turn = turn{wait: "it runs"}
 		}
@@ -405,7 +403,7 @@ func (w *Watch) start(ctx context.Context, tasks []syncer.Task, news map[source]
 	w.mu.Unlock()
 	for _, g := range groups {
 		w.runs.Go(func() error {
-			w.run(ctx, g, run, news)
+			w.run(ctx, g, run, seen)
 			return nil
 		})
 	}
@@ -490,7 +488,7 @@ func together(tasks []syncer.Task, run map[addrs.Instance]bool) [][]syncer.Task 
 }
 
 // run is one call of the syncer and what is learned from it.
-func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.Instance]bool, news map[source]*syncer.Sight) {
+func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.Instance]bool, seen map[source]*syncer.Sight) {
 	defer w.Wake()
 	began := w.opts.Now()
 	var outcomes []syncer.Outcome
@@ -505,12 +503,6 @@ func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.I
 	}()
 	outcomes = w.opts.Runner.Run(ctx, tasks)
 	w.mu.Lock()
-	whole := map[source]bool{} // every point of it came to its end
-	for _, t := range tasks {
-		if t.Decision.Mode != syncer.None {
-			whole[sourceOf(&t.Sync)] = true
-		}
-	}
 	for i := range outcomes {
 		o := &outcomes[i]
 		p := w.points[o.Addr]
@@ -525,23 +517,18 @@ func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.I
 		switch o.Status {
 		case syncer.Clean, syncer.Faulty, syncer.Skipped:
 			p.failed, p.backoff = 0, time.Time{}
+			if sight := seen[sourceOf(&p.task.Sync)]; sight != nil {
+				p.met = sight
+			}
 		case syncer.Locked, syncer.Interrupted:
-			whole[sourceOf(&p.task.Sync)] = false
 		case syncer.Refused:
 			// Nothing changes by itself: a limit is lifted by an apply.
 			p.failed++
 			p.backoff = w.opts.Now().Add(mostBackoff)
-			whole[sourceOf(&p.task.Sync)] = false
 		default:
 			p.failed++
 			p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
-			whole[sourceOf(&p.task.Sync)] = false
 			w.stale = true
-		}
-	}
-	for k, ended := range whole {
-		if s := w.sights[k]; ended && s != nil && news[k] != nil {
-			s.met = news[k]
 		}
 	}
 	w.mu.Unlock()

@@ -242,6 +242,33 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
+// What changed while a vault suffered reaches it when it is well again, also
+// where the change was brought to the others long ago.
+func TestWhatAnIllVaultMissed(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	ill := true
+	s.end = func(t syncer.Task) syncer.Outcome {
+		if ill && t.Sync.Addr.Key == "a" {
+			return syncer.Outcome{Status: syncer.Failed, Err: providers.Errorf(providers.Transient, "the vault is ill")}
+		}
+		return syncer.Outcome{Status: syncer.Clean}
+	}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(5 * time.Second) // a fails
+	s.changes["vault.promomats"] = []uint64{1, 2}
+	s.after(time.Second) // b alone has the second change
+	s.ran()
+	ill = false
+	s.after(10 * time.Second)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("after the vault was well again: %s", got)
+	}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("when nothing is new: %s", got)
+	}
+}
+
 func TestBackoffGrowsAndEnds(t *testing.T) {
 	for failed, most := range map[int]time.Duration{0: 0, 1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 7: 5 * time.Minute, 100: 5 * time.Minute} {
 		if got := backoff(failed, 1); got != most {
