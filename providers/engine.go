@@ -35,14 +35,3 @@ type EngineState struct {
 
 	Err *Error `json:"err,omitempty"` // it could not be found out
 }
-
-// Exception is what an engine says of an item that it could not move (ERR-2),
-// or, with Key "", of a whole run (ERR-1).
-type Exception struct {
-	ID      string    `json:"id"`
-	Part    string    `json:"part,omitempty"` // "" where the system does not say
-	Key     string    `json:"key,omitempty"`  // of the source record
-	Title   string    `json:"title,omitempty"`
-	Message string    `json:"message"`
-	At      time.Time `json:"at,omitzero"` // since when
-}

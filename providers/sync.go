@@ -32,6 +32,11 @@ type Sync struct {
 	// tells of it; a run with any is refused, and nothing is transferred.
 	Requires *End `json:"requires,omitempty"`
 
+	// Exceptions is a stream of what cannot be moved, in the point's target
+	// (ERR-4): the fields of each record are an Exception. accord writes its own
+	// there; of another engine's sync it reads them.
+	Exceptions *End `json:"exceptions,omitempty"`
+
 	Policy  Policy           `json:"policy"`
 	LRT     time.Time        `json:"lrt,omitzero"`
 	LSRT    time.Time        `json:"lsrt,omitzero"`

@@ -176,7 +176,10 @@ type Checkpoint struct {
 }
 
 // Item names one thing that a sync moves.
-type Item struct{ Part, Key string }
+type Item struct {
+	Part string `json:"part"`
+	Key  string `json:"key"`
+}
 
 // End is the end of a run.
 type End struct {

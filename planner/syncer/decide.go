@@ -40,6 +40,8 @@ const (
 
 	Changes Reason = "incremental" // CLM-7
 	Retry   Reason = "retry"       // CLM-8, ERR-2
+
+	Reprocess Reason = "reprocess" // ERR-2: someone wants a few items to be tried again, and nothing else
 )
 
 var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
@@ -63,6 +65,8 @@ func (r Reason) Words() string {
 		return "what changed since the last run"
 	case Retry:
 		return "what failed in the last run"
+	case Reprocess:
+		return "what somebody wants to be tried again"
 	default:
 		return string(r)
 	}
@@ -92,6 +96,7 @@ const (
 // Request is what someone asks for.
 type Request struct {
 	Full bool
+	Only []state.Item // ERR-2: these items, and nothing else that is due
 }
 
 // Decision is whether a sync runs, how, and why.
@@ -108,12 +113,13 @@ type Decision struct {
 	Engine string `json:"engine,omitempty"`
 	Asks   bool   `json:"asks,omitempty"`
 
-	Since         time.Time `json:"since,omitzero"`          // Incremental: where the read begins
-	EarliestStart time.Time `json:"earliest_start,omitzero"` // CTRY-7, by our clock; zero: at once
-	HeldBack      string    `json:"held_back,omitempty"`     // CLM-14: a full run waits, and for what
-	Idle          string    `json:"idle,omitempty"`          // Mode None: why
-	FullAt        time.Time `json:"full_at,omitzero"`        // when age alone makes it full; zero: not known
-	At            time.Time `json:"at,omitzero"`             // when this was decided
+	Only          []state.Item `json:"only,omitempty"`          // Incremental: only these items, and what must be seen with them
+	Since         time.Time    `json:"since,omitzero"`          // Incremental: where the read begins
+	EarliestStart time.Time    `json:"earliest_start,omitzero"` // CTRY-7, by our clock; zero: at once
+	HeldBack      string       `json:"held_back,omitempty"`     // CLM-14: a full run waits, and for what
+	Idle          string       `json:"idle,omitempty"`          // Mode None: why
+	FullAt        time.Time    `json:"full_at,omitzero"`        // when age alone makes it full; zero: not known
+	At            time.Time    `json:"at,omitzero"`             // when this was decided
 }
 
 // StepOnly returns what plan and apply make of d: a run with a reason, or none.
@@ -155,6 +161,10 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 		d.FullAt = sync.LSRT.Add(cmp.Or(sync.Policy.FullAfter, fullAfter)).Add(now.Sub(vaultNow))
 	}
 
+	if len(req.Only) > 0 {
+		d.Mode, d.Reasons, d.Only = Incremental, []Reason{Reprocess}, req.Only
+		return d
+	}
 	d.Reasons = fullReasons(sync, memory, req, vaultNow)
 	if held := heldBack(sync, memory, d.Reasons, now); held != "" {
 		d.HeldBack, d.Reasons = held, nil

@@ -185,29 +185,45 @@ func timeOr(t time.Time, none string) string {
 // recordFollowed keeps the exceptions of the run as what failed in it.
 func (j *job) recordFollowed(ctx context.Context, clean bool) error {
 	j.faulty = !clean
-	after := j.followed.After
-	var failed []Failure
-	for _, x := range after.Exceptions {
-		key := x.Key
-		if key == "" {
-			key = "exception " + x.ID
+	j.failures = j.followed.After.Open
+	var batch []Failure
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
 		}
-		f := Failure{Part: x.Part, Key: key, Title: x.Title, Kind: kindException, Message: x.Message}
-		failed = append(failed, f)
+		err := j.checkpoint(ctx, 0, nil, batch) // of no batch of ours
+		batch = nil
+		return err
+	}
+	add := func(x providers.Exception) error {
+		f := Failure{Part: x.Part, Key: ExceptionKey(x), General: x.General, Title: x.Title, Kind: kindException, Message: x.Message}
 		j.s.emit(ItemFailed{Addr: j.Sync.Addr, Failure: f})
+		if len(j.first) < firstNames {
+			j.first = append(j.first, f)
+		}
+		if batch = append(batch, f); len(batch) < batchSize {
+			return nil
+		}
+		return flush()
 	}
-	j.first, j.failures = failed, after.Open
-	if len(failed) == 0 {
-		return nil
+	if j.Sync.Exceptions == nil { // all that is known
+		for _, x := range j.followed.After.Exceptions {
+			if err := add(x); err != nil {
+				return err
+			}
+		}
+	} else if err := j.s.Exceptions(ctx, j.Sync, add); err != nil {
+		return err
 	}
-	return j.checkpoint(ctx, 0, nil, failed) // of no batch of ours
+	return flush()
 }
 
 // endFollowed is end for a run that was followed: LRT and LSRT are the
 // engine's, and are only remembered.
-func (j *job) endFollowed() state.End {
+func (j *job) endFollowed(ctx context.Context) state.End {
 	end := state.End{At: j.s.opts.Now()}
 	if j.err != nil {
+		j.general(ctx, j.err)
 		end.Outcome, end.Message = state.Failed, j.err.Error()
 		if statusOf(j.err) == Interrupted {
 			end.Outcome, end.Message = state.Interrupted, "it was stopped"

@@ -71,6 +71,7 @@ func (j *journal) Memory(_ context.Context, sync addrs.Instance) (m state.Memory
 		m = j.memory[sync]
 		m.Inputs = maps.Clone(m.Inputs)
 		m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
+		m.Failures = 0
 		for _, f := range j.failures[sync] {
 			if !f.General {
 				m.Failures++

@@ -171,11 +171,12 @@ func groups(jobs []*job) [][]*job {
 		instance      addrs.Instance
 		stream, scope string
 		mode          Mode
+		narrow        bool
 	}
 	index := make(map[key]int)
 	var groups [][]*job
 	for _, j := range jobs {
-		k := key{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode}
+		k := key{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode, len(j.Decision.Only) > 0}
 		i, ok := index[k]
 		if !ok {
 			i = len(groups)

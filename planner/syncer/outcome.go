@@ -53,6 +53,10 @@ type Failure struct {
 	Kind    string         `json:"kind"` // of a providers.Error, or "exception" (CLM-12), or "held": by a container that failed
 	Message string         `json:"message"`
 	Cause   addrs.Instance `json:"cause,omitzero"` // the block whose change would help
+
+	General bool              `json:"general,omitempty"` // ERR-1: of the whole run; Part is "", Key names its kind
+	Routes  []string          `json:"routes,omitempty"`
+	Groups  map[string]string `json:"groups,omitempty"`
 }
 
 // Kinds of failures that no provider answered with.
@@ -61,8 +65,15 @@ const (
 	kindHeld      = "held"
 )
 
+// failed is that a change could not be made.
+func (c *Change) failed(kind, message string) Failure {
+	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kind, Message: message, Routes: c.Routes, Groups: c.Groups}
+}
+
 func failureOf(c *Change, err *providers.Error) Failure {
-	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: string(err.Kind), Message: err.Error(), Cause: err.Addr}
+	f := c.failed(string(err.Kind), err.Error())
+	f.Cause = err.Addr
+	return f
 }
 
 func (j *job) outcome() Outcome {

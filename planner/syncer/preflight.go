@@ -1,13 +1,16 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"accord/lang/addrs"
 	"accord/providers"
+	"accord/state"
 )
 
 // preflight reads what keeps a run from being made. A run with anything is
@@ -30,6 +33,9 @@ func (s *Syncer) preflight(ctx context.Context, j *job, byAddr map[addrs.Instanc
 	}
 	j.ran, j.status = true, Refused
 	err = blocked(j.obstacles)
+	if unsaid := s.recordBlocked(ctx, j, err); unsaid != nil {
+		err = errors.Join(err, fmt.Errorf("recording that %s was refused: %w", j.Sync.Addr, unsaid))
+	}
 	o := j.outcome()
 	o.Err = err
 	s.emit(Finished{Addr: j.Sync.Addr, Outcome: &o})
@@ -54,4 +60,29 @@ func blocked(obstacles []providers.Diagnostic) error {
 	}
 	e := &providers.Error{Kind: providers.Refused, Op: "nothing was transferred", Addr: obstacles[0].Addr, Message: obstacles[0].Code + ": " + strings.Join(what, ". "), Advice: strings.Join(advice, "\n")}
 	return e
+}
+
+// recordBlocked keeps a run that was refused as one that failed, and why
+// (ERR-1). Where someone else runs the sync, it is theirs to say.
+func (s *Syncer) recordBlocked(ctx context.Context, j *job, why error) error {
+	journal := s.opts.Journal
+	if journal == nil || j.Decision.Mode == None {
+		return nil
+	}
+	lease, err := journal.Acquire(ctx, j.Sync.Addr, cmp.Or(s.opts.Operation, "sync"), leaseFor)
+	var held *state.LeasedError
+	if errors.As(err, &held) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	j.run = newRun(s, lease)
+	if err = journal.Begin(ctx, j.beginning()); err == nil {
+		j.general(ctx, why)
+		_, err = journal.End(ctx, j.run.id, state.End{Outcome: state.Failed, At: s.opts.Now(), Message: why.Error()})
+	}
+	j.run = nil
+	return errors.Join(err, journal.Release(ctx, lease))
 }

@@ -255,7 +255,15 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 		return nil
 	}
 	for _, j := range p.jobs {
+		for _, item := range j.Decision.Only {
+			if err := add(item.Part, item.Key); err != nil {
+				return nil, err
+			}
+		}
 		for f, err := range journal.Failures(ctx, j.Sync.Addr) {
+			if len(j.Decision.Only) > 0 {
+				break
+			}
 			if err == nil {
 				err = add(f.Part, f.Key)
 			}

@@ -62,7 +62,7 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 		return fmt.Errorf("taking the lease of %s: %w", addr, err)
 	}
 	failpoint.Reach(failpoint.LeaseTaken)
-	r := &run{id: strings.ToLower(rand.Text()[:12]), started: s.opts.Now(), lease: lease, quit: make(chan struct{})}
+	r := newRun(s, lease)
 	release := func(err error) error {
 		return errors.Join(err, journal.Release(context.WithoutCancel(ctx), lease))
 	}
@@ -92,6 +92,18 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 	go r.renew(journal)
 	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
 	return s.settle(ctx, j)
+}
+
+func newRun(s *Syncer, lease state.Lease) *run {
+	return &run{id: strings.ToLower(rand.Text()[:12]), started: s.opts.Now(), lease: lease, quit: make(chan struct{})}
+}
+
+// beginning is the run of a job, as it is recorded first.
+func (j *job) beginning() state.Run {
+	return state.Run{
+		ID: j.run.id, Sync: j.Sync.Addr, Mode: string(j.Decision.Mode), Reasons: texts(j.Decision.Reasons),
+		Fence: j.run.lease.Fence, Started: j.run.started,
+	}
 }
 
 // serving is the operation of whoever runs points all the time, each for a
@@ -212,15 +224,16 @@ func (j *job) intend(ctx context.Context, batches ...state.Batch) error {
 }
 
 // checkpoint records what came of a batch.
-func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure) error {
-	c := state.Checkpoint{Seq: seq, Counts: counts}
+func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure, resolved ...state.Item) error {
+	c := state.Checkpoint{Seq: seq, Counts: counts, Resolved: resolved}
 	for _, f := range failed {
-		c.Failed = append(c.Failed, state.Failure{Part: f.Part, Key: f.Key, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause})
+		c.Failed = append(c.Failed, state.Failure{
+			Part: f.Part, Key: f.Key, General: f.General, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause, Routes: f.Routes, Groups: f.Groups,
+		})
 	}
 	if err := j.s.opts.Journal.Checkpoint(ctx, j.run.id, c); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
 	}
-	failpoint.Reach(failpoint.BatchRecorded)
 	return nil
 }
 
@@ -239,7 +252,7 @@ func (j *job) finish(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	end := state.End{}
 	if j.Sync.Engine == providers.EnginePlatform {
-		end = j.endFollowed()
+		end = j.endFollowed(ctx)
 	} else {
 		end = j.end(ctx)
 	}
@@ -278,24 +291,17 @@ func statusOf(err error) Status {
 }
 
 // end says how a run ended. One that came to its end has told so to the system
-// that keeps LRT and LSRT (CLM-8), before the journal forgets what is owed.
+// that keeps LRT and LSRT (CLM-8), and to the one that keeps exceptions (ERR-4),
+// before the journal forgets what is owed.
 func (j *job) end(ctx context.Context) state.End {
 	end := state.End{At: j.s.opts.Now()}
-	failed := j.failures
 	if j.err == nil {
-		clean := failed == 0 && j.withheld == ""
-		started := j.vaultTime(j.run.started)
-		p, _, err := j.s.stream(j.Sync.Target)
-		if err == nil {
-			err = p.Finish(ctx, providers.Run{Sync: j.Sync, ID: j.run.id, Started: started, Clean: clean, Failed: failed})
-		}
-		if err != nil {
-			j.err = fmt.Errorf("recording the run times of %s: %w", j.Sync.Addr, err)
-		} else {
-			j.remembering(&end, started, clean, failed)
-			return end
-		}
+		j.err = j.conclude(ctx, &end)
 	}
+	if j.err == nil {
+		return end
+	}
+	j.general(ctx, j.err)
 	end.Outcome, end.Message = state.Failed, j.err.Error()
 	if statusOf(j.err) == Interrupted {
 		end.Outcome, end.Message = state.Interrupted, "it was stopped"
@@ -303,17 +309,62 @@ func (j *job) end(ctx context.Context) state.End {
 	return end
 }
 
-// remembering fills in what a run that came to its end leaves to the next.
+// conclude is the end of a run that came to its end.
+func (j *job) conclude(ctx context.Context, end *state.End) error {
+	if err := j.retried(ctx); err != nil {
+		return err
+	}
+	if err := j.tell(ctx, true); err != nil {
+		return err
+	}
+	clean := j.failures == 0 && j.withheld == "" && len(j.Decision.Only) == 0
+	started := j.vaultTime(j.run.started)
+	p, _, err := j.s.stream(j.Sync.Target)
+	if err == nil {
+		err = p.Finish(ctx, providers.Run{Sync: j.Sync, ID: j.run.id, Started: started, Clean: clean, Failed: j.failures})
+	}
+	if err != nil {
+		return fmt.Errorf("recording the run times of %s: %w", j.Sync.Addr, err)
+	}
+	j.remembering(end, started, clean, j.failures)
+	return nil
+}
+
+// retried resolves what a run was asked to try again, and that did not fail in it.
+func (j *job) retried(ctx context.Context) error {
+	if len(j.Decision.Only) == 0 {
+		return nil
+	}
+	failed := map[state.Item]bool{}
+	for f, err := range j.s.opts.Journal.Failures(ctx, j.Sync.Addr) {
+		if err != nil {
+			return fmt.Errorf("reading what fails: %w", err)
+		}
+		if f.Run == j.run.id {
+			failed[state.Item{Part: f.Part, Key: f.Key}] = true
+		}
+	}
+	var resolved []state.Item
+	for _, item := range j.Decision.Only {
+		if !failed[item] {
+			resolved = append(resolved, item)
+		}
+	}
+	return j.checkpoint(ctx, 0, nil, nil, resolved...)
+}
+
+// remembering fills in what a run that came to its end leaves to the next. One
+// that looked at a few items only leaves everything but LRT as it was.
 func (j *job) remembering(end *state.End, started time.Time, clean bool, failed int) {
-	full := j.Decision.Mode == Full
+	full, all := j.Decision.Mode == Full, len(j.Decision.Only) == 0
 	m := j.run.memory
-	if !j.horizon.IsZero() {
+	if !j.horizon.IsZero() && all {
 		m.Horizon = j.horizon
 		if full {
 			m.HorizonFull = j.horizon
 		}
 	}
-	if full || len(m.Inputs) == 0 {
+	if full || all && len(m.Inputs) == 0 {
 		m.Inputs = maps.Clone(j.Sync.Inputs)
 		if m.Inputs == nil {
 			m.Inputs = make(map[string]string)
@@ -323,15 +374,17 @@ func (j *job) remembering(end *state.End, started time.Time, clean bool, failed 
 			m.Inputs[inputWithheld] = j.withheld
 		}
 	}
-	m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
 	m.LastStart, m.LastSuccess = started, j.Sync.LSRT
 	if clean {
 		m.LastSuccess = started
 	}
-	m.Errors = failed
-	end.Memory, end.Sweep = &m, true
+	if all {
+		m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
+		m.Errors = failed
+	}
+	end.Memory, end.Sweep = &m, all
 	end.Outcome = state.Faulty
-	if clean {
+	if clean || !all && failed == 0 {
 		end.Outcome = state.Clean
 	}
 	if full {

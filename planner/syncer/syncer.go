@@ -16,6 +16,7 @@
 //	check.go    limits, and what a plan promised; pure
 //	write.go    the changes, in phases and batches
 //	record.go   lease, journal, Finish
+//	exceptions.go what fails, as records where the target keeps them
 //	follow.go   instead of all that: a run of the platform's own engine
 //
 // Everything that grows with a library lies in temporary files (spool.go,

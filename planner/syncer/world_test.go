@@ -250,6 +250,16 @@ func (w *world) held(crm string, a addrs.Instance) []string {
 	return lines
 }
 
+// written is how many writes of content there were.
+func (w *world) written() (n int) {
+	for _, c := range w.m.Calls() {
+		if c.Method == "write" && c.What != providertest.StreamExceptions {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *world) north() *providertest.System { return w.m.System("north") }
 
 // standing gives a record a standing.

@@ -121,7 +121,7 @@ func (w *writing) exceptions(ctx context.Context) error {
 		if c.Verb != Exception {
 			continue
 		}
-		batch = append(batch, w.failure(Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kindException, Message: c.Reason}))
+		batch = append(batch, w.failure(c.failed(kindException, c.Reason)))
 		if len(batch) == batchSize {
 			if err := flush(); err != nil {
 				return err
@@ -235,13 +235,15 @@ func (w *writing) hindered(c *Change) *Failure {
 	defer w.mu.Unlock()
 	if c.Verb == Withdrawn {
 		if _, held := w.held[hash(c.Part, c.Key)]; held {
-			return &Failure{Kind: kindHeld, Message: "it stays, since something that holds it could not be written"}
+			f := c.failed(kindHeld, "it stays, since something that holds it could not be written")
+			return &f
 		}
 		return nil
 	}
 	for _, m := range c.members {
 		if _, failed := w.failed[hash(m.Part, m.Key)]; failed {
-			return &Failure{Kind: kindException, Message: fmt.Sprintf("%s %s could not be written", words(m.Part), m.Key)}
+			f := c.failed(kindException, fmt.Sprintf("%s %s could not be written", words(m.Part), m.Key))
+			return &f
 		}
 	}
 	return nil
@@ -249,7 +251,6 @@ func (w *writing) hindered(c *Change) *Failure {
 
 // fail records a change that is not tried.
 func (w *writing) fail(ctx context.Context, q int, c *Change, f Failure) error {
-	f.Part, f.Key, f.Title = c.Part, c.Key, c.Title
 	w.lose(c)
 	w.progress(q, c.Verb, 1, 1)
 	return w.checkpoint(ctx, 0, nil, []Failure{w.failure(f)})
@@ -290,11 +291,17 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []Chang
 		}
 	}
 	w.judge(errs)
+	var settled []state.Item
+	for i, err := range errs {
+		if err == nil && len(w.Decision.Only) > 0 { // this run does not see everything
+			settled = append(settled, state.Item{Part: changes[i].Part, Key: changes[i].Key})
+		}
+	}
 	good := len(changes) - len(failed)
 	w.mu.Lock()
 	w.done.add(verb, good)
 	w.mu.Unlock()
-	if err := w.checkpoint(ctx, seq, map[string]int64{verb: int64(good)}, failed); err != nil {
+	if err := w.checkpoint(ctx, seq, map[string]int64{verb: int64(good)}, failed, settled...); err != nil {
 		return err
 	}
 	w.progress(q, verb, len(changes), len(failed))

@@ -267,11 +267,21 @@ func (s *System) PutForeign(stream string, records ...providers.Record) {
 // Held returns the target items of a feed ("" for what is not ours), by part
 // and key.
 func (s *System) Held(feed string) []Copy {
+	return s.held(func(c *Copy) bool { return c.Feed == feed && c.Stream != StreamExceptions })
+}
+
+// Told returns the exceptions of a feed, those that are open no more included,
+// by part and key.
+func (s *System) Told(feed string) []Copy {
+	return s.held(func(c *Copy) bool { return c.Feed == feed && c.Stream == StreamExceptions })
+}
+
+func (s *System) held(which func(*Copy) bool) []Copy {
 	s.memory.lock()
 	defer s.memory.mu.Unlock()
 	var held []Copy
 	for _, c := range s.Copies {
-		if c.Feed == feed {
+		if which(c) {
 			held = append(held, *c)
 		}
 	}

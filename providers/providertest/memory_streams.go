@@ -35,6 +35,7 @@ const (
 	StreamCountries    = "countries"
 	StreamCopies       = "copies"
 	StreamCountryTable = "country_table" // its withdraw deletes
+	StreamExceptions   = "exceptions"    // what a feed cannot move (ERR-4); only what is open is read
 )
 
 var (
@@ -45,11 +46,14 @@ var (
 	}
 	countryParts = []schema.Part{{Name: "country", Title: "countries", Routed: true}}
 
+	exceptionParts = []schema.Part{{Name: providers.ExceptionMessage, Title: "messages"}, {Name: providers.ExceptionItem, Title: "items"}}
+
 	streams = []schema.Stream{
 		{Name: StreamBooks, Instance: "shelf", Doc: "Books with their pages and pictures.", Parts: bookParts, Ordered: true},
 		{Name: StreamCountries, Instance: "shelf", Doc: "Countries.", Parts: countryParts, Ordered: true},
 		{Name: StreamCopies, Instance: "shelf", Doc: "Copies of books, pages and pictures.", Parts: bookParts, Write: true},
 		{Name: StreamCountryTable, Instance: "shelf", Doc: "The countries a shelf receives.", Parts: countryParts, Write: true},
+		{Name: StreamExceptions, Instance: "shelf", Doc: "What a feed cannot move.", Parts: exceptionParts, Write: true},
 	}
 )
 
@@ -145,6 +149,7 @@ func (f *feedBody) sync(addr addrs.Instance) providers.Sync {
 	case f.Routes == nil:
 		s.Route = providers.Route{All: true}
 	}
+	s.Exceptions = &providers.End{Instance: f.To, Stream: StreamExceptions, Scope: raw}
 	s.Inputs = map[string]string{"filter": digest(f.Routes, f.Lookup), "rules": digest(f.Fields), "variant": digest(f.Variant)}
 	return s
 }
@@ -278,6 +283,9 @@ func (s *System) target(req providers.RecordsRequest) ([]providers.Record, error
 	}
 	var all []*Copy
 	for _, c := range s.Copies {
+		if c.Stream == StreamExceptions && c.Standing != providers.Published {
+			continue
+		}
 		if c.Stream == req.End.Stream && c.Feed == of.Feed && inRange(c.Key, req) {
 			all = append(all, c)
 		}
@@ -461,6 +469,9 @@ func (s *System) writeCopy(stream, feed string, w providers.Write) (id string, s
 	before, _ := json.Marshal(c.Record)
 	c.Title, c.Standing = w.Title, providers.Published
 	c.Fields = patch(c.Fields, w)
+	if stream == StreamExceptions {
+		c.Fields = owned(c.ID, w)
+	}
 	if w.Reorder || w.Verb == providers.WriteCreate {
 		c.Members = w.Members
 	}
@@ -470,6 +481,15 @@ func (s *System) writeCopy(stream, feed string, w providers.Write) (id string, s
 	}
 	c.Modified = s.memory.Now
 	return c.ID, false, nil
+}
+
+// owned is an exception as it is read again.
+func owned(id string, w providers.Write) json.RawMessage {
+	var x providers.Exception
+	_ = json.Unmarshal(w.Fields, &x)
+	x.ID, x.Own, x.General = id, true, w.Part == providers.ExceptionMessage
+	out, _ := json.Marshal(x)
+	return out
 }
 
 // patch sets the fields that changed; of a create, all.

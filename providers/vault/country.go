@@ -120,6 +120,7 @@ func (p *Provider) countryRecords(ctx context.Context, v *vault, req providers.R
 // scope is what narrows the streams of targets, in one JSON object.
 type scope struct {
 	Point  string   `json:"point,omitempty"`  // API name of the point: whose mark (CLM-11)
+	Title  string   `json:"title,omitempty"`  // exceptions: the label of the point
 	Source int64    `json:"source,omitempty"` // clm_content: the content vault's id
 	CRM    int64    `json:"crm,omitempty"`    // connection_country: the CRM vault's id
 	Fields []string `json:"fields,omitempty"` // clm_content: target fields that the rules fill

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"accord/providers"
 	"accord/providers/vaultapi"
@@ -103,64 +102,29 @@ func (p *Provider) engineState(ctx context.Context, e *engineAt, s *providers.En
 	return do(e, s)
 }
 
-// exceptions reads those of the point that are open: items, and messages
-// without any (ERR-1, ERR-2). They are in the point's target vault (ERR-4).
-// What their fields are called is found in the metadata.
+// exceptions counts those of the point that are open, and names the first:
+// items, and messages where there are none (ERR-1, ERR-2). They are in the
+// point's target vault (ERR-4).
 func (e *engineAt) exceptions(ctx context.Context, s *providers.EngineState) error {
-	for _, of := range exceptionObjects {
-		o, err := e.target.object(ctx, of.object)
-		if err != nil {
-			return contractError("find the user exceptions of "+e.target.addr.String(), err)
-		}
-		field := func(labels ...string) string {
-			for _, label := range labels {
-				if f, err := o.FieldByLabel(label); err == nil {
-					return f.Name
-				}
-			}
-			return ""
-		}
-		message, item, status := field("Error Message"), field("Item"), field("Error Status")
-		point := field("Integration Point")
-		if point == "" {
-			if parent := field("Exception Message", "User Exception Message"); parent != "" {
-				point = strings.TrimSuffix(parent, "__sys") + "__sysr.integration_point__sys"
-			}
-		}
-		if point == "" || message == "" {
+	x, err := e.target.exceptionsOf(ctx, e.scope, e.point.ID)
+	if err != nil {
+		return contractError("find the user exceptions of "+e.target.addr.String(), err)
+	}
+	for _, part := range []string{partItem, partMessage} {
+		where := x.where(part)
+		if where == "" {
 			continue // this vault does not tie exceptions to points
 		}
-		columns := []string{"id", "name__v", message, "created_date__v"}
-		where := point + " = " + vaultapi.Quote(e.point.ID)
-		if of.items {
-			if item == "" || status == "" {
-				continue
-			}
-			columns = append(columns, item)
-			where += " AND " + status + " CONTAINS " + vaultapi.QuoteList(openStatuses...)
-		} else {
-			where += " AND status__v = 'active__v'"
-		}
-		rows, err := e.target.caller().page(ctx, fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY id PAGESIZE %d", strings.Join(columns, ", "), o.Name, where, pageRows))
+		page, err := e.target.caller().page(ctx, fmt.Sprintf("%s WHERE %s ORDER BY id PAGESIZE %d", x.selected(part), where, pageRows))
 		if err != nil {
 			return err
 		}
-		if of.items {
-			s.Open += rows.Details.Total
-		} else if s.Open == 0 { // a message without items is one problem
-			s.Open += rows.Details.Total
-		} else {
-			continue
+		if part == partMessage && s.Open > 0 {
+			break // what holds the items
 		}
-		for _, r := range rows.Rows {
-			if len(s.Exceptions) == firstExceptions {
-				break
-			}
-			x := providers.Exception{ID: r.text("id"), Title: r.text("name__v"), Message: r.text(message), At: r.time("created_date__v")}
-			if key := r.text(item); of.items && key != "" {
-				x.Key = keyOf(key)
-			}
-			s.Exceptions = append(s.Exceptions, x)
+		s.Open += page.Details.Total
+		for _, r := range page.Rows[:min(firstExceptions, len(page.Rows))] {
+			s.Exceptions = append(s.Exceptions, x.exception(part, r))
 		}
 	}
 	return nil

@@ -171,15 +171,41 @@ var objectAliases = [][2]string{
 // adminProfiles are security profiles that may do everything.
 var adminProfiles = []string{"system_admin__v", "vault_owner__v"}
 
-// exceptionObjects are the objects of user exceptions, items first: they say
-// more. Their fields are found by label. openStatuses are the error statuses of
-// an item that still fails.
-var exceptionObjects = []struct {
-	object string
-	items  bool
-}{{"exception_item__sys", true}, {"exception_message__sys", false}}
+// exceptionNames are the objects of user exceptions, and their fields: by name,
+// else by label, which is all that sources have of some.
+var exceptionNames = struct {
+	message, item string
+	fields        map[string][]string // ours → name and labels
+}{
+	"exception_message__sys", "exception_item__sys",
+	map[string][]string{
+		"point":     {"integration_point__sys", "Integration Point"},
+		"text":      {"error_message__sys", "Error Message"},
+		"type":      {"error_type__sys", "Error Type"},
+		"processor": {"message_processor__sys", "Message Processor"},
+		"failed":    {"message_items_failed__sys", "Message Items Failed"},
+		"parent":    {"exception_message__sys", "Exception Message", "User Exception Message"},
+		"item":      {"item__sys", "Item"},
+		"data":      {"item_data__sys", "Item Data"},
+		"state":     {"error_status__sys", "Error Status"},
+	},
+}
 
-var openStatuses = []string{"open__sys", "pending__sys"}
+// Values of their picklists, of which a vault may lack some. The error status
+// of an item that still fails is one of openStatuses, or knownStatus once
+// somebody has acknowledged it.
+const (
+	typeOfItems   = "item_processing_error__sys"
+	typeOfGeneral = "message_processing_error__sys"
+
+	openStatus  = "open__sys"
+	knownStatus = "acknowledged__sys"
+	doneStatus  = "resolved__sys"
+
+	labelReprocess = "Reprocess Request" // ERR-1: the action of a message
+)
+
+var openStatuses = []string{openStatus, "pending__sys"}
 
 // features that route by country (CTRY-1): the object type of
 // connection_settings__v that holds the filter, and the record's name.
@@ -208,6 +234,8 @@ const (
 	partCountry      = "country"
 	partReference    = "reference"
 	partObstacle     = "obstacle"
+	partMessage      = providers.ExceptionMessage
+	partItem         = providers.ExceptionItem
 )
 
 // partOfTarget and its inverse: the document type of a part in the CRM vault.

@@ -75,6 +75,17 @@ func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (co
 	read := func(to grants, object string) { to[grant{grantObject, object, "read"}] = true }
 	read(content, objCountry)
 	read(crm, objSettings)
+	told := crm // ERR-4: where what fails is told
+	if point.Name == "clm_country" {
+		told = content
+	}
+	if sync.Engine == providers.EngineAccord {
+		for _, object := range []string{exceptionNames.message, exceptionNames.item} {
+			for _, verb := range []string{"read", "create", "edit"} {
+				told[grant{grantObject, object, verb}] = true
+			}
+		}
+	}
 	if point.Name == "clm_country" {
 		for _, g := range every(grantObject, objConnectionCountry) {
 			content[g] = true

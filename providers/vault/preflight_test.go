@@ -84,7 +84,7 @@ func TestPreflightOfLogin(t *testing.T) {
 	if len(found) != 1 || found[0].Code != "PERM-5" || found[0].Severity != providers.SeverityWarning || found[0].Addr != keyed("connection", "crm", "a") {
 		t.Fatalf("PERM-5: %+v", found)
 	}
-	if got, want := found[0].Summary, "The user reader@promomats.dev, as whom accord logs in to vault.promomats, may not: read/create/edit/delete on crm_connection_country__v"; got != want {
+	if got, want := found[0].Summary, "The user reader@promomats.dev, as whom accord logs in to vault.promomats, may not: read/create/edit/delete on crm_connection_country__v, read/create/edit on exception_item__sys, read/create/edit on exception_message__sys"; got != want {
 		t.Errorf("PERM-5:\n%s, want\n%s", got, want)
 	}
 	// CLM only reads the table.

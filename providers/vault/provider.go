@@ -97,6 +97,11 @@ var streams = []schema.Stream{
 		Parts: []schema.Part{{Name: partReference, Title: "references"}},
 	},
 	{
+		Name: streamExceptions, Instance: "vault", Write: true,
+		Doc:   "User exceptions of an integration point that are open (ERR-4): messages, and items below them, of whatever engine.",
+		Parts: []schema.Part{{Name: partMessage, Title: "exception messages"}, {Name: partItem, Title: "exception items"}},
+	},
+	{
 		Name: streamPreflight, Instance: "vault", Ordered: true,
 		Doc:   "What keeps a run from being made: rights that somebody lacks (PERM-5), and a settings record of another vault (CTRY-13).",
 		Parts: []schema.Part{{Name: partObstacle, Title: "obstacles"}},
@@ -107,6 +112,7 @@ var streams = []schema.Stream{
 const (
 	streamReference         = "reference"
 	streamPreflight         = "preflight"
+	streamExceptions        = "exceptions"
 	streamCLM               = "clm"
 	streamCLMContent        = "clm_content"
 	streamPlatform          = "platform_content"
@@ -145,6 +151,8 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.countryRecords(ctx, v, req, yield)
 		case streamPreflight:
 			p.obstacles(ctx, v, req, yield)
+		case streamExceptions:
+			p.exceptionRecords(ctx, v, req, yield)
 		case streamReference:
 			p.referenceRecords(ctx, v, req, yield)
 		case streamConnectionCountry:
@@ -156,6 +164,9 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 // Write writes to one of the target streams.
 func (p *Provider) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
 	v, err := p.vault(req.Sync.Target.Instance)
+	if err == nil && req.Sync.Target.Stream == streamExceptions {
+		return p.writeExceptions(ctx, v, req)
+	}
 	if err == nil {
 		err = p.guard(ctx, req.Sync)
 	}

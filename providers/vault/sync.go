@@ -190,6 +190,11 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	} else if err := s.clm(ctx, l, sync, point, filter, names); err != nil {
 		return nil, err
 	}
+	of := scope{Point: l.names.apiName(names.Stem), Title: sync.Title, Source: l.content.id}
+	if point.Name == "clm_country" {
+		of.Source, of.CRM = 0, l.crm.id
+	}
+	sync.Exceptions = &providers.End{Instance: sync.Target.Instance, Stream: streamExceptions, Scope: of.raw()}
 	if flow := integrationByType(names.Integration).Flow; sync.Active && l.forbidden(flow) != "" {
 		sync.Active, sync.Idle = false, "CONN-3: it would move data "+l.forbidden(flow)
 	}

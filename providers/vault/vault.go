@@ -34,6 +34,7 @@ type vault struct {
 	types      memo[*vaultapi.DocumentType]
 	lifecycles memo[*vaultapi.Lifecycle]
 	values     memo[[]vaultapi.Labelled]
+	points     memo[string] // ids of records of points, by API name; "": there is none
 	accesses   accesses
 	known      countryMemo
 }

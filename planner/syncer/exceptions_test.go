@@ -1,0 +1,233 @@
+package syncer_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/providers/providertest"
+	"accord/state"
+)
+
+// told are the exceptions of a feed at its target, a line each.
+func (w *world) told(crm string) []string {
+	w.t.Helper()
+	var lines []string
+	for _, c := range w.m.System(crm).Told(feedName(booksFeed(crm))) {
+		var x providers.Exception
+		if err := json.Unmarshal(c.Fields, &x); err != nil {
+			w.t.Fatalf("%s: %v", c.Fields, err)
+		}
+		lines = append(lines, fmt.Sprintf("%s %s %s: %s", c.Part, c.Key, c.Standing, x.Message))
+	}
+	return lines
+}
+
+func (w *world) wantTold(what string, want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.told("a")); diff != "" {
+		w.t.Fatalf("%s: told (-want +got)\n%s", what, diff)
+	}
+}
+
+// ERR-2, ERR-4: what fails is a record at the target, one for each document,
+// the same one as long as it fails, and deactivated when its cause is gone.
+func TestItemsAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.wantTold("nothing fails")
+	w.m.Pass(time.Hour)
+	w.north().Put(standing(providertest.Picture("x2", "Y"), providertest.StandingObsolete))
+	w.run(w.tasks(syncer.Request{}))
+	w.wantTold("after the run",
+		"item book/b1 published: page Second (p2): picture Y (x2) is obsolete",
+		"item book/b2 published: page Second (p2): picture Y (x2) is obsolete",
+		"message items published: Items that cannot be synced: 2")
+	first := w.told("a")
+	records := len(w.m.System("a").Told(feedName(booksFeed("a"))))
+
+	// Again the same: nothing is written, and nothing is doubled.
+	w.m.Pass(time.Hour)
+	w.m.ResetCalls()
+	w.run(w.tasks(syncer.Request{}))
+	if diff := cmp.Diff(first, w.told("a")); diff != "" || w.m.Count("write") != 0 {
+		t.Errorf("%d writes, (-before +after)\n%s", w.m.Count("write"), diff)
+	}
+
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Picture("x2", "New Y"))
+	w.mustRun(syncer.Request{})
+	for _, line := range w.told("a") {
+		if !strings.Contains(line, " withdrawn: ") {
+			t.Errorf("it is mended, and open: %s", line)
+		}
+	}
+	if n := len(w.m.System("a").Told(feedName(booksFeed("a")))); n != records {
+		t.Errorf("%d records, before %d", n, records)
+	}
+
+	// Once all is well, telling costs no call.
+	w.m.Pass(time.Hour)
+	w.m.ResetCalls()
+	w.mustRun(syncer.Request{})
+	for _, c := range w.m.Calls() {
+		if c.What == providertest.StreamExceptions {
+			t.Errorf("it was asked for: %s", c)
+		}
+	}
+}
+
+// ERR-1, ERR-4: what keeps a run from its end is a message at the target and in
+// the journal; the next run tries again, and clears it.
+func TestGeneralErrorsAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	general := func() (list []state.Failure) {
+		for f, err := range w.journal.Failures(context.Background(), booksFeed("a")) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.General {
+				list = append(list, f)
+			}
+		}
+		return list
+	}
+	w.m.Fault(providertest.Fault{Method: "records", Match: providertest.StreamBooks, Kind: providers.Permission, Times: 1})
+	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Failed {
+		t.Fatalf("%s, %v", o.Status, o.Err)
+	}
+	want := "message permission published: reading books of shelf.north: the shelf was told to fail"
+	w.wantTold("after the failed run", want)
+	if list := general(); len(list) != 1 || list[0].Kind != "permission" || list[0].Part != "" {
+		t.Errorf("in the journal: %+v", list)
+	}
+	w.mustRun(syncer.Request{})
+	w.wantTold("after the next run", strings.Replace(want, "published", "withdrawn", 1))
+	if list := general(); len(list) != 0 {
+		t.Errorf("in the journal: %+v", list)
+	}
+}
+
+// ERR-1: reprocess deactivates a message at once: no run, no full sync, and LRT
+// and LSRT stay as they are.
+func TestDismiss(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.m.Fault(providertest.Fault{Method: "records", Match: providertest.StreamBooks, Kind: providers.Permission, Times: 1})
+	w.run(w.tasks(syncer.Request{}))
+	before := w.syncs()[0]
+	s := w.syncer()
+	defer s.Close()
+	var messages []syncer.Message
+	if err := s.Exceptions(t.Context(), before, func(x providers.Exception) error {
+		messages = append(messages, syncer.Message{ID: x.ID, Key: syncer.ExceptionKey(x), Title: x.Title})
+		return nil
+	}); err != nil || len(messages) != 1 {
+		t.Fatalf("%v, %v", messages, err)
+	}
+	w.m.ResetCalls()
+	if err := s.Dismiss(t.Context(), before, messages); err != nil {
+		t.Fatal(err)
+	}
+	if calls := w.m.Calls(); len(calls) != 1 || calls[0].What != providertest.StreamExceptions {
+		t.Errorf("calls: %v", calls)
+	}
+	for range w.journal.Failures(t.Context(), booksFeed("a")) {
+		t.Error("the journal still has it")
+	}
+	for _, line := range w.told("a") {
+		if strings.Contains(line, "published") {
+			t.Errorf("still open: %s", line)
+		}
+	}
+	after := w.syncs()[0]
+	if !after.LSRT.Equal(before.LSRT) || !after.LRT.Equal(before.LRT) || after.LSRT.IsZero() {
+		t.Errorf("LRT %s → %s, LSRT %s → %s", before.LRT, after.LRT, before.LSRT, after.LSRT)
+	}
+	if d := w.tasks(syncer.Request{})[0].Decision; d.Mode != syncer.Incremental {
+		t.Errorf("it leads to a run: %+v", d)
+	}
+}
+
+// ERR-2: a few items are tried again by a run that looks at nothing else: what
+// changed and what else fails is left to the next run, and so is LSRT.
+func TestReprocess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(
+		providertest.Book("b8", "Eight", []string{"gl"}, "p8"), providertest.Page("p8", "P8"),
+		providertest.Book("b9", "Nine", []string{"gl"}, "p9"), providertest.Page("p9", "P9"))
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b8", Kind: providers.Invalid, Times: 1})
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b9", Kind: providers.Invalid, Times: 2})
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || o.Failed != 2 {
+		t.Fatalf("%s, %v", o.Status, o.Failures)
+	}
+	before, _ := w.journal.Memory(t.Context(), booksFeed("a"))
+	lsrt := w.syncs()[0].LSRT
+
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b3", "Three, changed", []string{"gl"}, "p4"))
+	only := syncer.Request{Only: []state.Item{{Part: "book", Key: "b8"}}}
+	tasks := w.tasks(only)
+	if d := tasks[0].Decision; d.Mode != syncer.Incremental || !d.Has(syncer.Reprocess) || d.Step {
+		t.Fatalf("decision %+v", d)
+	}
+	o := w.run(tasks)[booksFeed("a")]
+	if o.Status != syncer.Clean || o.Done != (syncer.Counts{Added: 1}) {
+		t.Errorf("%s, %+v, %v, %v", o.Status, o.Done, o.Failures, o.Err)
+	}
+	w.wantTold("after one of two",
+		"item book/b8 withdrawn: writing book b8: the shelf was told to fail",
+		"item book/b9 published: writing book b9: the shelf was told to fail",
+		"message items published: Items that cannot be synced: 1")
+	after, _ := w.journal.Memory(t.Context(), booksFeed("a"))
+	if after.Failures != 1 || !after.Horizon.Equal(before.Horizon) || !w.syncs()[0].LSRT.Equal(lsrt) || !after.LastStart.After(before.LastStart) {
+		t.Errorf("before %+v\nafter %+v", before, after)
+	}
+
+	// One that fails again stays, with another attempt.
+	if o := w.run(w.tasks(syncer.Request{Only: []state.Item{{Part: "book", Key: "b9"}}}))[booksFeed("a")]; o.Status != syncer.Faulty || o.Failed != 1 || o.NewFailures != 0 {
+		t.Errorf("%s, %v", o.Status, o.Failures)
+	}
+	w.m.Pass(time.Hour)
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done != (syncer.Counts{Added: 1, Updated: 1}) {
+		t.Errorf("the next run: %+v", o.Done)
+	}
+	if m, _ := w.journal.Memory(t.Context(), booksFeed("a")); m.Failures != 0 {
+		t.Errorf("%d failures", m.Failures)
+	}
+}
+
+// INT-7: of a sync of the platform's engine accord writes no exception.
+func TestPlatformIsToldNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.feed(booksFeed("a"), map[string]any{"engine": "platform"})
+	w.m.Fault(providertest.Fault{Method: "follow", Kind: providers.Permission})
+	if o := w.run(w.tasks(syncer.Request{Full: true}))[booksFeed("a")]; o.Status != syncer.Failed {
+		t.Fatalf("%s, %v", o.Status, o.Err)
+	}
+	w.wantTold("a run of the platform's")
+	if w.m.Count("write") != 0 {
+		t.Error("it was written to")
+	}
+}
