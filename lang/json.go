@@ -11,6 +11,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
+
+	"accord/lang/lower"
 )
 
 const jsonSuffix = ".json"
@@ -18,7 +20,7 @@ const jsonSuffix = ".json"
 // parseFile reads either syntax, by the file's name.
 func parseFile(text []byte, name string) (*hcl.File, hcl.Diagnostics) {
 	if !strings.HasSuffix(name, jsonSuffix) {
-		return hclsyntax.ParseConfig(text, name, hcl.InitialPos)
+		return lower.Parse(text, name)
 	}
 	file, diags := json.Parse(text, name)
 	if file == nil {
@@ -29,25 +31,40 @@ func parseFile(text []byte, name string) (*hcl.File, hcl.Diagnostics) {
 
 // topBlocks are the blocks of a file.
 func topBlocks(file *hcl.File) ([]*hcl.Block, hcl.Diagnostics) {
-	body, ok := file.Body.(*hclsyntax.Body)
-	if !ok {
-		return jsonBlocks(file.Body)
-	}
+	var blocks []*hcl.Block
 	var diags hcl.Diagnostics
-	for _, a := range body.Attributes {
+	attribute := func(a *hcl.Attribute) {
 		diags = append(diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Attribute outside a block",
 			Detail:   fmt.Sprintf("A file holds blocks. A value of your own goes into a locals block: locals { %s = … }.", a.Name),
 			Subject:  a.NameRange.Ptr(),
-			Context:  a.SrcRange.Ptr(),
+			Context:  a.Range.Ptr(),
 		})
 	}
-	blocks := make([]*hcl.Block, len(body.Blocks))
-	for n, b := range body.Blocks {
-		blocks[n] = b.AsHCLBlock()
+	switch body := file.Body.(type) {
+	case *lower.Body:
+		body.Each(attribute, func(b *hcl.Block) { blocks = append(blocks, b) })
+	case *hclsyntax.Body: // with problems
+		for _, a := range body.Attributes {
+			attribute(a.AsHCLAttribute())
+		}
+		for _, b := range body.Blocks {
+			blocks = append(blocks, b.AsHCLBlock())
+		}
+	default:
+		return jsonBlocks(file.Body)
 	}
 	return blocks, diags
+}
+
+// isNative tells native syntax from JSON.
+func isNative(body hcl.Body) bool {
+	switch body.(type) {
+	case *lower.Body, *hclsyntax.Body:
+		return true
+	}
+	return false
 }
 
 // jsonBlocks takes every property of a JSON file as a block type. Those of
@@ -69,7 +86,7 @@ func jsonBlocks(body hcl.Body) ([]*hcl.Block, hcl.Diagnostics) {
 // attributesOf takes a body of attributes of anyone's choice.
 func attributesOf(body hcl.Body) (hcl.Attributes, hcl.Diagnostics) {
 	attributes, diags := body.JustAttributes()
-	if _, ok := body.(*hclsyntax.Body); !ok {
+	if !isNative(body) {
 		diags = append(diags, nativeAll(attributes)...)
 	}
 	return attributes, diags
@@ -126,6 +143,7 @@ func native(expr hcl.Expression) (hclsyntax.Expression, hcl.Diagnostics) {
 // static is an expression that is read, not evaluated: a reference or a type.
 // In JSON it is the text of a string.
 func static(expr hcl.Expression) hcl.Expression {
+	expr = lower.Open(expr)
 	switch x := expr.(type) {
 	case *hclsyntax.TemplateWrapExpr:
 		return x.Wrapped

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"accord/lang/addrs"
+	"accord/lang/lower"
 	"accord/lang/schema"
 )
 
@@ -144,7 +145,7 @@ func (s *search) inside(expr hcl.Expression, steps []string) (hcl.Range, bool) {
 	if s.depth++; s.depth > 32 {
 		return hcl.Range{}, false
 	}
-	switch x := expr.(type) {
+	switch x := lower.Open(expr).(type) {
 	case *hclsyntax.ParenthesesExpr:
 		return s.find(x.Expression, steps)
 	case *hclsyntax.FunctionCallExpr:

@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"accord/lang/addrs"
+	"accord/lang/lower"
 )
 
 // mention is a place where an expression names something outside itself:
@@ -32,6 +33,12 @@ func (m *mention) block() addrs.Block { return addrs.Block{Type: m.root, Name: m
 // mentions finds all an expression names, those of its own for-loops aside, and
 // the functions it calls.
 func mentions(expr hcl.Expression) ([]mention, []*hclsyntax.FunctionCallExpr) {
+	if e, ok := expr.(*lower.Expression); ok {
+		if e.IsLiteral() {
+			return nil, nil
+		}
+		expr = e.Syntax()
+	}
 	switch x := expr.(type) {
 	case *hclsyntax.LiteralValueExpr:
 		return nil, nil
@@ -492,7 +499,7 @@ func (e *evaluator) parseReference(expr hcl.Expression, allowed []string, s sigh
 // isInstance reports whether an expression has the form of one instance, or of
 // an attribute of one.
 func isInstance(expr hcl.Expression) bool {
-	switch x := expr.(type) {
+	switch x := lower.Open(expr).(type) {
 	case *hclsyntax.ScopeTraversalExpr:
 		m := mentionOf(x.Traversal)
 		steps := len(m.rest)

@@ -7,14 +7,18 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"accord/lang/addrs"
+	"accord/lang/lower"
 )
 
 // Sound lists the instances and resources in whose blocks no error lies, nor
 // in those of what they depend on: what a provider may still be asked about,
 // so that all mistakes are told at once.
 func (d *Desired) Sound(diags hcl.Diagnostics) []*Resource {
-	faulty := map[addrs.Instance]bool{}
 	all := slices.Concat(d.Instances, d.Resources)
+	if !diags.HasErrors() {
+		return all
+	}
+	faulty := map[addrs.Instance]bool{}
 	for _, r := range all {
 		faulty[r.Addr] = slices.ContainsFunc(diags, r.holds)
 	}
@@ -31,7 +35,14 @@ func (d *Desired) Sound(diags hcl.Diagnostics) []*Resource {
 
 // holds reports whether an error lies in r's block.
 func (r *Resource) holds(diag *hcl.Diagnostic) bool {
-	body, ok := r.decl.block.Body.(*hclsyntax.Body)
-	return ok && diag.Severity == hcl.DiagError && diag.Subject != nil && diag.Subject.Filename == r.Range.Filename &&
-		r.Range.Start.Line <= diag.Subject.Start.Line && diag.Subject.Start.Line <= body.SrcRange.End.Line
+	if diag.Severity != hcl.DiagError || diag.Subject == nil || diag.Subject.Filename != r.Range.Filename || diag.Subject.Start.Line < r.Range.Start.Line {
+		return false
+	}
+	switch body := r.decl.block.Body.(type) {
+	case *lower.Body:
+		return diag.Subject.Start.Line <= body.Range().End.Line
+	case *hclsyntax.Body:
+		return diag.Subject.Start.Line <= body.SrcRange.End.Line
+	}
+	return false
 }

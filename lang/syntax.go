@@ -5,11 +5,19 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"accord/lang/lower"
 )
 
 // contentOf takes a body apart as its schema says, and reports what the schema
 // does not name. The content is never nil.
 func contentOf(body hcl.Body, schema *hcl.BodySchema) (*hcl.BodyContent, hcl.Diagnostics) {
+	if lowered, ok := body.(*lower.Body); ok {
+		if content, ok := lowered.Fits(schema); ok {
+			return content, nil
+		}
+		body = lowered.Syntax()
+	}
 	native, ok := body.(*hclsyntax.Body)
 	if !ok {
 		content, diags := body.Content(schema)
