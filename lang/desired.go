@@ -106,8 +106,16 @@ func (r *Resource) Resolve(known map[addrs.Instance]Object) (Object, hcl.Diagnos
 
 // evaluate fills r in.
 func (r *Resource) evaluate() hcl.Diagnostics {
+	var problems hcl.Diagnostics
+	if r.decl.body == nil {
+		problems = r.evaluator.bindOne(r.decl)
+	}
 	ev := r.evaluation(nil)
+	ev.report(problems...)
 	r.Object = ev.object(r.decl.body)
+	if r.decl.single() && len(r.decl.mentions) == 0 {
+		r.decl.body = nil // nothing will make it another one
+	}
 	r.IgnoreChanges = r.decl.ignore
 	if p := r.decl.protect; p != nil {
 		on, _, diags := decide(p, ev.early)

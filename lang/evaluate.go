@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"accord/lang/addrs"
+	"accord/lang/lower"
 	"accord/lang/schema"
 )
 
@@ -174,7 +175,7 @@ type decl struct {
 	dependsOn                 []mention
 	ignore                    []addrs.Path
 
-	body     *body
+	body     *body     // nil before it is bound, and once it is no longer needed
 	mentions []mention // of other blocks, whose values the body reads
 
 	conditions []*condition // preconditions, then postconditions
@@ -232,7 +233,9 @@ func (e *evaluator) declare() {
 // read takes the meta-arguments out of the block.
 func (d *decl) read() hcl.Diagnostics {
 	content, diags := contentOf(d.block.Body, d.typ.body.top)
-	d.content = content
+	if _, lowered := d.block.Body.(*lower.Body); !lowered {
+		d.content = content // else it is cheap to have again
+	}
 	d.forEach = content.Attributes["for_each"]
 	d.enabled = content.Attributes["enabled"]
 	diags = append(diags, d.readDependsOn(content.Attributes["depends_on"])...)
@@ -525,44 +528,70 @@ func (e *evaluator) inherit() {
 	e.after = slices.Concat(e.parent.after, ev.dependencies())
 }
 
-// bind holds every body against its schema.
+// bind holds every body against its schema, but for those that are bound when
+// their only instance is evaluated.
 func (e *evaluator) bind() {
 	problems := make([]hcl.Diagnostics, len(e.order))
 	parallel(len(e.order), func(n int) {
-		d := e.order[n]
-		s := sight{what: d.block.Type + "." + d.block.Labels[0], each: d.forEach != nil, blocks: !d.typ.instance}
-		if d.typ.instance {
-			s.what = capital(article(d.addr.Type))
+		if d := e.order[n]; !d.single() {
+			problems[n] = e.bindOne(d)
 		}
-		b := &binder{evaluator: e, sight: s}
-		d.body = b.bind(d.content, d.typ.body, d.block.DefRange)
-		d.mentions = b.read
-		for _, c := range d.conditions {
-			own := s
-			own.self = d.typ
-			b.diags = append(b.diags, c.bind(e, own)...)
-		}
-		d.dependsOn = slices.DeleteFunc(d.dependsOn, func(m mention) bool {
-			diags := e.checkMentions([]mention{m}, s)
-			if m.key != nil {
-				_, more := e.check(m.key, s)
-				diags = append(diags, more...)
-			}
-			b.diags = append(b.diags, diags...)
-			return diags.HasErrors()
-		})
-		if d.protect != nil {
-			_, diags := e.check(d.protect.Expr, sight{what: "The protection of a block", each: s.each})
-			b.diags = append(b.diags, diags...)
-			if diags.HasErrors() {
-				d.protect = nil
-			}
-		}
-		problems[n] = b.diags
 	})
 	for _, diags := range problems {
 		e.report(diags...)
 	}
+}
+
+// single reports whether d has one instance and no for_each.
+func (d *decl) single() bool { return d.forEach == nil && len(d.instances) == 1 }
+
+func (e *evaluator) bindOne(d *decl) hcl.Diagnostics {
+	b := e.binder(d)
+	content := d.content
+	if content == nil {
+		content, _ = contentOf(d.block.Body, d.typ.body.top)
+	}
+	d.body, d.content = b.bind(content, d.typ.body, d.block.DefRange), nil
+	d.mentions = b.read
+	for _, c := range d.conditions {
+		own := b.sight
+		own.self = d.typ
+		b.diags = append(b.diags, c.bind(e, own)...)
+	}
+	d.dependsOn = slices.DeleteFunc(d.dependsOn, func(m mention) bool {
+		diags := e.checkMentions([]mention{m}, b.sight)
+		if m.key != nil {
+			_, more := e.check(m.key, b.sight)
+			diags = append(diags, more...)
+		}
+		b.diags = append(b.diags, diags...)
+		return diags.HasErrors()
+	})
+	if d.protect != nil {
+		_, diags := e.check(d.protect.Expr, sight{what: "The protection of a block", each: b.sight.each})
+		b.diags = append(b.diags, diags...)
+		if diags.HasErrors() {
+			d.protect = nil
+		}
+	}
+	return b.diags
+}
+
+func (e *evaluator) binder(d *decl) *binder {
+	s := sight{what: d.block.Type + "." + d.block.Labels[0], each: d.forEach != nil, blocks: !d.typ.instance}
+	if d.typ.instance {
+		s.what = capital(article(d.addr.Type))
+	}
+	return &binder{evaluator: e, sight: s}
+}
+
+// bound is the body of d, bound again where it is not kept.
+func (e *evaluator) bound(d *decl) *body {
+	if d.body != nil {
+		return d.body
+	}
+	content, _ := contentOf(d.block.Body, d.typ.body.top)
+	return e.binder(d).bind(content, d.typ.body, d.block.DefRange)
 }
 
 // evaluateAll evaluates every instance: first those that providers connect to,

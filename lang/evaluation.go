@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty/convert"
 
 	"accord/lang/addrs"
+	"accord/lang/lower"
 	"accord/lang/schema"
 )
 
@@ -207,12 +208,12 @@ func (ev *evaluation) object(b *body) Object {
 func (ev *evaluation) body(b *body, path addrs.Path) map[string]any {
 	members := make(map[string]any, len(b.attributes)+len(b.nested))
 	for _, a := range b.attributes {
-		if v := ev.attribute(a, path.Child(a.Name)); v != nil {
+		if v := ev.attribute(a, path); v != nil {
 			members[a.Name] = v
 		}
 	}
 	for name, fallback := range b.schema.defaults {
-		if members[name] == nil && !slices.Contains(ev.encoder.unknown, path.Child(name)) {
+		if members[name] == nil && (len(ev.encoder.unknown) == 0 || !slices.Contains(ev.encoder.unknown, path.Child(name))) {
 			members[name] = fallback
 		}
 	}
@@ -236,8 +237,9 @@ func (ev *evaluation) body(b *body, path addrs.Path) map[string]any {
 	return members
 }
 
-// attribute evaluates one attribute; nil where it is left out, unknown or wrong.
-func (ev *evaluation) attribute(a *attribute, path addrs.Path) any {
+// attribute evaluates one attribute of what stands at a place; nil where it is
+// left out, unknown or wrong.
+func (ev *evaluation) attribute(a *attribute, in addrs.Path) any {
 	if a.reference != nil {
 		addr, ok, diags := a.reference.resolve(ev.evaluator, ev.early)
 		ev.report(diags...)
@@ -250,7 +252,14 @@ func (ev *evaluation) attribute(a *attribute, path addrs.Path) any {
 		ev.depends = append(ev.depends, addr)
 		return addr.String()
 	}
-	ctx := ev.scope()
+	if v := literalOf(a); v != nil {
+		if a.Sensitive {
+			ev.encoder.sensitive = append(ev.encoder.sensitive, in.Child(a.Name))
+		}
+		ev.checkValue(a, v, a.Sensitive, ev.early)
+		return v
+	}
+	path, ctx := in.Child(a.Name), ev.scope()
 	v, diags := valueOf(a.expr, ctx)
 	ev.report(diags...)
 	if diags.HasErrors() {
@@ -284,12 +293,69 @@ func (ev *evaluation) attribute(a *attribute, path addrs.Path) any {
 		if a.Required {
 			ev.report(missingValue(a, ctx))
 		}
-	case a.NonEmpty != "" && isEmpty(value):
-		problem(nil, "Empty "+a.Name, a.NonEmpty)
-	case len(a.OneOf) > 0:
-		ev.checkChoice(a, value, isSensitive(v), ctx)
+	default:
+		ev.checkValue(a, value, isSensitive(v), ctx)
 	}
 	return value
+}
+
+// checkValue holds a value against what the schema says beside its type.
+func (ev *evaluation) checkValue(a *attribute, value any, secret bool, ctx *hcl.EvalContext) {
+	switch {
+	case a.NonEmpty != "" && isEmpty(value):
+		ev.report(problemAt(a.expr, a.rng, ctx, ev.locate(a, nil, nil), "Empty "+a.Name, a.NonEmpty))
+	case len(a.OneOf) > 0:
+		ev.checkChoice(a, value, secret, ctx)
+	}
+}
+
+// literalOf is the value of an attribute that is written out in the form that
+// its type has; nil for every other, which is evaluated and converted. A set is
+// a list here, in the order in which it is written.
+func literalOf(a *attribute) any {
+	e, ok := a.expr.(*lower.Expression)
+	if !ok || !e.IsLiteral() {
+		return nil
+	}
+	v, _ := e.Literal()
+	if !hasType(v, a.Type) {
+		return nil
+	}
+	return v
+}
+
+// hasType reports whether a literal needs no conversion, nor says anything about
+// which it would have to be complained.
+func hasType(v any, t cty.Type) bool {
+	switch v := v.(type) {
+	case string:
+		return t == cty.String
+	case bool:
+		return t == cty.Bool
+	case int64:
+		return t == cty.Number
+	case []any:
+		if !t.IsListType() && !t.IsSetType() {
+			return false
+		}
+		for _, element := range v {
+			if !hasType(element, t.ElementType()) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		if !t.IsMapType() {
+			return false
+		}
+		for _, element := range v {
+			if !hasType(element, t.ElementType()) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 func missingValue(a *attribute, ctx *hcl.EvalContext) *hcl.Diagnostic {

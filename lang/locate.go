@@ -45,7 +45,7 @@ type place struct {
 }
 
 func (r *Resource) place(path addrs.Path) place {
-	return r.placeIn(r.decl.body, path.Steps(), path)
+	return r.placeIn(r.evaluator.bound(r.decl), path.Steps(), path)
 }
 
 // placeIn finds the place of the steps that are left of path, inside b.
