@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,12 +180,15 @@ func (o *object) asApplied() providers.Change {
 
 // drifted is how an object differs from what was recorded; nil: not at all.
 func (o *object) drifted() *plan.Change {
-	c := &plan.Change{Addr: o.addr}
 	if o.missing {
-		c.Action = providers.Remove
-		return c
+		return &plan.Change{Addr: o.addr, Action: providers.Remove}
 	}
-	c.Edits, c.Same = plan.Diff(o.recorded.Body, plan.Redact(o.comparable(), o.recorded.Sensitive), nil, nil)
+	is := plan.Redact(o.comparable(), o.recorded.Sensitive)
+	if bytes.Equal(is, o.recorded.Body) {
+		return nil
+	}
+	c := &plan.Change{Addr: o.addr}
+	c.Edits, c.Same = plan.Diff(o.recorded.Body, is, nil, nil)
 	computed(o.typ, c.Edits)
 	if len(c.Edits) == 0 {
 		return nil

@@ -141,11 +141,13 @@ func refinement(desired, planned *providers.Object) []addrs.Path {
 		switch {
 		case bytes.Equal(want, got), slices.ContainsFunc(desired.Unknown, unknown), slices.ContainsFunc(planned.Unknown, unknown):
 		case len(want) > 0 && want[0] == '{' && len(got) > 0 && got[0] == '{':
-			var w, g map[string]json.RawMessage
-			_ = json.Unmarshal(want, &w)
-			_ = json.Unmarshal(got, &g)
-			for name, v := range w {
-				compare(at.Child(name), v, g[name])
+			var buffer [2][24]schema.Member
+			w, _ := schema.Members(buffer[0][:0], want)
+			g, _ := schema.Members(buffer[1][:0], got)
+			for _, m := range w {
+				if is := schema.Find(g, string(m.Name)).Value; !bytes.Equal(m.Value, is) {
+					compare(at.Child(string(m.Name)), m.Value, is)
+				}
 			}
 		default:
 			bad = append(bad, at)

@@ -9,6 +9,7 @@ import (
 
 	"accord/lang"
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/planner/plan"
 	"accord/providers"
 )
@@ -93,15 +94,9 @@ func (o *object) whyUpdated(edits []plan.Edit) plan.Reason {
 // valueAt is what a canonical body holds at a path.
 func valueAt(body json.RawMessage, path addrs.Path) (json.RawMessage, bool) {
 	for _, step := range path.Steps() {
-		var members map[string]json.RawMessage
-		if json.Unmarshal(body, &members) != nil {
+		if body = schema.ValueOf(body, step); body == nil {
 			return nil, false
 		}
-		next, ok := members[step]
-		if !ok {
-			return nil, false
-		}
-		body = next
 	}
 	return body, true
 }

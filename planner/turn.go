@@ -108,9 +108,8 @@ func rereferred(typ *schema.Type, body json.RawMessage, now func(addrs.Instance)
 		if len(a.Refers) == 0 {
 			continue
 		}
-		var members map[string]json.RawMessage
 		var text string
-		if json.Unmarshal(body, &members) != nil || json.Unmarshal(members[a.Name], &text) != nil || text == "" {
+		if json.Unmarshal(schema.ValueOf(body, a.Name), &text) != nil || text == "" {
 			continue
 		}
 		addr, err := addrs.ParseInstance(text)

@@ -80,6 +80,9 @@ func SealedAsBy(c Cipher, data []byte) bool {
 }
 
 func sealedOf(data []byte) (doc sealedDocument, ok bool) {
+	if !bytes.Contains(data, []byte(`"sealed"`)) {
+		return doc, false
+	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	return doc, dec.Decode(&doc) == nil && len(doc.Sealed) > 0 && len(bytes.TrimSpace(data[dec.InputOffset():])) == 0

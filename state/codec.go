@@ -80,18 +80,13 @@ func decode(data []byte, steps map[int]migration) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	var doc document
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	err = dec.Decode(&doc)
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, errors.New("it ends too early: it was cut short")
-	case err != nil:
-		return nil, fmt.Errorf("it is not a state: %w", err)
-	case len(bytes.TrimSpace(data[dec.InputOffset():])) > 0:
-		return nil, fmt.Errorf("it is not a state: something follows its end at byte %d", dec.InputOffset())
-	case doc.FormatVersion == 0 || doc.Lineage == "":
+	doc, ok := scan(data)
+	if !ok {
+		if doc, err = parse(data); err != nil {
+			return nil, err
+		}
+	}
+	if doc.FormatVersion == 0 || doc.Lineage == "" {
 		return nil, errors.New("it is not a state: it has no format_version or no lineage")
 	}
 
@@ -109,10 +104,30 @@ func decode(data []byte, steps map[int]migration) (*State, error) {
 		case s.Objects[o.Addr] != nil:
 			return nil, fmt.Errorf("it holds %s twice", o.Addr)
 		}
-		o.Body = compact(o.Body)
 		s.Objects[o.Addr] = o
 	}
 	return s, nil
+}
+
+// parse reads a document in any form, and says what is wrong with it.
+func parse(data []byte) (doc document, err error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(&doc)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return doc, errors.New("it ends too early: it was cut short")
+	case err != nil:
+		return doc, fmt.Errorf("it is not a state: %w", err)
+	case len(bytes.TrimSpace(data[dec.InputOffset():])) > 0:
+		return doc, fmt.Errorf("it is not a state: something follows its end at byte %d", dec.InputOffset())
+	}
+	for _, o := range doc.Objects {
+		if o != nil {
+			o.Body = compact(o.Body)
+		}
+	}
+	return doc, nil
 }
 
 // migrate brings a document to the present format version, step by step.

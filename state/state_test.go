@@ -47,6 +47,9 @@ func TestEncodeDecode(t *testing.T) {
 		if diff := cmp.Diff(s, back, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("came back differently (-written +read):\n%s", diff)
 		}
+		if _, ok := scan(data); !ok && len(s.Objects) > 0 {
+			t.Fatalf("what Encode writes is strange to scan:\n%s", data)
+		}
 		again, err := Encode(back)
 		if err != nil || string(again) != string(data) {
 			t.Fatalf("written differently the second time: %v\n%s", err, cmp.Diff(string(data), string(again)))
@@ -220,6 +223,12 @@ func FuzzDecode(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(`{"format_version":1,"lineage":"x","objects":[{"address":"a.b[\"c\"]","type":"a","body":[ "\\" ]}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if scanned, ok := scan(data); ok { // then it is what encoding/json reads
+			parsed, err := parse(data)
+			if diff := cmp.Diff(parsed, scanned, cmpopts.EquateEmpty()); err != nil || diff != "" {
+				t.Fatalf("%v\n%s", err, diff)
+			}
+		}
 		s, err := Decode(data)
 		if err != nil {
 			return
