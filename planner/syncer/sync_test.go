@@ -465,32 +465,6 @@ func TestKeeps(t *testing.T) {
 	}
 }
 
-// INT-7: a run of the platform's engine is asked for and followed; accord writes
-// nothing of it, and gives up when none comes.
-func TestPlatformEngineIsFollowed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	w.feed(booksFeed("a"), map[string]any{"engine": "platform"})
-	library(w)
-	s, err := syncer.New(syncer.Options{
-		Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: w.now, FollowFor: time.Hour,
-		Sleep: func(_ context.Context, d time.Duration) error { w.m.Pass(d); return nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	o := s.Run(context.Background(), w.tasks(syncer.Request{Full: true}))[0]
-	if o.Status != syncer.Failed || !strings.Contains(fmt.Sprint(o.Err), "has not ended a run") {
-		t.Errorf("%s, %v", o.Status, o.Err)
-	}
-	for _, method := range []string{"records", "write", "finish"} {
-		if n := w.m.Count(method); n != 0 {
-			t.Errorf("%d calls of %s", n, method)
-		}
-	}
-}
-
 // A lease that someone else holds is respected, and its holder named.
 func TestLeaseOfSomeoneElse(t *testing.T) {
 	t.Parallel()
