@@ -37,7 +37,7 @@ func showFollowed(w io.Writer, o syncer.Outcome) {
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(after.Published)) {
 		n := after.Published[part] - before.Published[part]
-		text := fmt.Sprintf("%s %ss", number(after.Published[part]), strings.ReplaceAll(part, "_", " "))
+		text := number(after.Published[part]) + " " + several(strings.ReplaceAll(part, "_", " "))
 		if n != 0 {
 			text += fmt.Sprintf(" (%+d)", n)
 		}
@@ -49,6 +49,13 @@ func showFollowed(w io.Writer, o syncer.Outcome) {
 	if after.Open > 0 {
 		fmt.Fprintf(w, "    %s open, %d new\n", count(after.Open, "exception"), newExceptions(before, after))
 	}
+}
+
+func several(word string) string {
+	if stem, ok := strings.CutSuffix(word, "y"); ok {
+		return stem + "ies"
+	}
+	return word + "s"
 }
 
 // newExceptions counts those of the first that were not open before.
