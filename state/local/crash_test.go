@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -82,6 +83,26 @@ func start(t *testing.T, act string, args ...string) *actor {
 func (a *actor) line() string {
 	a.out.Scan()
 	return a.out.Text()
+}
+
+// killed yields what the actor prints until it is killed: after so long from
+// its start or, where it is to be met at work, from its first line.
+func (a *actor) killed(after time.Duration, atWork bool) iter.Seq[string] {
+	kill := func() { a.Process.Kill() }
+	if !atWork {
+		time.AfterFunc(after, kill)
+	}
+	return func(yield func(string) bool) {
+		for line := a.line(); line != ""; line = a.line() {
+			if atWork {
+				time.AfterFunc(after, kill)
+				atWork = false
+			}
+			if !yield(line) {
+				return
+			}
+		}
+	}
 }
 
 // pace is how much of the long proofs is done.
@@ -175,12 +196,8 @@ func TestKilledWhileRecording(t *testing.T) {
 	kills, interrupted, total := pace(25, 1000), 0, 0
 	for kill := range kills {
 		a := start(t, "record", path)
-		go func(after time.Duration) {
-			time.Sleep(after)
-			a.Process.Kill()
-		}(time.Duration(random.Int64N(int64(40 * time.Millisecond))))
 		intended, done := map[string]string{}, map[string]string{}
-		for line := a.line(); line != ""; line = a.line() {
+		for line := range a.killed(time.Duration(random.Int64N(int64(40*time.Millisecond))), kill%2 == 0) {
 			var what, key, body string
 			fmt.Sscan(line, &what, &key, &body)
 			switch what {
@@ -294,12 +311,8 @@ func TestKilledWhileSyncing(t *testing.T) {
 	for kill := range kills {
 		run := fmt.Sprint("R", kill)
 		a := start(t, "sync", path, run)
-		go func(after time.Duration) {
-			time.Sleep(after)
-			a.Process.Kill()
-		}(20*time.Millisecond + time.Duration(random.Int64N(int64(60*time.Millisecond))))
 		begun, checked := 0, 0
-		for line := a.line(); line != ""; line = a.line() {
+		for line := range a.killed(time.Duration(random.Int64N(int64(60*time.Millisecond))), kill%2 == 0) {
 			var what string
 			var n int
 			fmt.Sscan(line, &what, &n)
