@@ -107,41 +107,47 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 // addTypes gathers the block types of the providers.
 func (e *evaluator) addTypes(providers []*schema.Provider) {
 	e.report(e.config.CheckProviders(providers)...)
-	claim := func(p *schema.Provider, t *schema.Type, instance bool) {
-		if !ownType(t.Name) && e.types[t.Name] == nil {
-			e.types[t.Name] = newBlockType(p.Name, t, instance)
-		}
+	for _, p := range providers {
+		eachType(p, func(t *schema.Type, instance bool) {
+			if !ownType(t.Name) && e.types[t.Name] == nil {
+				e.types[t.Name] = newBlockType(p.Name, t, instance)
+			}
+		})
 	}
-	eachType(providers, claim)
 }
 
 // CheckProviders holds the block types of providers against those of the core,
 // and against each other: a type belongs to one. A provider that the accord
 // block names is reported where it is named.
 func (c *Config) CheckProviders(providers []*schema.Provider) (diags hcl.Diagnostics) {
-	owners := map[string]string{}
-	eachType(providers, func(p *schema.Provider, t *schema.Type, _ bool) {
-		owner, claimed := owners[t.Name]
-		var d *hcl.Diagnostic
-		switch {
-		case !hclsyntax.ValidIdentifier(t.Name):
-			d = &hcl.Diagnostic{Summary: "No name of a block type", Detail: fmt.Sprintf("The provider %q declares the block type %q, which nobody could write.", p.Name, t.Name)}
-		case ownType(t.Name):
-			d = &hcl.Diagnostic{Summary: "Block type of the core", Detail: fmt.Sprintf("The provider %q declares the block type %q, which is accord's own.", p.Name, t.Name)}
-		case claimed:
-			d = &hcl.Diagnostic{Summary: "Block type of two providers", Detail: fmt.Sprintf("The block type %q is declared by the provider %q and by the provider %q. Only one of them can be used here.", t.Name, owner, p.Name)}
-		default:
-			owners[t.Name] = p.Name
-			return
-		}
-		d.Severity = hcl.DiagError
+	report := func(p, other, summary, detail string, args ...any) {
+		d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(detail, args...)}
 		for n := range c.Settings.Providers {
-			if r := &c.Settings.Providers[n]; r.Name == p.Name || r.Name == owner && d.Subject == nil {
+			if r := &c.Settings.Providers[n]; r.Name == p || r.Name == other && d.Subject == nil {
 				d.Subject = r.SourceRange.Ptr()
 			}
 		}
 		diags = append(diags, d)
-	})
+	}
+	owners := map[string]string{}
+	for _, p := range providers {
+		shared := map[string][]string{} // by the provider that has them already
+		eachType(p, func(t *schema.Type, _ bool) {
+			switch owner, claimed := owners[t.Name]; {
+			case !hclsyntax.ValidIdentifier(t.Name):
+				report(p.Name, "", "No name of a block type", "The provider %q declares the block type %q, which nobody could write.", p.Name, t.Name)
+			case ownType(t.Name):
+				report(p.Name, "", "Block type of the core", "The provider %q declares the block type %q, which is accord's own.", p.Name, t.Name)
+			case claimed:
+				shared[owner] = append(shared[owner], t.Name)
+			default:
+				owners[t.Name] = p.Name
+			}
+		})
+		for _, owner := range slices.Sorted(maps.Keys(shared)) {
+			report(p.Name, owner, "Block type of two providers", "The provider %q and the provider %q both declare %s. A block type belongs to one, so only one of them can be used here.", owner, p.Name, enumerate(shared[owner]))
+		}
+	}
 	return diags
 }
 
@@ -152,14 +158,12 @@ func ownType(name string) bool {
 	return core || earlyRoots[name] || name == "self"
 }
 
-func eachType(providers []*schema.Provider, f func(p *schema.Provider, t *schema.Type, instance bool)) {
-	for _, p := range providers {
-		for n := range p.Instances {
-			f(p, &p.Instances[n], true)
-		}
-		for n := range p.Resources {
-			f(p, &p.Resources[n], false)
-		}
+func eachType(p *schema.Provider, f func(t *schema.Type, instance bool)) {
+	for n := range p.Instances {
+		f(&p.Instances[n], true)
+	}
+	for n := range p.Resources {
+		f(&p.Resources[n], false)
 	}
 }
 

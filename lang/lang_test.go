@@ -566,7 +566,7 @@ func TestTypeOfTwoProviders(t *testing.T) {
 	var b strings.Builder
 	writeDiagnostics(&b, diags)
 	for _, want := range []string{
-		`main.hcl:3,5-26: error: Block type of two providers: The block type "connection" is declared by the provider "test" and by the provider "other". Only one of them can be used here.`,
+		`main.hcl:3,5-26: error: Block type of two providers: The provider "test" and the provider "other" both declare "connection". A block type belongs to one, so only one of them can be used here.`,
 		`main.hcl:3,5-26: error: Block type of the core: The provider "other" declares the block type "output", which is accord's own.`,
 		`main.hcl:3,5-26: error: No name of a block type: The provider "other" declares the block type "a b", which nobody could write.`,
 	} {

@@ -108,14 +108,14 @@ func (m *making) gather(context.Context) {
 	for addr, inst := range m.req.Instances {
 		m.refs[addr] = inst
 	}
+	orphans := map[string][]addrs.Instance{} // by who made them
 	for addr, rec := range m.req.State.Objects {
 		provider, typ, instance := m.typeOf(rec.Type)
 		switch {
 		case instance, rec.Type == SettingsType:
 			continue // remembered so that syncs know what was applied; nothing manages it
 		case typ == nil:
-			m.fail(addr, "", fmt.Sprintf("No provider has the type %q", rec.Type),
-				fmt.Sprintf("The state remembers this object, which the provider %s made, and no provider that is configured knows its type. Put the provider's block back into the accord block.", rec.Provider))
+			orphans[rec.Provider] = append(orphans[rec.Provider], addr)
 			continue
 		}
 		o := m.objects[addr]
@@ -124,6 +124,9 @@ func (m *making) gather(context.Context) {
 			m.objects[addr] = o
 		}
 		o.recorded = rec
+	}
+	for _, provider := range slices.Sorted(maps.Keys(orphans)) {
+		m.orphaned(provider, orphans[provider])
 	}
 	m.openIntents()
 	m.sorted = slices.SortedFunc(maps.Values(m.objects), func(a, b *object) int { return a.addr.Compare(b.addr) })
@@ -139,6 +142,18 @@ func (m *making) gather(context.Context) {
 			o.removal = m.removalOf(o)
 		}
 	}
+}
+
+// orphaned reports objects whose type no provider has.
+func (m *making) orphaned(provider string, all []addrs.Instance) {
+	slices.SortFunc(all, addrs.Instance.Compare)
+	first := all[0]
+	more := ""
+	if n := len(all) - 1; n > 0 {
+		more = fmt.Sprintf(" and %d more objects", n)
+	}
+	m.fail(first, "", fmt.Sprintf("No provider has the type %q", first.Type),
+		fmt.Sprintf("The state remembers %s%s, which the provider %s made, and no provider that is configured knows them. Put its provider block back into the accord block; or forget them, one by one: accord state rm ADDRESS", first, more, provider))
 }
 
 func (m *making) readAll(ctx context.Context) {

@@ -125,19 +125,21 @@ func (w *workspace) chooseProviders(ctx context.Context, o initOptions) error {
 	}
 	var all []*started
 	for _, name := range builtins() {
-		s, err := w.cli.startBuiltin(ctx, name)
+		s, more, err := r.openBuiltin(ctx, name)
 		if err != nil {
 			return err
 		}
-		w.onClose(s)
-		all = append(all, s)
+		if diags = append(diags, more...); s != nil {
+			w.onClose(s)
+			all = append(all, s)
+		}
 	}
 	next := &pin.Lock{}
 	var choices []*choice
 	for n := range w.config.Settings.Providers {
 		p := &w.config.Settings.Providers[n]
 		if at, ok := r.waiting[p.Source.Name]; ok {
-			s, more := attach(ctx, p, at)
+			s, more := attach(ctx, p.Name, p.SourceRange, at)
 			diags = append(diags, more...)
 			if s != nil {
 				w.onClose(s)
@@ -367,7 +369,7 @@ func (s *search) start(ctx context.Context, o *offer, checksum string) *hcl.Diag
 		return notTaken(s.provider, version, err)
 	}
 	if o.started, err = s.cli.startCopy(ctx, s.provider, o.binary); err != nil {
-		return notStarted(s.provider, fmt.Errorf("%w (%s)", err, o.Path))
+		return notStarted(s.provider.SourceRange, fmt.Errorf("%w (%s)", err, o.Path))
 	}
 	return nil
 }

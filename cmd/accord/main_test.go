@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"accord/providers/plugin/pin"
 )
 
 // The tool is a command of the test binary, and so are the processes that it
@@ -24,6 +26,9 @@ func TestMain(m *testing.M) {
 		},
 		"vault":  vaultCommand,
 		"author": authorCommand,
+		"memory": memoryCommand,
+
+		"accord-provider-memory": memoryProvider,
 	})
 }
 
@@ -31,18 +36,24 @@ var update = flag.Bool("update", false, "rewrite what scripts compare with")
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
-			root, err := filepath.Abs("../..")
-			if err != nil {
-				return err
-			}
 			env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 			env.Setenv("SMALL", filepath.Join(root, "cmd/accord/testdata/small"))
 			env.Setenv("STORY", filepath.Join(root, "cmd/accord/testdata/story"))
+			memory, err := exec.LookPath("accord-provider-memory")
+			if err != nil {
+				return err
+			}
+			env.Setenv("PLATFORM", pin.Platform())
+			env.Setenv("PROVIDERS", filepath.Dir(memory))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NO_COLOR", "1")
 			return nil
@@ -57,6 +68,8 @@ func TestScripts(t *testing.T) {
 			"document": documentScript,
 			"keep":     keepScript,
 			"absent":   absentScript,
+			"notes":    buildNotes(root),
+			"flip":     flipScript,
 		},
 	})
 }

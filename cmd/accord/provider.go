@@ -136,14 +136,15 @@ func (w *workspace) openProviders(ctx context.Context) error {
 		return w.cli.problems(diags)
 	}
 	all := make([]*started, len(names)+len(required))
+	found := make([]hcl.Diagnostics, len(all))
 	errs := make([]error, len(names))
-	found := make([]hcl.Diagnostics, len(required))
 	var starting sync.WaitGroup
 	for n, name := range names {
-		starting.Go(func() { all[n], errs[n] = w.cli.startBuiltin(ctx, name) })
+		starting.Go(func() { all[n], found[n], errs[n] = r.openBuiltin(ctx, name) })
 	}
 	for n := range required {
-		starting.Go(func() { all[len(names)+n], found[n] = r.open(ctx, &required[n]) })
+		at := len(names) + n
+		starting.Go(func() { all[at], found[at] = r.open(ctx, &required[n]) })
 	}
 	starting.Wait()
 	for _, s := range all {
@@ -196,8 +197,13 @@ func (w *workspace) schemas() []*schema.Provider {
 // codePlugin is the code of what is wrong with a provider that is not built in.
 const codePlugin = "PLUGIN"
 
+// pluginProblem is one at a place in the files; a zero range is none.
 func pluginProblem(at hcl.Range, summary, detail string) *hcl.Diagnostic {
-	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at.Ptr(), Extra: &planner.Problem{Code: codePlugin}}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Extra: &planner.Problem{Code: codePlugin}}
+	if at != (hcl.Range{}) {
+		d.Subject = at.Ptr()
+	}
+	return d
 }
 
 // pluginProblems ends a command that cannot have its providers; where bytes are
@@ -232,14 +238,11 @@ type registry struct {
 
 // registry reads the lock file, and what is waiting to be attached to.
 func (w *workspace) registry() (*registry, hcl.Diagnostics) {
-	r := &registry{cli: w.cli, folder: filepath.Join(w.dir, ".accord"), lockFile: filepath.Join(w.dir, lockFile), lock: &pin.Lock{}}
-	if w.config == nil || len(w.config.Settings.Providers) == 0 {
-		return r, nil
-	}
+	r := &registry{cli: w.cli, folder: filepath.Join(w.dir, ".accord"), lockFile: filepath.Join(w.dir, lockFile)}
 	if text := os.Getenv(plugin.ReattachVariable); text != "" {
 		if err := json.Unmarshal([]byte(text), &r.waiting); err != nil {
-			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s is not what a provider prints: %v", plugin.ReattachVariable, err),
-				Detail: "A provider that is started with -debug prints the line to set it with. Or unset it.", Extra: &planner.Problem{Code: codePlugin}}}
+			return nil, hcl.Diagnostics{pluginProblem(hcl.Range{}, fmt.Sprintf("%s is not what a provider prints: %v", plugin.ReattachVariable, err),
+				"A provider that is started with -debug prints the line to set it with. Or unset it.")}
 		}
 	}
 	lock, files, diags := pin.ReadLock(r.lockFile)
@@ -268,13 +271,24 @@ func builtIn(p *lang.RequiredProvider) *hcl.Diagnostic {
 	return pluginProblem(p.Range, fmt.Sprintf("The provider %s is built in", p.Name), "Take this block out; or, where it is about another provider, give it another name.")
 }
 
+// openBuiltin starts a built-in provider, unless somebody runs it under a
+// debugger: accord provider NAME -debug.
+func (r *registry) openBuiltin(ctx context.Context, name string) (*started, hcl.Diagnostics, error) {
+	if at, ok := r.waiting[name]; ok {
+		s, diags := attach(ctx, name, hcl.Range{}, at)
+		return s, diags, nil
+	}
+	s, err := r.cli.startBuiltin(ctx, name)
+	return s, nil, err
+}
+
 // open starts a provider as it is locked: the bytes that were checked.
 func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*started, hcl.Diagnostics) {
 	if d := builtIn(p); d != nil {
 		return nil, hcl.Diagnostics{d}
 	}
 	if at, ok := r.waiting[p.Source.Name]; ok {
-		return attach(ctx, p, at)
+		return attach(ctx, p.Name, p.SourceRange, at)
 	}
 	fail := func(summary, detail string) (*started, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{pluginProblem(p.SourceRange, summary, detail)}
@@ -298,24 +312,24 @@ func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*started
 	s, err := r.cli.startCopy(ctx, p, binary)
 	if err != nil {
 		_ = binary.Remove()
-		return nil, hcl.Diagnostics{notStarted(p, err)}
+		return nil, hcl.Diagnostics{notStarted(p.SourceRange, err)}
 	}
 	binary.Started()
 	return s, nil
 }
 
 // attach connects to a provider that somebody started by hand.
-func attach(ctx context.Context, p *lang.RequiredProvider, at plugin.Reattach) (*started, hcl.Diagnostics) {
-	opened, err := plugin.Attach(ctx, p.Name, at)
+func attach(ctx context.Context, name string, place hcl.Range, at plugin.Reattach) (*started, hcl.Diagnostics) {
+	opened, err := plugin.Attach(ctx, name, at)
 	if err != nil {
-		return nil, hcl.Diagnostics{notStarted(p, err)}
+		return nil, hcl.Diagnostics{notStarted(place, err)}
 	}
 	s, err := declared(ctx, opened)
 	if err != nil {
-		return nil, hcl.Diagnostics{notStarted(p, err)}
+		return nil, hcl.Diagnostics{notStarted(place, err)}
 	}
-	s.schema.Name = p.Name
-	warning := pluginProblem(p.SourceRange, fmt.Sprintf("The provider %s is the one that waits in process %d", p.Name, at.PID),
+	s.schema.Name = name
+	warning := pluginProblem(place, fmt.Sprintf("The provider %s is the one that waits in process %d", name, at.PID),
 		plugin.ReattachVariable+" says so. It is used as it is: neither its version nor its checksum is held against the lock file.")
 	warning.Severity = hcl.DiagWarning
 	return s, hcl.Diagnostics{warning}
@@ -354,12 +368,12 @@ func notTaken(p *lang.RequiredProvider, version string, err error) *hcl.Diagnost
 }
 
 // notStarted says why a binary is no provider.
-func notStarted(p *lang.RequiredProvider, err error) *hcl.Diagnostic {
+func notStarted(at hcl.Range, err error) *hcl.Diagnostic {
 	d := diagnosticOf(err)
 	if d.Detail == "" {
 		d.Detail = "Is it a provider of accord, and for this system? Its maker may know."
 	}
-	return pluginProblem(p.SourceRange, d.Summary, d.Detail)
+	return pluginProblem(at, d.Summary, d.Detail)
 }
 
 func (c *cli) providerCommand() *cobra.Command {
