@@ -304,10 +304,9 @@ func reportCode(r *planner.Report, which failOn) int {
 		if errors.As(f.Err, &items) {
 			continue
 		}
-		var perr *providers.Error
 		c := exitError
-		if errors.As(f.Err, &perr) {
-			c = exitCode(perr)
+		if errors.As(f.Err, new(*providers.Error)) || errors.As(f.Err, new(*state.LeasedError)) {
+			c = exitCode(f.Err)
 		}
 		if c != exitError || code == exitOK {
 			code = c

@@ -104,9 +104,9 @@ func (s *story) points(d deed) map[failpoint.Point]int {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "points")
 	for _, args := range d.args {
-		s.env = []string{"FAILPOINT=note " + file}
+		s.failAt = "note " + file
 		p := s.begin(args...)
-		s.env = nil
+		s.failAt = ""
 		if code := p.end(); code != exitOK && code != exitRecords {
 			s.fail("%v ended with %d:\n%s", args, code, p.out.String())
 		}
@@ -129,9 +129,9 @@ func (s *story) dies(d deed, at string, kill func(p *process)) (died bool) {
 	s.settle()
 	before := s.look()
 	for _, args := range d.args {
-		s.env = []string{"FAILPOINT=" + at}
+		s.failAt = at
 		p := s.begin(args...)
-		s.env = nil
+		s.failAt = ""
 		if kill != nil {
 			kill(p)
 		}
@@ -191,7 +191,7 @@ func (s *story) ended(d deed) {
 	}
 }
 
-// slow are the points that are reached only by what takes long; see TestRenewed.
+// slow are the points that are reached only by what takes long; see TestKilledAtRenewal.
 var slow = []failpoint.Point{failpoint.LockRenewed, failpoint.LeaseRenewed}
 
 // Killed at each fail point, the first time that it is reached, the last, and
@@ -300,5 +300,53 @@ func TestKilledAnywhere(t *testing.T) {
 	t.Logf("%d kills at random moments, in %d tries", kills.Load(), tries.Load())
 	if kills.Load() == 0 {
 		t.Error("no kill: nothing is proved")
+	}
+}
+
+// Killed when it has just renewed the state's lock, or the lease of a run, the
+// tool converges too, once what it held has expired.
+func TestKilledAtRenewal(t *testing.T) {
+	if !long() {
+		t.Skip("a lock is renewed after 20 s, a lease after 30 s: ACCORD_LONG=1")
+	}
+	t.Parallel()
+	remote, has := places(t)["postgres"]
+	for _, p := range slow {
+		t.Run(p.String(), func(t *testing.T) {
+			t.Parallel()
+			s := &story{world: worked(t)}
+			if p == failpoint.LockRenewed {
+				if !has {
+					t.Skip("PostgreSQL is not installed")
+				}
+				s.block, s.env = remote.block, remote.env
+			}
+			s.clock.run()
+			d := deeds[0]
+			came, release := s.held(writesContent)
+			s.failAt = fmt.Sprintf("die %d 1", p)
+			tool := s.begin(d.args[0]...)
+			s.failAt = ""
+			<-came
+			if code := tool.end(); code != -1 {
+				s.fail("it did not die:\n%s", tool.out.String())
+			}
+			release()
+			for n := 0; ; n++ {
+				try := s.begin("resume")
+				code := try.end()
+				if code == exitOK || code == exitRecords {
+					break
+				}
+				if code != exitLocked || n > 120 {
+					s.fail("resume ends with %d:\n%s", code, try.out.String())
+				}
+				time.Sleep(time.Second)
+			}
+			s.ended(d)
+			if p == failpoint.LeaseRenewed {
+				s.converged(s.look())
+			}
+		})
 	}
 }

@@ -50,11 +50,14 @@ type world struct {
 	delay  string            // filter_delay; "": none
 	detach bool              // apply does not wait
 	files  map[string]string // in place of the configuration that hcl makes
+	block  string            // the state block; "": the local one that there is without
 	crms   []*crmConfig
 	ids    map[string]int64 // of vaults
 	prod   bool             // the content vault is in production
+	bare   bool             // no integrations, and so no runs
 	trace  []string         // what was done, for whoever reads a failure
 	env    []string         // of real tools, beside the environment
+	failAt string           // fail point of real tools, see arm
 
 	mu    sync.Mutex
 	heard []string // calls since listen: vault, method, path, and the query
@@ -387,13 +390,14 @@ func (w *world) hcl() string {
   sync {
     filter_delay = %q
   }
+  %s
 }
 vault "promomats" {
   kind        = "promomats"
   environment = %q
   url         = "dev://promomats"
 }
-`, w.limits, cmp.Or(w.delay, "0s"), environmentOf(w.prod))
+`, w.limits, cmp.Or(w.delay, "0s"), w.block, environmentOf(w.prod))
 	each := func(name, body string, of func(*crmConfig) (map[string]string, bool)) {
 		entries := map[string]map[string]string{}
 		for _, c := range w.crms {
@@ -438,7 +442,7 @@ vault "promomats" {
 		return map[string]string{"countries": string(list)}, len(c.countries) > 0
 	})
 	routed := func(c *crmConfig) (map[string]string, bool) {
-		return map[string]string{"status": status(c.country), "engine": engine(c)}, w.countryAllowed(c)
+		return map[string]string{"status": status(c.country), "engine": engine(c)}, w.countryAllowed(c) && !w.bare
 	}
 	each(`integration "country"`, "  connection = connection.crm[each.key]\n  type = \"country\"\n  status = each.value.status\n  engine = each.value.engine\n", routed)
 	moves := w.crms[0].moves
@@ -449,16 +453,16 @@ vault "promomats" {
 		return fmt.Sprintf("integration_point %q", movedName(name, moves))
 	}
 	each(point("clm_country"), "  integration = integration.country[each.key]\n  name = \"clm_country\"\n  status = each.value.status\n  engine = each.value.engine\n", routed)
-	each(`integration "clm"`, "  connection = connection.crm[each.key]\n  type = \"clm\"\n  status = each.value.status\n  engine = each.value.engine\n", all(func(c *crmConfig) map[string]string {
-		return map[string]string{"status": status(c.clm), "engine": engine(c)}
-	}))
-	each(point("clm_presentation"), "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  engine = each.value.engine\n  on_unapproved = each.value.unapproved\n", all(func(c *crmConfig) map[string]string {
+	each(`integration "clm"`, "  connection = connection.crm[each.key]\n  type = \"clm\"\n  status = each.value.status\n  engine = each.value.engine\n", func(c *crmConfig) (map[string]string, bool) {
+		return map[string]string{"status": status(c.clm), "engine": engine(c)}, !w.bare
+	})
+	each(point("clm_presentation"), "  integration = integration.clm[each.key]\n  name = \"clm_presentation\"\n  status = each.value.status\n  engine = each.value.engine\n  on_unapproved = each.value.unapproved\n", func(c *crmConfig) (map[string]string, bool) {
 		unapproved := c.onUnapproved
 		if unapproved == "" {
 			unapproved = "keep"
 		}
-		return map[string]string{"status": status(c.clm), "engine": engine(c), "unapproved": strconv.Quote(unapproved)}
-	}))
+		return map[string]string{"status": status(c.clm), "engine": engine(c), "unapproved": strconv.Quote(unapproved)}, !w.bare
+	})
 	each(`query_rule "approved_only"`, "  connection = connection.crm[each.key]\n  status = each.value.status\n", func(c *crmConfig) (map[string]string, bool) {
 		return map[string]string{"status": strconv.Quote(c.rule)}, c.rule != ""
 	})

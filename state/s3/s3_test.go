@@ -13,24 +13,16 @@ import (
 	"accord/state"
 	"accord/state/remote"
 	"accord/state/statetest"
-
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 )
 
-// The store is gofakes3, an S3 server of others' making, over HTTP. It serves
-// all tests: each place has a prefix of its own.
+// One server serves all tests: each place has a prefix of its own.
 func serve(t *testing.T, change func(*http.Request)) Config {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "someone")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "canary")
 	t.Setenv("AWS_CONFIG_FILE", "/nonexistent")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
-	backend := s3mem.New()
-	if err := backend.CreateBucket("bucket"); err != nil {
-		t.Fatal(err)
-	}
-	inner := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	inner := statetest.S3(t, "bucket")
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if change != nil {
 			change(r)
