@@ -74,7 +74,8 @@ type comparison struct {
 	*job
 	p     *pass
 	needs []*sorter // by part: members that what will be there names
-	held  []*sorter // incremental, by part: members that what is there names
+	names []*sorter // incremental, by part: members that what is there names
+	held  []frames  // and these, once all that could name them was looked at
 	keys  []frames  // incremental, by part: all items that are looked at
 	buf   []byte
 }
@@ -84,7 +85,8 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 	c := &comparison{
 		job: j, p: p,
 		needs: sets(p.scratch, len(p.parts)),
-		held:  sets(p.scratch, len(p.parts)),
+		names: sets(p.scratch, len(p.parts)),
+		held:  make([]frames, len(p.parts)),
 		keys:  make([]frames, len(p.parts)),
 	}
 	j.tally = newTally(len(p.parts))
@@ -120,7 +122,7 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 		}
 		needed.remove()
 	}
-	for _, f := range c.keys {
+	for _, f := range slices.Concat(c.keys, c.held) {
 		f.remove()
 	}
 	return nil
@@ -153,15 +155,14 @@ func (c *comparison) look(ctx context.Context) error {
 // lookFurther reads the items of one part that the containers hold which are
 // there, and the source did not yield. It is done from the last part on.
 func (c *comparison) lookFurther(ctx context.Context, q int) error {
-	held, err := c.held[q].sorted()
-	if err != nil {
+	var err error
+	if c.held[q], err = c.names[q].sorted(); err != nil {
 		return err
 	}
 	more := make([]frames, len(c.p.parts))
-	if more[q], err = c.p.scratch.without(held, c.keys[q]); err != nil {
+	if more[q], err = c.p.scratch.without(c.held[q], c.keys[q]); err != nil {
 		return err
 	}
-	held.remove()
 	if more[q].n > 0 {
 		if err := c.readTargetKeys(ctx, c.p, more); err != nil {
 			return err
@@ -173,7 +174,7 @@ func (c *comparison) lookFurther(ctx context.Context, q int) error {
 	w := walkTarget(c.target[q], c.p.parts[q].Name)
 	defer w.close()
 	for ; w.rec != nil; w.next() {
-		if err := name(c.held, c.p, w.rec.Members); err != nil {
+		if err := name(c.names, c.p, w.rec.Members); err != nil {
 			return err
 		}
 	}
@@ -246,28 +247,37 @@ func lostParts(was, is []providers.Member) []string {
 }
 
 // neededOutside adds the members that no container of this run needs, but one
-// that it does not look at still holds.
+// that it does not look at still holds. Those are asked for that a container
+// held which it does look at, or that an earlier run left behind; from any
+// other nothing is taken away, whoever needs it.
 func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (frames, error) {
 	part := c.p.parts[q].Name
-	asked := c.p.scratch.set()
-	need := needed.open()
+	asked, more := c.p.scratch.set(), c.p.scratch.set()
+	need, held, retried := needed.open(), c.held[q].open(), c.p.retried[q].open()
 	defer need.close()
+	defer held.close()
+	defer retried.close()
 	w := walkTarget(c.target[q], part)
 	defer w.close()
 	for ; w.rec != nil; w.next() {
-		if w.rec.Standing != providers.Withdrawn && !need.seek(w.rec.Key) {
-			if err := asked.add(w.rec.Key, nil); err != nil {
-				return frames{}, err
-			}
+		if w.rec.Standing == providers.Withdrawn || need.seek(w.rec.Key) {
+			continue
+		}
+		to := more
+		if held.seek(w.rec.Key) || retried.seek(w.rec.Key) {
+			to = asked
+		}
+		if err := to.add(w.rec.Key, nil); err != nil {
+			return frames{}, err
 		}
 	}
-	if w.err != nil || need.err != nil {
-		return frames{}, firstError(w.err, need.err)
+	if err := firstError(w.err, need.err, held.err, retried.err); err != nil {
+		return frames{}, err
 	}
 	byPart := make([]frames, len(c.p.parts))
 	var err error
-	if byPart[q], err = asked.sorted(); err != nil || byPart[q].n == 0 {
-		return needed, err
+	if byPart[q], err = asked.sorted(); err != nil {
+		return frames{}, err
 	}
 	holders := make([]*sorter, len(c.p.parts)) // by part: container → member
 	for i := range holders {
@@ -293,7 +303,6 @@ func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (f
 	if err != nil {
 		return frames{}, err
 	}
-	more := c.p.scratch.set()
 	for at := q + 1; at < len(holders); at++ {
 		if err := c.outside(at, holders[at], more); err != nil {
 			return frames{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"accord/lang/schema"
 	"accord/planner/graph"
@@ -22,6 +23,7 @@ type pass struct {
 
 	req     providers.RecordsRequest // for reads by key
 	library []frames                 // what the source holds, by part
+	retried []frames                 // incremental, by part: keys of what failed before or was cut short
 	read    meter
 	classes map[string]*class
 }
@@ -66,7 +68,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 
 // clear removes what no target needs any more.
 func (p *pass) clear() {
-	for _, f := range p.library {
+	for _, f := range slices.Concat(p.library, p.retried) {
 		f.remove()
 	}
 	for _, c := range p.classes {

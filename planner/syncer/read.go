@@ -218,11 +218,11 @@ func (p *pass) readSource(ctx context.Context) error {
 			return err
 		}
 	} else {
-		keys, err := p.retries(ctx)
-		if err != nil {
+		var err error
+		if p.retried, err = p.retries(ctx); err != nil {
 			return err
 		}
-		err = keyBatches(keys, p.parts, keysARequest, func(members []providers.Member) error {
+		err = keyBatches(p.retried, p.parts, keysARequest, func(members []providers.Member) error {
 			req.Keys = members
 			err := p.s.records(ctx, req, &p.read, in.add)
 			req.Since = time.Time{}
