@@ -92,6 +92,10 @@ type Batch struct {
 	End     bool      `json:"end,omitempty"`    // the read ended well; no batch follows
 	Horizon time.Time `json:"horizon,omitzero"` // on the last: the system's clock when the read began
 	Calls   int       `json:"calls,omitempty"`  // made for this batch
+
+	// Titles name route values for people, where the stream knows them; on any
+	// batch, and not of reads by key.
+	Titles map[string]string `json:"titles,omitempty"`
 }
 
 // Verb is what a write does to a target item.

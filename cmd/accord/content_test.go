@@ -70,9 +70,9 @@ func TestContent(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d libraries, %d runs (%d of them incremental), %d items published, %d updated, %d withdrawn, %d restored, %d exceptions",
-		total.cases.Load(), total.runs.Load(), total.incremental.Load(), total.added.Load(), total.updated.Load(), total.withdrawn.Load(), total.restored.Load(), total.exceptions.Load())
-	for name, n := range map[string]*atomic.Int64{"runs": &total.runs, "incremental": &total.incremental, "added": &total.added, "updated": &total.updated, "withdrawn": &total.withdrawn, "restored": &total.restored, "exceptions": &total.exceptions} {
+	t.Logf("%d libraries, %d changes (%d of them of the configuration), %d runs (%d of them incremental), %d items published, %d updated, %d withdrawn, %d restored, %d exceptions",
+		total.cases.Load(), total.changes.Load()+total.edits.Load(), total.edits.Load(), total.runs.Load(), total.incremental.Load(), total.added.Load(), total.updated.Load(), total.withdrawn.Load(), total.restored.Load(), total.exceptions.Load())
+	for name, n := range map[string]*atomic.Int64{"changes": &total.changes, "edits": &total.edits, "runs": &total.runs, "incremental": &total.incremental, "added": &total.added, "updated": &total.updated, "withdrawn": &total.withdrawn, "restored": &total.restored, "exceptions": &total.exceptions} {
 		if n.Load() == 0 && !t.Failed() && cases > 1 {
 			t.Errorf("no %s: the sample proves nothing of it", name)
 		}
@@ -80,7 +80,7 @@ func TestContent(t *testing.T) {
 }
 
 type tally struct {
-	cases, runs, incremental, added, updated, withdrawn, restored, exceptions atomic.Int64
+	cases, changes, edits, runs, incremental, added, updated, withdrawn, restored, exceptions atomic.Int64
 }
 
 // story is one library and what happens to it.
@@ -146,6 +146,8 @@ func (s *story) fill(size int) {
 {"record": "country__v", "key": "de", "fields": {"name__v": "Germany", "country_cda__v": ["de__v"]}}
 {"record": "country__v", "key": "global", "fields": {"name__v": "Global", "country_cda__v": ["us__v", "ca__v", "mx__v"]}}
 {"record": "country__v", "key": "nowhere", "fields": {"name__v": "Nowhere"}}
+{"record": "product__v", "key": "cholecap", "fields": {"name__v": "Cholecap"}}
+{"record": "product__v", "key": "nyaxa", "fields": {"name__v": "Nyaxa"}}
 `)
 	for range size * (1 + s.r.IntN(3)) {
 		s.document(&b, shareds)
@@ -210,6 +212,9 @@ func (s *story) document(b *strings.Builder, part string) {
 		}
 		if list := someOf(s.r, countryKeys, s.r.IntN(3)); len(list) > 0 {
 			fields["country__v.external_id__v"] = list
+		}
+		if list := someOf(s.r, []string{"cholecap", "nyaxa"}, s.r.IntN(3)); len(list) > 0 {
+			fields["product__v.external_id__v"] = list
 		}
 		nodes = s.someSlides()
 		x["nodes"] = nodes
@@ -447,8 +452,12 @@ func (s *story) check(b before, impacts []syncer.Impact, outcomes []syncer.Outco
 		if diff := cmp.Diff(written(i.Total), written(o.Done)); diff != "" {
 			s.fail("%s: promised and done (-promised +done)\n%s", o.Addr, diff)
 		}
-		if diff := cmp.Diff(i.Parts, o.Impact.Parts); diff != "" {
-			s.fail("%s: promised, and found by the run (-promised +run)\n%s", o.Addr, diff)
+		for what, pair := range map[string][2]any{
+			"by part": {i.Parts, o.Impact.Parts}, "by country": {i.Routes, o.Impact.Routes}, "by group": {i.Groups, o.Impact.Groups}, "names": {i.Names, o.Impact.Names},
+		} {
+			if diff := cmp.Diff(pair[0], pair[1]); diff != "" {
+				s.fail("%s: promised, and found by the run, %s (-promised +run)\n%s", o.Addr, what, diff)
+			}
 		}
 	}
 	for addr, i := range promised {
@@ -495,25 +504,27 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 	if diff := cmp.Diff(text(want), text(now)); diff != "" {
 		s.fail("%s: its content (-the rules +the vault)\n%s\nbefore: %s\nlibrary now: %s", c.key, diff, text(was), s.documentsDump(source))
 	}
-	// By part and verb: promised, and seen.
+	// By part and verb, by country and by product: promised, and seen.
 	seen := map[string]*syncer.Counts{presentations: {}, slides: {}, shareds: {}}
+	countries, products := map[string]syncer.Counts{}, map[string]syncer.Counts{}
 	touched := map[string]bool{}
 	for doc, x := range now {
 		old, there := was[doc]
-		n := seen[x.Part]
-		switch {
-		case !there:
-			n.Added++
-		case old == x:
+		if there && old == x {
 			continue
-		case x.Standing != "approved__v":
-			n.Withdrawn++
-		case old.Standing != "approved__v":
-			n.Restored++
-		default:
-			n.Updated++
 		}
+		n := happened(old, there, x)
+		*seen[x.Part] = plus(*seen[x.Part], n)
 		touched[x.ID] = true
+		if x.Part == presentations {
+			in, of := b.library.groupsOf(s.world, c, doc, n.Withdrawn > 0)
+			for _, country := range in {
+				countries[country] = plus(countries[country], n)
+			}
+			if of != "" {
+				products[of] = plus(products[of], n)
+			}
+		}
 	}
 	if ok {
 		for _, p := range outcome.Impact.Parts {
@@ -521,6 +532,24 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 				s.fail("%s: %s counted, and seen in the vault (-counted +seen)\n%s", c.key, p.Part, diff)
 			}
 			s.total.exceptions.Add(int64(p.Exceptions))
+		}
+		promised := map[string]syncer.Counts{}
+		for _, r := range outcome.Impact.Routes {
+			if n := written(r.Counts); n != (syncer.Counts{}) {
+				promised[r.Key] = n
+			}
+		}
+		if diff := cmp.Diff(promised, countries); diff != "" {
+			s.fail("%s: by country (-counted +seen in the vault)\n%s", c.key, diff)
+		}
+		promised = map[string]syncer.Counts{}
+		for _, g := range outcome.Impact.Groups["product"] {
+			if n := written(g.Counts); n != (syncer.Counts{}) {
+				promised[g.Name] = n
+			}
+		}
+		if diff := cmp.Diff(promised, products); diff != "" {
+			s.fail("%s: by product (-counted +seen in the vault)\n%s", c.key, diff)
 		}
 		s.total.added.Add(int64(outcome.Done.Added))
 		s.total.updated.Add(int64(outcome.Done.Updated))
@@ -547,6 +576,29 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 	}
 }
 
+// happened is what became of an item.
+func happened(old item, there bool, x item) (n syncer.Counts) {
+	switch {
+	case !there:
+		n.Added = 1
+	case x.Standing != "approved__v":
+		n.Withdrawn = 1
+	case old.Standing != "approved__v":
+		n.Restored = 1
+	default:
+		n.Updated = 1
+	}
+	return n
+}
+
+func plus(a, b syncer.Counts) syncer.Counts {
+	a.Added += b.Added
+	a.Updated += b.Updated
+	a.Withdrawn += b.Withdrawn
+	a.Restored += b.Restored
+	return a
+}
+
 // text is items in order, for people.
 func text(all items) []string {
 	var out []string
@@ -560,6 +612,7 @@ func text(all items) []string {
 // edit changes the configuration.
 func (s *story) edit() {
 	for range 1 + s.r.IntN(2) {
+		s.total.edits.Add(1)
 		c := oneOf(s.r, s.crms...)
 		switch s.r.IntN(7) {
 		case 0, 1, 2:
@@ -621,6 +674,7 @@ func (s *story) change() {
 		}
 	}
 	s.made++
+	s.total.changes.Add(1)
 	if heal {
 		switch v.Status {
 		case "obsolete__v":
@@ -660,8 +714,9 @@ func (s *story) change() {
 		do("PUT", base, "title__v", fmt.Sprint("Edited ", s.made), "team__c", oneOf(s.r, "red", "blue", ""))
 	case 12, 13:
 		do("PUT", base, "clm_content__v", oneOf(s.r, "true", "true", "false", ""))
-	case 14, 15: // country changed, or lost
+	case 14, 15: // country changed, or lost; product too
 		if part == presentations {
+			do("PUT", base, "product__v", strings.Join(someOf(s.r, l.products(), s.r.IntN(3)), ","))
 			var ids []string
 			for id := range l.country {
 				ids = append(ids, id)

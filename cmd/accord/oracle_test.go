@@ -57,11 +57,12 @@ type library struct {
 	nodes    map[int64][]node // of the latest version of a binder
 	country  map[string][]string
 	names    map[string]string // country id → name
+	product  map[string]string // product id → name
 }
 
 func (w *world) library() *library {
 	w.t.Helper()
-	l := &library{versions: map[int64][]*version{}, shared: map[int64][]int64{}, nodes: map[int64][]node{}, country: map[string][]string{}, names: map[string]string{}}
+	l := &library{versions: map[int64][]*version{}, shared: map[int64][]int64{}, nodes: map[int64][]node{}, country: map[string][]string{}, names: map[string]string{}, product: map[string]string{}}
 	at := map[[2]int64]*version{}
 	for _, line := range lines(w.dump(source, "version")) {
 		v := &version{}
@@ -100,9 +101,12 @@ func (w *world) library() *library {
 			Fields map[string]any `json:"fields"`
 		}
 		w.decode(line, &r)
-		if r.Object == "country__v" {
+		switch r.Object {
+		case "country__v":
 			l.country[r.ID] = texts(r.Fields["country_cda__v"])
 			l.names[r.ID] = r.Name
+		case "product__v":
+			l.product[r.ID] = r.Name
 		}
 	}
 	return l
@@ -217,16 +221,52 @@ func (l *library) connected(c *crmConfig) []string {
 
 var picklistName = map[string]string{"United States": "us__v", "Canada": "ca__v", "Mexico": "mx__v", "Germany": "de__v"}
 
+// routed is CTRY-5: which of a presentation's countries lead to a CRM vault;
+// ok: it goes there.
+func (l *library) routed(w *world, c *crmConfig, countries []string) (lead []string, ok bool) {
+	if !c.country && (len(c.countries) == 0 || w.countryAllowed(c) || c.platform) { // CTRY-6
+		return countries, true
+	}
+	table := l.connected(c)
+	for _, id := range countries {
+		if slices.Contains(table, id) {
+			lead = append(lead, id)
+		}
+	}
+	return lead, len(lead) > 0
+}
+
+func (l *library) products() []string { return slices.Sorted(maps.Keys(l.product)) }
+
+// groupsOf says under which countries and which product a presentation counts:
+// published, where it leads; withdrawn, where it was. "" is no country.
+func (l *library) groupsOf(w *world, c *crmConfig, doc int64, withdrawn bool) (countries []string, product string) {
+	v, _ := l.taken(doc, c.rule != "inactive", w.server.Now().UTC().Format("2006-01-02"))
+	if v == nil {
+		return []string{""}, ""
+	}
+	countries = texts(v.Fields["country__v"])
+	if !withdrawn {
+		countries, _ = l.routed(w, c, countries)
+	}
+	if len(countries) == 0 {
+		countries = []string{""}
+	}
+	var names []string
+	for _, id := range texts(v.Fields["product__v"]) {
+		names = append(names, l.product[id])
+	}
+	slices.Sort(names)
+	return countries, strings.Join(names, ", ")
+}
+
 // expected is what a complete run of the CLM point of a CRM vault makes of it.
 func (l *library) expected(w *world, c *crmConfig, before items) items {
 	steady := c.rule != "inactive"
 	today := w.server.Now().UTC().Format("2006-01-02")
-	routed := func(countries []string) bool { return true }
-	if c.country || len(c.countries) > 0 && !w.countryAllowed(c) && !c.platform {
-		table := l.connected(c)
-		routed = func(countries []string) bool { // CTRY-5
-			return slices.ContainsFunc(countries, func(id string) bool { return slices.Contains(table, id) })
-		}
+	routed := func(countries []string) bool {
+		_, ok := l.routed(w, c, countries)
+		return ok
 	}
 	var whole func(doc int64) bool // publishable, and so is all that it names (CLM-12)
 	members := func(doc int64, v *version) []int64 {

@@ -554,13 +554,7 @@ func (j *job) title(value string) string {
 	if value == "" {
 		return ""
 	}
-	if j.routes.values[value] != "" {
-		return j.routes.values[value]
-	}
-	if j.titles[value] != "" {
-		return j.titles[value]
-	}
-	return value
+	return cmp.Or(j.routes.values[value], j.titles[value], j.known[value], value)
 }
 
 // name adds members to the sets of their parts.

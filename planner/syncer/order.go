@@ -22,6 +22,7 @@ type job struct {
 	parts   []schema.Part // of both streams
 	routes  *routes
 	titles  map[string]string // of route values, those that no longer lead here included
+	known   map[string]string // of route values, wherever they lead
 	asTable bool              // another sync routes by its target
 	table   *table            // what its target holds in the end, when asTable and it ran
 

@@ -104,7 +104,7 @@ func (p *pass) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, j := range p.jobs {
-		j.horizon = p.read.horizon
+		j.horizon, j.known = p.read.horizon, p.read.titles
 	}
 	ask := p.askForHolders
 	if p.full {

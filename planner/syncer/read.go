@@ -3,6 +3,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 type meter struct {
 	calls, records int
 	horizon        time.Time
+	titles         map[string]string // of route values
 }
 
 // records reads a stream to its end. A read that stops before is an error: it
@@ -38,6 +40,10 @@ func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *m
 		}
 		m.calls += batch.Calls
 		m.records += len(batch.Records)
+		if len(batch.Titles) > 0 && m.titles == nil {
+			m.titles = make(map[string]string, len(batch.Titles))
+		}
+		maps.Copy(m.titles, batch.Titles)
 		for i := range batch.Records {
 			if err := yield(&batch.Records[i]); err != nil {
 				return err

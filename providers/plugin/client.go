@@ -451,7 +451,7 @@ func (p *Plugin) Records(ctx context.Context, req providers.RecordsRequest) iter
 				yield(providers.Batch{}, r.error(m.Err))
 				return
 			}
-			b := providers.Batch{Records: convert(m.Records, r.record), End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls)}
+			b := providers.Batch{Records: convert(m.Records, r.record), End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls), Titles: m.Titles}
 			if !yield(b, nil) {
 				return
 			}

@@ -323,7 +323,7 @@ func sendBatch(stream grpc.ServerStreamingServer[proto.RecordsResponse], b *prov
 	for some := range parts(b.Records, sizeOfRecord) {
 		answer := &proto.RecordsResponse{Records: convertAt(some, wire{}.record)}
 		if sent += len(some); sent == len(b.Records) {
-			answer.End, answer.Horizon, answer.Calls = b.End, wire{}.time(b.Horizon), int64(b.Calls)
+			answer.End, answer.Horizon, answer.Calls, answer.Titles = b.End, wire{}.time(b.Horizon), int64(b.Calls), b.Titles
 		}
 		if err := stream.Send(answer); err != nil {
 			return err

@@ -57,6 +57,7 @@ type clmSource struct {
 	today    string // by the vault's clock, UTC
 	horizon  time.Time
 	country  map[string]string // id → name
+	titles   map[string]string // these, until they were told
 	product  map[string]string
 	kinds    map[string]map[string]bool // lifecycle → obsolete states
 	deleted  map[string]bool            // ids, once they were asked for
@@ -70,7 +71,7 @@ func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.Recor
 	s.latest = slices.Contains(req.Variants, variantLatest)
 	stopped := false
 	emit := func(b providers.Batch) bool {
-		b.Calls = s.took()
+		b.Calls, b.Titles, s.titles = s.took(), s.titles, nil
 		if !stopped && !yield(b, nil) {
 			stopped = true
 		}
@@ -82,7 +83,7 @@ func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.Recor
 	case err != nil:
 		yield(providers.Batch{}, contractError("read CLM content", err))
 	default:
-		yield(providers.Batch{End: true, Horizon: s.horizon, Calls: s.took()}, nil)
+		yield(providers.Batch{End: true, Horizon: s.horizon, Calls: s.took(), Titles: s.titles}, nil)
 	}
 }
 
@@ -110,6 +111,7 @@ func (s *clmSource) prepare(ctx context.Context) (err error) {
 		if s.country, err = s.recordNames(ctx, objCountry); err != nil {
 			return err
 		}
+		s.titles = s.country
 		if s.product, err = s.recordNames(ctx, objProduct); err != nil {
 			return err
 		}
