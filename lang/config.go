@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"golang.org/x/sync/errgroup"
+
+	"accord/lang/lower"
 )
 
 // Config is a directory of files as written, with the modules that it calls:
@@ -26,9 +28,13 @@ type Config struct {
 	modules map[string]*module // all, by their directory
 	broken  bool               // a file has a syntax error: what is missing may stand there
 
-	mu    sync.Mutex
-	files map[string]*hcl.File
+	mu     sync.Mutex
+	files  map[string]*hcl.File
+	native parser
 }
+
+// parser reads a file in native syntax.
+type parser func(text []byte, name string) (*hcl.File, hcl.Diagnostics)
 
 // coreBlocks are the block types of the core and the names of their labels.
 var coreBlocks = map[string][]string{
@@ -47,14 +53,20 @@ var coreBlocks = map[string][]string{
 // directories of the modules that they call. Hidden files and variable files
 // (*.vars.hcl) are no part of a configuration. The Config is never nil and
 // holds what could be read, so that problems can be shown with their source.
+//
+// Where dir has a folder .accord, large files are kept there as they were
+// lowered, so that they need not be parsed again.
 func Load(dir string) (*Config, hcl.Diagnostics) {
-	return gather(dir, func(module string) (map[string][]byte, hcl.Diagnostics) { return readDir(dir, module) })
+	cache := lower.OpenCache(filepath.Join(dir, ".accord", "cache", "files"))
+	c, diags := gather(dir, cache.Parse, func(module string) (map[string][]byte, hcl.Diagnostics) { return readDir(dir, module) })
+	_ = cache.Save() // it only makes the next time slower
+	return c, diags
 }
 
 // Parse is Load for files that are in memory, by name. A name with slashes
 // belongs to a module.
 func Parse(dir string, sources map[string][]byte) (*Config, hcl.Diagnostics) {
-	return gather(dir, func(module string) (map[string][]byte, hcl.Diagnostics) {
+	return gather(dir, lower.Parse, func(module string) (map[string][]byte, hcl.Diagnostics) {
 		found := map[string][]byte{}
 		for name, text := range sources {
 			if path.Dir(name) == module && isSource(name) {
@@ -129,9 +141,10 @@ func isSource(name string) bool {
 }
 
 // gather reads the root module and, from there, every module that is called.
-// read returns the files of a module by name, as ranges show them.
-func gather(dir string, read func(module string) (map[string][]byte, hcl.Diagnostics)) (*Config, hcl.Diagnostics) {
-	c := &Config{Dir: dir, Settings: defaultSettings(), modules: map[string]*module{}, files: map[string]*hcl.File{}}
+// read returns the files of a module by name, as ranges show them; native
+// parses those in native syntax.
+func gather(dir string, native parser, read func(module string) (map[string][]byte, hcl.Diagnostics)) (*Config, hcl.Diagnostics) {
+	c := &Config{Dir: dir, Settings: defaultSettings(), modules: map[string]*module{}, files: map[string]*hcl.File{}, native: native}
 	sources, diags := read(".")
 	c.broken = diags.HasErrors()
 	c.module = c.parse(".", sources, &diags)
@@ -162,7 +175,7 @@ func (c *Config) parse(dir string, sources map[string][]byte, diags *hcl.Diagnos
 	names := slices.Sorted(maps.Keys(sources))
 	files := make([]*hcl.File, len(names))
 	problems := make([]hcl.Diagnostics, len(names))
-	parallel(len(names), func(n int) { files[n], problems[n] = parseFile(sources[names[n]], names[n]) })
+	parallel(len(names), func(n int) { files[n], problems[n] = parseFile(sources[names[n]], names[n], c.native) })
 	for n, name := range names {
 		c.files[name] = files[n]
 		*diags = append(*diags, problems[n]...)

@@ -18,9 +18,9 @@ import (
 const jsonSuffix = ".json"
 
 // parseFile reads either syntax, by the file's name.
-func parseFile(text []byte, name string) (*hcl.File, hcl.Diagnostics) {
+func parseFile(text []byte, name string, native parser) (*hcl.File, hcl.Diagnostics) {
 	if !strings.HasSuffix(name, jsonSuffix) {
-		return lower.Parse(text, name)
+		return native(text, name)
 	}
 	file, diags := json.Parse(text, name)
 	if file == nil {

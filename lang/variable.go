@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"accord/lang/lower"
 )
 
 // variable is an input of the configuration.
@@ -223,7 +225,7 @@ func (c *Config) readVarFile(name string) (hcl.Attributes, hcl.Diagnostics) {
 			Detail:   fmt.Sprintf("Reading the variable file %s: %v.", name, plain(err)),
 		}}
 	}
-	file, diags := parseFile(text, name)
+	file, diags := parseFile(text, name, lower.Parse) // never kept: it may hold a secret
 	attributes, more := attributesOf(file.Body)
 	diags = append(diags, more...)
 	if diags.HasErrors() { // what belongs to which variable is not known

@@ -52,7 +52,7 @@ func (c *cursor) block() *hcl.Block {
 	if n := c.number(); n > 0 {
 		b.Labels, b.LabelRanges = make([]string, n), make([]hcl.Range, n)
 		for n := range b.Labels {
-			b.Labels[n], b.LabelRanges[n] = c.text(), c.rng()
+			b.Labels[n], b.LabelRanges[n] = c.written(), c.rng()
 		}
 	}
 	size := c.size()

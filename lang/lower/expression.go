@@ -153,12 +153,19 @@ func (c *cursor) skipValue() {
 	case integer:
 		c.signed()
 	case text:
-		n := c.number()
-		c.at += n
+		c.number()
+		c.number()
 	case tuple, object:
 		n := c.size()
 		c.at += n
 	}
+}
+
+// quoted is a string that stands in the text of the file.
+func (c *cursor) quoted() string {
+	at := c.number()
+	size := c.number()
+	return string(c.text[at : at+size])
 }
 
 func (c *cursor) natural() (any, bool) {
@@ -172,7 +179,7 @@ func (c *cursor) natural() (any, bool) {
 	case integer:
 		return c.signed(), true
 	case text:
-		return c.text(), true
+		return c.quoted(), true
 	case tuple:
 		c.size()
 		list := make([]any, c.number())
@@ -185,7 +192,7 @@ func (c *cursor) natural() (any, bool) {
 		n := c.number()
 		members := make(map[string]any, n)
 		for range n {
-			name := c.text()
+			name := c.written()
 			members[name], _ = c.natural()
 		}
 		return members, true
@@ -204,7 +211,7 @@ func (c *cursor) value() (cty.Value, bool) {
 	case integer:
 		return cty.NumberIntVal(c.signed()), true
 	case text:
-		return cty.StringVal(c.text()), true
+		return cty.StringVal(c.quoted()), true
 	case tuple:
 		c.size()
 		list := make([]cty.Value, c.number())
@@ -217,7 +224,7 @@ func (c *cursor) value() (cty.Value, bool) {
 		n := c.number()
 		members := make(map[string]cty.Value, n)
 		for range n {
-			name := c.text()
+			name := c.written()
 			members[name], _ = c.value()
 		}
 		return cty.ObjectVal(members), true

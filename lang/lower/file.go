@@ -57,7 +57,7 @@ func Load(text []byte, name string, tree []byte) (f *File, err error) {
 	c := cursor{f, 0}
 	f.word = make([]string, c.number())
 	for n := range f.word {
-		f.word[n] = c.text()
+		f.word[n] = c.written()
 	}
 	f.body = c.at
 	return f, nil
@@ -110,7 +110,7 @@ func (c *cursor) size() int {
 	return int(n)
 }
 
-func (c *cursor) text() string {
+func (c *cursor) written() string {
 	n := c.number()
 	s := string(c.tree[c.at : c.at+n])
 	c.at += n

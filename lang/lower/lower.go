@@ -151,11 +151,7 @@ func (w *writer) literal(expr hclsyntax.Expression) bool {
 	case *hclsyntax.LiteralValueExpr:
 		return w.scalar(x.Val)
 	case *hclsyntax.TemplateExpr:
-		if !x.IsStringLiteral() {
-			return false
-		}
-		v, diags := x.Value(nil)
-		return len(diags) == 0 && w.scalar(v)
+		return w.quoted(x)
 	case *hclsyntax.TupleConsExpr:
 		w.tree = append(w.tree, tuple)
 		ok := true
@@ -184,6 +180,23 @@ func (w *writer) literal(expr hclsyntax.Expression) bool {
 	return false
 }
 
+// quoted writes where a string stands, and not what it says: the text says it,
+// and what is secret has no second place. One with escapes is no literal.
+func (w *writer) quoted(x *hclsyntax.TemplateExpr) bool {
+	if !x.IsStringLiteral() {
+		return false
+	}
+	r := x.Parts[0].Range()
+	v, diags := x.Value(nil)
+	if len(diags) > 0 || v.AsString() != string(w.text[r.Start.Byte:r.End.Byte]) {
+		return false
+	}
+	w.tree = append(w.tree, text)
+	w.count(r.Start.Byte)
+	w.count(r.End.Byte - r.Start.Byte)
+	return true
+}
+
 // nameOf is the name of a member that is written out.
 func nameOf(key hclsyntax.Expression) (string, bool) {
 	if k, ok := key.(*hclsyntax.ObjectConsKeyExpr); !ok || k.ForceNonLiteral {
@@ -204,8 +217,6 @@ func (w *writer) scalar(v cty.Value) bool {
 	switch {
 	case v.IsNull():
 		w.tree = append(w.tree, null)
-	case v.Type() == cty.String:
-		w.tree = appendText(append(w.tree, text), v.AsString())
 	case v.Type() == cty.Bool && v.True():
 		w.tree = append(w.tree, yes)
 	case v.Type() == cty.Bool:

@@ -160,3 +160,18 @@ func TestDamaged(t *testing.T) {
 		_, _ = Load([]byte(everything), "x.hcl", tree[:n])
 	}
 }
+
+// A tree holds names, and no text that is written in quotes: it may be a secret.
+func TestNoText(t *testing.T) {
+	file, _ := Parse([]byte(`a = "canary"
+b = ["canary", { c = "canary" }]
+d = "can\u0061ry canary"
+e = <<EOT
+canary
+EOT
+f { g = upper("canary") }
+`), "x.hcl")
+	if tree := file.Body.(*Body).file.Tree(); strings.Contains(string(tree), "canary") {
+		t.Fatalf("%q", tree)
+	}
+}
