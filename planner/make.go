@@ -48,6 +48,9 @@ type Request struct {
 	// read, and no run is a step.
 	Unread bool
 
+	// Import takes one object over by its id, as an import block does.
+	Import *lang.Import
+
 	// Instances as Configure found them.
 	Instances map[addrs.Instance]providers.Object
 }
@@ -103,6 +106,9 @@ func (m *making) gather(context.Context) {
 	if !m.req.Destroy {
 		for _, r := range m.req.Desired.Resources {
 			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
+			if i := m.req.Import; i != nil && i.To == r.Addr {
+				m.objects[r.Addr].imported = i
+			}
 		}
 	}
 	for addr, inst := range m.req.Instances {

@@ -18,7 +18,8 @@ import (
 // can go on with it.
 type Operation struct {
 	ID        string    `json:"id"`
-	Command   string    `json:"command"` // "apply", "destroy", "apply canada.plan"
+	Command   string    `json:"command"` // "apply", "destroy", "apply canada.plan", "import ADDRESS ID"
+	Who       string    `json:"who,omitempty"`
 	Started   time.Time `json:"started"`
 	Ended     time.Time `json:"ended,omitzero"`
 	Standing  Standing  `json:"standing"`
@@ -88,6 +89,7 @@ func Resumable(p *plan.Plan) *plan.Plan {
 func (a *applying) record(ctx context.Context, outcomes ...state.Outcome) error {
 	op := a.req.Operation
 	if op != nil {
+		op.Who = a.req.Lock.Holder().Who
 		outcomes = append(outcomes, state.Outcome{Addr: operationAddr, Object: op.entry()})
 	}
 	if len(outcomes) == 0 {

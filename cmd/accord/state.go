@@ -453,7 +453,7 @@ func (c *cli) runStateHistory(ctx context.Context) error {
 		made := madeBy(ctx, store, versions)
 		if c.json {
 			for n, v := range versions {
-				_ = c.line("state_version", fmt.Sprintf("serial %d", v.Serial), map[string]any{"version": v, "present": n == 0, "command": made[n].Command, "change_ref": made[n].ChangeRef})
+				_ = c.line("state_version", fmt.Sprintf("serial %d", v.Serial), map[string]any{"version": v, "present": n == 0, "command": made[n].Command, "who": made[n].Who, "change_ref": made[n].ChangeRef})
 			}
 			return nil
 		}
@@ -462,13 +462,13 @@ func (c *cli) runStateHistory(ctx context.Context) error {
 			return nil
 		}
 		t := tabwriter.NewWriter(c.stdout, 2, 0, 2, ' ', 0)
-		fmt.Fprintln(t, "serial\tsaved\tbytes\tby\tfor\t")
+		fmt.Fprintln(t, "serial\tsaved\tbytes\tby\tfor\twho\t")
 		for n, v := range versions {
 			present := ""
 			if n == 0 {
 				present = "\tpresent"
 			}
-			fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s%s\n", v.Serial, v.Saved.UTC().Format(time.RFC3339), v.Size, clean(made[n].Command), clean(made[n].ChangeRef), present)
+			fmt.Fprintf(t, "%d\t%s\t%d\t%s\t%s\t%s%s\n", v.Serial, v.Saved.UTC().Format(time.RFC3339), v.Size, clean(made[n].Command), clean(made[n].ChangeRef), clean(made[n].Who), present)
 		}
 		return t.Flush()
 	})

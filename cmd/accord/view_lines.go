@@ -103,6 +103,10 @@ var lineTypes = []lineType{
 	{"export_summary", "The totals of an export: its objects by type, those that are under code already, the attributes that an apply would fill, and the variables to set.", fields{
 		"directory": "", "objects": map[string]int{}, "blocks": 0, "managed": 0, "left_out": 0, "runs": 0, "fills": map[string]int{}, "variables": []string{}}},
 
+	// import
+	{"imported", "An object was taken over by its id, and how its block would change it.", fields{
+		"address": addrs.Instance{}, "id": "", "differs": []plan.Edit{}}},
+
 	// show, state
 	{"state", "Which state it is.", fields{"serial": uint64(0), "lineage": ""}},
 	{"object", "One recorded object, without what is sensitive in it.", fields{"object": state.Object{}}},
@@ -113,7 +117,7 @@ var lineTypes = []lineType{
 	{"state_forgotten", "An object is recorded no more.", fields{"address": addrs.Instance{}}},
 	{"state_replaced", "Another state is the present one.", fields{"serial": uint64(0), "lineage": "", "objects": 0}},
 	{"state_version", "A version of the state that is kept.", fields{
-		"version": state.Version{}, "present": false, "command": "", "change_ref": ""}},
+		"version": state.Version{}, "present": false, "command": "", "who": "", "change_ref": ""}},
 	{"state_unlocked", "The state's lock was taken away.", fields{"id": ""}},
 
 	// serve
