@@ -170,7 +170,7 @@ func (w *workspace) employ(all []*started) error {
 	}
 	var schemas []*schema.Provider
 	for _, s := range all {
-		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = s, s.schema
+		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = veiled{s, &w.cli.veil}, s.schema
 		schemas = append(schemas, s.schema)
 	}
 	if w.config == nil {
