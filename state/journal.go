@@ -76,6 +76,19 @@ type Journal interface {
 	// no lease: what still fails is found again by the next run.
 	Dismiss(ctx context.Context, sync addrs.Instance, items []Item) error
 
+	// Untold returns the runs, oldest first and at most n, that a target is to
+	// be told of and may be told of now (CONN-6). For the time of hold nobody
+	// else is given them: whoever dies meanwhile leaves them to the next.
+	Untold(ctx context.Context, target string, n int, hold time.Duration) ([]Untold, error)
+
+	// Told records what came of telling a target of a run: it was told, or is to
+	// be told again, not before a moment. It is told at least once.
+	Told(ctx context.Context, target, run string, again time.Time) error
+
+	// Waiting returns how many runs a target is still to be told of, and when
+	// the first may be told.
+	Waiting(ctx context.Context, target string) (n int, first time.Time, err error)
+
 	// Runs returns the last n runs of a sync, of all for the zero address,
 	// newest first.
 	Runs(ctx context.Context, sync addrs.Instance, n int) ([]Run, error)
@@ -145,6 +158,7 @@ type Run struct {
 	Reasons []string
 	Fence   uint64
 	Started time.Time
+	Tell    []string // ignored but by Begin: who is to be told, if it comes to something; see End.Worth
 
 	// Kept by the journal, ignored by Begin.
 
@@ -190,6 +204,18 @@ type End struct {
 	Memory  *Memory  // replaces the caller's part; nil: stays as it is
 	Settled []string // reasons that are owed no more
 	Sweep   bool     // the run saw everything: failures that it did not meet are resolved
+
+	// Worth: it did something that people are told of. They are told of what
+	// failed for the first time, too, and of a run that was cut short.
+	Worth bool
+}
+
+// Untold is a run that a target is to be told of.
+type Untold struct {
+	Run      Run
+	New      []Failure // the first of what failed for the first time in it, and still does
+	NewCount int       // of all of these
+	Attempts int       // that came to nothing
 }
 
 // Failure is one item that a sync cannot move (ERR-2), or what keeps the whole

@@ -60,6 +60,19 @@ func (NoJournal) Retried(context.Context, addrs.Instance, []Item, string) error 
 // Dismiss implements Journal.
 func (NoJournal) Dismiss(context.Context, addrs.Instance, []Item) error { return ErrNoJournal }
 
+// Untold implements Journal.
+func (NoJournal) Untold(context.Context, string, int, time.Duration) ([]Untold, error) {
+	return nil, ErrNoJournal
+}
+
+// Told implements Journal.
+func (NoJournal) Told(context.Context, string, string, time.Time) error { return ErrNoJournal }
+
+// Waiting implements Journal.
+func (NoJournal) Waiting(context.Context, string) (int, time.Time, error) {
+	return 0, time.Time{}, ErrNoJournal
+}
+
 // Runs implements Journal.
 func (NoJournal) Runs(context.Context, addrs.Instance, int) ([]Run, error) { return nil, ErrNoJournal }
 

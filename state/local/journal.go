@@ -27,7 +27,7 @@ var steps embed.FS
 
 const (
 	applicationID = 0x4163636f // "Acco"
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 // journal is a state.Journal. One connection serves the process, one

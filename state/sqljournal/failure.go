@@ -24,7 +24,7 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 		after := state.Failure{Sync: sync}
 		for {
 			failures, err := scan(ctx, j.db(), scanFailure,
-				"SELECT sync, part, key, general, title, kind, message, cause, routes, names, first, last, attempts, id, ack, retried, retried_by FROM failure "+where+
+				selectFailures+where+
 					" ORDER BY sync, part, key LIMIT ?4", after.Sync.String(), after.Part, after.Key, page)
 			if err != nil {
 				yield(state.Failure{}, j.fail("reading the failures", err))
@@ -42,6 +42,9 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 		}
 	}
 }
+
+// selectFailures is the beginning of what scanFailure reads.
+const selectFailures = "SELECT sync, part, key, general, title, kind, message, cause, routes, names, first, last, attempts, id, ack, retried, retried_by FROM failure "
 
 func scanFailure(rows *sql.Rows) (f state.Failure, err error) {
 	var sync, cause, routes, groups, ack string

@@ -273,7 +273,10 @@ func (j *Journal) Begin(ctx context.Context, r state.Run) error {
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 			r.ID, sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started))
-		return err
+		if err != nil {
+			return err
+		}
+		return toTell(ctx, tx, r)
 	})
 	return j.fail("recording the start of run "+r.ID, err)
 }
@@ -427,6 +430,9 @@ func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state
 			}
 		}
 		if err := settle(ctx, tx, r.sync, e.Settled); err != nil {
+			return err
+		}
+		if err := r.worth(ctx, tx, e); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM run WHERE sync = ?1 AND seq < (SELECT seq FROM run WHERE sync = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AND seq IS DISTINCT FROM "+

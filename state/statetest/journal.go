@@ -30,6 +30,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Acknowledged", testAcknowledged)
 	run("Interrupted", testInterrupted)
 	run("Runs", testRuns)
+	run("Untold", testUntold)
 	run("Forget", testForget)
 	run("Leases", testLeases)
 	run("LeaseOfTheDead", testLeaseOfTheDead)
@@ -415,6 +416,80 @@ func testRuns(p place) {
 	p.end(j, "R6", state.End{Outcome: state.Failed})
 	if m := p.memory(j, clm); m.Last.ID != "R6" || m.LastFull.ID != "R4" {
 		p.Errorf("last %s, last full %s", m.Last.ID, m.LastFull.ID)
+	}
+}
+
+// CONN-6: who is to be told of a run is kept until told, and told of what is new.
+func testUntold(p place) {
+	j := p.journal(p.store())
+	n := 0
+	run := func(e state.End, failed ...state.Failure) string {
+		p.Helper()
+		n++
+		id := fmt.Sprint("U", n)
+		lease := p.acquire(j, clm)
+		p.must(j.Begin(p.ctx, state.Run{ID: id, Sync: clm, Mode: state.Full, Fence: lease.Fence, Started: p.clock.Now(), Tell: []string{"a", "b"}}))
+		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Failed: failed, Counts: map[string]int64{"n": 1}}))
+		if e.Outcome != "" {
+			p.end(j, id, e)
+		}
+		p.must(j.Release(p.ctx, lease))
+		return id
+	}
+	untold := func(target string, want ...string) []state.Untold {
+		p.Helper()
+		list, err := j.Untold(p.ctx, target, 10, time.Minute)
+		p.must(err)
+		var got []string
+		for _, u := range list {
+			got = append(got, u.Run.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("%s is told of (-want +got):\n%s", target, diff)
+		}
+		return list
+	}
+	x := state.Failure{Part: "p", Key: "x", Message: "no"}
+	worth := run(state.End{Outcome: state.Clean, Worth: true})
+	run(state.End{Outcome: state.Clean})
+	fails := run(state.End{Outcome: state.Faulty}, x)
+	run(state.End{Outcome: state.Faulty}, x) // it failed before
+	gaveUp := run(state.End{Outcome: state.Failed, Message: "no vault"}, x)
+	run(state.End{Outcome: state.Failed, Message: "no vault"}, x)
+	list := untold("a", worth, fails, gaveUp)
+	if u := list[1]; u.NewCount != 1 || len(u.New) != 1 || u.New[0].Key != "x" || u.Run.Counts["n"] != 1 || u.Run.Outcome != state.Faulty || u.Attempts != 0 {
+		p.Errorf("told of %+v", u)
+	}
+	if len(list[0].New) != 0 || list[0].NewCount != 0 {
+		p.Errorf("told of %+v", list[0])
+	}
+
+	// Nobody else is told meanwhile; whoever dies leaves them to the next.
+	untold("a")
+	p.clock.Add(61 * time.Second)
+	untold("a", worth, fails, gaveUp)
+	p.must(j.Told(p.ctx, "a", worth, time.Time{}))
+	p.must(j.Told(p.ctx, "a", fails, p.clock.Now().Add(time.Hour)))
+	p.clock.Add(61 * time.Second)
+	untold("a", gaveUp)
+	if waiting, first, err := j.Waiting(p.ctx, "a"); err != nil || waiting != 2 || !first.After(p.clock.Now()) {
+		p.Errorf("%d wait, the first until %s, %v", waiting, first, err)
+	}
+	p.must(j.Told(p.ctx, "a", gaveUp, time.Time{}))
+	p.clock.Add(time.Hour)
+	if list := untold("a", fails); list[0].Attempts != 1 {
+		p.Errorf("attempts: %d", list[0].Attempts)
+	}
+	p.must(j.Told(p.ctx, "a", fails, time.Time{}))
+	untold("a")
+	untold("b", worth, fails, gaveUp) // its own
+
+	// A run whose process died is told of once another has begun.
+	died := run(state.End{})
+	untold("a")
+	run(state.End{Outcome: state.Clean})
+	if list := untold("a", died); list[0].Run.Outcome != state.Interrupted {
+		p.Errorf("told of %+v", list[0].Run)
 	}
 }
 
