@@ -3,6 +3,8 @@ package lang
 import (
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -112,11 +114,11 @@ type Sync struct {
 // Serve is about the continuous mode.
 type Serve struct{ Interval time.Duration }
 
-// Notify is where people are told of problems.
+// Notify is who is told what runs did, and of problems (CONN-6).
 type Notify struct {
-	Type   string
-	Config map[string]string
-	Range  hcl.Range
+	Type  string
+	URL   string
+	Range hcl.Range
 }
 
 // Encryption is of state and plan files; off without recipients.
@@ -268,7 +270,7 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 			r.duration(a, &s.Serve.Interval)
 		}
 	case "notify":
-		s.Notify = append(s.Notify, Notify{Type: b.Labels[0], Config: r.texts(b.Body), Range: b.DefRange})
+		s.addNotify(r, b)
 	case "encryption":
 		s.Encryption.Range = b.DefRange
 		for _, a := range r.attributes(b.Body, "recipients") {
@@ -286,6 +288,47 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 			}
 		}
 	}
+}
+
+func (s *Settings) addNotify(r *reader, b *hcl.Block) {
+	n := Notify{Type: b.Labels[0], Range: b.DefRange}
+	if n.Type != "webhook" {
+		r.diags = append(r.diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Unknown kind of notification",
+			Detail:   "There is one kind: notify \"webhook\"." + didYouMean(n.Type, []string{"webhook"}),
+			Subject:  b.LabelRanges[0].Ptr(),
+		})
+	}
+	r.strings(b, map[string]*string{"url": &n.URL}, "url")
+	if problem := wrongAddress(n.URL); problem != "" && n.URL != "" {
+		r.diags = append(r.diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "Bad address",
+			Detail:   problem,
+			Subject:  b.DefRange.Ptr(), // the line of the address may hold a secret
+		})
+	}
+	s.Notify = append(s.Notify, n)
+}
+
+// wrongAddress says what is wrong with an address that is told what runs did.
+func wrongAddress(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return `It is an address such as "https://hooks.example.com/accord".`
+	}
+	local := u.Hostname() == "localhost"
+	if ip := net.ParseIP(u.Hostname()); ip != nil {
+		local = ip.IsLoopback()
+	}
+	switch {
+	case u.User != nil:
+		return "An address holds no password. Deliveries are signed with the secret in ACCORD_WEBHOOK_SECRET."
+	case u.Scheme != "https" && !(u.Scheme == "http" && local):
+		return "It begins with https://; http:// is for this machine alone."
+	}
+	return ""
 }
 
 func (s *Settings) addProvider(r *reader, b *hcl.Block) {

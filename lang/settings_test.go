@@ -36,7 +36,7 @@ func TestSettingsWritten(t *testing.T) {
 		},
 		Sync:       Sync{FilterDelay: 90 * time.Second, FullRetryAfter: 12 * time.Hour, PlatformTimeout: time.Hour},
 		Serve:      Serve{Interval: time.Minute},
-		Notify:     []Notify{{Type: "webhook", Config: map[string]string{"url": "https://example.org/told"}}},
+		Notify:     []Notify{{Type: "webhook", URL: "https://example.org/told"}},
 		Encryption: Encryption{Recipients: []string{"age1someone"}},
 		Suppress: []Suppression{
 			{Address: addrs.NewKeyed("country_filter", "crm", "it"), Attribute: "countries", Owner: "launch team", Reason: "San Marino is tried out by hand", Expires: time.Date(2030, 6, 30, 0, 0, 0, 0, time.UTC)},

@@ -206,7 +206,8 @@ type End struct {
 	Sweep   bool     // the run saw everything: failures that it did not meet are resolved
 
 	// Worth: it did something that people are told of. They are told of what
-	// failed for the first time, too, and of a run that was cut short.
+	// failed for the first time, of a run that gave up for another reason than
+	// the one before, and of one whose process died.
 	Worth bool
 }
 

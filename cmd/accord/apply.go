@@ -268,6 +268,10 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	if err != nil {
 		return err
 	}
+	if err := lock.Unlock(); err != nil {
+		return err
+	}
+	w.tell(ctx)
 	code := reportCode(report, o.failOn)
 	if code == exitOK && o.detailedExit && !p.Empty() {
 		code = exitChanges

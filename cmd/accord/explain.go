@@ -108,6 +108,11 @@ var explanations = map[string]explanation{
 		"A sandbox never populates a production vault. It is judged by the direction in which an integration point moves its data, so the same connection may be legal for another point.",
 		"Connect a sandbox, or leave this point out. If a vault's environment is written wrongly, correct that.",
 	},
+	"CONN-6": {
+		"a webhook is told what runs did, and of errors",
+		"Each notify \"webhook\" block names an address that is posted to, once for every run that changed content, gave up, or met an error for the first time. A delivery is signed as Standard Webhooks describes (headers webhook-id, webhook-timestamp and webhook-signature, HMAC-SHA256) with the secret in ACCORD_WEBHOOK_SECRET; its id stays the same however often it is sent. What could not be delivered stays in the journal for a week and is tried again, later each time, by the next apply, sync or serve. Redirects are not followed. No run fails for a webhook.",
+		"Look at what the webhook answers, and whether ACCORD_WEBHOOK_SECRET is set where accord runs.",
+	},
 	"CONN-5": {
 		"the connection does not carry this integration",
 		"The Medical-CRM connection carries the CLM and the Country Integration and nothing else.",

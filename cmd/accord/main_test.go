@@ -24,9 +24,10 @@ func TestMain(m *testing.M) {
 			arm()
 			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))
 		},
-		"vault":  vaultCommand,
-		"author": authorCommand,
-		"memory": memoryCommand,
+		"vault":    vaultCommand,
+		"author":   authorCommand,
+		"memory":   memoryCommand,
+		"receiver": receiverCommand,
 
 		"accord-provider-memory": memoryProvider,
 	})

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +36,9 @@ func (c *cli) serveCommand() *cobra.Command {
 		Long: `Looks for changes in the content vaults at every interval and brings them to the
 CRM vaults at once; runs in full where the rules ask for it; and serves a page
 with how things stand, /healthz and /metrics. It runs what was applied, never the
-files, and notices by itself when something else is applied.
+files, and notices by itself when something else is applied. Webhooks of notify blocks
+are told of each run that did something, and of errors; deliveries are signed with the
+secret in ` + webhookSecret + `.
 
 Several may run for one state: a lease decides who runs a point, and when one of
 them is gone, the others carry on.
@@ -82,6 +85,8 @@ type server struct {
 	open bool // beyond this machine
 	now  atomic.Pointer[session]
 	last atomic.Pointer[error] // why the last session could not begin, or ended
+
+	untold sync.Map // by host of a webhook, how many runs it is still to be told of
 }
 
 // How long the next session waits after one that failed, at most and at first.

@@ -20,6 +20,11 @@ import (
 func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 	var e exposition
 	e.status(s.status(), time.Now())
+	e.family("accord_untold_runs", "gauge", "Runs that a webhook is still to be told of.")
+	s.untold.Range(func(host, n any) bool {
+		e.sample("accord_untold_runs", float64(n.(int)), "webhook", host.(string))
+		return true
+	})
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = e.out.WriteTo(w)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"accord/lang/addrs"
@@ -33,6 +34,7 @@ type session struct {
 	found     map[addrs.Instance]providers.Object // connected
 	settings  planner.Settings
 	end       context.CancelCauseFunc
+	ran       map[string]chan struct{} // by who is told, that a run has ended
 }
 
 // session opens everything anew and watches until something asks for another.
@@ -70,6 +72,16 @@ func (s *server) session(ctx context.Context) error {
 		Runner: w.planner.Syncer, Interval: on.interval(),
 		Now: time.Now, Sleep: sleep, Events: on.event,
 	})
+	on.ran = map[string]chan struct{}{}
+	var telling sync.WaitGroup
+	for _, name := range w.toTell() {
+		on.ran[name] = make(chan struct{}, 1)
+	}
+	for _, n := range w.config.Settings.Notify {
+		telling.Go(func() { on.keepTelling(ctx, n, st.Lineage) })
+	}
+	defer telling.Wait()
+	defer end(nil)
 	s.now.Store(on)
 	defer s.now.Store(nil)
 	if err := on.watch.Run(ctx); err != nil {
@@ -238,6 +250,12 @@ func (s *session) event(e watch.Event) {
 		}
 	case watch.Ran:
 		s.logRun(&e.Outcome)
+		for _, ran := range s.ran {
+			select {
+			case ran <- struct{}{}:
+			default:
+			}
+		}
 	}
 }
 

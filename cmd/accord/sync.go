@@ -127,7 +127,9 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 	if err := w.oweUnfinished(ctx, all, outcomes); err != nil {
 		return err
 	}
-	return w.cli.syncReport(ctx, all, outcomes, o)
+	err = w.cli.syncReport(ctx, all, outcomes, o)
+	w.tell(ctx)
+	return err
 }
 
 // keep leaves only those runs among tasks that are among others.

@@ -80,6 +80,8 @@ var lineTypes = []lineType{
 		"error?": "", "kind?": providers.Invalid, "followed?": syncer.Followed{}}},
 	{"sync_left", "A run that is owed and was left to the next apply, sync or serve; earliest_start says when it may begin.", fields{
 		"addr": addrs.Instance{}, "decision": syncer.Decision{}}},
+	{"notified", "A webhook was told of runs, or could not be; what is left is told later (CONN-6).", fields{
+		"host": "", "told": 0, "left": 0, "gave_up": 0, "next?": moment{}, "error?": ""}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
 	{"output", "One output of an apply; of a sensitive one the value is null.", fields{
 		"name": "", "value": json.RawMessage{}, "sensitive": false}},

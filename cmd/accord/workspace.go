@@ -117,7 +117,7 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	}
 	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Set: true, Share: l.Share, Place: l.Place} }
 	s, err := syncer.New(syncer.Options{
-		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds,
+		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds, Tell: w.toTell(),
 		Limits:    syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
 		FollowFor: settings.PlatformWait,
 		Now:       time.Now, Events: events,

@@ -15,8 +15,10 @@ import (
 )
 
 // journal is a state.Journal in memory. Its holders are processes that die
-// with kill: what they still say is refused, and their leases are free.
+// with kill: what they still say is refused, and their leases are free. Nobody is
+// told of its runs.
 type journal struct {
+	state.NoJournal
 	mu       sync.Mutex
 	now      func() time.Time
 	alive    bool

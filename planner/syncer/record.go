@@ -79,15 +79,12 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 		}
 		failpoint.Reach(failpoint.RunPromised)
 	}
-	err = journal.Begin(ctx, state.Run{
-		ID: r.id, Sync: addr, Mode: string(j.Decision.Mode), Reasons: texts(j.Decision.Reasons),
-		Fence: lease.Fence, Started: r.started,
-	})
-	if err != nil {
+	j.run = r
+	if err := journal.Begin(ctx, j.beginning()); err != nil {
+		j.run = nil
 		return release(fmt.Errorf("recording the start of %s: %w", addr, err))
 	}
 	failpoint.Reach(failpoint.RunBegun)
-	j.run = r
 	r.quiet.Add(1)
 	go r.renew(journal)
 	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
@@ -102,7 +99,7 @@ func newRun(s *Syncer, lease state.Lease) *run {
 func (j *job) beginning() state.Run {
 	return state.Run{
 		ID: j.run.id, Sync: j.Sync.Addr, Mode: string(j.Decision.Mode), Reasons: texts(j.Decision.Reasons),
-		Fence: j.run.lease.Fence, Started: j.run.started,
+		Fence: j.run.lease.Fence, Started: j.run.started, Tell: j.s.opts.Tell,
 	}
 }
 
@@ -256,6 +253,7 @@ func (j *job) finish(ctx context.Context) {
 	} else {
 		end = j.end(ctx)
 	}
+	end.Worth = j.worth()
 	journal := j.s.opts.Journal
 	failpoint.Reach(failpoint.RunTimed)
 	ended, err := journal.End(ctx, j.run.id, end)
@@ -277,6 +275,14 @@ func (j *job) finish(ctx context.Context) {
 			j.status = Faulty
 		}
 	}
+}
+
+// worth: people are told of what was done to the content (CONN-6).
+func (j *job) worth() bool {
+	if f := j.followed; f != nil && !maps.Equal(f.Before.Published, f.After.Published) {
+		return true
+	}
+	return j.done.Written() > 0
 }
 
 func statusOf(err error) Status {

@@ -47,6 +47,7 @@ type Options struct {
 
 	Journal   state.Journal // nil: only Preview, which then retries no failures
 	Operation string        // for the lease: "apply", "sync", "serve"
+	Tell      []string      // who is told of runs, as the journal names them (CONN-6)
 	WorkDir   string        // where temporary files go, in a folder of their own
 	Limits    Limits
 	InFlight  int           // write batches in flight for each target; 0: 4

@@ -15,7 +15,7 @@ const newFailures = 20
 // dies is told of, too.
 func toTell(ctx context.Context, tx tx, r state.Run) error {
 	for _, target := range r.Tell {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO untold (target, run) SELECT ?1, seq FROM run WHERE id = ?2", target, r.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO untold (target, run) SELECT ?1, seq FROM run WHERE id = ?2 ON CONFLICT DO NOTHING", target, r.ID); err != nil {
 			return err
 		}
 	}
@@ -26,14 +26,18 @@ func toTell(ctx context.Context, tx tx, r state.Run) error {
 // nothing new: nothing done, nothing that fails for the first time, and no other
 // reason to give up than the run before had.
 func (r running) worth(ctx context.Context, tx tx, e state.End) error {
-	if e.Worth || e.Outcome == state.Interrupted {
+	if e.Worth {
 		return nil
+	}
+	why := ""
+	if e.Outcome == state.Failed {
+		why = e.Message
 	}
 	_, err := tx.ExecContext(ctx, `
 		DELETE FROM untold WHERE run = ?1
 		AND NOT EXISTS (SELECT 1 FROM failure WHERE sync = ?2 AND first_run = ?1)
 		AND (?3 = '' OR ?3 = coalesce((SELECT message FROM run WHERE sync = ?2 AND seq < ?1 AND outcome <> '' ORDER BY seq DESC LIMIT 1), ''))`,
-		r.seq, r.sync, e.Message)
+		r.seq, r.sync, why)
 	return err
 }
 

@@ -1,0 +1,253 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/lang/addrs"
+	"accord/state"
+	"accord/state/local"
+)
+
+// The signature is that of the specification's own example.
+func TestSign(t *testing.T) {
+	w, err := NewWebhook("https://example.org/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", []byte(`{"test": 2432232314}`))
+	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got != want {
+		t.Errorf("signed %s, want %s", got, want)
+	}
+	if _, err := NewWebhook("https://example.org/", "whsec_%", ""); err == nil || strings.Contains(err.Error(), "%") {
+		t.Errorf("a secret that is no base64: %v", err)
+	}
+}
+
+// receiver is a webhook that answers what it is told to.
+type receiver struct {
+	*httptest.Server
+	mu     sync.Mutex
+	got    []*http.Request
+	bodies []Message
+	answer func(n int, w http.ResponseWriter)
+}
+
+func newReceiver(t *testing.T, answer func(n int, w http.ResponseWriter)) *receiver {
+	r := &receiver{answer: answer}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var m Message
+		if err := json.NewDecoder(req.Body).Decode(&m); err != nil {
+			t.Errorf("the body: %v", err)
+		}
+		r.mu.Lock()
+		r.got, r.bodies = append(r.got, req), append(r.bodies, m)
+		n := len(r.got)
+		r.mu.Unlock()
+		r.answer(n, w)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *receiver) ids() (ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, q := range r.got {
+		ids = append(ids, q.Header.Get("webhook-id"))
+	}
+	r.got, r.bodies = nil, nil
+	return ids
+}
+
+// world is a journal with runs, and a clock.
+type world struct {
+	*testing.T
+	now     time.Time
+	journal state.Journal
+	hook    *Webhook
+}
+
+func newWorld(t *testing.T, url string) *world {
+	w := &world{T: t, now: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)}
+	store, err := local.Open(t.TempDir()+"/state.json", local.Options{Tool: "test", Now: func() time.Time { return w.now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if w.journal, err = store.Journal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if w.hook, err = NewWebhook(url, "a secret", "accord/test"); err != nil {
+		t.Fatal(err)
+	}
+	w.hook.pause = 0
+	return w
+}
+
+func (w *world) run(id string, e state.End, failed ...state.Failure) {
+	w.Helper()
+	point := addrs.New("integration_point", "clm")
+	must := func(err error) {
+		w.Helper()
+		if err != nil {
+			w.Fatal(err)
+		}
+	}
+	lease, err := w.journal.Acquire(w.Context(), point, "sync", time.Minute)
+	must(err)
+	must(w.journal.Begin(w.Context(), state.Run{ID: id, Sync: point, Mode: state.Full, Fence: lease.Fence, Started: w.now, Tell: []string{w.hook.Name()}}))
+	must(w.journal.Checkpoint(w.Context(), id, state.Checkpoint{Counts: map[string]int64{"added": 3, "withdrawn": 1}, Failed: failed}))
+	e.At = w.now
+	_, err = w.journal.End(w.Context(), id, e)
+	must(err)
+	must(w.journal.Release(w.Context(), lease))
+}
+
+// tell tells as a process of its own would.
+func (w *world) tell() Result {
+	w.Helper()
+	hook := *w.hook
+	t := &Teller{Journal: w.journal, Webhook: &hook, From: Sender{Tool: "accord test", Lineage: "L"}, Now: func() time.Time { return w.now }}
+	r, err := t.Tell(context.Background())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return r
+}
+
+// CONN-6: what was published, and what fails for the first time, is told once,
+// signed, with an id of its own.
+func TestTell(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, func(_ int, w http.ResponseWriter) {})
+	w := newWorld(t, r.URL)
+	w.run("one", state.End{Outcome: state.Faulty, Worth: true}, state.Failure{Part: "slide", Key: "7", Title: "Launch\n2", Kind: "invalid", Message: strings.Repeat("x", 900)})
+	if got := w.tell(); got.Told != 1 || got.Left != 0 || got.Err != nil {
+		t.Errorf("told %+v", got)
+	}
+	if m := r.bodies[0]; m.Type != "run.faulty" || m.Data.Counts["added"] != 3 || m.Data.New != 1 || m.Data.Failures[0].Title != "Launch 2" ||
+		len([]rune(m.Data.Failures[0].Message)) != longest || m.Data.From.Lineage != "L" ||
+		m.Text != "integration_point.clm: full run faulty: 3 published, 0 updated, 1 withdrawn, 1 failed, 1 for the first time" {
+		t.Errorf("was told %+v", m)
+	}
+	if diff := cmp.Diff([]string{"run_one"}, r.ids()); diff != "" {
+		t.Error(diff)
+	}
+	if got := w.tell(); got != (Result{}) || len(r.got) > 0 {
+		t.Errorf("told again %+v", got)
+	}
+}
+
+// A webhook that suffers is tried twice, then later each time, by whatever
+// process comes next; it is told in the end, in order.
+func TestTellWhoSuffers(t *testing.T) {
+	t.Parallel()
+	broken := true
+	r := newReceiver(t, func(_ int, w http.ResponseWriter) {
+		if broken {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	w := newWorld(t, r.URL)
+	w.run("one", state.End{Outcome: state.Clean, Worth: true})
+	w.run("two", state.End{Outcome: state.Clean, Worth: true})
+	for wait := firstTry; wait < lastTry; wait *= 2 {
+		got := w.tell()
+		if got.Told != 0 || got.Left != 2 || !got.Next.Equal(w.now.Add(wait)) {
+			t.Errorf("%+v, want the next %s later", got, wait)
+		}
+		if diff := cmp.Diff([]string{"run_one", "run_one"}, r.ids()); diff != "" {
+			t.Error(diff)
+		}
+		w.now = w.now.Add(wait - time.Second)
+		if w.tell(); len(r.ids()) > 0 {
+			t.Error("told too early")
+		}
+		w.now = w.now.Add(time.Second)
+	}
+	broken = false
+	if got := w.tell(); got.Told != 2 || got.Left != 0 {
+		t.Errorf("mended: %+v", got)
+	}
+	if diff := cmp.Diff([]string{"run_one", "run_two"}, r.ids()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// One run that is rejected keeps none of the others back, and is given up after
+// a week.
+func TestTellWhoRejects(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, func(n int, w http.ResponseWriter) {
+		if n == 1 {
+			w.Header().Set("Retry-After", "300")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+		}
+	})
+	w := newWorld(t, r.URL)
+	w.run("one", state.End{Outcome: state.Clean, Worth: true})
+	w.run("two", state.End{Outcome: state.Clean, Worth: true})
+	got := w.tell()
+	if got.Told != 1 || got.Left != 1 || !got.Next.Equal(w.now.Add(5*time.Minute)) || got.Err == nil {
+		t.Errorf("%+v", got)
+	}
+	if diff := cmp.Diff([]string{"run_one", "run_two"}, r.ids()); diff != "" {
+		t.Error(diff)
+	}
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	if got := w.tell(); got.GaveUp != 1 || got.Left != 0 || len(r.ids()) > 0 {
+		t.Errorf("a week later: %+v", got)
+	}
+}
+
+// A redirect is not followed, and no error shows the address, which may hold a
+// secret.
+func TestTellElsewhere(t *testing.T) {
+	t.Parallel()
+	elsewhere := newReceiver(t, func(_ int, w http.ResponseWriter) {})
+	r := newReceiver(t, func(_ int, w http.ResponseWriter) {
+		w.Header().Set("Location", elsewhere.URL+"/canary")
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	})
+	w := newWorld(t, r.URL+"/canary?token=canary")
+	w.run("one", state.End{Outcome: state.Clean, Worth: true})
+	got := w.tell()
+	var answer *Answer
+	if !errors.As(got.Err, &answer) || answer.To != strings.TrimPrefix(elsewhere.URL, "http://") || len(elsewhere.ids()) > 0 {
+		t.Errorf("%v", got.Err)
+	}
+	r.Close()
+	w.now = w.now.Add(time.Hour)
+	down := w.tell()
+	for _, err := range []error{got.Err, down.Err} {
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("it says %v", err)
+		}
+	}
+	if !strings.Contains(down.Err.Error(), "refused") {
+		t.Errorf("a webhook that is down: %v", down.Err)
+	}
+}
+
+// One that does not answer is not waited for.
+func TestTellWhoIsSlow(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, func(int, http.ResponseWriter) { time.Sleep(300 * time.Millisecond) })
+	w := newWorld(t, r.URL)
+	w.hook.client.Timeout = 50 * time.Millisecond
+	w.run("one", state.End{Outcome: state.Clean, Worth: true})
+	began := time.Now()
+	if got := w.tell(); got.Err == nil || !strings.Contains(got.Err.Error(), "did not answer") || got.Left != 1 || time.Since(began) > 250*time.Millisecond {
+		t.Errorf("%+v in %s", got, time.Since(began))
+	}
+}

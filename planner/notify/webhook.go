@@ -1,0 +1,145 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Webhook is an address that is posted to.
+type Webhook struct {
+	url    *url.URL
+	secret []byte
+	agent  string
+	client *http.Client
+	pause  time.Duration // between the two attempts of one delivery
+}
+
+// answerWithin is how long an answer is waited for.
+const answerWithin = 5 * time.Second
+
+// NewWebhook takes an address, which has been checked, and the secret that its
+// deliveries are signed with: any text, or whsec_ and base64.
+func NewWebhook(address, secret, agent string) (*Webhook, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("the url of the webhook is no address")
+	}
+	key := []byte(secret)
+	if coded, is := strings.CutPrefix(secret, "whsec_"); is {
+		if key, err = base64.StdEncoding.DecodeString(coded); err != nil {
+			return nil, errors.New("the secret begins with whsec_, and what follows is not base64")
+		}
+	}
+	return &Webhook{url: u, secret: key, agent: agent, pause: time.Second, client: &http.Client{
+		Timeout: answerWithin,
+		// A signature is for the one that the url names, and for nobody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
+}
+
+// NameOf is how the journal calls a webhook; an address may hold a secret, so
+// it is not the address.
+func NameOf(address string) string {
+	sum := sha256.Sum256([]byte(address))
+	return "webhook " + hex.EncodeToString(sum[:8])
+}
+
+// Name is how the journal calls it.
+func (w *Webhook) Name() string { return NameOf(w.url.String()) }
+
+// Host is how people are told of it: the rest of an address may hold a secret.
+func (w *Webhook) Host() string { return w.url.Host }
+
+// Answer is an answer that is not yes.
+type Answer struct {
+	Status     int
+	To         string // of a redirect: the host
+	RetryAfter time.Duration
+}
+
+func (a *Answer) Error() string {
+	switch {
+	case a.To != "":
+		return fmt.Sprintf("it redirects to %s (%d), which is not followed: what is signed for one is not sent to another", a.To, a.Status)
+	case a.Status == http.StatusUnauthorized, a.Status == http.StatusForbidden:
+		return fmt.Sprintf("it answered %d %s: does it know the secret?", a.Status, http.StatusText(a.Status))
+	}
+	return strings.TrimSpace(fmt.Sprintf("it answered %d %s", a.Status, http.StatusText(a.Status)))
+}
+
+// post delivers a message, and tries twice where it was not heard.
+func (w *Webhook) post(ctx context.Context, id string, body []byte, now func() time.Time) error {
+	err := w.once(ctx, id, body, now())
+	var answer *Answer
+	if err == nil || errors.As(err, &answer) && answer.Status < 500 {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return err
+	case <-time.After(w.pause):
+		return w.once(ctx, id, body, now())
+	}
+}
+
+func (w *Webhook) once(ctx context.Context, id string, body []byte, now time.Time) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url.String(), bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the url of the webhook is no address")
+	}
+	moment := strconv.FormatInt(now.Unix(), 10)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", w.agent)
+	req.Header.Set("Webhook-Id", id)
+	req.Header.Set("Webhook-Timestamp", moment)
+	req.Header.Set("Webhook-Signature", w.sign(id, moment, body))
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return unaddressed(err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection is used again
+	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
+		return nil
+	}
+	answer := &Answer{Status: resp.StatusCode}
+	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
+		answer.To = to.Host
+	}
+	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
+		answer.RetryAfter = time.Duration(s) * time.Second
+	}
+	return answer
+}
+
+// sign is the signature of Standard Webhooks, version 1: who alters the body, or
+// sends it again much later, is found out.
+func (w *Webhook) sign(id, moment string, body []byte) string {
+	mac := hmac.New(sha256.New, w.secret)
+	fmt.Fprintf(mac, "%s.%s.%s", id, moment, body)
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// unaddressed takes the address out of an error.
+func unaddressed(err error) error {
+	var e *url.Error
+	switch {
+	case !errors.As(err, &e):
+		return err
+	case e.Timeout():
+		return fmt.Errorf("it did not answer within %s", answerWithin)
+	}
+	return e.Err
+}
