@@ -236,6 +236,9 @@ func (e *evaluator) declare() {
 
 // read takes the meta-arguments out of the block.
 func (d *decl) read() hcl.Diagnostics {
+	if lowered, ok := d.block.Body.(*lower.Body); ok && lowered.Only(d.typ.body.syntax) {
+		return nil // most blocks have none
+	}
 	content, diags := contentOf(d.block.Body, d.typ.body.top)
 	if _, lowered := d.block.Body.(*lower.Body); !lowered {
 		d.content = content // else it is cheap to have again

@@ -90,7 +90,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 		return a.report, err
 	}
 	failpoint.Reach(failpoint.ApplyRemembered)
-	var before []*providers.Object
+	var before []*object
 	for i := range req.Plan.Steps {
 		s := &req.Plan.Steps[i]
 		if s.Ref.Sync {
@@ -101,7 +101,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 		}
 		a.steps[s.Ref] = s
 		if s.Item != nil {
-			before = append(before, s.Item.Recorded, s.Item.Live)
+			before = append(before, &object{addr: s.Ref.Addr, live: s.Item.Recorded}, &object{addr: s.Ref.Addr, live: s.Item.Live})
 		}
 	}
 	a.around = p.neighbourhoods(a.objects, before...)
@@ -478,7 +478,7 @@ func (a *applying) readBack(ctx context.Context) providers.Refs {
 		again = append(again, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
 	}
 	again = slices.DeleteFunc(again, func(o *object) bool { return o.recorded == nil })
-	a.read(ctx, again, objects)
+	a.read(ctx, again, a.neighbourhoods(objects, again...))
 	for _, o := range again {
 		if o.live != nil {
 			o.live.Body = plan.With(o.live.Body, o.recorded.Body, flagged(o.typ, isLocal)...)

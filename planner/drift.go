@@ -251,7 +251,7 @@ func (m *making) notApplied(ctx context.Context, d *Drift) {
 			refs[r.Addr] = *o.want
 		}
 	}
-	failed := m.read(ctx, edited, refs) // in the words of the files
+	failed := m.read(ctx, edited, m.neighbourhoods(refs, edited...)) // in the words of the files
 	for _, o := range edited {
 		if failed[o] == nil && o.live != nil && len(m.otherwise(o, o.before())) == 0 {
 			continue

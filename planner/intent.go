@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -62,7 +63,7 @@ func (m *making) readElsewhere(ctx context.Context, read []*object, failed map[*
 		if len(again) == 0 {
 			break
 		}
-		maps.Copy(failed, m.read(ctx, again, m.refs))
+		maps.Copy(failed, m.read(ctx, again, m.around))
 	}
 	for _, o := range read {
 		o.elsewhere = nil
@@ -107,7 +108,13 @@ func (o *object) moved() bool {
 
 // forcing lists what differs in the configuration, of what makes another object.
 func (o *object) forcing() []plan.Edit {
-	names := flagged(o.typ, func(a *schema.Attribute) bool { return a.Replace && slices.Contains(o.typ.Identity, a.Name) })
+	names := flagged(o.typ, func(a *schema.Attribute) bool {
+		return a.Replace && slices.Contains(o.typ.Identity, a.Name) &&
+			!bytes.Equal(schema.ValueOf(o.recorded.Body, a.Name), schema.ValueOf(o.desired.Object.Body, a.Name))
+	})
+	if len(names) == 0 {
+		return nil
+	}
 	edits, _ := plan.Diff(plan.With(nil, o.recorded.Body, names...), plan.With(nil, o.desired.Object.Body, names...), o.desired.Object.Unknown, nil)
 	return slices.DeleteFunc(edits, func(e plan.Edit) bool { return e.Unknown })
 }

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -163,6 +164,7 @@ func (m *making) orphaned(provider string, all []addrs.Instance) {
 }
 
 func (m *making) readAll(ctx context.Context) {
+	m.around = m.neighbourhoods(m.refs, m.sorted...)
 	var unread []*object
 	for _, o := range m.sorted {
 		switch {
@@ -176,7 +178,7 @@ func (m *making) readAll(ctx context.Context) {
 			unread = append(unread, o)
 		}
 	}
-	failed := m.read(ctx, unread, m.refs)
+	failed := m.read(ctx, unread, m.around)
 	m.readElsewhere(ctx, unread, failed)
 	for _, o := range unread {
 		if err := failed[o]; err != nil {
@@ -192,6 +194,11 @@ func (m *making) readAll(ctx context.Context) {
 		m.resolve(o)
 	}
 	m.plan.Reads.Instances = len(m.req.Instances)
+}
+
+// differs reports whether an object was found otherwise than it is remembered.
+func (o *object) differs() bool {
+	return o.live != nil && (o.recorded == nil || !bytes.Equal(o.live.Body, o.recorded.Body))
 }
 
 // assume takes an object for what the state remembers of it.
@@ -234,11 +241,9 @@ func (m *making) planAll(ctx context.Context) {
 		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "The objects cannot be put in an order", Detail: err.Error()})
 		return
 	}
-	before := make([]*providers.Object, 0, 2*len(m.sorted))
-	for _, o := range m.sorted {
-		before = append(before, remembered(o.recorded), o.live)
+	if slices.ContainsFunc(m.sorted, (*object).differs) {
+		m.around = m.neighbourhoods(m.refs, m.sorted...) // it may be found to refer to something else
 	}
-	m.around = m.neighbourhoods(m.refs, before...)
 	for _, level := range levels {
 		var todo []*object
 		for _, addr := range level {
@@ -389,6 +394,7 @@ func (m *making) entryDiffers(o *object) bool {
 
 // changes lists what a reviewer reads: drift, then changes.
 func (m *making) changes(context.Context) {
+	m.plan.Objects = make([]providers.Object, 0, len(m.sorted)+len(m.req.Instances))
 	for _, o := range m.sorted {
 		if o.left {
 			if o.recorded != nil {

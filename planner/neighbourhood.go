@@ -16,28 +16,33 @@ import (
 type neighbourhoods struct {
 	planner   *Planner
 	all       providers.Refs
-	instances []addrs.Instance       // what providers connect to
-	number    map[addrs.Instance]int // of each object
-	parent    []int                  // of each number; itself at the root
-	members   map[int][]addrs.Instance
+	instances []addrs.Instance         // what providers connect to
+	number    map[addrs.Instance]int   // of each object; in the end, of its neighbourhood
+	parent    []int                    // of each number; itself at the root
+	size      []int                    // of the neighbourhood, at its root
+	members   map[int][]addrs.Instance // of those of more than one
 }
 
-// neighbourhoods finds those of all that may be referred to, and what they
-// referred to before, which others say. The objects of all may be replaced by
+// neighbourhoods finds those of all that may be referred to, by what they refer
+// to and what they referred to before. The objects of all may be replaced by
 // others that refer to the same.
-func (p *Planner) neighbourhoods(all providers.Refs, others ...*providers.Object) *neighbourhoods {
-	n := &neighbourhoods{planner: p, all: all, number: make(map[addrs.Instance]int, len(all)), members: make(map[int][]addrs.Instance, len(all))}
+func (p *Planner) neighbourhoods(all providers.Refs, before ...*object) *neighbourhoods {
+	n := &neighbourhoods{planner: p, all: all, number: make(map[addrs.Instance]int, len(all)), members: map[int][]addrs.Instance{}}
 	for addr, o := range all {
 		n.join(addr, &o)
 	}
-	for _, o := range others {
-		if o != nil {
-			n.join(o.Addr, o)
+	for _, o := range before {
+		for _, was := range []*providers.Object{remembered(o.recorded), o.live} {
+			if was != nil {
+				n.join(o.addr, was)
+			}
 		}
 	}
 	for addr, at := range n.number {
 		root := n.root(at)
-		n.members[root] = append(n.members[root], addr)
+		if n.number[addr] = root; n.size[root] > 1 {
+			n.members[root] = append(n.members[root], addr)
+		}
 	}
 	return n
 }
@@ -54,7 +59,7 @@ func (n *neighbourhoods) join(addr addrs.Instance, o *providers.Object) {
 	own := n.place(addr)
 	for _, to := range references(typ, o.Body) {
 		if _, _, instance := n.planner.typeOf(to.Type); !instance {
-			n.parent[n.root(n.place(to))] = n.root(own)
+			n.unite(n.root(n.place(to)), n.root(own))
 		}
 	}
 }
@@ -64,9 +69,19 @@ func (n *neighbourhoods) place(addr addrs.Instance) int {
 	if !ok {
 		at = len(n.parent)
 		n.number[addr] = at
-		n.parent = append(n.parent, at)
+		n.parent, n.size = append(n.parent, at), append(n.size, 1)
 	}
 	return at
+}
+
+func (n *neighbourhoods) unite(a, b int) {
+	if n.size[a] > n.size[b] {
+		a, b = b, a
+	}
+	if a != b {
+		n.parent[a] = b
+		n.size[b] += n.size[a]
+	}
 }
 
 func (n *neighbourhoods) root(at int) int {
@@ -91,11 +106,14 @@ func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs {
 	keep(n.instances)
 	seen := map[int]bool{}
 	for addr := range some {
-		at, ok := n.number[addr]
-		if !ok {
-			continue
-		}
-		if root := n.root(at); !seen[root] {
+		root, ok := n.number[addr]
+		switch {
+		case !ok:
+		case n.size[root] == 1:
+			if o, ok := n.all[addr]; ok {
+				refs[addr] = o
+			}
+		case !seen[root]:
 			seen[root] = true
 			keep(n.members[root])
 		}

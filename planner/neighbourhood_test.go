@@ -21,6 +21,7 @@ func TestNeighbourhoods(t *testing.T) {
 	}
 	p := &Planner{Schemas: map[string]*schema.Provider{sch.Name: sch}}
 	all := providers.Refs{}
+	type planned = object
 	object := func(name, body string) *providers.Object {
 		addr, err := addrs.ParseInstance(name)
 		if err != nil {
@@ -57,7 +58,7 @@ func TestNeighbourhoods(t *testing.T) {
 		return names
 	}
 	n := p.neighbourhoods(all)
-	moved := p.neighbourhoods(all, object("label.a2", `{"box":"box.b","text":"2"}`))
+	moved := p.neighbourhoods(all, &planned{addr: object("label.a2", "").Addr, live: object("label.a2", `{"box":"box.b","text":"2"}`)})
 	for _, c := range []struct {
 		name string
 		got  []string

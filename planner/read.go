@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -16,16 +17,8 @@ const readConcurrency = 8
 
 // read finds every object where it is, in batches of one type. Objects that a
 // provider cannot answer for keep their error; the others are read all the same.
-func (p *Planner) read(ctx context.Context, objects []*object, refs providers.Refs) map[*object]*providers.Error {
+func (p *Planner) read(ctx context.Context, objects []*object, around *neighbourhoods) map[*object]*providers.Error {
 	failed := map[*object]*providers.Error{}
-	if len(objects) == 0 {
-		return failed
-	}
-	recorded := make([]*providers.Object, len(objects))
-	for i, o := range objects {
-		recorded[i] = remembered(o.recorded)
-	}
-	around := p.neighbourhoods(refs, recorded...)
 	var mu sync.Mutex
 	var group graph.Group
 	group.SetLimit(readConcurrency)
@@ -92,6 +85,9 @@ func (o *object) found(asked providers.Object, r providers.Result) *providers.Er
 	}
 	if o.live != nil {
 		o.live.Addr, o.live.Type = o.addr, o.typ.Name
+		if o.recorded != nil && bytes.Equal(o.live.Body, o.recorded.Body) {
+			o.live.Body = o.recorded.Body // one copy is enough
+		}
 	}
 	return nil
 }

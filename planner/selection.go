@@ -53,6 +53,9 @@ func (p *Planner) VaultsOf(req Request) (map[addrs.Instance]bool, hcl.Diagnostic
 func (r *Request) Partial() bool { return len(r.Target)+len(r.Exclude) > 0 }
 
 func (m *making) selection() *selection {
+	if !m.req.Partial() && len(m.req.Replace) == 0 {
+		return &selection{}
+	}
 	from := m.selecting()
 	s := &selection{from: from, left: map[addrs.Instance]bool{}, replace: map[addrs.Instance]bool{}, vaults: map[addrs.Instance]bool{}}
 	all := from.all()

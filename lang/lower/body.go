@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
@@ -101,6 +103,30 @@ func (b *Body) Fits(schema *hcl.BodySchema) (content *hcl.BodyContent, ok bool) 
 		}
 	}
 	return content, ok
+}
+
+// Only reports whether the body has nothing but what a schema names. It is Fits
+// for who does not need the content.
+func (b *Body) Only(schema *hcl.BodySchema) bool {
+	c := cursor{b.file, b.at}
+	c.skipRange()
+	for range c.number() {
+		name := c.word[c.number()]
+		if !slices.ContainsFunc(schema.Attributes, func(a hcl.AttributeSchema) bool { return a.Name == name }) {
+			return false
+		}
+		c.skip(6 + 3 + 6) // where it stands, where it ends, where its expression stands
+		c.skipValue()
+	}
+	for range c.number() {
+		block := c.block()
+		if !slices.ContainsFunc(schema.Blocks, func(s hcl.BlockHeaderSchema) bool {
+			return s.Type == block.Type && len(s.LabelNames) == len(block.Labels)
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // JustAttributes implements hcl.Body.

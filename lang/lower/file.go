@@ -123,8 +123,13 @@ func (c *cursor) pos() hcl.Pos {
 
 func (c *cursor) rng() hcl.Range { return hcl.Range{Filename: c.name, Start: c.pos(), End: c.pos()} }
 
-func (c *cursor) skipRange() {
-	for range 6 {
-		c.number()
+func (c *cursor) skipRange() { c.skip(6) }
+
+// skip skips numbers.
+func (c *cursor) skip(n int) {
+	for ; n > 0; c.at++ {
+		if c.tree[c.at] < 0x80 {
+			n--
+		}
 	}
 }

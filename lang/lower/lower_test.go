@@ -120,6 +120,37 @@ block "with" "labels" {
 
 func TestLower(t *testing.T) { check(t, everything, "everything.hcl") }
 
+// A body has only what a schema names, or it has not, as Content says.
+func TestOnly(t *testing.T) {
+	file, _ := Parse([]byte(`a = [1, "x", { y = z }]
+b = c.d
+e = "${f}"
+g "h" {
+  i = 1
+}
+`), "x.hcl")
+	names := func(attributes, blocks []string) *hcl.BodySchema {
+		s := &hcl.BodySchema{}
+		for _, name := range attributes {
+			s.Attributes = append(s.Attributes, hcl.AttributeSchema{Name: name})
+		}
+		for _, name := range blocks {
+			s.Blocks = append(s.Blocks, hcl.BlockHeaderSchema{Type: name, LabelNames: []string{"label"}})
+		}
+		return s
+	}
+	for _, s := range []*hcl.BodySchema{
+		names([]string{"a", "b", "e"}, []string{"g"}), names([]string{"e", "b", "a", "x"}, []string{"x", "g"}),
+		names([]string{"a", "b"}, []string{"g"}), names([]string{"a", "b", "e"}, nil), names(nil, nil),
+		{Attributes: names([]string{"a", "b", "e"}, nil).Attributes, Blocks: []hcl.BlockHeaderSchema{{Type: "g"}}},
+	} {
+		_, diags := file.Body.Content(s)
+		if body := file.Body.(*Body); body.Only(s) == diags.HasErrors() {
+			t.Errorf("%v: %t, and %v", s, body.Only(s), diags)
+		}
+	}
+}
+
 // Every file of the examples and of the scripts is lowered to what it was.
 func TestLowerExamples(t *testing.T) {
 	count := 0

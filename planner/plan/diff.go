@@ -133,12 +133,26 @@ func Without(body json.RawMessage, names ...string) json.RawMessage {
 	if len(names) == 0 {
 		return body
 	}
-	all := members(body)
-	kept := slices.DeleteFunc(slices.Clone(all), func(m schema.Member) bool { return slices.Contains(names, string(m.Name)) })
-	if len(kept) == len(all) {
+	var buffer [memberCount]schema.Member
+	all, _ := schema.Members(buffer[:0], body)
+	count := len(all)
+	kept := slices.DeleteFunc(all, func(m schema.Member) bool { return named(names, m) })
+	if len(kept) == count {
 		return body
 	}
 	return schema.AppendObject(make([]byte, 0, len(body)), kept)
+}
+
+// memberCount is more than most bodies have.
+const memberCount = 24
+
+func named(names []string, m schema.Member) bool {
+	for _, name := range names {
+		if name == string(m.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // With returns a canonical body in which the named top-level attributes are as
@@ -151,7 +165,9 @@ func With(body, other json.RawMessage, names ...string) json.RawMessage {
 	if len(names) == 0 || bytes.Equal(body, other) {
 		return body
 	}
-	all, from := members(body), members(other)
+	var buffer [2][memberCount]schema.Member
+	all, _ := schema.Members(buffer[0][:0], body)
+	from, _ := schema.Members(buffer[1][:0], other)
 	same := true
 	for _, name := range names {
 		same = same && bytes.Equal(schema.Find(all, name).Value, schema.Find(from, name).Value)
@@ -159,9 +175,9 @@ func With(body, other json.RawMessage, names ...string) json.RawMessage {
 	if same {
 		return body
 	}
-	all = slices.DeleteFunc(all, func(m schema.Member) bool { return slices.Contains(names, string(m.Name)) })
+	all = slices.DeleteFunc(all, func(m schema.Member) bool { return named(names, m) })
 	for _, m := range from {
-		if slices.Contains(names, string(m.Name)) {
+		if named(names, m) {
 			all = append(all, m)
 		}
 	}
