@@ -17,18 +17,16 @@ import (
 func TestHeartbeatGoesOnPastTheSecondTick(t *testing.T) {
 	t.Parallel()
 	began := time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)
-	now := began
 	var out bytes.Buffer
-	c := &cli{stdout: &out, stderr: &out, json: true, clock: func() time.Time { return now }}
+	c := &cli{stdout: &out, stderr: &out, json: true, clock: func() time.Time { return began }}
 	c.progress().planner(planner.Reading{Type: "vault", Count: 3})
 	ticks, done, ended := make(chan time.Time), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		c.goOn("plan", began, ticks, done)
 	}()
-	for range 4 {
-		now = now.Add(heartbeat)
-		ticks <- now
+	for n := range 4 {
+		ticks <- began.Add(time.Duration(n+1) * heartbeat)
 	}
 	close(done)
 	<-ended
