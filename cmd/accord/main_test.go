@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"accord": func() {
 			executable = func() (string, error) { return exec.LookPath("accord") }
+			noteStart()
 			mishap()
 			arm()
 			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))

@@ -24,6 +24,9 @@ const notesExample = "../../examples/provider-notes"
 // one do not reach by themselves: it passes them, too.
 func TestExampleOfAProvider(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("it was tried by the long tests, and is not built otherwise")
+	}
 	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = notesExample
@@ -40,7 +43,7 @@ func buildNotes(root string) func(ts *testscript.TestScript, neg bool, args []st
 		if neg || len(args) != 2 {
 			ts.Fatalf("usage: notes FILE VERSION")
 		}
-		cmd := exec.Command("go", "build", "-ldflags=-X main.version="+args[1], "-o", ts.MkAbs(args[0]), ".")
+		cmd := exec.Command("go", "build", "-ldflags=-s -w -X main.version="+args[1], "-o", ts.MkAbs(args[0]), ".")
 		cmd.Dir = filepath.Join(root, "examples/provider-notes")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -93,6 +96,21 @@ func memoryVerb(path, verb string, args []string) error {
 		return nil
 	}
 	return fmt.Errorf("unknown verb %q", verb)
+}
+
+// noteStart writes the name of a built-in provider that is started into the file
+// that STARTS names.
+func noteStart() {
+	path := os.Getenv("STARTS")
+	if path == "" || len(os.Args) < 3 || os.Args[1] != "provider" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	fmt.Fprintln(f, os.Args[2])
 }
 
 // What a provider that is not built in is given of the environment.

@@ -124,7 +124,11 @@ func (p *Plugin) notStarted(ctx context.Context, err error, speaks versions) err
 		return providers.Errorf(providers.Transient, "starting plugin %s: %v", c.Name, ctx.Err())
 	}
 	e := providers.Errorf(providers.Internal, "starting plugin %s: it did not answer as a plugin does: %v", c.Name, err)
-	if status, dead := p.process.dead(); dead {
+	status, dead := p.process.dead()
+	switch {
+	case dead && !p.process.started:
+		e.Message = fmt.Sprintf("starting plugin %s: %s", c.Name, status)
+	case dead:
 		e.Message = fmt.Sprintf("starting plugin %s: it ended (%s) before it answered as a plugin does", c.Name, status)
 	}
 	if words := p.process.words.String(); words != "" {

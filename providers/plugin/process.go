@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"slices"
@@ -65,7 +66,11 @@ func (p *process) Start(context.Context) error {
 		err = p.cmd.Start()
 	}
 	if err != nil {
-		p.ended("it could not be started: " + err.Error())
+		var where *fs.PathError
+		if errors.As(err, &where) {
+			err = where.Err // the path is a copy's, perhaps
+		}
+		p.ended(fmt.Sprintf("it could not be started: %v", err))
 	}
 	p.started = err == nil
 	return err
