@@ -107,14 +107,14 @@ func (s *clmSource) prepare(ctx context.Context) (err error) {
 	if s.columns, err = s.v.columns(ctx, append(slices.Clone(sourceFields), s.req.Fields...)); err != nil {
 		return err
 	}
-	if !s.req.Only { // names of records that are asked for by key are known to who asks
-		if s.country, err = s.recordNames(ctx, objCountry); err != nil {
-			return err
-		}
+	if s.country, err = s.recordNames(ctx, objCountry); err != nil {
+		return err
+	}
+	if s.product, err = s.recordNames(ctx, objProduct); err != nil {
+		return err
+	}
+	if !s.req.Only { // who asks by key knows them
 		s.titles = s.country
-		if s.product, err = s.recordNames(ctx, objProduct); err != nil {
-			return err
-		}
 	}
 	if s.horizon, err = s.v.now(ctx); err != nil {
 		return err
@@ -123,7 +123,12 @@ func (s *clmSource) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
+// recordNames are the names of an object's records: read by each read, but for
+// one by key, which goes by those that were read a moment ago.
 func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]string, error) {
+	if names, ok := s.v.lately.get(object); ok && s.req.Only {
+		return names, nil
+	}
 	rows, err := s.all(ctx, "SELECT id, name__v FROM "+object)
 	if err != nil {
 		return nil, err
@@ -132,6 +137,7 @@ func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]
 	for _, r := range rows {
 		names[r.text("id")] = r.text("name__v")
 	}
+	s.v.lately.keep(object, names)
 	return names, nil
 }
 

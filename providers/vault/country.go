@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"accord/lang/schema"
 	"accord/providers"
@@ -34,33 +32,8 @@ func (v *vault) countries(ctx context.Context) ([]countryRecord, error) {
 		list[n] = countryRecord{ID: r.text("id"), Name: r.text("name__v"), Values: slices.Sorted(slices.Values(r.names("country_cda__v")))}
 	}
 	slices.SortFunc(list, func(a, b countryRecord) int { return strings.Compare(a.ID, b.ID) })
-	v.known.keep(list)
+	v.known.keep(objCountry, list)
 	return list, nil
-}
-
-// countryMemo is the countries of a content vault as they were read last. The runs
-// for its many CRM vaults follow each other closely.
-type countryMemo struct {
-	mu   sync.Mutex
-	list []countryRecord
-	read time.Time
-}
-
-func (w *countryMemo) keep(list []countryRecord) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.list, w.read = list, time.Now()
-}
-
-// lately is the countries, as they were a moment ago.
-func (v *vault) lately(ctx context.Context) ([]countryRecord, error) {
-	v.known.mu.Lock()
-	list, read := v.known.list, v.known.read
-	v.known.mu.Unlock()
-	if time.Since(read) < fresh {
-		return list, nil
-	}
-	return v.countries(ctx)
 }
 
 // countryRecords reads the stream "country". There are some hundreds of
@@ -315,9 +288,12 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 // there is a Connection Country record. A value that no country holds can have
 // none, and was warned of when planned (CTRY-9).
 func (p *Provider) verifyCountries(ctx context.Context, content *vault, crm int64, values []string) error {
-	countries, err := content.lately(ctx) // by which the run itself went
-	if err != nil {
-		return err
+	countries, ok := content.known.get(objCountry) // by which the run itself went
+	if !ok {
+		var err error
+		if countries, err = content.countries(ctx); err != nil {
+			return err
+		}
 	}
 	records, err := content.connectionCountries(ctx, crm)
 	if err != nil {

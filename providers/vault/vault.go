@@ -36,7 +36,8 @@ type vault struct {
 	values     memo[[]vaultapi.Labelled]
 	points     memo[string] // ids of records of points, by API name; "": there is none
 	accesses   accesses
-	known      countryMemo
+	known      recent[[]countryRecord]
+	lately     recent[map[string]string] // names of records, by object
 }
 
 // memo keeps answers about a vault's shape, which does not change while a
@@ -61,6 +62,30 @@ func (m *memo[T]) get(key string, ask func() (T, error)) (T, error) {
 	}
 	m.kept[key] = v
 	return v, nil
+}
+
+// recent keeps answers for a moment: what runs that follow each other closely
+// need not read again.
+type recent[T any] struct {
+	mu   sync.Mutex
+	kept map[string]T
+	read map[string]time.Time
+}
+
+func (r *recent[T]) keep(key string, v T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.kept == nil {
+		r.kept, r.read = map[string]T{}, map[string]time.Time{}
+	}
+	r.kept[key], r.read[key] = v, time.Now()
+}
+
+func (r *recent[T]) get(key string) (v T, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, ok = r.kept[key]
+	return v, ok && time.Since(r.read[key]) < fresh
 }
 
 // object reads an object's definition by its name, or by another name that
@@ -226,7 +251,8 @@ func (c *headers) CloseIdleConnections() {
 	}
 }
 
-// fresh is how old an answer's date may be for the time to be told by it.
+// fresh is how old an answer may be for the time to be told by its date, or for
+// what it said to be gone by.
 const fresh = time.Minute
 
 func (c *headers) time() (time.Time, bool) {
