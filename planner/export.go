@@ -135,6 +135,8 @@ func (e *exporting) discover(ctx context.Context) {
 				if id := e.identityAs(&o); met[id] {
 					continue
 				} else if met[id] = true; e.managed(&o, id) && !e.req.Alone {
+					o.Addr = e.same[o.Addr]
+					refs[o.Addr] = o // as it is, with its id
 					continue
 				}
 				e.found = append(e.found, &finding{Object: o, typ: typ, on: addr, why: e.unsayable(typ, o.Body)})

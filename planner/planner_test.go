@@ -44,6 +44,12 @@ shelf "south" { system = "south" }
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
+	return newWorldFor(t)
+}
+
+// newWorldFor is newWorld for one of many in a test.
+func newWorldFor(t *testing.T) *world {
+	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), memory: providertest.NewMemory()}
 	w.open()
 	t.Cleanup(func() { w.store.Close() })
@@ -72,17 +78,22 @@ type session struct {
 
 func (w *world) session(source string) *session {
 	w.t.Helper()
+	return w.sessionOf(map[string][]byte{"main.hcl": []byte(shelves + source)}, lang.Options{})
+}
+
+func (w *world) sessionOf(sources map[string][]byte, opts lang.Options) *session {
+	w.t.Helper()
 	ctx := context.Background()
 	provider := w.memory.Provider()
 	sch, err := provider.Schema(ctx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	config, diags := lang.Parse(w.dir, map[string][]byte{"main.hcl": []byte(shelves + source)})
+	config, diags := lang.Parse(w.dir, sources)
 	if diags.HasErrors() {
 		w.t.Fatal(diags)
 	}
-	desired, diags := config.Evaluate([]*schema.Provider{sch}, lang.Options{})
+	desired, diags := config.Evaluate([]*schema.Provider{sch}, opts)
 	if diags.HasErrors() {
 		w.t.Fatal(diags)
 	}

@@ -147,10 +147,11 @@ type table[T any] struct {
 	name   string
 	on     func(*resource.Env, *T) (addrs.Instance, error) // the shelf
 	rows   func(*System) map[string]*T
-	key    func(*T) string                          // identity on the shelf
-	fill   func(*Memory, *resource.Env, string, *T) // what the shelf fills in
-	drop   func(*T) bool                            // on removal: amend and keep, or delete
-	listed func(*T, addrs.Instance)                 // references of what List found
+	key    func(*T) string                              // how calls and faults name it
+	same   func(*resource.Env, *System, *T) string      // identity on the shelf, where it is not the key
+	fill   func(*Memory, *resource.Env, string, *T)     // what the shelf fills in
+	drop   func(*T) bool                                // on removal: amend and keep, or delete
+	listed func(*resource.Env, *T, addrs.Instance) bool // gives what List found its references; false: they lead nowhere
 }
 
 var boxes = table[boxBody]{
@@ -168,7 +169,7 @@ var boxes = table[boxBody]{
 		}
 	},
 	drop:   func(*boxBody) bool { return true },
-	listed: func(b *boxBody, shelf addrs.Instance) { b.Shelf = shelf },
+	listed: func(_ *resource.Env, b *boxBody, shelf addrs.Instance) bool { b.Shelf = shelf; return true },
 }
 
 var labels = table[labelBody]{
@@ -187,8 +188,25 @@ var labels = table[labelBody]{
 			l.BoxID = id
 		}
 	},
-	drop:   func(l *labelBody) bool { l.Status = "inactive"; return false },
-	listed: func(l *labelBody, _ addrs.Instance) { l.Box = addrs.Instance{} },
+	drop: func(l *labelBody) bool { l.Status = "inactive"; return false },
+	same: func(env *resource.Env, s *System, l *labelBody) string { // a box may be called otherwise by now
+		if b := s.Boxes[l.BoxID]; b != nil {
+			return b.Name + " " + l.Text
+		}
+		if b, _, err := resource.Ref[boxBody](env, l.Box); err == nil {
+			return b.Name + " " + l.Text
+		}
+		return l.Box.String() + " " + l.Text
+	},
+	listed: func(env *resource.Env, l *labelBody, _ addrs.Instance) bool {
+		for addr, o := range env.Refs {
+			if o.Type == "box" && o.ID == l.BoxID {
+				l.Box = addr
+				return true
+			}
+		}
+		return false
+	},
 }
 
 var signs = table[signBody]{
@@ -198,7 +216,7 @@ var signs = table[signBody]{
 	key:    func(s *signBody) string { return s.Name },
 	fill:   func(*Memory, *resource.Env, string, *signBody) {},
 	drop:   func(*signBody) bool { return true }, // when replaced
-	listed: func(s *signBody, shelf addrs.Instance) { s.Shelf = shelf },
+	listed: func(_ *resource.Env, s *signBody, shelf addrs.Instance) bool { s.Shelf = shelf; return true },
 }
 
 var feeds = table[feedBody]{
@@ -208,7 +226,7 @@ var feeds = table[feedBody]{
 	key:    func(f *feedBody) string { return f.Name },
 	fill:   func(*Memory, *resource.Env, string, *feedBody) {},
 	drop:   func(f *feedBody) bool { f.Status = "inactive"; return false },
-	listed: func(f *feedBody, shelf addrs.Instance) { f.To = shelf },
+	listed: func(_ *resource.Env, f *feedBody, shelf addrs.Instance) bool { f.To = shelf; return true },
 }
 
 func pointer[T any](v T) *T { return &v }
@@ -236,7 +254,7 @@ func (t table[T]) read(c *connection) func(context.Context, *resource.Env, []*re
 				continue
 			}
 			c.memory.locked(func() {
-				id, row := t.find(s, i.ID, i.Want)
+				id, row := t.find(env, s, i.ID, i.Want)
 				if row == nil {
 					i.Missing()
 					return
@@ -247,23 +265,34 @@ func (t table[T]) read(c *connection) func(context.Context, *resource.Env, []*re
 					}
 					*b.Opened++
 				}
-				i.Found(id, *row)
+				now := *row
+				if l, ok := any(&now).(*labelBody); ok && t.identity(env, s, row) == t.identity(env, s, i.Want) {
+					l.Box = any(i.Want).(*labelBody).Box // by the address of who asks
+				}
+				i.Found(id, now)
 			})
 		}
 	}
 }
 
 // find looks by id, else by identity. The caller holds the lock.
-func (t table[T]) find(s *System, id string, want *T) (string, *T) {
+func (t table[T]) find(env *resource.Env, s *System, id string, want *T) (string, *T) {
 	if row := t.rows(s)[id]; row != nil {
 		return id, row
 	}
 	for _, id := range slices.Sorted(maps.Keys(t.rows(s))) {
-		if row := t.rows(s)[id]; t.key(row) == t.key(want) {
+		if row := t.rows(s)[id]; t.identity(env, s, row) == t.identity(env, s, want) {
 			return id, row
 		}
 	}
 	return "", nil
+}
+
+func (t table[T]) identity(env *resource.Env, s *System, row *T) string {
+	if t.same != nil {
+		return t.same(env, s, row)
+	}
+	return t.key(row)
 }
 
 func (t table[T]) write(c *connection) func(context.Context, *resource.Env, []*resource.Change[T]) {
@@ -301,7 +330,7 @@ func (t table[T]) writeOne(ctx context.Context, c *connection, env *resource.Env
 	now := *ch.Planned
 	c.memory.locked(func() {
 		var was *T
-		if id, was = t.find(s, ch.ID, ch.Planned); was == nil {
+		if id, was = t.find(env, s, ch.ID, ch.Planned); was == nil {
 			id = c.memory.id(t.name)
 		}
 		t.fill(c.memory, env, id, &now)
@@ -342,7 +371,7 @@ func (t table[T]) remove(c *connection) func(context.Context, *resource.Env, []*
 				continue
 			}
 			c.memory.locked(func() {
-				if id, row := t.find(s, ch.ID, body); row != nil && (ch.Removal == schema.Delete || t.drop(row)) {
+				if id, row := t.find(env, s, ch.ID, body); row != nil && (ch.Removal == schema.Delete || t.drop(row)) {
 					delete(t.rows(s), id)
 				}
 			})
@@ -381,8 +410,9 @@ func (t table[T]) list(c *connection) func(context.Context, *resource.Env, addrs
 			c.memory.locked(func() {
 				for _, id := range slices.Sorted(maps.Keys(t.rows(s))) {
 					body := *t.rows(s)[id]
-					t.listed(&body, shelf)
-					found = append(found, resource.Found[T]{ID: id, Body: body})
+					if t.listed(env, &body, shelf) {
+						found = append(found, resource.Found[T]{ID: id, Body: body})
+					}
 				}
 			})
 			for _, f := range found {

@@ -115,8 +115,8 @@ func (c *codec) object(of *providers.Object, id string, now any, local *provider
 	if err != nil {
 		return nil, providers.Errorf(providers.Internal, "writing the body of a %s: %v", of.Type, err)
 	}
-	if hasLocal(&c.body) {
-		if body, err = withLocal(&c.body, body, local); err != nil {
+	if has(&c.body, isLocal) {
+		if body, err = taking(&c.body, isLocal, body, local); err != nil {
 			return nil, err
 		}
 	}
@@ -125,16 +125,19 @@ func (c *codec) object(of *providers.Object, id string, now any, local *provider
 	return o, nil
 }
 
-func hasLocal(b *schema.Block) bool {
+func isLocal(a *schema.Attribute) bool { return a.Local }
+
+func has(b *schema.Block, flag func(*schema.Attribute) bool) bool {
 	for n := range b.Attributes {
-		if b.Attributes[n].Local {
+		if flag(&b.Attributes[n]) {
 			return true
 		}
 	}
 	return false
 }
 
-func withLocal(b *schema.Block, body []byte, from *providers.Object) ([]byte, error) {
+// taking is a body with some attributes as another object has them.
+func taking(b *schema.Block, flag func(*schema.Attribute) bool, body []byte, from *providers.Object) ([]byte, error) {
 	members, err := schema.Members(nil, body)
 	if err != nil {
 		return nil, err
@@ -143,13 +146,13 @@ func withLocal(b *schema.Block, body []byte, from *providers.Object) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	local := func(m schema.Member) bool {
+	flagged := func(m schema.Member) bool {
 		a := b.Attribute(string(m.Name))
-		return a != nil && a.Local
+		return a != nil && flag(a)
 	}
-	members = slices.DeleteFunc(members, local)
+	members = slices.DeleteFunc(members, flagged)
 	for _, m := range kept {
-		if local(m) {
+		if flagged(m) {
 			members = append(members, m)
 		}
 	}

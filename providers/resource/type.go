@@ -230,15 +230,18 @@ func (c *Change[T]) settle() {
 	}
 }
 
-// asPlanned reports whether only local attributes differ, if any.
+// notCompared are attributes that no system is asked to change.
+func notCompared(a *schema.Attribute) bool { return a.Local || a.Volatile }
+
+// asPlanned reports whether nothing differs that a system could change.
 func (c *Change[T]) asPlanned() bool {
 	if c.live == nil || len(c.planned.Unknown) > 0 {
 		return false
 	}
 	body := c.planned.Body
-	if hasLocal(&c.codec.body) {
+	if has(&c.codec.body, notCompared) {
 		var err error
-		if body, err = withLocal(&c.codec.body, body, c.live); err != nil {
+		if body, err = taking(&c.codec.body, notCompared, body, c.live); err != nil {
 			return false
 		}
 	}
