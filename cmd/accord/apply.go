@@ -305,7 +305,10 @@ func reportCode(r *planner.Report, which failOn) int {
 	code := exitOK
 	for _, f := range r.Failed {
 		var items *planner.ItemsFailed
-		if errors.As(f.Err, &items) {
+		blocked := slices.ContainsFunc(r.Outcomes, func(o syncer.Outcome) bool {
+			return f.Ref.Sync && o.Addr == f.Ref.Addr && o.Status == syncer.Blocked // what blocks it counts
+		})
+		if blocked || errors.As(f.Err, &items) {
 			continue
 		}
 		c := exitError

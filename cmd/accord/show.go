@@ -130,8 +130,7 @@ func (c *cli) readState(ctx context.Context) (*state.State, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	w.planner = &planner.Planner{}
-	if err := w.openState(ctx); err != nil {
+	if err := w.openStore(ctx); err != nil {
 		w.Close()
 		return nil, nil, err
 	}

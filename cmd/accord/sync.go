@@ -247,7 +247,7 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 			continue // after an interrupt, that is all there is to say
 		}
 		c.diagnosticsOf(nil, out.Addr.String(), out.Err)
-		if got := exitCode(out.Err); got != exitError || code == exitOK {
+		if got := exitCode(out.Err); out.Status != syncer.Blocked && (got != exitError || code == exitOK) { // what blocks it counts
 			code = got
 		}
 	}

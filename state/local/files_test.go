@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -59,6 +60,41 @@ func history(t *testing.T) (path string, acknowledged []*state.State) {
 		t.Fatal(err)
 	}
 	return path, acknowledged
+}
+
+// FuzzLog must not panic over any journal, also one whose checksums and numbers
+// somebody made fit; what can be read is what it says.
+func FuzzLog(f *testing.F) {
+	head := `{"n":1,"head":{"format":1,"lineage":"x","serial":1}}`
+	f.Add([]byte(head + "\n" + `{"n":2,"intents":[{"seq":1,"address":"a.b[\"c\"]","action":"update","at":"2026-11-02T09:00:00Z"}]}` + "\n" +
+		`{"n":3,"outcomes":[{"address":"a.b[\"c\"]","object":{"address":"a.b[\"c\"]","type":"a","body":{}}}]}` + "\n" + `{"n":4,"outputs":{"a":{"value":1}}}` + "\n" + `{"n":5,"saving":"00"}` + "\n"))
+	f.Add([]byte(head + "\n" + `{"n":2,"outcomes":[{},{"object":null,"forget":true}]}` + "\n" + `{"n":3,"sealed":"AAAA"}` + "\n"))
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var fits []byte
+		for line := range bytes.Lines(data) {
+			text := bytes.TrimSuffix(line, []byte("\n"))
+			fits = fmt.Appendf(fits, "%08x %s\n", crc32.Checksum(text, castagnoli), text)
+		}
+		for n, b := range [][]byte{data, fits} {
+			path := filepath.Join(dir, fmt.Sprintf("%d-%d", os.Getpid(), n))
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := readLog(path, nil)
+			if err != nil || !c.exists() {
+				continue
+			}
+			for included := range len(c.entries) + 1 {
+				st := state.New("", c.head.Lineage)
+				c.replay(st, included)
+				if _, err := state.Encode(st); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c.savedIn(nil)
+		}
+	})
 }
 
 // A log that was cut short at any byte is the log up to its last whole line;

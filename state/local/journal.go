@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"accord/state"
 	"accord/state/sqljournal"
@@ -71,11 +72,33 @@ func (j *journal) open(ctx context.Context) error {
 	if err := identify(j.path); err != nil {
 		return err
 	}
-	err := j.connect(j.path, "busy_timeout(20000)", "journal_mode(WAL)", "synchronous(FULL)")
+	err := j.connect(j.path, url.Values{"mode": {"rw"}}, "busy_timeout(20000)", "journal_mode(WAL)", "synchronous(FULL)")
 	if err == nil {
 		err = j.migrate(ctx)
 	}
+	if err == nil || !errors.Is(writable(j.store.dir), syscall.EROFS) {
+		return err
+	}
+	// Where nobody can write it can be read, unless its write-ahead log has the rest.
+	if wal, walErr := os.Stat(j.path + "-wal"); walErr == nil && wal.Size() > 0 {
+		return err
+	}
+	j.db.Close()
+	if err = j.connect(j.path, url.Values{"mode": {"ro"}, "immutable": {"1"}}); err == nil {
+		err = j.migrate(ctx)
+	}
 	return err
+}
+
+// writable tries to write in a folder, as a database would.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(make([]byte, 64<<10))
+	return errors.Join(err, f.Close())
 }
 
 // migrate brings the tables to the present version.
@@ -156,7 +179,7 @@ func (j *journal) create(ctx context.Context) error {
 	if err := j.store.writeFile(temp, nil); err != nil { // SQLite gives its other files the same mode
 		return err
 	}
-	err := j.connect(temp, "journal_mode(OFF)", "synchronous(FULL)")
+	err := j.connect(temp, url.Values{"mode": {"rw"}}, "journal_mode(OFF)", "synchronous(FULL)")
 	if err == nil {
 		if err = j.migrate(ctx); err == nil {
 			_, err = j.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID))
@@ -172,12 +195,12 @@ func (j *journal) create(ctx context.Context) error {
 	return j.store.syncDir(j.store.dir)
 }
 
-func (j *journal) connect(path string, pragmas ...string) (err error) {
-	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{
-		"mode":    {"rw"},
-		"_pragma": pragmas,
-		"_txlock": {"immediate"},
-	}.Encode()}
+func (j *journal) connect(path string, query url.Values, pragmas ...string) (err error) {
+	query["_pragma"], query["_txlock"] = pragmas, []string{"immediate"}
+	if query.Get("mode") == "ro" {
+		query.Set("_txlock", "deferred")
+	}
+	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
 	if j.db, err = sql.Open("sqlite", dsn.String()); err == nil {
 		j.db.SetMaxOpenConns(1)
 	}
@@ -188,11 +211,29 @@ func (j *journal) close() error {
 	return errors.Join(j.db.Close(), j.alive.close())
 }
 
-// explain says what to do about a broken file.
+// explain says what to do about a broken file, and why one cannot be written:
+// SQLite has a number for that, the system the reason.
 func (j *journal) explain(err error) error {
 	var e *sqlite.Error
-	if errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return &state.DamagedError{Path: j.path, Reason: err.Error(), Advice: adviceSyncs}
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		if why := writable(j.store.dir); why != nil {
+			return fmt.Errorf("%s cannot be written (%w): %w", j.path, err, cause(why))
+		}
+	}
+	return err
+}
+
+// cause is an error of the system without the name of a file that does not matter.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
 	return err
 }
