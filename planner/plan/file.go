@@ -70,6 +70,11 @@ func Decode(b []byte) (*File, error) {
 	if f.Plan == nil {
 		return nil, fmt.Errorf("the plan file holds no plan; plan again")
 	}
+	for _, s := range f.Plan.Steps {
+		if s.Ref.Sync && s.Decision == nil || !s.Ref.Sync && s.Item == nil { // its digest fits, and yet accord did not make it
+			return nil, fmt.Errorf("the plan file has a step %s that says nothing; plan again", s.Ref.Addr)
+		}
+	}
 	return f, nil
 }
 

@@ -96,6 +96,17 @@ func signed(body []byte) []byte {
 	return fmt.Appendf(nil, "%s%d\n%s\n%s\n", fileHead, fileFormat, Digest(body), body)
 }
 
+// A step that lacks what every step has is refused, whoever made it.
+func TestFileForged(t *testing.T) {
+	t.Parallel()
+	for _, step := range []string{`{}`, `{"ref":{"addr":"a.b","sync":true}}`, `{"ref":{"addr":"a.b"}}`} {
+		_, err := Decode(signed(fmt.Appendf(nil, `{"plan":{"steps":[%s]}}`, step)))
+		if err == nil || !strings.Contains(err.Error(), "says nothing") {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+}
+
 // FuzzFile must not panic over any file, also one that was forged with its
 // digest; and what it takes is the same when it is written and read again.
 func FuzzFile(f *testing.F) {
