@@ -1,11 +1,11 @@
 package syncer
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
 
+	"accord/lang/addrs"
 	"accord/providers"
 )
 
@@ -391,12 +391,15 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	if s != nil && gaps.seek(key) {
 		gap = string(gaps.payload)
 	}
+	var cause addrs.Instance
 	if s != nil && c.refs != nil {
 		at := hash(part.Name, key)
-		gap = cmp.Or(gap, c.refs.gaps[at].why)
-		if why := c.refs.problems[at].why; why != "" && s.Problem == "" {
+		if gap == "" {
+			gap, cause = c.refs.gaps[at].why, c.refs.gaps[at].cause
+		}
+		if lack := c.refs.problems[at]; lack.why != "" && s.Problem == "" {
 			bad := *s
-			bad.Problem = why
+			bad.Problem, cause = lack.why, lack.cause
 			s = &bad
 		}
 	}
@@ -415,7 +418,7 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	if f == withdraw && there && c.withheld != "" {
 		f, why = keep, why+", but "+c.withheld
 	}
-	ch := Change{Part: part.Name, Key: key, Reason: why}
+	ch := Change{Part: part.Name, Key: key, Reason: why, Cause: cause}
 	if err := c.verb(&ch, f, s, t, c.mappings[q]); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"accord/lang/addrs"
 	"accord/providers"
 )
 
@@ -127,6 +128,13 @@ func (r *reader) bytes() []byte {
 		return []byte(s)
 	}
 	return nil
+}
+
+func (r *reader) addr() (a addrs.Instance) {
+	if a.UnmarshalText([]byte(r.string())) != nil {
+		r.bad = true
+	}
+	return a
 }
 
 func (r *reader) end() error {

@@ -185,6 +185,7 @@ type Change struct {
 	Reorder bool              `json:"reorder,omitempty"` // members differ
 	Routes  []string          `json:"routes,omitempty"`  // that lead here; of a withdrawn item: all it has
 	Groups  map[string]string `json:"groups,omitempty"`
+	Cause   addrs.Instance    `json:"cause,omitzero"` // of an exception: the block whose change would help
 
 	fields  []byte             // as they shall be
 	members []providers.Member // as they shall be
@@ -204,6 +205,7 @@ func appendChange(b []byte, c *Change) []byte {
 	b = putString(b, reorder)
 	b = putStrings(b, c.Routes)
 	b = putGroups(b, c.Groups)
+	b = putString(b, c.Cause.String())
 	b = putString(b, string(c.fields))
 	b = putMembers(b, c.members)
 	return putMembers(b, c.held)
@@ -221,6 +223,7 @@ func decodeChange(payload []byte, part, key string) (Change, error) {
 		Reorder: r.string() != "",
 		Routes:  r.strings(),
 		Groups:  r.groups(),
+		Cause:   r.addr(),
 		fields:  r.bytes(),
 		members: r.members(),
 		held:    r.members(),

@@ -1,7 +1,10 @@
 package syncer
 
 import (
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -62,18 +65,35 @@ type Failure struct {
 // Kinds of failures that no provider answered with.
 const (
 	kindException = "exception"
-	kindHeld      = "held"
+	KindHeld      = "held" // it goes once what holds it does
 )
 
 // failed is that a change could not be made.
 func (c *Change) failed(kind, message string) Failure {
-	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kind, Message: message, Routes: c.Routes, Groups: c.Groups}
+	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kind, Message: message, Cause: c.Cause, Routes: c.Routes, Groups: c.Groups}
 }
 
-func failureOf(c *Change, err *providers.Error) Failure {
+// failureOf is what a provider answered about a change. Where it does not say
+// whose fault that is, and the target takes exception to a field that one rule
+// fills, it is that rule's (RULE-3).
+func failureOf(c *Change, err *providers.Error, rules []providers.Rule) Failure {
 	f := c.failed(string(err.Kind), err.Error())
 	f.Cause = err.Addr
+	if f.Cause.IsZero() && err.Kind == providers.Invalid {
+		for _, r := range rules {
+			if !r.Addr.IsZero() && names(err.Message, r.To) {
+				f.Cause = r.Addr
+				break
+			}
+		}
+	}
 	return f
+}
+
+// names reports whether a text holds a name as a word.
+func names(text, name string) bool {
+	isName := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool { return !isName(r) }), name)
 }
 
 func (j *job) outcome() Outcome {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"accord/lang/addrs"
 	"accord/providers"
 )
 
@@ -21,7 +22,10 @@ type references struct {
 }
 
 // lack is why an item cannot be published.
-type lack struct{ label, why string }
+type lack struct {
+	label, why string
+	cause      addrs.Instance // the rule whose reference it is
+}
 
 // lookUp asks the target, in batches and each once, for all that the fields of
 // publishable records refer to.
@@ -119,7 +123,7 @@ func (refs *references) judge(m mapping, r *providers.Record) error {
 	for _, member := range r.Members {
 		of := hash(member.Part, member.Key)
 		if bad := cmp.Or(refs.problems[of], refs.gaps[of]); bad.why != "" {
-			refs.gaps[at] = lack{label(r), fmt.Sprintf("%s %s: %s", words(member.Part), bad.label, bad.why)}
+			refs.gaps[at] = lack{label(r), fmt.Sprintf("%s %s: %s", words(member.Part), bad.label, bad.why), bad.cause}
 			break
 		}
 	}
@@ -131,7 +135,7 @@ func (refs *references) judge(m mapping, r *providers.Record) error {
 		for _, element := range elements(value(rule, source)) {
 			standing := refs.without[hash(endName(rule.Reference.Records), string(element))]
 			if why := exception(rule, element, standing); why != "" {
-				refs.problems[at] = lack{label(r), why}
+				refs.problems[at] = lack{label(r), why, rule.Addr}
 				return nil
 			}
 		}

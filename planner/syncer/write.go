@@ -235,7 +235,7 @@ func (w *writing) hindered(c *Change) *Failure {
 	defer w.mu.Unlock()
 	if c.Verb == Withdrawn {
 		if _, held := w.held[hash(c.Part, c.Key)]; held {
-			f := c.failed(kindHeld, "it stays, since something that holds it could not be written")
+			f := c.failed(KindHeld, "it stays, since something that holds it could not be written")
 			return &f
 		}
 		return nil
@@ -287,7 +287,7 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []Chang
 	for i, err := range errs {
 		if err != nil {
 			w.lose(&changes[i])
-			failed = append(failed, w.failure(failureOf(&changes[i], err)))
+			failed = append(failed, w.failure(failureOf(&changes[i], err, w.Sync.Rules)))
 		}
 	}
 	w.judge(errs)
