@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/user"
 	"strings"
 	"time"
 )
@@ -108,6 +110,18 @@ func (h Holder) String() string {
 	}
 	return fmt.Sprintf("%s (%s, process %d, %s, since %s, id %s)",
 		h.Who, h.Operation, h.PID, h.Tool, h.Created.UTC().Format(time.RFC3339), h.ID)
+}
+
+// Who is the user who runs this process, and where: user@host.
+func Who() string {
+	name, host := "someone", "somewhere"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
 }
 
 // LockedError says that someone else holds the state's lock, and who.

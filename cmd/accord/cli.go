@@ -135,7 +135,7 @@ says beforehand what each change does to the content in the field.`,
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		c.initCommand(), c.validateCommand(), c.planCommand(), c.driftCommand(), c.applyCommand(), c.destroyCommand(), c.resumeCommand(),
-		c.showCommand(), c.stateCommand(), c.outputCommand(), c.importCommand(), c.exportCommand(), c.forceUnlockCommand(), c.syncCommand(), c.serveCommand(), c.devCommand(), c.versionCommand(),
+		c.showCommand(), c.stateCommand(), c.outputCommand(), c.importCommand(), c.exportCommand(), c.forceUnlockCommand(), c.syncCommand(), c.exceptionsCommand(), c.serveCommand(), c.devCommand(), c.versionCommand(),
 		c.fmtCommand(), c.consoleCommand(), c.graphCommand(), c.schemaCommand(), c.explainCommand(),
 		c.providerCommand(), c.benchCommand(),
 	)

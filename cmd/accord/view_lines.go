@@ -6,6 +6,7 @@ import (
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/planner"
+	"accord/planner/ledger"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -83,6 +84,11 @@ var lineTypes = []lineType{
 	{"notified", "A webhook was told of runs, or could not be; what is left is told later (CONN-6).", fields{
 		"host": "", "told": 0, "left": 0, "gave_up": 0, "next?": moment{}, "error?": ""}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
+	{"exception", "What cannot be synced: a message or an item (ERR-1, ERR-2).", fields{"exception": ledger.Entry{}}},
+	{"exceptions_summary", "How many exceptions were listed.", fields{"messages": 0, "items": 0, "acknowledged": 0}},
+	{"exception_acknowledged", "Somebody has acknowledged an exception; without ack: that was taken back.", fields{
+		"id": "", "point": addrs.Instance{}, "ack?": state.Ack{}}},
+	{"exception_dismissed", "A message was deactivated.", fields{"id": "", "point": addrs.Instance{}}},
 	{"output", "One output of an apply; of a sensitive one the value is null.", fields{
 		"name": "", "value": json.RawMessage{}, "sensitive": false}},
 	{"outputs", "The outputs as they were recorded, without sensitive ones.", fields{"outputs": map[string]json.RawMessage{}}},

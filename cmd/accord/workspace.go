@@ -143,25 +143,35 @@ func (w *workspace) provider(addr addrs.Instance) (providers.Provider, *schema.P
 // connect reaches every vault, the development ones included. Nothing is
 // written before all of them have answered.
 func (w *workspace) connect(ctx context.Context, instances []providers.Object, pairs []devPair, readOnly bool) (map[addrs.Instance]providers.Object, error) {
-	dir, err := filepath.Abs(w.dir)
+	found, errs, err := w.reach(ctx, instances, pairs, readOnly)
 	if err != nil {
 		return nil, err
 	}
-	config := providers.Config{Dir: dir, Instances: instances, ReadOnly: readOnly, Tool: "accord-" + Version}
-	if usesDev(instances) {
-		if w.dev, err = openDevServer(ctx, w.dir); err != nil {
-			return nil, err
-		}
-		w.onClose(w.dev)
-		if config.Endpoints, err = w.dev.provide(ctx, instances, pairs, w.config.Settings.Dev); err != nil {
-			return nil, err
-		}
-	}
-	found, errs := w.planner.Configure(ctx, config)
 	if len(errs) > 0 {
 		return nil, w.accessProblems(errs)
 	}
 	return found, nil
+}
+
+// reach is connect for who can do without some: errs are of those that did not
+// answer.
+func (w *workspace) reach(ctx context.Context, instances []providers.Object, pairs []devPair, readOnly bool) (found map[addrs.Instance]providers.Object, errs []error, err error) {
+	dir, err := filepath.Abs(w.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	config := providers.Config{Dir: dir, Instances: instances, ReadOnly: readOnly, Tool: "accord-" + Version}
+	if usesDev(instances) {
+		if w.dev, err = openDevServer(ctx, w.dir); err != nil {
+			return nil, nil, err
+		}
+		w.onClose(w.dev)
+		if config.Endpoints, err = w.dev.provide(ctx, instances, pairs, w.config.Settings.Dev); err != nil {
+			return nil, nil, err
+		}
+	}
+	found, errs = w.planner.Configure(ctx, config)
+	return found, errs, nil
 }
 
 func usesDev(instances []providers.Object) bool {

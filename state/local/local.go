@@ -27,7 +27,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/user"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -72,7 +71,7 @@ func Open(path string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the state: %s is a folder", path)
 	}
 	if opts.Who == "" {
-		opts.Who = who()
+		opts.Who = state.Who()
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -101,17 +100,6 @@ func resolve(path string) (string, error) {
 		return filepath.Join(dir, filepath.Base(path)), nil
 	}
 	return path, nil
-}
-
-func who() string {
-	name, host := "someone", "somewhere"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	if h, err := os.Hostname(); err == nil {
-		host = h
-	}
-	return name + "@" + host
 }
 
 // Read implements state.Store.

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"sync"
 	"time"
 
@@ -109,14 +108,7 @@ func (o Options) NewHolder(operation, path string) state.Holder {
 	}
 	h := state.Holder{ID: rand.Text(), Operation: operation, Who: o.Who, PID: os.Getpid(), Tool: o.Tool, Created: now().UTC(), Path: path}
 	if h.Who == "" {
-		name, host := "someone", "somewhere"
-		if u, err := user.Current(); err == nil {
-			name = u.Username
-		}
-		if n, err := os.Hostname(); err == nil {
-			host = n
-		}
-		h.Who = name + "@" + host
+		h.Who = state.Who()
 	}
 	return h
 }
