@@ -343,4 +343,9 @@ var explanations = map[string]explanation{
 		"The next run tries it again by itself, also an incremental one that would not have read it. It stops no other document.",
 		"Mend the document, or wait where the vault was busy.",
 	},
+	"ERR-4": {
+		"what fails is told in the point's target vault",
+		"Messages and items are User Exception records there, whichever engine moves the content: accord's own runs write them, and clear them once their cause is gone; those of the platform's engine are only read.",
+		"See them all in one list: accord exceptions list",
+	},
 }

@@ -185,7 +185,9 @@ func timeOr(t time.Time, none string) string {
 // recordFollowed keeps the exceptions of the run as what failed in it.
 func (j *job) recordFollowed(ctx context.Context, clean bool) error {
 	j.faulty = !clean
-	j.failures = j.followed.After.Open
+	if j.failures = j.followed.After.Open; j.failures == 0 {
+		return nil
+	}
 	var batch []Failure
 	flush := func() error {
 		if len(batch) == 0 {
