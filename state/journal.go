@@ -137,6 +137,7 @@ type Memory struct {
 const (
 	Full        = "full"
 	Incremental = "incremental"
+	Withdrawal  = "withdrawal" // all that the sync published is withdrawn
 )
 
 // RunOutcome is how a run ended; "" for one that has not.

@@ -168,7 +168,11 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 		return c.refused(w, p)
 	}
 	if !p.Empty() && !o.autoApprove {
-		if err := c.ask(o.destroy); err != nil {
+		what := "Do this?"
+		if o.destroy {
+			what = "Return everything to its safe defaults?"
+		}
+		if err := c.ask(what, unasked); err != nil {
 			return err
 		}
 	}
@@ -179,20 +183,19 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 	return w.apply(ctx, p, lock, op, o)
 }
 
-// ask wants the literal yes.
-func (c *cli) ask(destroy bool) error {
+// unasked is what to do where nobody can answer about a plan.
+const unasked = "Give -auto-approve, or approve a saved plan: accord plan -out=FILE, then accord apply FILE."
+
+// ask wants the literal yes. advice is what to do where nobody can answer.
+func (c *cli) ask(what, advice string) error {
 	if c.json || c.stdin == nil {
-		return misused("Give -auto-approve, or approve a saved plan: accord plan -out=FILE, then accord apply FILE.", "Nobody is asked with -json, so nothing was changed")
-	}
-	what := "Do this?"
-	if destroy {
-		what = "Return everything to its safe defaults?"
+		return misused(advice, "Nobody is asked with -json, so nothing was changed")
 	}
 	fmt.Fprintf(c.stdout, "\n%s Only yes is taken for an answer: ", what)
 	answer, err := bufio.NewReader(c.stdin).ReadString('\n')
 	if err != nil && strings.TrimSpace(answer) == "" {
 		fmt.Fprintln(c.stdout)
-		return misused("Give -auto-approve, or approve a saved plan: accord plan -out=FILE, then accord apply FILE.", "Nobody was there to answer, so nothing was changed")
+		return misused(advice, "Nobody was there to answer, so nothing was changed")
 	}
 	if strings.TrimSpace(answer) != "yes" {
 		fmt.Fprintln(c.stdout, "\nNothing was changed.")

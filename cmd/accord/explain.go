@@ -146,7 +146,7 @@ var explanations = map[string]explanation{
 	"INT-4": {
 		"this ends runs and leaves content",
 		"Standard integrations and points can be neither created nor deleted: taking one out of the configuration deactivates it. That stops runs, and what is published stays as it is.",
-		"If the content should go, withdraw it before: accord sync ADDRESS -withdraw-all",
+		"If the content should go, set status = \"inactive\", apply, and withdraw it while the block is still there: accord sync ADDRESS -withdraw-all",
 	},
 	"INT-7": {
 		"two engines would move the same content",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -163,6 +164,12 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 		return nothingToResume()
 	}
 	said := map[addrs.Instance]bool{}
+	say := func(addr addrs.Instance, why string) {
+		if !said[addr] {
+			said[addr] = true
+			c.resumingRun(addr, why)
+		}
+	}
 	choose := func(tasks []syncer.Task) error {
 		for i := range tasks {
 			t := &tasks[i]
@@ -171,12 +178,16 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 				t.Decision = syncer.Decision{At: t.Decision.At}
 				continue
 			}
-			full := t.Memory.Last != nil && t.Memory.Last.Mode == state.Full && t.Memory.Last.Outcome != state.Clean && t.Memory.Last.Outcome != state.Faulty
-			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: full}, w.planner.Now())
-			if !said[t.Sync.Addr] {
-				said[t.Sync.Addr] = true
-				c.resumingRun(t.Sync.Addr, why)
+			last := t.Memory.Last
+			if last != nil && last.Mode == state.Withdrawal && last.Outcome != state.Clean && last.Outcome != state.Faulty {
+				t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Withdraw: true}, w.planner.Now())
+				t.Allow.Withdraw = math.MaxInt // all of it was approved
+				say(t.Sync.Addr, why)
+				continue
 			}
+			full := last != nil && last.Mode == state.Full && last.Outcome != state.Clean && last.Outcome != state.Faulty
+			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: full}, w.planner.Now())
+			say(t.Sync.Addr, why)
 		}
 		syncer.TablesFirst(tasks)
 		return nil

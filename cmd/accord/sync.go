@@ -13,7 +13,6 @@ import (
 
 	"accord/lang/addrs"
 	"accord/planner"
-	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
@@ -24,8 +23,12 @@ type syncOptions struct {
 	full    bool
 	preview bool
 	verbose bool
-	allow   []string
-	failOn  failOn
+
+	withdrawAll bool
+	autoApprove bool
+
+	allow  []string
+	failOn failOn
 }
 
 func (c *cli) syncCommand() *cobra.Command {
@@ -35,14 +38,24 @@ func (c *cli) syncCommand() *cobra.Command {
 		Short: "Run integration points now, as they were applied",
 		Long: `Runs what is due: in full where the rules ask for it, else what changed since the
 last run, and what failed then. It runs what was applied, never the files. With
-addresses only these points run; an address without a key means all of its block.`,
+addresses only these points run; an address without a key means all of its block.
+
+With -withdraw-all nothing is synced: all content that accord published through these
+points is withdrawn from their CRM vaults, whether or not they are active. It is counted
+first, the limits hold (-allow), and only yes is taken for an answer. What others made
+in these vaults is not touched. Content of an active point comes back with its next
+full run, which is owed from then on; make it inactive first to keep it away.`,
 		Example: `  accord sync
   accord sync -preview
-  accord sync -full 'integration_point.clm_presentation["us"]'`,
+  accord sync -full 'integration_point.clm_presentation["us"]'
+  accord sync -withdraw-all -preview 'integration_point.clm_presentation["us"]'`,
 		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runSync(cmd.Context(), args, o) },
 	}
 	cmd.Flags().BoolVar(&o.full, "full", false, "read everything, not only what changed")
+	cmd.Flags().BoolVar(&o.withdrawAll, "withdraw-all", false, "withdraw all that was published, and sync nothing")
+	cmd.Flags().BoolVar(&o.autoApprove, "auto-approve", false, "with -withdraw-all: do not ask for yes")
+	cmd.MarkFlagsMutuallyExclusive("full", "withdraw-all")
 	cmd.Flags().BoolVar(&o.preview, "preview", false, "count what would be done, and do nothing")
 	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
@@ -65,6 +78,9 @@ func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
 	st, err := w.store.Read(ctx)
 	if err != nil {
 		return err
+	}
+	if o.withdrawAll {
+		return w.runWithdrawal(ctx, st, args, o)
 	}
 	return w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(ctx, tasks, args, o) }, o)
 }
@@ -187,9 +203,21 @@ func (w *workspace) choose(ctx context.Context, tasks []syncer.Task, args []stri
 	for i := range tasks {
 		t := &tasks[i]
 		chosen := len(targets) == 0 || slices.ContainsFunc(targets, func(a addrs.Instance) bool { return a.Covers(t.Sync.Addr) })
-		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: o.full && chosen}, w.planner.Now())
+		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: o.full && chosen, Withdraw: o.withdrawAll}, w.planner.Now())
+		if o.withdrawAll && chosen && len(targets) == 0 {
+			chosen = betweenVaults(t.Sync) // where it was not named, it is not meant
+		}
+		if o.withdrawAll && chosen && !betweenVaults(t.Sync) {
+			return &providers.Error{Kind: providers.Refused, Addr: t.Sync.Addr,
+				Message: fmt.Sprintf("%s publishes no content: it keeps records that content is routed by", t.Sync.Addr),
+				Advice:  "Name the point that publishes: accord sync -withdraw-all 'integration_point.NAME'"}
+		}
 		if !chosen {
 			t.Decision = syncer.Decision{At: t.Decision.At}
+		} else if o.withdrawAll && t.Sync.Engine == providers.EnginePlatform && len(targets) > 0 {
+			return &providers.Error{Kind: providers.Refused, Addr: t.Sync.Addr,
+				Message: fmt.Sprintf("%s has engine = \"platform\": what that engine published is not accord's to withdraw", t.Sync.Addr),
+				Advice:  "Set Publish for CRM (CLM) to No in the content vault, or withdraw it in the CRM vault itself."}
 		} else if t.Sync.Engine == providers.EnginePlatform && len(targets) > 0 && t.Sync.Active && t.Decision.Mode == syncer.None {
 			return &providers.Error{Kind: providers.Refused, Addr: t.Sync.Addr,
 				Message: fmt.Sprintf("%s has engine = \"platform\": that engine runs what changed by itself, and can be asked for a full run only", t.Sync.Addr),
@@ -205,38 +233,18 @@ func (w *workspace) choose(ctx context.Context, tasks []syncer.Task, args []stri
 	return nil
 }
 
+// betweenVaults: from one vault to another. What stays within one is a table that
+// others route by.
+func betweenVaults(s providers.Sync) bool { return s.Source.Instance != s.Target.Instance }
+
 func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progress *progress, o syncOptions) error {
 	impacts, err := w.planner.Syncer.Preview(ctx, tasks)
 	progress.clear()
 	if err != nil {
 		return err
 	}
-	p := &plan.Plan{}
-	for _, t := range tasks {
-		p.Syncs = append(p.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
-	}
-	broken := 0
-	for _, i := range impacts {
-		p.Content = append(p.Content, plan.Content{Addr: i.Addr, Vault: i.Target, Title: i.Title, Impact: i})
-		broken += len(i.Verdicts)
-	}
-	if w.cli.json {
-		w.cli.planLines(documentOf(p))
-	} else {
-		v := w.cli.planView(documentOf(p), o.verbose)
-		v.newly()
-		v.content()
-		v.syncs()
-	}
-	for _, i := range impacts {
-		for _, verdict := range i.Verdicts {
-			w.cli.diagnosticsOf(nil, "", &providers.Error{Kind: providers.Refused, Addr: i.Addr, Message: verdict.Message, Advice: "The line to change is " + verdict.Place + "."})
-		}
-	}
-	if broken > 0 {
-		return told(exitRefused)
-	}
-	return nil
+	w.cli.showImpacts(tasks, impacts, o.verbose)
+	return w.cli.verdicts(impacts)
 }
 
 // syncReport prints how the runs ended, and picks the exit code.

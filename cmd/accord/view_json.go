@@ -86,9 +86,7 @@ func harmless(b []byte) []byte {
 // planLines prints a plan for machines: what drifted, what changes, what
 // happens to the content, which syncs run, and the totals.
 func (c *cli) planLines(p *document) {
-	for _, n := range p.Newly {
-		_ = c.line("newly_receives", fmt.Sprintf("%s newly receives %s", n.Vault, n.Title), map[string]any{"newly": n})
-	}
+	c.newlyLines(p)
 	if p.Partial() {
 		_ = c.line("partial", fmt.Sprintf("This plan is partial: %d objects are left out", p.LeftOut), map[string]any{"target": p.Target, "exclude": p.Exclude, "left_out": p.LeftOut})
 	}
@@ -107,6 +105,22 @@ func (c *cli) planLines(p *document) {
 	for _, ch := range p.Changes {
 		_ = c.line("planned_change", fmt.Sprintf("%s: %s", ch.Addr, ch.Action), map[string]any{"change": ch})
 	}
+	c.contentLines(p)
+	for _, r := range p.Refusals {
+		_ = c.line("refused", r.Summary, map[string]any{"refusal": r})
+	}
+	_ = c.line("change_summary", p.Verdict, map[string]any{"changes": p.Totals})
+}
+
+// newlyLines print which countries a vault receives for the first time.
+func (c *cli) newlyLines(p *document) {
+	for _, n := range p.Newly {
+		_ = c.line("newly_receives", fmt.Sprintf("%s newly receives %s", n.Vault, n.Title), map[string]any{"newly": n})
+	}
+}
+
+// contentLines print what happens to the content, and by which runs.
+func (c *cli) contentLines(p *document) {
 	for _, ct := range p.Content {
 		t := ct.Impact.Total
 		_ = c.line("impact", fmt.Sprintf("%s: %d in, %d out", ct.Vault, t.Published(), t.Withdrawn), map[string]any{"content": ct})
@@ -114,10 +128,6 @@ func (c *cli) planLines(p *document) {
 	for _, s := range p.Syncs {
 		_ = c.line("sync_planned", fmt.Sprintf("%s: %s", s.Addr, modeText(s.Decision)), map[string]any{"sync": s})
 	}
-	for _, r := range p.Refusals {
-		_ = c.line("refused", r.Summary, map[string]any{"refusal": r})
-	}
-	_ = c.line("change_summary", p.Verdict, map[string]any{"changes": p.Totals})
 }
 
 // outcomeLine prints how one run ended.

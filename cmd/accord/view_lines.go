@@ -79,6 +79,8 @@ var lineTypes = []lineType{
 		"addr": addrs.Instance{}, "run": "", "status": syncer.Clean, "decision": syncer.Decision{}, "done": syncer.Counts{},
 		"failed": 0, "new_failures": 0, "failures": []syncer.Failure{}, "calls": 0, "started": moment{}, "ended": moment{},
 		"error?": "", "kind?": providers.Invalid, "followed?": syncer.Followed{}}},
+	{"withdrawal", "All content of a point in a vault is about to be withdrawn; returns says that the next full run publishes it again.", fields{
+		"addr": addrs.Instance{}, "vault": addrs.Instance{}, "items": 0, "returns": false}},
 	{"sync_left", "A run that is owed and was left to the next apply, sync or serve; earliest_start says when it may begin.", fields{
 		"addr": addrs.Instance{}, "decision": syncer.Decision{}}},
 	{"notified", "A webhook was told of runs, or could not be; what is left is told later (CONN-6).", fields{

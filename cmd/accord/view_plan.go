@@ -761,6 +761,8 @@ func modeText(d syncer.Decision) string {
 	switch {
 	case d.Step:
 		return "FULL"
+	case d.Mode == syncer.Withdrawal:
+		return "WITHDRAW ALL"
 	case d.Mode == syncer.Full:
 		return "full (due)"
 	case d.Mode == syncer.Incremental:

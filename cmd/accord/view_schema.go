@@ -31,11 +31,11 @@ var enums = map[reflect.Type][]any{
 		plan.BlockGone, plan.KeyGone, plan.Disabled, plan.ModuleGone, plan.ModuleKeyGone, plan.ModuleDisabled, plan.RemovedBlock, plan.Destroyed},
 	reflect.TypeFor[providers.Verb](): {providers.WriteCreate, providers.WriteUpdate, providers.WriteRestore, providers.WriteWithdraw},
 	reflect.TypeFor[schema.Removal](): {schema.Forget, schema.Deactivate, schema.Reset, schema.Revoke, schema.Delete},
-	reflect.TypeFor[syncer.Mode]():    {syncer.None, syncer.Incremental, syncer.Full},
+	reflect.TypeFor[syncer.Mode]():    {syncer.None, syncer.Incremental, syncer.Full, syncer.Withdrawal},
 	reflect.TypeFor[syncer.Status](): {syncer.Clean, syncer.Faulty, syncer.Refused, syncer.Failed, syncer.Interrupted,
 		syncer.Skipped, syncer.Blocked, syncer.Locked},
 	reflect.TypeFor[syncer.Reason](): {syncer.Activated, syncer.NeverSucceeded, syncer.LastSuccess15d, syncer.FilterEdited,
-		syncer.RuleChanged, syncer.RouteTableChanged, syncer.RoutesFullRun, syncer.Requested, syncer.Changes, syncer.Retry},
+		syncer.RuleChanged, syncer.RouteTableChanged, syncer.RoutesFullRun, syncer.Requested, syncer.Changes, syncer.Retry, syncer.WithdrawAll, syncer.Reprocess},
 }
 
 // outputSchema is the JSON Schema (draft 2020-12) of every line that -json

@@ -406,7 +406,9 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	}
 	var f fate
 	var why string
-	if part.Routed {
+	if c.Decision.Mode == Withdrawal {
+		f = withdraw // one reason for all: the run has it
+	} else if part.Routed {
 		f, why = c.class.decide(s, c.routes, gap)
 		c.blank(s)
 	} else {

@@ -21,6 +21,7 @@ const (
 	None        Mode = "" // it does not run
 	Incremental Mode = state.Incremental
 	Full        Mode = state.Full
+	Withdrawal  Mode = state.Withdrawal // everything that is ours there goes, since someone says so
 )
 
 // Reason is why a sync runs.
@@ -40,6 +41,8 @@ const (
 
 	Changes Reason = "incremental" // CLM-7
 	Retry   Reason = "retry"       // CLM-8, ERR-2
+
+	WithdrawAll Reason = "withdraw_all" // INT-4: someone wants nothing of it to stay
 
 	Reprocess Reason = "reprocess" // ERR-2: someone wants a few items to be tried again, and nothing else
 )
@@ -65,6 +68,8 @@ func (r Reason) Words() string {
 		return "what changed since the last run"
 	case Retry:
 		return "what failed in the last run"
+	case WithdrawAll:
+		return "everything is to be withdrawn"
 	case Reprocess:
 		return "what somebody wants to be tried again"
 	default:
@@ -95,8 +100,9 @@ const (
 
 // Request is what someone asks for.
 type Request struct {
-	Full bool
-	Only []state.Item // ERR-2: these items, and nothing else that is due
+	Full     bool
+	Withdraw bool         // INT-4: all that it published, whether or not the point is active
+	Only     []state.Item // ERR-2: these items, and nothing else that is due
 }
 
 // Decision is whether a sync runs, how, and why.
@@ -147,6 +153,12 @@ func (d Decision) Has(r Reason) bool { return slices.Contains(d.Reasons, r) }
 func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time) Decision {
 	d := Decision{At: now}
 	switch {
+	case req.Withdraw && sync.Engine == providers.EnginePlatform:
+		d.Idle = "the platform's own engine moves this content, and accord withdraws only what it published itself"
+		return d
+	case req.Withdraw:
+		d.Mode, d.Reasons = Withdrawal, []Reason{WithdrawAll}
+		return d
 	case !sync.Active:
 		d.Idle = cmp.Or(sync.Idle, "it is not active")
 		return d

@@ -203,6 +203,10 @@ func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*j
 	if writing && j.Sync.Engine == providers.EnginePlatform {
 		return nil // that engine routes by itself
 	}
+	if j.Decision.Mode == Withdrawal {
+		j.routes = &routes{all: true}
+		return nil
+	}
 	var by *job
 	if t := j.Sync.Route.Table; t != nil {
 		if by = byAddr[*t]; by == nil {

@@ -15,7 +15,7 @@ import (
 type pass struct {
 	s       *Syncer
 	jobs    []*job
-	full    bool
+	full    bool // everything is read
 	end     providers.End
 	stream  *schema.Stream
 	parts   []schema.Part
@@ -40,7 +40,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 		each(jobs, func(j *job) { j.err = s.begin(ctx, j) })
 	}
 	p := &pass{
-		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode == Full,
+		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode != Incremental,
 		scratch: s.scratch(), classes: make(map[string]*class),
 	}
 	for _, j := range jobs {

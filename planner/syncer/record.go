@@ -73,8 +73,8 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 		j.skipped, j.status = true, Skipped
 		return release(nil)
 	}
-	if j.Decision.Mode == Full {
-		if err := journal.Owe(ctx, addr, texts(j.Decision.Reasons)); err != nil {
+	if owes := j.owes(); len(owes) > 0 {
+		if err := journal.Owe(ctx, addr, texts(owes)); err != nil {
 			return release(fmt.Errorf("recording why %s runs: %w", addr, err))
 		}
 		failpoint.Reach(failpoint.RunPromised)
@@ -89,6 +89,19 @@ func (s *Syncer) begin(ctx context.Context, j *job) error {
 	go r.renew(journal)
 	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
 	return s.settle(ctx, j)
+}
+
+// owes is why the sync is to run in full once this run has begun, until one has
+// come to its end: after a withdrawal under an active point the rules are not
+// met any more.
+func (j *job) owes() []Reason {
+	switch {
+	case j.Decision.Mode == Full:
+		return j.Decision.Reasons
+	case j.Decision.Mode == Withdrawal && j.Sync.Active:
+		return []Reason{Requested}
+	}
+	return nil
 }
 
 func newRun(s *Syncer, lease state.Lease) *run {
@@ -323,6 +336,10 @@ func (j *job) conclude(ctx context.Context, end *state.End) error {
 	if err := j.tell(ctx, true); err != nil {
 		return err
 	}
+	if j.Decision.Mode == Withdrawal {
+		j.withdrawn(end)
+		return nil
+	}
 	clean := j.failures == 0 && j.withheld == "" && len(j.Decision.Only) == 0
 	started := j.vaultTime(j.run.started)
 	p, _, err := j.s.stream(j.Sync.Target)
@@ -357,6 +374,17 @@ func (j *job) retried(ctx context.Context) error {
 		}
 	}
 	return j.checkpoint(ctx, 0, nil, nil, resolved...)
+}
+
+// withdrawn is the end of a run that withdrew everything. It has read nothing
+// that a later run could go on from, and is no run of the point's: LRT and LSRT
+// stay, and so does the horizon.
+func (j *job) withdrawn(end *state.End) {
+	end.Outcome, end.Sweep = state.Clean, true
+	if j.failures > 0 {
+		end.Outcome = state.Faulty
+	}
+	end.Counts = map[string]int64{countOwned: int64(j.impact.Owned - j.done.Withdrawn)}
 }
 
 // remembering fills in what a run that came to its end leaves to the next. One

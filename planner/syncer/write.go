@@ -136,7 +136,7 @@ func (w *writing) exceptions(ctx context.Context) error {
 // containers vanish meanwhile, nothing else would lead to them; a full run
 // finds them anyway.
 func (w *writing) await(ctx context.Context) ([]uint64, error) {
-	if w.Decision.Mode == Full {
+	if w.Decision.Mode != Incremental {
 		return nil, nil
 	}
 	var seqs []uint64

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"accord/lang/addrs"
+	"accord/planner"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// runWithdrawal withdraws everything that accord published through the points
+// that were named (INT-4): counted first, under the limits, and upon a yes. What
+// an interrupted one has left is withdrawn by the next, or by accord resume.
+func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []string, o syncOptions) error {
+	settings, ok := planner.AppliedSettings(st)
+	if !ok {
+		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
+	}
+	found, err := w.connect(ctx, w.planner.AppliedInstances(st), nil, o.preview)
+	if err != nil {
+		return err
+	}
+	progress := w.cli.progress()
+	if err := w.openSyncer(settings, progress.syncer); err != nil {
+		return err
+	}
+	tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+	if err != nil {
+		return err
+	}
+	if err := w.choose(ctx, tasks, args, o); err != nil {
+		return err
+	}
+	impacts, err := w.planner.Syncer.Preview(ctx, tasks)
+	progress.clear()
+	if err != nil {
+		return err
+	}
+	w.cli.showImpacts(tasks, impacts, o.verbose)
+	if err := w.cli.verdicts(impacts); err != nil {
+		return err
+	}
+	items, vaults := 0, map[addrs.Instance]bool{}
+	for i := range impacts {
+		if n := impacts[i].Total.Withdrawn; n > 0 {
+			items += n
+			vaults[impacts[i].Target] = true
+		}
+	}
+	w.cli.afterWithdrawal(tasks, impacts)
+	switch {
+	case o.preview:
+		return nil
+	case items == 0:
+		return w.cli.syncReport(ctx, tasks, nil, o)
+	}
+	if !o.autoApprove {
+		err := w.cli.ask(fmt.Sprintf("Withdraw %s from %s?", count(items, "item"), count(len(vaults), "vault")), "Give -auto-approve, after accord sync -withdraw-all -preview.")
+		if err != nil {
+			return err
+		}
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		for n := range impacts {
+			if impacts[n].Addr == t.Sync.Addr {
+				t.Promise = impacts[n].Promise()
+			}
+		}
+	}
+	outcomes := w.planner.Syncer.Run(ctx, tasks)
+	progress.clear()
+	err = w.cli.syncReport(ctx, tasks, outcomes, o)
+	w.tell(ctx)
+	return err
+}
+
+// afterWithdrawal says of each point whether its content stays away.
+func (c *cli) afterWithdrawal(tasks []syncer.Task, impacts []syncer.Impact) {
+	for _, i := range impacts {
+		for _, t := range tasks {
+			if t.Sync.Addr != i.Addr || i.Total.Withdrawn == 0 {
+				continue
+			}
+			text := fmt.Sprintf("%s is inactive: this content stays away until the point is activated; then a full sync publishes what the rules ask for (INT-5)", i.Addr)
+			if t.Sync.Active {
+				text = fmt.Sprintf("%s is active: the next apply, sync or serve publishes again what the rules ask for. To keep it away, set status = \"inactive\" and apply that first", i.Addr)
+			}
+			if c.json {
+				_ = c.line("withdrawal", text, map[string]any{"addr": i.Addr, "vault": i.Target, "items": i.Total.Withdrawn, "returns": t.Sync.Active})
+				continue
+			}
+			fmt.Fprintf(c.stdout, "\n%s\n", wrap(text+".", "", screenWidth(c.stdout)))
+		}
+	}
+}
+
+// showImpacts prints what runs would do to the content.
+func (c *cli) showImpacts(tasks []syncer.Task, impacts []syncer.Impact, verbose bool) {
+	p := &plan.Plan{}
+	for _, t := range tasks {
+		p.Syncs = append(p.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
+	}
+	for _, i := range impacts {
+		p.Content = append(p.Content, plan.Content{Addr: i.Addr, Vault: i.Target, Title: i.Title, Impact: i})
+	}
+	if c.json {
+		c.newlyLines(documentOf(p))
+		c.contentLines(documentOf(p))
+		return
+	}
+	v := c.planView(documentOf(p), verbose)
+	v.newly()
+	v.content()
+	v.syncs()
+}
+
+// verdicts says which limits runs would break, and how one is lifted.
+func (c *cli) verdicts(impacts []syncer.Impact) error {
+	broken := false
+	for _, i := range impacts {
+		for _, v := range i.Verdicts {
+			broken = true
+			c.diagnosticsOf(nil, "", &providers.Error{Kind: providers.Refused, Addr: i.Addr, Message: v.Message,
+				Advice: fmt.Sprintf("The line to change is %s. To lift the limit once, for this sync alone: -allow='%s'", v.Place, v.Allow)})
+		}
+	}
+	if broken {
+		return told(exitRefused)
+	}
+	return nil
+}
