@@ -27,6 +27,11 @@ type Sync struct {
 	// that is not in the table keeps the target as it is and is reported.
 	Standings map[string]Meaning `json:"standings"`
 
+	// AtMost is how many members a container has room for at the target, by
+	// part; a part that is not there: any number. One that names more is an
+	// exception.
+	AtMost map[string]int `json:"at_most,omitempty"`
+
 	// Requires is a stream of what keeps a run from being made, read before
 	// anything else of it: the fields of each record are a Diagnostic. A plan
 	// tells of it; a run with any is refused, and nothing is transferred.

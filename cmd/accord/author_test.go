@@ -24,6 +24,7 @@ import (
 //	author DIR VAULT add LINE …               lines of a library
 //	author DIR VAULT media                    what users see: presentations with their slides
 //	author DIR VAULT withdrawn                what they saw once
+//	author DIR VAULT records                  what users of the object model see
 func authorCommand() {
 	if err := authorVerb(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -53,6 +54,8 @@ func authorVerb(dir, vault, verb string, args []string) error {
 	}
 	a.session, _ = login["sessionId"].(string)
 	switch verb {
+	case "records":
+		return a.records()
 	case "media":
 		return a.media()
 	case "withdrawn":
@@ -195,6 +198,49 @@ func (a *author) uses(d *authored, names []string) error {
 }
 
 // media prints a line for each published presentation: Launch: Opening (Logo), Summary.
+// records prints the active presentations of the object model, with their key
+// messages in order, and of each the shared one that it uses.
+func (a *author) records() error {
+	slides, messages := map[string][]string{}, map[string]string{}
+	rows, err := a.query("SELECT id, name__v, shared_resource__vr.name__v FROM key_message__v WHERE status__v = 'active__v'")
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		text := fmt.Sprint(r["name__v"])
+		if shared := r["shared_resource__vr.name__v"]; shared != nil {
+			text += fmt.Sprintf(" (%v)", shared)
+		}
+		messages[fmt.Sprint(r["id"])] = text
+	}
+	if rows, err = a.query("SELECT id, clm_presentation__v, key_message__v, display_order__v FROM clm_presentation_slide__v WHERE status__v = 'active__v'"); err != nil {
+		return err
+	}
+	slices.SortFunc(rows, func(a, b map[string]any) int {
+		return int(number64(a, "display_order__v") - number64(b, "display_order__v"))
+	})
+	for _, r := range rows {
+		text := messages[fmt.Sprint(r["key_message__v"])]
+		if text == "" {
+			text = "(not there)"
+		}
+		id := fmt.Sprint(r["clm_presentation__v"])
+		slides[id] = append(slides[id], text)
+	}
+	if rows, err = a.query("SELECT id, name__v FROM clm_presentation__v WHERE status__v = 'active__v'"); err != nil {
+		return err
+	}
+	var lines []string
+	for _, r := range rows {
+		lines = append(lines, fmt.Sprintf("%v: %s", r["name__v"], strings.Join(slides[fmt.Sprint(r["id"])], ", ")))
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		fmt.Println(line)
+	}
+	return nil
+}
+
 func (a *author) media() error {
 	names, uses := map[string]string{}, map[string][]string{}
 	rows, err := a.query("SELECT id, name__v FROM documents WHERE status__v = STEADYSTATE()")

@@ -313,6 +313,11 @@ var explanations = map[string]explanation{
 		"accord serve runs incremental syncs at the interval of the serve block.",
 		"Run accord serve.",
 	},
+	"CLM-10": {
+		"content in two models: documents, and object records",
+		"CLM content comes to a CRM vault as documents (the point clm_presentation), as object records (clm_object_model: presentations, key messages and presentation slides), or as both. The Multichannel Settings of an application profile give its users one of the two, so that content of the other model is there and not seen. The document model is supported on iPad only at its first release; in the object model a key message has room for one shared resource, and a field rule fills what the records have a field for.",
+		"Activate the point of the model that the profile's users have, or set clm_content of its multichannel_settings to the model in which content comes.",
+	},
 	"CLM-11": {
 		"it is not accord's to change",
 		"A run sees as its own only what carries its point's mark, is of one of the three document types, and comes from its content vault. Everything else in the CRM vault is not counted, changed or withdrawn.",

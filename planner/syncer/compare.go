@@ -39,8 +39,8 @@ func (c *class) decide(r *providers.Record, routes *routes, gap string) (f fate,
 	switch {
 	case !routes.takes(r.Routes):
 		return withdraw, notRouted
-	case r.Problem != "":
-		return refuse, r.Problem
+	case c.problem(r) != "":
+		return refuse, c.problem(r)
 	case gap != "":
 		return refuse, gap
 	default:
@@ -58,8 +58,8 @@ func (c *class) decideMember(r *providers.Record, needed bool, gap string) (f fa
 		return stay, ""
 	case c.meaning(r) != providers.Publish:
 		return keep, words(r.Standing)
-	case r.Problem != "":
-		return refuse, r.Problem
+	case c.problem(r) != "":
+		return refuse, c.problem(r)
 	case gap != "":
 		return keep, gap // its containers carry the exception
 	default:
@@ -200,7 +200,7 @@ func (c *comparison) confirm(ctx context.Context, q int) error {
 			continue
 		}
 		s := src.seek(tgt.rec.Key)
-		if s != nil && s.Problem == "" && c.class.meaning(s) == providers.Publish && len(lostParts(tgt.rec.Members, s.Members)) > 0 {
+		if s != nil && c.class.problem(s) == "" && c.class.meaning(s) == providers.Publish && len(lostParts(tgt.rec.Members, s.Members)) > 0 {
 			if err := asked.add(s.Key, nil); err != nil {
 				return err
 			}
@@ -398,7 +398,7 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 		if gap == "" {
 			gap, cause = c.refs.gaps[at].why, c.refs.gaps[at].cause
 		}
-		if lack := c.refs.problems[at]; lack.why != "" && s.Problem == "" {
+		if lack := c.refs.problems[at]; lack.why != "" && c.class.problem(s) == "" {
 			bad := *s
 			bad.Problem, cause = lack.why, lack.cause
 			s = &bad

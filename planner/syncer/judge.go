@@ -13,6 +13,7 @@ import (
 type class struct {
 	variant   string
 	standings map[string]providers.Meaning
+	atMost    map[string]int
 	gaps      []frames // by part: key → why, of containers with a member that cannot be published
 }
 
@@ -25,6 +26,15 @@ func (c *class) meaning(r *providers.Record) providers.Meaning {
 		return m
 	}
 	return providers.Keep
+}
+
+// problem is why a record cannot be taken as it is: its own, or that a target
+// has no room for what it names; "": it can.
+func (c *class) problem(r *providers.Record) string {
+	if most := c.atMost[r.Part]; r.Problem == "" && most > 0 && len(r.Members) > most {
+		return fmt.Sprintf("it names %d of %s, and a record of this model has room for %d", len(r.Members), words(r.Members[0].Part), most)
+	}
+	return r.Problem
 }
 
 // askForOrphans asks the source by key for what a target owns and a full read
@@ -198,7 +208,7 @@ func (p *pass) edges(ctx context.Context, c *class) ([]frames, error) {
 		}
 		w := walkSource(p.library[q], p.parts[q].Name, c.variant)
 		for ; w.rec != nil; w.next() {
-			if c.meaning(w.rec) != providers.Publish || w.rec.Problem != "" {
+			if c.meaning(w.rec) != providers.Publish || c.problem(w.rec) != "" {
 				continue
 			}
 			for _, m := range w.rec.Members {
@@ -266,8 +276,8 @@ func (c *class) lacking(r *providers.Record, gaps *cursor, part, key string) str
 		return fmt.Sprintf("%s %s was not found", words(part), key)
 	case c.meaning(r) != providers.Publish:
 		return fmt.Sprintf("%s %s is %s", words(part), label(r), words(r.Standing))
-	case r.Problem != "":
-		return fmt.Sprintf("%s %s: %s", words(part), label(r), r.Problem)
+	case c.problem(r) != "":
+		return fmt.Sprintf("%s %s: %s", words(part), label(r), c.problem(r))
 	case gaps.seek(key):
 		return fmt.Sprintf("%s %s: %s", words(part), label(r), gaps.payload)
 	default:

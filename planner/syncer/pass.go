@@ -128,20 +128,22 @@ func (j *job) prepare(p *pass) error {
 		return err
 	}
 	for _, part := range p.parts {
-		if partIndex(target.Parts, part.Name) < 0 {
+		at := partIndex(target.Parts, part.Name)
+		if at < 0 {
 			return providers.Errorf(providers.Internal, "stream %s has no part %s, which %s has", target.Name, part.Name, p.stream.Name)
 		}
+		part.Title = target.Parts[at].Title // what it is there
+		j.parts = append(j.parts, part)
 		j.mappings = append(j.mappings, mappingFor(j.Sync.Rules, part.Name))
 	}
-	j.parts = p.parts
 	j.target = make([]frames, len(p.parts))
-	standings, err := json.Marshal(j.Sync.Standings)
+	meaning, err := json.Marshal([]any{j.Sync.Variant, j.Sync.Standings, j.Sync.AtMost})
 	if err != nil {
 		return fmt.Errorf("reading what standings mean: %w", err)
 	}
-	name := j.Sync.Variant + " " + string(standings)
+	name := string(meaning)
 	if p.classes[name] == nil {
-		p.classes[name] = &class{variant: j.Sync.Variant, standings: j.Sync.Standings}
+		p.classes[name] = &class{variant: j.Sync.Variant, standings: j.Sync.Standings, atMost: j.Sync.AtMost}
 	}
 	j.class = p.classes[name]
 	return nil

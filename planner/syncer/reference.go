@@ -85,7 +85,7 @@ func (j *job) publishable(p *pass, q int, f func(*providers.Record) error) error
 	w := walkSource(p.library[q], p.parts[q].Name, j.class.variant)
 	defer w.close()
 	for ; w.rec != nil; w.next() {
-		if j.class.meaning(w.rec) != providers.Publish || w.rec.Problem != "" {
+		if j.class.meaning(w.rec) != providers.Publish || j.class.problem(w.rec) != "" {
 			continue
 		}
 		if err := f(w.rec); err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// standardIntegration is an integration that a connection is shipped with, and its one point.
+// standardIntegration is an integration that a connection is shipped with, and one of its points.
 type standardIntegration struct {
 	api, name           string // integration
 	pointAPI, pointName string
@@ -49,6 +49,8 @@ func standardConnections(kind string) []standardConnection {
 func clmAndCountry(api, label string) []standardIntegration {
 	return []standardIntegration{
 		{api + "_clm__v", label + ": CLM Integration", api + "_clm_presentation__v", label + ": CLM Presentation Integration Point", true},
+		// CLM-10: no seed names the point of the object model, so this one is ours.
+		{api + "_clm__v", label + ": CLM Integration", api + "_clm_object_model__v", label + ": CLM Object Model Integration Point", true},
 		{api + "_country__v", label + ": Country Integration", api + "_clm_country__v", label + ": CLM Country", false},
 	}
 }
@@ -73,8 +75,11 @@ func (v *vault) addStandardRecords(t *tx, user int64) error {
 	}
 	for _, sc := range standardConnections(v.kind) {
 		connection := must(add("connection__sys", sc.name, "vault_to_vault__sys", "inactive__v", "pending_state__sys", values{"api_name__sys": sc.api}))
-		for _, si := range sc.integrations {
-			integration := must(add("integration__sys", si.name, "", "inactive__v", "", values{"integration_api_name__sys": si.api, "connection__sys": connection}))
+		var integration string
+		for n, si := range sc.integrations {
+			if n == 0 || si.api != sc.integrations[n-1].api {
+				integration = must(add("integration__sys", si.name, "", "inactive__v", "", values{"integration_api_name__sys": si.api, "connection__sys": connection}))
+			}
 			typ := "outbound__sys"
 			if si.inbound {
 				typ = "inbound__sys"

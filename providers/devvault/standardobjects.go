@@ -97,11 +97,11 @@ func crmObjects() []*object {
 		newObject("event_configuration__v", "Event Configuration", "Event Configurations", "V3N", reference("country__v", "Country", "country__v")),
 		newObject("clm_presentation__v", "CLM Presentation", "CLM Presentations", "V3P", fromSource(
 			pick("slide_versioning_method__v", "Slide Versioning Method", "slide_versioning_method__v"),
-			reference("product__v", "Product", "product__v"),
+			reference("product__v", "Product", "product__v"), text("description__v", "Description", 1500),
 			date("start_date__v", "Start Date"), date("end_date__v", "End Date"),
 			boolean("hidden__v", "Hidden"), boolean("training__v", "Training"))...),
 		newObject("key_message__v", "Key Message", "Key Messages", "V3K", fromSource(
-			reference("product__v", "Product", "product__v"),
+			reference("product__v", "Product", "product__v"), text("description__v", "Description", 1500),
 			text("media_file_name__v", "Media File Name", 255), text("media_file_crc__v", "Media File CRC", 80),
 			boolean("is_shared_resource__v", "Shared Resource"),
 			reference("shared_resource__v", "Shared Resource", "key_message__v"))...),

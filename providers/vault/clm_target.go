@@ -67,7 +67,7 @@ func (p *Provider) clmTargetRecords(ctx context.Context, v *vault, req providers
 	case req.Holders:
 		err = t.holders(ctx, req.Keys, emit)
 	case len(req.Keys) > 0:
-		err = t.byKey(ctx, req.Keys, req.Only, emit)
+		err = byKey(ctx, t.marked, req.Keys, req.Only, emit)
 	default:
 		err = t.all(ctx, req, emit)
 	}
@@ -127,9 +127,12 @@ func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit 
 	return nil
 }
 
+// readMarked reads what carries the marks of keys: presentations, or members.
+type readMarked func(ctx context.Context, presentations bool, keys []string, each func([]providers.Record) error) error
+
 // byKey reads the items of keys and, unless only they are wanted, the members
 // that they name.
-func (t *clmTarget) byKey(ctx context.Context, keys []providers.Member, only bool, emit func(providers.Batch) bool) error {
+func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only bool, emit func(providers.Batch) bool) error {
 	asked := map[providers.Member]bool{}
 	var members, containers []string
 	for _, m := range keys {
@@ -144,9 +147,9 @@ func (t *clmTarget) byKey(ctx context.Context, keys []providers.Member, only boo
 		}
 	}
 	wanted := map[providers.Member]bool{}
-	read := func(binders bool, keys []string) error {
+	read := func(presentations bool, keys []string) error {
 		slices.Sort(keys)
-		return t.marked(ctx, binders, slices.Compact(keys), func(records []providers.Record) error {
+		return marked(ctx, presentations, slices.Compact(keys), func(records []providers.Record) error {
 			kept := records[:0]
 			for _, r := range records {
 				if !only || asked[providers.Member{Part: r.Part, Key: r.Key}] {

@@ -168,52 +168,19 @@ func (w *clmWriter) publish(ctx context.Context) error {
 
 // values reads the fields of the writes, and resolves references.
 func (w *clmWriter) values(ctx context.Context) error {
-	parsed := make([]map[string]json.RawMessage, len(w.items))
-	wanted := map[string][]reference{}
+	writes := make([]*providers.Write, len(w.items))
 	for n, i := range w.items {
-		if len(i.write.Fields) == 0 {
-			continue
-		}
-		if err := json.Unmarshal(i.write.Fields, &parsed[n]); err != nil {
-			i.fail(fmt.Errorf("read the fields: %w", err))
-			continue
-		}
-		for name, m := range w.refs {
-			var list []reference
-			if raw := parsed[n][name]; len(raw) > 0 && json.Unmarshal(raw, &list) == nil {
-				wanted[m.Object] = append(wanted[m.Object], list...)
-			}
-		}
+		writes[n] = i.write
 	}
 	x := &resolver{caller: w.caller}
-	for object, list := range wanted {
-		if err := x.learn(ctx, object, list); err != nil {
-			return err
-		}
+	fields, failed, err := x.fieldsOf(ctx, w.refs, writes)
+	if err != nil {
+		return err
 	}
 	for n, i := range w.items {
-		i.fields = vaultapi.Fields{}
-		for name, raw := range parsed[n] {
-			if m, ok := w.refs[name]; ok {
-				var list []reference
-				if err := json.Unmarshal(raw, &list); err != nil {
-					i.fail(fmt.Errorf("read the reference %s: %w", name, err))
-					continue
-				}
-				ids, err := x.resolve(m, list)
-				if err != nil {
-					i.fail(err)
-					continue
-				}
-				i.fields[name] = ids
-				continue
-			}
-			value, err := fieldValue(raw)
-			if err != nil {
-				i.fail(fmt.Errorf("read the field %s: %w", name, err))
-				continue
-			}
-			i.fields[name] = value
+		i.fields = fields[n]
+		if failed[n] != nil {
+			i.fail(failed[n])
 		}
 	}
 	return nil

@@ -199,7 +199,7 @@ func adviseLeftOut(c *resource.Change[fieldRuleBody]) {
 // the points.
 func runsHere(env *resource.Env, points []addrs.Instance) bool {
 	for _, addr := range points {
-		if b, _, err := resource.Ref[pointBody](env, addr); err == nil && b.Name == "clm_presentation" && b.Engine != nil && *b.Engine == providers.EngineAccord {
+		if b, _, err := resource.Ref[pointBody](env, addr); err == nil && movesCLM(b.Name) && b.Engine != nil && *b.Engine == providers.EngineAccord {
 			return true
 		}
 	}

@@ -115,15 +115,30 @@ type pointNames struct {
 	Integration string // the integration type it belongs to
 	Stem        string // of the API name; ours
 	Label       string // after "PromoMats-CRM: "
+	Model       string // of CLM content, which it moves (CLM-10); "": none
 }
 
+// The models of CLM content (CLM-10).
+const (
+	modelDocument = "document"
+	modelObject   = "object"
+)
+
 var points = []pointNames{
-	{"clm_presentation", "clm", "clm_presentation", "CLM Presentation Integration Point"}, // INT-1
-	{"clm_country", "country", "clm_country", "CLM Country"},                              // INT-2
-	{"records", "records", "records", "Records"},
-	{"content_metrics", "content_metrics", "content_metrics", "CLM Content Metrics"},
-	{"approved_email", "approved_email", "approved_email", "Approved Email"},
-	{"document_transfer", "document_transfer", "document_transfer", "Document Transfer"},
+	{"clm_presentation", "clm", "clm_presentation", "CLM Presentation Integration Point", modelDocument}, // INT-1
+	{"clm_object_model", "clm", "clm_object_model", "CLM Object Model Integration Point", modelObject},   // CLM-10; name and label are ours
+	{"clm_country", "country", "clm_country", "CLM Country", ""},                                         // INT-2
+	{"records", "records", "records", "Records", ""},
+	{"content_metrics", "content_metrics", "content_metrics", "CLM Content Metrics", ""},
+	{"approved_email", "approved_email", "approved_email", "Approved Email", ""},
+	{"document_transfer", "document_transfer", "document_transfer", "Document Transfer", ""},
+}
+
+// movesCLM reports whether a point of the language moves CLM content, in
+// whatever model.
+func movesCLM(name string) bool {
+	n := pointByName(name)
+	return n != nil && n.Model != ""
 }
 
 func pointByName(name string) *pointNames {

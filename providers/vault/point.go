@@ -15,7 +15,7 @@ import (
 // pointBody is the block `integration_point`.
 type pointBody struct {
 	Integration     addrs.Instance `json:"integration" schema:"required,replace" refers:"integration" doc:"The integration it belongs to."`
-	Name            string         `json:"name" schema:"required,replace" doc:"Which point: clm_presentation, clm_country, records, content_metrics, approved_email, document_transfer."`
+	Name            string         `json:"name" schema:"required,replace" doc:"Which point: clm_presentation, clm_object_model (CLM-10), clm_country, records, content_metrics, approved_email, document_transfer."`
 	Status          string         `json:"status" schema:"required" oneof:"active inactive" doc:"An active point under an active integration asks for syncs (INT-3)."`
 	Engine          *string        `json:"engine" schema:"computed,local" oneof:"platform accord" doc:"Who moves the content: the vault's own engine, or accord's. Left out: platform; on the development server accord (INT-7)."`
 	FullSyncTrigger *string        `json:"full_sync_trigger" schema:"local" doc:"A change from one text to another asks for one full sync; setting it first, or removing it, asks for nothing (INT-6)."`
@@ -178,7 +178,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 			// CTRY-12, the other way round.
 			if c.Recorded != nil && c.Recorded.Name == "clm_country" {
 				for _, other := range removed[connectionOf(c.Recorded)] {
-					if other.Recorded.Name == "clm_presentation" {
+					if movesCLM(other.Recorded.Name) {
 						c.AfterStep(providers.Ref{Addr: other.Addr})
 					}
 				}
@@ -200,12 +200,12 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 				"The standard points come with the connection and cannot be made.")
 			continue
 		}
-		p.judgePoint(ctx, l, c, engine, around.at(l.addr))
+		p.judgePoint(ctx, env, l, c, engine, around.at(l.addr))
 	}
 }
 
 // judgePoint says what follows from a point's planned status.
-func (p *Provider) judgePoint(ctx context.Context, l *pointLink, c *resource.Change[pointBody], engine string, around *neighbourhood) {
+func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLink, c *resource.Change[pointBody], engine string, around *neighbourhood) {
 	title := c.Live.Title
 	if c.Desired.Status == inactive {
 		if c.Live.Status == active {
@@ -224,7 +224,11 @@ func (p *Provider) judgePoint(ctx context.Context, l *pointLink, c *resource.Cha
 	switch {
 	case !inVault(l.link, engine) && c.Live.PlatformStatus == active:
 		c.Diagnose(bothEngines(title, l.crm))
-	case engine == providers.EngineAccord && l.crm.standIn():
+	case engine == providers.EnginePlatform && l.names.Model == modelObject:
+		c.Refuse("CLM-10", "/engine", fmt.Sprintf("What the platform's own engine makes of %q is not known", title),
+			`No document says how the platform moves content of the object model, so that accord can neither forecast nor follow it. Write engine = "accord".`)
+		return
+	case engine == providers.EngineAccord && l.crm.standIn() && l.names.Model != modelObject:
 		c.Diagnose(besideStandIn(title, l.crm))
 	case engine == providers.EnginePlatform && l.crm.dev && !l.crm.standIn():
 		c.Warn("INT-7", "/engine", fmt.Sprintf("Nothing runs %q in %s", title, l.crm.addr),
@@ -235,7 +239,10 @@ func (p *Provider) judgePoint(ctx context.Context, l *pointLink, c *resource.Cha
 	} else if c.Live.Status == inactive {
 		c.Consequence("activating %s causes a full sync (INT-5)", title)
 	}
-	if c.Desired.Name != "clm_presentation" && c.Desired.Name != "approved_email" {
+	if l.names.Model == modelObject {
+		p.adviseObjectModel(ctx, l, c, env)
+	}
+	if l.names.Model == "" && c.Desired.Name != "approved_email" {
 		return
 	}
 	for _, point := range around.countryPoints {
@@ -259,17 +266,21 @@ func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *r
 
 // consequenceOfDeactivation is INT-4: runs stop, content stays, and how much.
 func (p *Provider) consequenceOfDeactivation(ctx context.Context, l *pointLink, c *resource.Change[pointBody], word string) {
-	if l.names.Name != "clm_presentation" {
+	if l.names.Model == "" {
 		c.Consequence("%s %s: its runs stop", word, c.Live.Title)
 		return
 	}
-	counts, err := l.crm.published(ctx, l.api(), l.content.id)
+	published, members := l.crm.published, "%d slides and %d shared resources"
+	if l.names.Model == modelObject {
+		published, members = l.crm.publishedObjects, "%d key messages and %d shared key messages"
+	}
+	counts, err := published(ctx, l.api(), l.content.id)
 	if err != nil {
 		c.Consequence("%s %s: its runs stop, and what it published stays as it is", word, c.Live.Title)
 		return
 	}
-	c.Consequence("%s %s: its runs stop; %d presentations, %d slides and %d shared resources that it published stay as they are",
-		word, c.Live.Title, counts[partPresentation], counts[partSlide], counts[partShared])
+	c.Consequence("%s %s: its runs stop; %d presentations, %s that it published stay as they are",
+		word, c.Live.Title, counts[partPresentation], fmt.Sprintf(members, counts[partSlide], counts[partShared]))
 }
 
 func (p *Provider) writePoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {

@@ -96,6 +96,13 @@ func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (co
 	if sync.Route.Table != nil {
 		read(content, objConnectionCountry)
 	}
+	if sync.Target.Stream == streamCLMObjects {
+		for _, object := range []string{objPresentation, objKeyMessage, objMemberOf} {
+			for _, verb := range []string{"read", "create", "edit"} {
+				crm[grant{grantObject, object, verb}] = true
+			}
+		}
+	}
 	for _, r := range sync.Rules {
 		if r.Reference == nil {
 			continue

@@ -1,7 +1,7 @@
 // Package vault is the provider of Veeva Vault: connections between content
 // vaults and CRM vaults, permission sets, integrations and their points, field
-// and query rules, country filters, and the streams of CLM content and of
-// countries between the vaults.
+// and query rules, country filters, and the streams of CLM content (in both
+// models, CLM-10) and of countries between the vaults.
 //
 // It refuses to know how planning, state and syncs work, how HTTP does (package
 // vaultapi), and what is configured where (its requests say so). What the
@@ -9,7 +9,7 @@
 //
 // Start with New, which lists the resource types, one file each; instance.go
 // connects vaults; sync.go turns integration points into syncs; clm_source.go,
-// clm_target.go and country.go are the streams.
+// clm_target.go, object_target.go and country.go are the streams.
 package vault
 
 import (
@@ -50,7 +50,7 @@ func New() providers.Provider {
 			},
 		},
 		Resources: []resource.Resource{
-			p.connectionType(), p.permissionSetType(), p.countryFilterType(), p.integrationType(), p.pointType(), p.queryRuleType(), p.fieldRuleType(),
+			p.connectionType(), p.permissionSetType(), p.countryFilterType(), p.integrationType(), p.pointType(), p.queryRuleType(), p.fieldRuleType(), p.multichannelType(),
 		},
 		Validate: validateAll,
 		Streams:  streams,
@@ -72,6 +72,13 @@ var streams = []schema.Stream{
 		Doc: "What the CLM integration made in a CRM vault: slides and shared resources as CrossLinks, presentations as binders (CLM-4, CLM-11).",
 		Parts: []schema.Part{
 			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
+		},
+	},
+	{
+		Name: streamCLMObjects, Instance: "vault", Ordered: true, Write: true,
+		Doc: "What the CLM integration made in a CRM vault in the object model (CLM-10): slides and shared resources as key messages, presentations as records that hold them by presentation slides.",
+		Parts: []schema.Part{
+			{Name: partShared, Title: "shared key messages"}, {Name: partSlide, Title: "key messages"}, {Name: partPresentation, Title: "presentations", Routed: true},
 		},
 	},
 	{
@@ -116,6 +123,7 @@ const (
 	streamCLM               = "clm"
 	streamCLMContent        = "clm_content"
 	streamPlatform          = "platform_content"
+	streamCLMObjects        = "clm_objects"
 	streamCountry           = "country"
 	streamConnectionCountry = "connection_country"
 )
@@ -145,6 +153,8 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.clmRecords(ctx, v, req, yield)
 		case streamCLMContent:
 			p.clmTargetRecords(ctx, v, req, yield)
+		case streamCLMObjects:
+			p.objectRecords(ctx, v, req, yield)
 		case streamPlatform:
 			p.platformRecords(ctx, v, req, yield)
 		case streamCountry:
@@ -173,8 +183,11 @@ func (p *Provider) Write(ctx context.Context, req providers.WriteRequest) []prov
 	if err != nil {
 		return failAll(len(req.Writes), contractError("write to "+req.Sync.Target.Stream, err))
 	}
-	if req.Sync.Target.Stream == streamConnectionCountry {
+	switch req.Sync.Target.Stream {
+	case streamConnectionCountry:
 		return p.writeConnectionCountries(ctx, v, req)
+	case streamCLMObjects:
+		return p.writeObjects(ctx, v, req)
 	}
 	return p.writeCLM(ctx, v, req)
 }

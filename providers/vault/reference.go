@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"accord/lang/schema"
 	"accord/providers"
+	"accord/providers/vaultapi"
 )
 
 // A reference in a document is a record id, which means nothing in another
@@ -185,6 +187,62 @@ func (x *resolver) resolve(m refMap, list []reference) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// fieldsOf turns the fields of writes into what the client writes, references
+// resolved in batches. What is wrong with one write is its own error.
+func (x *resolver) fieldsOf(ctx context.Context, refs map[string]refMap, writes []*providers.Write) ([]vaultapi.Fields, []error, error) {
+	parsed, failed := make([]map[string]json.RawMessage, len(writes)), make([]error, len(writes))
+	wanted := map[string][]reference{}
+	for n, w := range writes {
+		if len(w.Fields) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(w.Fields, &parsed[n]); err != nil {
+			failed[n] = fmt.Errorf("read the fields: %w", err)
+			continue
+		}
+		for name, m := range refs {
+			var list []reference
+			if raw := parsed[n][name]; len(raw) > 0 && json.Unmarshal(raw, &list) == nil {
+				wanted[m.Object] = append(wanted[m.Object], list...)
+			}
+		}
+	}
+	for object, list := range wanted {
+		if err := x.learn(ctx, object, list); err != nil {
+			return nil, nil, err
+		}
+	}
+	out := make([]vaultapi.Fields, len(writes))
+	for n := range writes {
+		out[n] = vaultapi.Fields{}
+		for name, raw := range parsed[n] {
+			value, err := x.fieldValue(refs, name, raw)
+			if err != nil {
+				failed[n] = err
+				continue
+			}
+			out[n][name] = value
+		}
+	}
+	return out, failed, nil
+}
+
+func (x *resolver) fieldValue(refs map[string]refMap, name string, raw json.RawMessage) (any, error) {
+	m, refers := refs[name]
+	if !refers {
+		value, err := fieldValue(raw)
+		if err != nil {
+			return nil, fmt.Errorf("read the field %s: %w", name, err)
+		}
+		return value, nil
+	}
+	var list []reference
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("read the reference %s: %w", name, err)
+	}
+	return x.resolve(m, list)
 }
 
 // referenceRecords reads the stream "reference": what references mean in a CRM

@@ -137,7 +137,16 @@ func newColumn(field, typ, object string) column {
 	return c
 }
 
+// newRecordColumn is a column of an object's records, whose queries answer names
+// and whole texts by themselves.
+func newRecordColumn(field, typ, object string) column {
+	return column{field: field, typ: typ, object: object, key: field}
+}
+
 func (c column) selected() string {
+	if c.key == c.field {
+		return c.field
+	}
 	switch c.typ {
 	case "Picklist":
 		return "TONAME(" + c.field + ") AS " + c.key

@@ -446,7 +446,7 @@ func TestBothEngines(t *testing.T) {
 // CONN-3, every integration point in every pair of environments: only the
 // direction of its data counts.
 func TestEveryPointInEveryEnvironment(t *testing.T) {
-	toCRM := []string{"clm_presentation", "approved_email", "document_transfer"}
+	toCRM := []string{"clm_presentation", "clm_object_model", "approved_email", "document_transfer"}
 	toContent := []string{"clm_country", "content_metrics"}
 	for _, content := range []string{production, sandbox, unproven} {
 		for _, crm := range []string{production, sandbox, unproven} {

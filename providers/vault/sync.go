@@ -114,7 +114,8 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	if err != nil {
 		return nil, err
 	}
-	if point.Name != "clm_presentation" && point.Name != "clm_country" {
+	names := pointByName(point.Name)
+	if names == nil || names.Model == "" && point.Name != "clm_country" {
 		return nil, nil
 	}
 	parent, _, err := resource.Ref[integrationBody](s.after, point.Integration)
@@ -136,7 +137,6 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	if err != nil {
 		return nil, err
 	}
-	names := pointByName(point.Name)
 	if s.settings == nil {
 		s.settings = cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
 		s.rules = rulesCache(ctx)
@@ -304,7 +304,7 @@ func (s *syncMaker) country(l *link, sync *providers.Sync, filter filterState, n
 	}
 }
 
-// clm is the CLM Integration, document model.
+// clm is the CLM Integration, in the point's model (CLM-10).
 func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, point *pointBody, filter filterState, names *pointNames) error {
 	rules, targets, refs, err := s.fieldRules(ctx, l)
 	if err != nil {
@@ -319,8 +319,15 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	sync.Fields = slices.Compact(sync.Fields)
 	sync.Rules = append(baseRules(), rules...)
 	sync.Source = providers.End{Instance: l.content.addr, Stream: streamCLM}
-	sync.Target = providers.End{Instance: l.crm.addr, Stream: streamCLMContent,
-		Scope: scope{Point: l.names.apiName(names.Stem), Source: l.content.id, Fields: targets, Refs: refs}.raw()}
+	sync.Target = providers.End{Instance: l.crm.addr, Stream: streamCLMContent}
+	if names.Model == modelObject {
+		if rules, err = s.rulesOfObjects(ctx, l, rules); err != nil {
+			return err
+		}
+		sync.Rules = append(objectRules(), rules...)
+		sync.Target.Stream, sync.AtMost = streamCLMObjects, map[string]int{partSlide: 1}
+	}
+	sync.Target.Scope = scope{Point: l.names.apiName(names.Stem), Source: l.content.id, Fields: targets, Refs: refs}.raw()
 
 	approvedOnly, err := s.approvedOnly(l)
 	if err != nil {
@@ -463,6 +470,49 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 	return rules, targets, refs, nil
 }
 
+// rulesOfObjects are field rules as the object model takes them: for those of its
+// objects that have such a field.
+func (s *syncMaker) rulesOfObjects(ctx context.Context, l *link, rules []providers.Rule) ([]providers.Rule, error) {
+	var out []providers.Rule
+	for _, r := range rules {
+		parts, err := l.crm.objectParts(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if len(parts) > 0 {
+			r.Parts = parts
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// objectParts are the parts of a rule whose object has its target field, of the
+// same kind.
+func (v *vault) objectParts(ctx context.Context, r providers.Rule) ([]string, error) {
+	known, err := v.documentFields(ctx)
+	if err != nil {
+		return nil, contractError("read the document fields of "+v.addr.String(), err)
+	}
+	document, err := known.Field(r.To)
+	if err != nil {
+		return nil, nil // RULE-3 has said so
+	}
+	var parts []string
+	for _, part := range []string{partShared, partSlide, partPresentation} {
+		o, err := v.object(ctx, objectOfPart[part])
+		if err != nil {
+			return nil, contractError("read the object "+objectOfPart[part]+" of "+v.addr.String(), err)
+		}
+		f, err := o.Field(r.To)
+		if err != nil || documentTypeOf(f) != document.Type || f.Object.Name != document.ObjectType || len(r.Parts) > 0 && !slices.Contains(r.Parts, part) {
+			continue
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
+}
+
 // approvedOnly is RULE-4: of the block as it will be; of the vault, where no
 // block manages the rule.
 func (s *syncMaker) approvedOnly(l *link) (bool, error) {
@@ -496,7 +546,7 @@ func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
 	}{{s.after, s.around}, {s.before, neighbours(s.before)}} {
 		around := at.around.at(l.addr)
 		needs = append(needs, around.filters...)
-		if point.Name != "clm_presentation" {
+		if !movesCLM(point.Name) {
 			continue
 		}
 		needs = append(append(needs, around.queryRules...), around.countryPoints...)

@@ -10,7 +10,7 @@ import (
 )
 
 // validateAll is the advice that looks across types and needs no vault
-// (CTRY-9).
+// (CTRY-9, CLM-10).
 func validateAll(env *resource.Env, objects []providers.Object) []providers.Diagnostic {
 	filtered := map[addrs.Instance]bool{}           // by connection
 	serves := map[addrs.Instance][]addrs.Instance{} // content vault → connections
@@ -49,6 +49,7 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 			warn(filter, "The filter has no effect", fmt.Sprintf("The Country Integration of %s and its point clm_country are not active.", connection))
 		}
 	}
+	out = append(out, adviseModels(env, objects)...)
 	slices.SortFunc(out, func(a, b providers.Diagnostic) int { return a.Addr.Compare(b.Addr) })
 	return out
 }
