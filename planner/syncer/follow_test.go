@@ -56,7 +56,7 @@ func (w *followed) run(ctx context.Context, tasks []syncer.Task) syncer.Outcome 
 	}
 	defer s.Close()
 	o := s.Run(ctx, tasks)[0]
-	for _, method := range []string{"records", "write", "finish"} {
+	for _, method := range []string{"write", "finish"} {
 		if n := w.m.Count(method); n != 0 {
 			w.t.Fatalf("INT-7: %d calls of %s", n, method)
 		}
