@@ -338,6 +338,9 @@ func (m *making) judge(o *object) {
 	}
 	o.planned.Addr, o.planned.Type = o.addr, o.typ.Name
 	o.planned.Body = plan.Without(o.planned.Body, flagged(o.typ, isVolatile)...)
+	if o.live != nil && bytes.Equal(o.planned.Body, o.live.Body) {
+		o.planned.Body = o.live.Body // one copy is enough
+	}
 	if o.planned.ID == "" && o.live != nil && !o.replace {
 		o.planned.ID = o.live.ID
 	}

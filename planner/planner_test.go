@@ -27,7 +27,7 @@ import (
 
 // world is a configuration directory with a provider in memory.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	memory *providertest.Memory
 	store  state.Store

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) {
 			arm()
 			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))
 		},
+		"empty":    func() {},
 		"vault":    vaultCommand,
 		"author":   authorCommand,
 		"memory":   memoryCommand,

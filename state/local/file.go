@@ -86,6 +86,10 @@ func (s *Store) fsync(f *os.File) error {
 	return f.Sync()
 }
 
+// Fsyncs counts how often a file or a folder was made durable. It is for who
+// measures.
+func (s *Store) Fsyncs() int64 { return s.fsyncs.Load() }
+
 // backup keeps the present state file under a name of its own, and forgets the
 // oldest ones. There need not be a state file.
 func (s *Store) backup(serial uint64) error {

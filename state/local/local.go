@@ -50,7 +50,7 @@ type Store struct {
 	path string // of the state file
 	dir  string // of all the rest
 
-	fsyncs atomic.Int64 // of the state's files, for tests that count them
+	fsyncs atomic.Int64 // of the state's files
 
 	mu      sync.Mutex
 	locks   map[*lock]bool // held
