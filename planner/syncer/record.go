@@ -290,8 +290,12 @@ func (j *job) finish(ctx context.Context) {
 	}
 }
 
-// worth: people are told of what was done to the content (CONN-6).
+// worth: people are told of what was done to the content of a target (CONN-6),
+// and not of tables that stay where they are made.
 func (j *job) worth() bool {
+	if j.Sync.Source.Instance == j.Sync.Target.Instance {
+		return false
+	}
 	if f := j.followed; f != nil && !maps.Equal(f.Before.Published, f.After.Published) {
 		return true
 	}
