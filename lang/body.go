@@ -29,11 +29,23 @@ type bodySchema struct {
 	defaults map[string]any // decoded, by attribute
 }
 
+// metaArguments are what every block of a provider's type may say to accord.
+var metaArguments = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "for_each"}, {Name: "enabled"}, {Name: "depends_on"}},
+	Blocks:     []hcl.BlockHeaderSchema{{Type: "lifecycle"}},
+}
+
+// isMeta tells a name that no type may give to what it declares itself.
+func isMeta(name string) bool {
+	return slices.ContainsFunc(metaArguments.Attributes, func(a hcl.AttributeSchema) bool { return a.Name == name }) ||
+		slices.ContainsFunc(metaArguments.Blocks, func(b hcl.BlockHeaderSchema) bool { return b.Type == name })
+}
+
 func newBlockType(provider string, t *schema.Type, instance bool) *blockType {
 	b := &blockType{Type: t, provider: provider, instance: instance, body: newBodySchema(&t.Body)}
 	b.body.top = &hcl.BodySchema{
-		Attributes: append(slices.Clone(b.body.syntax.Attributes), hcl.AttributeSchema{Name: "for_each"}, hcl.AttributeSchema{Name: "enabled"}, hcl.AttributeSchema{Name: "depends_on"}),
-		Blocks:     append(slices.Clone(b.body.syntax.Blocks), hcl.BlockHeaderSchema{Type: "lifecycle"}),
+		Attributes: append(slices.Clone(b.body.syntax.Attributes), metaArguments.Attributes...),
+		Blocks:     append(slices.Clone(b.body.syntax.Blocks), metaArguments.Blocks...),
 	}
 	b.unknown = unknownObject(b.body)
 	return b

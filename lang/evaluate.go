@@ -143,12 +143,37 @@ func (c *Config) CheckProviders(providers []*schema.Provider) (diags hcl.Diagnos
 			default:
 				owners[t.Name] = p.Name
 			}
+			badNames(&t.Body, true, func(name, problem string) {
+				report(p.Name, "", "Block that cannot be", "The provider %q declares %q in its block type %q; %s.", p.Name, name, t.Name, problem)
+			})
 		})
 		for _, owner := range slices.Sorted(maps.Keys(shared)) {
 			report(p.Name, owner, "Block type of two providers", "The provider %q and the provider %q both declare %s. A block type belongs to one, so only one of them can be used here.", owner, p.Name, enumerate(shared[owner]))
 		}
 	}
 	return diags
+}
+
+// badNames finds what a body declares and nobody could use, at any depth. The
+// top is where accord has words of its own.
+func badNames(b *schema.Block, top bool, bad func(name, problem string)) {
+	check := func(name string) {
+		switch {
+		case !hclsyntax.ValidIdentifier(name):
+			bad(name, "nobody could write that")
+		case top && isMeta(name):
+			bad(name, "that word is for accord in every block")
+		}
+	}
+	for n := range b.Attributes {
+		if check(b.Attributes[n].Name); b.Attributes[n].Type == cty.NilType {
+			bad(b.Attributes[n].Name, "it has no type")
+		}
+	}
+	for n := range b.Blocks {
+		check(b.Blocks[n].Name)
+		badNames(&b.Blocks[n].Body, false, bad)
+	}
 }
 
 // ownType tells a name that is accord's own from what a provider may call a

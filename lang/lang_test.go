@@ -557,7 +557,8 @@ func TestSourcesParseAgain(t *testing.T) {
 
 // TestTypeOfTwoProviders names both, where one of them is named.
 func TestTypeOfTwoProviders(t *testing.T) {
-	other := &schema.Provider{Name: "other", Resources: []schema.Type{{Name: "connection"}, {Name: "output"}, {Name: "a b"}}}
+	other := &schema.Provider{Name: "other", Resources: []schema.Type{{Name: "connection"}, {Name: "output"}, {Name: "a b"},
+		{Name: "fine", Body: schema.Block{Attributes: []schema.Attribute{{Name: "for_each", Type: cty.String}}, Blocks: []schema.Nested{{Name: "life cycle"}, {Name: "lifecycle", Body: schema.Block{Attributes: []schema.Attribute{{Name: "enabled", Type: cty.Bool}}}}}}}}}
 	config, diags := Parse(".", map[string][]byte{"main.hcl": []byte("accord {\n  provider \"other\" {\n    source = \"acme/other\"\n  }\n}\nconnection \"c\" {}")})
 	if diags.HasErrors() {
 		t.Fatal(diags)
@@ -569,10 +570,25 @@ func TestTypeOfTwoProviders(t *testing.T) {
 		`main.hcl:3,5-26: error: Block type of two providers: The provider "test" and the provider "other" both declare "connection". A block type belongs to one, so only one of them can be used here.`,
 		`main.hcl:3,5-26: error: Block type of the core: The provider "other" declares the block type "output", which is accord's own.`,
 		`main.hcl:3,5-26: error: No name of a block type: The provider "other" declares the block type "a b", which nobody could write.`,
+		`main.hcl:3,5-26: error: Block that cannot be: The provider "other" declares "for_each" in its block type "fine"; that word is for accord in every block.`,
+		`main.hcl:3,5-26: error: Block that cannot be: The provider "other" declares "lifecycle" in its block type "fine"; that word is for accord in every block.`,
+		`main.hcl:3,5-26: error: Block that cannot be: The provider "other" declares "life cycle" in its block type "fine"; nobody could write that.`,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%s\nlacks %s", b.String(), want)
 		}
+	}
+}
+
+// TestTypeWithoutTypes is found before anything is made of it.
+func TestTypeWithoutTypes(t *testing.T) {
+	odd := &schema.Provider{Name: "odd", Resources: []schema.Type{{Name: "thing", Body: schema.Block{
+		Blocks: []schema.Nested{{Name: "inner", Body: schema.Block{Attributes: []schema.Attribute{{Name: "enabled"}}}}},
+	}}}}
+	config, _ := Parse(".", map[string][]byte{"main.hcl": []byte("accord {}")})
+	diags := config.CheckProviders([]*schema.Provider{odd})
+	if len(diags) != 1 || diags[0].Detail != `The provider "odd" declares "enabled" in its block type "thing"; it has no type.` {
+		t.Error(diags)
 	}
 }
 

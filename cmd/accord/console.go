@@ -30,7 +30,7 @@ exit code 1.`,
 		Example: `  accord console
   echo 'length(var.crm)' | accord console
   accord console -json < expressions.txt`,
-		Annotations: exits(),
+		Annotations: exits(exitRefused),
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runConsole(cmd.Context(), in) },
 	}

@@ -37,7 +37,7 @@ over; it is listed all the same.`,
 		Example: `  accord drift
   accord drift -verbose
   accord drift -json`,
-		Annotations: exits(exitDrift, exitAccess, exitInterrupted),
+		Annotations: exits(exitDrift, exitRefused, exitAccess, exitInterrupted),
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runDrift(cmd.Context(), o) },
 	}

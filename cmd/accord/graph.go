@@ -25,7 +25,7 @@ needs, as apply orders them. A block with for_each is one node. No vault is
 asked.`,
 		Example: `  accord graph | dot -Tsvg > graph.svg
   accord graph -format=mermaid`,
-		Annotations: exits(),
+		Annotations: exits(exitRefused),
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runGraph(cmd.Context(), in, format) },
 	}

@@ -113,6 +113,12 @@ func noteStart() {
 	fmt.Fprintln(f, os.Args[2])
 }
 
+func TestPluginCodeIsExplained(t *testing.T) {
+	if explanations[codePlugin].advice == "" {
+		t.Errorf("%s is not explained", codePlugin)
+	}
+}
+
 // What a provider that is not built in is given of the environment.
 func TestEnvironOfAPlugin(t *testing.T) {
 	for _, name := range []string{"ACME_TOKEN", "OTHER_TOKEN", "ACCORD_VAR_secret", "ACCORD_CRM_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "https_proxy"} {

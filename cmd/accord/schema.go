@@ -31,7 +31,7 @@ for machines: every line of -json, and the documents of -format=json.`,
   accord schema -format=markdown > reference.md
   accord schema -format=json
   accord schema -json-output > accord.schema.json`,
-		Annotations: exits(),
+		Annotations: exits(exitRefused),
 		Args:        upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output {

@@ -16,7 +16,7 @@ func (c *cli) validateCommand() *cobra.Command {
 and the rules that need no vault. All mistakes are reported at once.`,
 		Example: `  accord validate
   accord validate -var-file=production.vars.hcl`,
-		Annotations: exits(),
+		Annotations: exits(exitRefused),
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runValidate(cmd.Context(), in) },
 	}
