@@ -46,6 +46,21 @@ func (o Outcome) Valid() error {
 	return o.Object.Valid()
 }
 
+// ValidEntry reports what a backend could not have kept of its own doing.
+func ValidEntry(intents []Intent, outcomes []Outcome) error {
+	for _, i := range intents {
+		if i.Addr.IsZero() {
+			return errors.New("an intent names no object")
+		}
+	}
+	for _, o := range outcomes {
+		if err := o.Valid(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Begin adds intents to s.Open. Backends use it to keep, and to replay.
 func (s *State) Begin(intents []Intent) {
 	s.Open = append(s.Open, intents...)

@@ -152,6 +152,8 @@ func readLog(path string, cipher state.Cipher) (contents, error) {
 			err = fmt.Errorf("it calls itself line %d", e.N)
 		case (e.Head != nil) != (n == 1):
 			err = errors.New("only the first line, and each first line, names a version of the state")
+		case state.ValidEntry(e.Intents, e.Outcomes) != nil:
+			err = state.ValidEntry(e.Intents, e.Outcomes)
 		case n == 1 && e.Head.Format != logFormat:
 			return contents{}, &state.DamagedError{Path: path,
 				Reason: fmt.Sprintf("its format version is %d, and this accord knows only version %d", e.Head.Format, logFormat),

@@ -47,5 +47,8 @@ func (s *Store) parse(data []byte) (e entry, err error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	return e, dec.Decode(&e)
+	if err = dec.Decode(&e); err == nil {
+		err = state.ValidEntry(e.Intents, e.Outcomes)
+	}
+	return e, err
 }
