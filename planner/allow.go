@@ -35,7 +35,7 @@ func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error
 	what, rest, ok := strings.Cut(flag, ":")
 	cut := strings.LastIndexByte(rest, '=')
 	if !ok || cut < 0 || (what != "withdraw" && what != "publish" && what != "delete") {
-		return "", addr, 0, fmt.Errorf(`%q is not of the form withdraw:ADDRESS=N (or publish:, delete:)`, flag)
+		return "", addr, 0, fmt.Errorf(`%q is not of the form withdraw:ADDRESS=N or publish:ADDRESS=N`, flag)
 	}
 	if addr, err = addrs.ParseInstance(rest[:cut]); err != nil {
 		return "", addr, 0, err
