@@ -144,6 +144,11 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	}
 	progress := w.cli.progress()
 	w.planner.Events = progress.planner
+	if !readOnly { // what is planned now is done at once
+		if err := w.landed(ctx, st, progress); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
 		return nil, nil, err
 	}

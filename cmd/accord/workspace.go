@@ -33,6 +33,8 @@ type workspace struct {
 	dev     *devServer
 	closers []func() error
 
+	landing time.Duration // how long a call of a tool that died may still land
+
 	holds  string          // leases of runs as this operation: "serve"; "": "sync"
 	advice hcl.Diagnostics // warnings of what was evaluated
 }
@@ -119,8 +121,8 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	s, err := syncer.New(syncer.Options{
 		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds, Tell: w.toTell(),
 		Limits:    syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
-		FollowFor: settings.PlatformWait,
-		Now:       time.Now, Events: events,
+		FollowFor: settings.PlatformWait, Settle: w.landing,
+		Now: time.Now, Events: events,
 	})
 	if err != nil {
 		return err
@@ -160,6 +162,7 @@ func (w *workspace) reach(ctx context.Context, instances []providers.Object, pai
 	if err != nil {
 		return nil, nil, err
 	}
+	w.landing = landingIn(instances)
 	config := providers.Config{Dir: dir, Instances: instances, ReadOnly: readOnly, Tool: "accord-" + Version}
 	if usesDev(instances) {
 		if w.dev, err = openDevServer(ctx, w.dir); err != nil {
