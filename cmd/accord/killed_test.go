@@ -209,13 +209,15 @@ func (s *story) converged(b before) {
 				s.fail("CTRY-2 %s: Connection Country records (-want +got)\n%s", c.key, diff)
 			}
 		}
-		now := s.published(c)
-		if diff := cmp.Diff(text(library.expected(s.world, c, b.items[c.key])), text(now)); diff != "" {
-			s.fail("%s: its content (-the rules +the vault)\n%s", c.key, diff)
-		}
-		for doc, was := range b.items[c.key] {
-			if now[doc].ID != was.ID {
-				s.fail("%s: document %d was item %s and is %s", c.key, doc, was.ID, now[doc].ID)
+		for _, m := range c.models() {
+			now := s.published(m)
+			if diff := cmp.Diff(text(library.expected(s.world, m, b.items[m.look()])), text(now)); diff != "" {
+				s.fail("%s: its content (-the rules +the vault)\n%s", m.look(), diff)
+			}
+			for doc, was := range b.items[m.look()] {
+				if now[doc].ID != was.ID {
+					s.fail("%s: document %d was item %s and is %s", m.look(), doc, was.ID, now[doc].ID)
+				}
 			}
 		}
 		foreign := func(list []string) []string {

@@ -277,7 +277,7 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 	}
 	whole = func(doc int64) bool {
 		v, standing := l.taken(doc, steady, today)
-		if standing != "approved" {
+		if standing != "approved" || c.asObjects && l.part(doc) == slides && len(l.shared[doc]) > 1 { // CLM-10: no room
 			return false
 		}
 		return !slices.ContainsFunc(members(doc, v), func(m int64) bool { return !whole(m) })
@@ -373,6 +373,9 @@ func synced(w *world, c *crmConfig, part string, v *version) string {
 			f[name] = x
 		}
 	}
+	if c.asObjects {
+		return syncedRecord(f, part, v)
+	}
 	team, _ := v.Fields["team__c"].(string)
 	switch {
 	case c.team == "", c.team == "values" && part == shareds:
@@ -385,6 +388,22 @@ func synced(w *world, c *crmConfig, part string, v *version) string {
 	}
 	if team != "" {
 		f["team__c"] = team
+	}
+	return canonicalFields(f)
+}
+
+// syncedRecord is synced, in the object model: its records have no field for the
+// team, nor for a title.
+func syncedRecord(f map[string]any, part string, v *version) string {
+	f["vexternal_id__v"] = f["version_link__sys"]
+	for _, name := range []string{"version_link__sys", "title__v", "crm_end_date__v"} {
+		delete(f, name)
+	}
+	if part == presentations {
+		f["hidden__v"], f["training__v"] = false, false
+		if end, ok := v.Fields["crm_end_date__v"]; ok {
+			f["end_date__v"] = end
+		}
 	}
 	return canonicalFields(f)
 }
@@ -402,6 +421,9 @@ func canonicalFields(f map[string]any) string {
 // content vault and carries no mark. Marks are unique.
 func (w *world) published(c *crmConfig) items {
 	w.t.Helper()
+	if c.asObjects {
+		return w.publishedRecords(c)
+	}
 	out := items{}
 	prefix := fmt.Sprintf("accord:promomats_crm_clm_presentation__v:%d:", w.ids[source])
 	docOf := func(r map[string]any) int64 {
@@ -466,6 +488,76 @@ func (w *world) published(c *crmConfig) items {
 		out[doc] = x
 	}
 	return out
+}
+
+// publishedRecords is published, in the object model, in the words of the other.
+func (w *world) publishedRecords(c *crmConfig) items {
+	w.t.Helper()
+	out, byID := items{}, map[string]int64{}
+	prefix := fmt.Sprintf("accord:promomats_crm_clm_object_model__v:%d:", w.ids[source])
+	standing := map[string]string{"[active__v]": "approved__v", "[inactive__v]": "obsolete__v"}
+	shared := map[int64]string{}
+	for object, names := range map[string][]string{"key_message__v": {"is_shared_resource__v", "shared_resource__v"}, "clm_presentation__v": {"end_date__v", "hidden__v", "training__v"}} {
+		for _, r := range w.query(c.vault(), "SELECT id, external_id__v, status__v, name__v, description__v, link__sys, vexternal_id__v, "+strings.Join(names, ", ")+" FROM "+object) {
+			text, ours := strings.CutPrefix(fmt.Sprint(r["external_id__v"]), prefix)
+			doc, err := strconv.ParseInt(text, 10, 64)
+			if !ours || err != nil {
+				continue
+			}
+			x := item{ID: fmt.Sprint(r["id"]), Part: presentations, Standing: standing[fmt.Sprint(r["status__v"])]}
+			f := map[string]any{}
+			for _, name := range []string{"name__v", "description__v", "link__sys", "vexternal_id__v", "end_date__v", "hidden__v", "training__v"} {
+				if r[name] != nil {
+					f[name] = r[name]
+				}
+			}
+			x.Fields = canonicalFields(f)
+			if object == "key_message__v" {
+				x.Part = slides
+				if r["is_shared_resource__v"] == true {
+					x.Part = shareds
+				}
+				if r["shared_resource__v"] != nil {
+					shared[doc] = fmt.Sprint(r["shared_resource__v"])
+				}
+			}
+			if was, double := out[doc]; double {
+				w.fail("%s holds document %d twice: %s and %s", c.vault(), doc, was.ID, x.ID)
+			}
+			byID[x.ID], out[doc] = doc, x
+		}
+	}
+	members := map[int64][]int64{}
+	rows := w.query(c.vault(), "SELECT id, clm_presentation__v, key_message__v, display_order__v FROM clm_presentation_slide__v WHERE status__v = 'active__v'")
+	slices.SortFunc(rows, func(a, b map[string]any) int {
+		return int(number64(a, "display_order__v") - number64(b, "display_order__v"))
+	})
+	for _, r := range rows {
+		doc := byID[fmt.Sprint(r["clm_presentation__v"])]
+		members[doc] = append(members[doc], byID[fmt.Sprint(r["key_message__v"])])
+	}
+	for doc, x := range out {
+		if id := shared[doc]; id != "" {
+			members[doc] = append(members[doc], byID[id])
+		}
+		x.Members = fmt.Sprint(members[doc])
+		out[doc] = x
+	}
+	return out
+}
+
+// contentDump is what a CRM vault holds of content in a model.
+func (w *world) contentDump(c *crmConfig) string {
+	if !c.asObjects {
+		return w.documentsDump(c.vault())
+	}
+	var kept []string
+	for _, line := range lines(w.dump(c.vault(), "record")) {
+		if strings.HasPrefix(line, `{"record":"clm_presentation`) || strings.HasPrefix(line, `{"record":"key_message`) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n")
 }
 
 func number64(row any, name string) int64 {

@@ -60,6 +60,7 @@ type platformStory struct {
 func newPlatformStory(t *testing.T, seed uint64, total *forecastTally) *platformStory {
 	s := &platformStory{story: newStory(t, seed, new(tally), 1), total: total}
 	for n, c := range s.crms {
+		c.both, c.objects = false, false // that engine has no part in it
 		if c.platform = n == 0 || s.r.IntN(3) > 0; !c.platform {
 			continue
 		}

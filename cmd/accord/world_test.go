@@ -86,6 +86,9 @@ type crmConfig struct {
 	team         string   // field_rule team__c → team__c: "", plain, values, default
 	onUnapproved string
 	platform     bool // the platform's engine moves its content (INT-7)
+	both         bool // the object model is declared beside the document model (CLM-10)
+	objects      bool // and active
+	asObjects    bool // this is a look at what there is in the object model
 
 	// nobody says that the field rule in the vault has a default: what a block
 	// leaves out is not managed, and stays as it is.
@@ -95,6 +98,32 @@ type crmConfig struct {
 }
 
 func (c *crmConfig) vault() string { return "crm-" + c.key }
+
+// models are the looks at a CRM vault's content: one for each model (CLM-10).
+func (c *crmConfig) models() []*crmConfig {
+	if !c.both {
+		return []*crmConfig{c}
+	}
+	objects := *c
+	objects.asObjects = true
+	return []*crmConfig{c, &objects}
+}
+
+// look names a look.
+func (c *crmConfig) look() string {
+	if c.asObjects {
+		return c.key + ", objects"
+	}
+	return c.key
+}
+
+// content is the point that moves what is looked at.
+func (c *crmConfig) content() addrs.Instance {
+	if c.asObjects {
+		return c.point("clm_object_model")
+	}
+	return c.point("clm_presentation")
+}
 
 func (c *crmConfig) point(name string) addrs.Instance {
 	return addrs.NewKeyed("integration_point", movedName(name, c.moves), c.key)
@@ -462,6 +491,9 @@ vault "promomats" {
 			unapproved = "keep"
 		}
 		return map[string]string{"status": status(c.clm), "engine": engine(c), "unapproved": strconv.Quote(unapproved)}, !w.bare
+	})
+	each(`integration_point "clm_object_model"`, "  integration = integration.clm[each.key]\n  name = \"clm_object_model\"\n  status = each.value.status\n  on_unapproved = each.value.unapproved\n", func(c *crmConfig) (map[string]string, bool) {
+		return map[string]string{"status": status(c.clm && c.objects), "unapproved": strconv.Quote(cmp.Or(c.onUnapproved, "keep"))}, c.both
 	})
 	each(`query_rule "approved_only"`, "  connection = connection.crm[each.key]\n  status = each.value.status\n", func(c *crmConfig) (map[string]string, bool) {
 		return map[string]string{"status": strconv.Quote(c.rule)}, c.rule != ""
