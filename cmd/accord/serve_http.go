@@ -16,6 +16,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/planner/syncer"
+	"accord/providers"
 )
 
 // handler serves the page, its JSON, /healthz and /metrics.
@@ -195,14 +196,29 @@ func (s *server) runNow(w http.ResponseWriter, r *http.Request) {
 	s.done(w, r)
 }
 
-// reprocess has what failed tried again at once (ERR-1, ERR-2).
+// reprocess has an item tried again at once, by a run of that alone (ERR-2), and
+// deactivates a message, without any (ERR-1); the next run tries again.
 func (s *server) reprocess(w http.ResponseWriter, r *http.Request) {
 	on, addr, ok := s.asked(w, r)
 	if !ok {
 		return
 	}
-	on.watch.Request(addr)
-	s.log.Info("reprocessing was asked for through the page", "point", addr.String())
+	e, sync, err := on.exception(r.Context(), addr, r.PostFormValue("id"))
+	if err == nil {
+		err = on.reprocess(r.Context(), e, sync)
+	}
+	switch {
+	case providers.KindOf(err) == providers.NotFound:
+		http.Error(w, clean(err.Error()), http.StatusNotFound)
+		return
+	case providers.KindOf(err) == providers.Refused:
+		http.Error(w, clean(err.Error()), http.StatusConflict)
+		return
+	case err != nil:
+		s.failed(w, r, err)
+		return
+	}
+	s.log.Info("reprocessing was asked for through the page", "point", addr.String(), "exception", e.ID, "type", e.Type)
 	s.done(w, r)
 }
 

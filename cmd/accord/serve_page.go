@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"accord/lang/addrs"
+	"accord/planner/ledger"
 	"accord/planner/syncer"
 	"accord/planner/watch"
+	"accord/providers"
 	"accord/state"
 )
 
@@ -73,8 +76,10 @@ type pageRun struct {
 }
 
 type pageItem struct {
-	Point, Part, Key, Title, Kind, Message, Cause, First, Last string
-	Attempts                                                   int
+	ID, Point, Part, Key, Title, Kind, Message, Class, Fix, First, Last, Known string
+	General                                                                    bool // ERR-1
+	Attempts                                                                   int
+	Can                                                                        bool // be reprocessed here
 }
 
 type pageDrift struct {
@@ -165,22 +170,43 @@ func (s *server) past(ctx context.Context, d *pageData, now time.Time) error {
 		d.Runs = append(d.Runs, viewRun(r, now))
 	}
 	d.Chart = chartOf(d.Runs)
+	st := s.status()
+	syncs := make([]providers.Sync, len(st.Points))
+	for i, p := range st.Points {
+		syncs[i] = p.Sync
+	}
+	l := ledger.New(now, syncs)
 	for f, err := range journal.Failures(ctx, addrs.Instance{}) {
 		if err != nil {
 			return err
 		}
-		if len(d.Failed) == pageFailures {
-			d.More++
-			continue
+		if d.More++; d.More <= pageFailures {
+			l.Journal(f)
 		}
-		item := pageItem{Point: f.Sync.String(), Part: f.Part, Key: clean(f.Key), Title: clean(f.Title), Kind: f.Kind, Message: clean(f.Message),
-			First: howFar(f.FirstSeen, now), Last: howFar(f.LastSeen, now), Attempts: f.Attempts}
-		if !f.Cause.IsZero() {
-			item.Cause = f.Cause.String()
-		}
-		d.Failed = append(d.Failed, item)
+	}
+	d.More = max(0, d.More-pageFailures)
+	for _, e := range l.Entries() {
+		d.Failed = append(d.Failed, viewException(e, s.line(e), now))
 	}
 	return nil
+}
+
+// line is where what would mend an exception is declared.
+func (s *server) line(e *ledger.Entry) string {
+	if on := s.now.Load(); on != nil && on.lines != nil && e.Class == ledger.Configuration {
+		return cmp.Or(on.lines(e.Cause), on.lines(e.Point))
+	}
+	return ""
+}
+
+func viewException(e *ledger.Entry, fix string, now time.Time) pageItem {
+	v := pageItem{ID: e.ID, Point: e.Point.String(), Part: e.Part, Key: clean(e.Key), Title: clean(e.Title), Kind: e.Kind, Message: clean(e.Message),
+		Class: e.Class.Words(), Fix: clean(fix), General: e.Type == ledger.Message, First: howFar(e.First, now), Last: howFar(e.Last, now), Attempts: e.Attempts}
+	if e.Known {
+		v.Known = knownBy(e, now)
+	}
+	v.Can = v.General || e.Engine == providers.EngineAccord
+	return v
 }
 
 func viewPoint(p watch.Point, now time.Time) pagePoint {

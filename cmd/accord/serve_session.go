@@ -12,6 +12,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/planner"
+	"accord/planner/ledger"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/planner/watch"
@@ -33,6 +34,7 @@ type session struct {
 	config    providers.Config                    // for those that did not answer at first
 	found     map[addrs.Instance]providers.Object // connected
 	settings  planner.Settings
+	lines     func(addrs.Instance) string // where blocks are declared
 	end       context.CancelCauseFunc
 	ran       map[string]chan struct{} // by who is told, that a run has ended
 }
@@ -67,6 +69,7 @@ func (s *server) session(ctx context.Context) error {
 	if err := w.openSyncer(on.settings, nil); err != nil {
 		return err
 	}
+	on.lines = w.lines()
 	on.watch = watch.New(watch.Options{
 		Look: on.look, Serial: on.serial, Prepare: on.prepare,
 		Runner: w.planner.Syncer, Interval: on.interval(),
@@ -274,4 +277,52 @@ func (s *session) logRun(o *syncer.Outcome) {
 	default:
 		s.log.Info("a run ended", at...)
 	}
+}
+
+// exception finds an exception of a point in the journal, by the ledger's id.
+func (s *session) exception(ctx context.Context, point addrs.Instance, id string) (*ledger.Entry, providers.Sync, error) {
+	var sync providers.Sync
+	for _, p := range s.watch.Status().Points {
+		if p.Addr == point {
+			sync = p.Sync
+		}
+	}
+	for f, err := range s.journal.Failures(ctx, point) {
+		if err != nil {
+			return nil, sync, err
+		}
+		l := ledger.New(s.planner.Now(), []providers.Sync{sync})
+		l.Journal(f)
+		if e := l.Entries()[0]; e.ID == id {
+			return e, sync, nil
+		}
+	}
+	return nil, sync, providers.Errorf(providers.NotFound, "there is no such exception; it may be resolved by now")
+}
+
+func (s *session) reprocess(ctx context.Context, e *ledger.Entry, sync providers.Sync) error {
+	if e.Type == ledger.Item {
+		if sync.Engine == providers.EnginePlatform {
+			return providers.Errorf(providers.Refused, "the platform's own engine tries its items again with each of its runs, and none alone")
+		}
+		if err := s.journal.Retried(ctx, e.Point, []state.Item{e.Item()}, "the page of accord serve"); err != nil {
+			return err
+		}
+		s.watch.Reprocess(e.Point, []state.Item{e.Item()})
+		return nil
+	}
+	message := syncer.Message{Key: e.Key, Title: e.Title}
+	err := s.workspace.planner.Syncer.Exceptions(ctx, sync, func(x providers.Exception) error {
+		if x.General && syncer.ExceptionKey(x) == e.Key {
+			message.ID = x.ID
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.workspace.planner.Syncer.Dismiss(ctx, sync, []syncer.Message{message})
+	}
+	if err == nil {
+		s.watch.Request(e.Point) // its back-off ends
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -17,9 +18,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"accord/lang/addrs"
+	"accord/planner/ledger"
 	"accord/planner/syncer"
 	"accord/planner/watch"
 	"accord/providers"
+	"accord/providers/devvault"
 	"accord/state"
 )
 
@@ -71,6 +74,193 @@ func TestServe(t *testing.T) {
 	}
 	s.done("sync")
 	s.converged(before)
+}
+
+// ERR-1, ERR-2: the page tells of general errors and of items, and has both
+// reprocessed: who mended something need not wait.
+func TestServeReprocesses(t *testing.T) {
+	t.Parallel()
+	s := newStory(t, 5, new(tally), 4)
+	s.clock.run()
+	s.settle()
+	if n := s.done("apply", "-auto-approve"); n == 0 {
+		t.Fatal("not applied")
+	}
+	s.env = append(s.env, serveToken+"=s3cret")
+	serve := s.begin("serve", "-listen=127.0.0.1:0", "-interval=200ms")
+	defer func() {
+		_ = serve.cmd.Process.Signal(os.Interrupt)
+		serve.end()
+	}()
+	page := regexp.MustCompile(`page=(http://[^/]+)/`)
+	until := func(what string, is func() bool) {
+		t.Helper()
+		for range 600 {
+			if is() {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("%s: not within 30 s\n%s", what, serve.out.String())
+	}
+	until("the page", func() bool {
+		return page.MatchString(serve.out.String()) && strings.Contains(serve.out.String(), "watching")
+	})
+	address := page.FindStringSubmatch(serve.out.String())[1]
+	exceptions := func() (list []pageItem) {
+		resp, err := http.Get(address + "/status.json")
+		if err != nil {
+			return nil
+		}
+		defer resp.Body.Close()
+		var d pageData
+		if err := json.NewDecoder(resp.Body).Decode(&d); err != nil {
+			t.Fatal(err)
+		}
+		return d.Failed
+	}
+	reprocess := func(x pageItem) int {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodPost, address+"/reprocess", strings.NewReader(url.Values{"point": {x.Point}, "id": {x.ID}}.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Authorization", "Bearer s3cret")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	of := func(general bool) (x pageItem, ok bool) {
+		for _, x := range exceptions() {
+			if x.General == general {
+				return x, true
+			}
+		}
+		return x, false
+	}
+
+	// Items: the CRM vaults take no update.
+	fault := func(f devvault.Fault) {
+		t.Helper()
+		if _, err := s.server.AddFault(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fault(devvault.Fault{Method: "PUT", Route: "objects/documents*", Kind: "row_failure", Type: "INVALID_DATA", Message: "this row was made to fail", Count: 1 << 20})
+	until("an item", func() bool { s.change(); _, ok := of(false); return ok })
+	item, _ := of(false)
+	if item.Class == "" || !item.Can || item.ID == "" {
+		t.Errorf("the item: %+v", item)
+	}
+	s.server.ClearFaults()
+	if code := reprocess(item); code != http.StatusAccepted {
+		t.Errorf("reprocess an item: %d", code)
+	}
+	until("the item is gone", func() bool { _, ok := of(false); return !ok })
+	if code := reprocess(item); code != http.StatusNotFound {
+		t.Errorf("reprocess what is gone: %d", code)
+	}
+
+	// A message: the CRM vaults let no record be changed, so that no run ends well.
+	fault(devvault.Fault{Method: "PUT", Route: "vobjects/*", Kind: "failure", Type: "INSUFFICIENT_ACCESS", Count: 1 << 20})
+	until("a message", func() bool { s.change(); _, ok := of(true); return ok })
+	message, _ := of(true)
+	if !message.Can || !strings.Contains(message.Fix, "main.hcl:") {
+		t.Errorf("the message: %+v", message)
+	}
+	s.server.ClearFaults()
+	if code := reprocess(message); code != http.StatusAccepted {
+		t.Errorf("reprocess a message: %d", code)
+	}
+	until("the message is gone", func() bool { _, ok := of(true); return !ok })
+}
+
+// The page is readable on a phone, and nothing of a title does anything there.
+func TestServePageOnAPhone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser, without -short only")
+	}
+	t.Parallel()
+	browser := chromium(t)
+	now := time.Now()
+	hostile := "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">" + strings.Repeat("W", 120)
+	crm := addrs.NewKeyed("vault", "crm", "united-states-of-america")
+	point := watch.Point{
+		Addr:     addrs.NewKeyed("integration_point", "clm_presentation", "united-states-of-america"),
+		Sync:     providers.Sync{Title: hostile, LRT: now.Add(-time.Minute), LSRT: now.Add(-time.Hour), Source: providers.End{Instance: addrs.New("vault", "promomats")}, Target: providers.End{Instance: crm}},
+		Decision: syncer.Decision{Mode: syncer.Incremental, FullAt: now.Add(14 * 24 * time.Hour)}, Memory: state.Memory{Failures: 3},
+	}
+	var runs []pageRun
+	for n := range pageRuns {
+		runs = append(runs, viewRun(state.Run{Sync: point.Addr, Mode: state.Incremental, Started: now.Add(-time.Duration(n) * time.Minute), Ended: now, Outcome: state.Faulty, Failures: n % 3,
+			Message: hostile, Counts: map[string]int64{syncer.Added: int64(n), syncer.Updated: 3, syncer.Withdrawn: 1}}, now))
+	}
+	l := ledger.New(now, []providers.Sync{point.Sync})
+	l.Journal(state.Failure{Sync: point.Addr, Key: "permission", General: true, Kind: "permission", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2})
+	l.Journal(state.Failure{Sync: point.Addr, Part: "slide", Key: "000000000004", Title: hostile, Kind: "exception", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2, Ack: &state.Ack{Owner: hostile}})
+	d := &pageData{Verdict: "2 items cannot be synced", At: howFar(now, now), Serial: 7, May: true, Points: []pagePoint{viewPoint(point, now)}, Runs: runs, Chart: chartOf(runs),
+		Drift: []pageDrift{{Addr: point.Addr.String(), What: []string{"status: active → " + hostile}}}, Looked: howFar(now, now), Vaults: viewVaults([]watch.Point{point}, []pagePoint{viewPoint(point, now)})}
+	for _, e := range l.Entries() {
+		v := viewException(e, "modules/vaults/main.hcl:79", now)
+		v.Can = true
+		d.Failed = append(d.Failed, v)
+	}
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	nonce := regexp.MustCompile(`<script nonce="([^"]+)"`)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := httptest.NewRecorder()
+		s.render(out, "page", d)
+		for name, values := range out.Header() {
+			w.Header()[name] = values
+		}
+		page := out.Body.String()
+		ruler := `<script nonce="` + nonce.FindStringSubmatch(page)[1] + `">
+			const at = id => { const r = document.querySelector(id).getBoundingClientRect(); return Math.ceil(r.right); };
+			document.documentElement.style.width = "390px"; // a window without a screen is at least 500 wide
+			document.documentElement.dataset.ruler = [innerWidth, document.documentElement.scrollWidth, at("#points"), at("#exceptions"), at("#drift"), at("svg"), document.querySelectorAll("#exceptions button").length].join(" ");
+		</script></body>`
+		_, _ = io.WriteString(w, strings.Replace(page, "</body>", ruler, 1))
+	}))
+	defer web.Close()
+	dom, log := dump(t, browser, web.URL+"/", "--window-size=390,844", "--force-device-scale-factor=1")
+	found := regexp.MustCompile(`data-ruler="([^"]*)"`).FindStringSubmatch(dom)
+	if found == nil {
+		t.Fatalf("the page was not measured\n%s\n%.3000s", log, dom)
+	}
+	t.Logf("inner width, scroll width, right edges of points, exceptions, drift, chart; buttons: %s", found[1])
+	var inner, scroll, points, exceptions, drift, chart, buttons int
+	if _, err := fmt.Sscan(found[1], &inner, &scroll, &points, &exceptions, &drift, &chart, &buttons); err != nil {
+		t.Fatal(err)
+	}
+	if inner > 500 {
+		t.Errorf("that is no phone: %d wide", inner)
+	}
+	if scroll > inner {
+		t.Errorf("the page is %d wide, the window %d", scroll, inner)
+	}
+	for what, right := range map[string]int{"the points": points, "the exceptions": exceptions, "drift": drift, "the chart": chart} {
+		if right > 390 || right < 300 {
+			t.Errorf("%s ends at %d, the screen at 390", what, right)
+		}
+	}
+	if buttons != 2 {
+		t.Errorf("%d of 2 exceptions can be reprocessed", buttons)
+	}
+	if !strings.Contains(dom, "<title>2 items cannot be synced · accord</title>") || strings.Contains(dom, "<img") {
+		t.Errorf("a title did something:\n%.2000s", dom)
+	}
+	for _, want := range []string{"Last run", "Next full run", "<rect", "Full run", "General error", "modules/vaults/main.hcl:79"} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if strings.Contains(log, "Content Security Policy") || strings.Contains(log, "Refused to") {
+		t.Errorf("the policy stopped something:\n%s", log)
+	}
 }
 
 // eventually waits until every CRM vault holds what it should.

@@ -418,9 +418,24 @@ func TestReportInABrowser(t *testing.T) {
 	if err := os.WriteFile(file, render(t, aPlan(hostile))["html"], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--enable-logging=stderr", "--user-data-dir="+filepath.Join(dir, "profile"),
-		"--timeout=20000", "--dump-dom", "file://"+file+"#permission_set.a")
+	dom, log := dump(t, browser, "file://"+file+"#permission_set.a")
+	if !strings.Contains(dom, `data-ready="yes"`) {
+		t.Errorf("the report's own script did not run\n%s", log)
+	}
+	if !strings.Contains(dom, "<title>accord plan</title>") || strings.Contains(dom, "<img") {
+		t.Errorf("a title did something:\n%.2000s", dom)
+	}
+	if strings.Contains(log, "Content Security Policy") || strings.Contains(log, "Refused to") {
+		t.Errorf("the policy stopped something:\n%s", log)
+	}
+}
+
+// dump has a browser load a page, and returns what became of it, and its log.
+func dump(t *testing.T, browser, page string, flags ...string) (dom, log string) {
+	t.Helper()
+	cmd := exec.Command(browser, append(append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--enable-logging=stderr", "--user-data-dir=" + filepath.Join(t.TempDir(), "profile"),
+		"--timeout=20000", "--dump-dom"}, flags...), page)...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	timer := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
@@ -428,16 +443,7 @@ func TestReportInABrowser(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
-	dom := stdout.String()
-	if !strings.Contains(dom, `data-ready="yes"`) {
-		t.Errorf("the report's own script did not run\n%s", stderr.String())
-	}
-	if !strings.Contains(dom, "<title>accord plan</title>") || strings.Contains(dom, "<img") {
-		t.Errorf("a title did something:\n%.2000s", dom)
-	}
-	if strings.Contains(stderr.String(), "Content Security Policy") || strings.Contains(stderr.String(), "Refused to") {
-		t.Errorf("the policy stopped something:\n%s", stderr.String())
-	}
+	return stdout.String(), stderr.String()
 }
 
 // Showing starts no plugin: what a rendering needs lies in the file. It is not

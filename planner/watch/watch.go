@@ -23,6 +23,7 @@ import (
 	"accord/planner/graph"
 	"accord/planner/syncer"
 	"accord/providers"
+	"accord/state"
 )
 
 // Applied is what was applied, as read at one moment.
@@ -101,6 +102,7 @@ type Watch struct {
 type point struct {
 	busy    bool
 	asked   bool          // someone wants a run
+	only    []state.Item  // ERR-2: someone wants these to be tried again
 	met     *syncer.Sight // what its last run, which came to its end, was told of
 	failed  int           // runs in a row
 	backoff time.Time
@@ -165,6 +167,18 @@ func (w *Watch) Run(ctx context.Context) error {
 		}
 		cancel()
 	}
+}
+
+// Reprocess has items of a point tried again at the next beat, by a run that
+// looks at nothing else, or by the one that is due anyway; and begins that beat
+// at once (ERR-2).
+func (w *Watch) Reprocess(addr addrs.Instance, items []state.Item) {
+	w.mu.Lock()
+	if p := w.points[addr]; p != nil {
+		p.only, p.backoff = append(p.only, items...), time.Time{}
+	}
+	w.mu.Unlock()
+	w.Wake()
 }
 
 // Wake begins the next beat at once.
@@ -367,15 +381,19 @@ func (w *Watch) start(ctx context.Context, tasks []syncer.Task, seen map[source]
 	p := pace{retry: w.opts.Retry, quiet: w.opts.Quiet}
 	run := map[addrs.Instance]bool{}
 	w.mu.Lock()
-	for _, t := range tasks {
+	for i := range tasks {
+		t := &tasks[i]
 		pt := w.points[t.Sync.Addr]
 		if pt == nil {
 			continue
 		}
-		pt.task = t
 		sight := seen[sourceOf(&t.Sync)]
 		changed := pt.asked || sight != nil && sight.New(pt.met)
 		pt.turn = due(t.Decision, t.Memory, changed, pt.backoff, p, now)
+		if d := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: pt.only}, now); len(pt.only) > 0 && !pt.turn.run && d.Has(syncer.Reprocess) {
+			t.Decision, pt.turn = d, turn{run: true}
+		}
+		pt.task = *t
 		if pt.busy {
 			pt.turn = turn{wait: "it runs"}
 		}
@@ -396,7 +414,7 @@ func (w *Watch) start(ctx context.Context, tasks []syncer.Task, seen map[source]
 	for _, g := range groups {
 		for _, t := range g {
 			if run[t.Sync.Addr] {
-				w.points[t.Sync.Addr].busy, w.points[t.Sync.Addr].asked = true, false
+				w.points[t.Sync.Addr].busy, w.points[t.Sync.Addr].asked, w.points[t.Sync.Addr].only = true, false, nil
 			}
 		}
 	}
@@ -517,7 +535,7 @@ func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.I
 		switch o.Status {
 		case syncer.Clean, syncer.Faulty, syncer.Skipped:
 			p.failed, p.backoff = 0, time.Time{}
-			if sight := seen[sourceOf(&p.task.Sync)]; sight != nil {
+			if sight := seen[sourceOf(&p.task.Sync)]; sight != nil && len(o.Decision.Only) == 0 {
 				p.met = sight
 			}
 		case syncer.Locked, syncer.Interrupted:

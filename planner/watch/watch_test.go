@@ -366,6 +366,32 @@ func TestTablesGoAlong(t *testing.T) {
 	}
 }
 
+// ERR-2: what somebody wants to be tried again is, at once and alone; where a run
+// is due anyway, that one does it.
+func TestReprocess(t *testing.T) {
+	a := feed("a", "promomats")
+	s := newStage(t, a)
+	s.after(0)
+	s.ran()
+	item := state.Item{Part: "slide", Key: "1"}
+	s.Reprocess(a.Addr, []state.Item{item})
+	s.after(time.Second)
+	d := s.Status().Points[0].Decision
+	if got := s.ran(); got != "[[a incremental]]" || !d.Has(syncer.Reprocess) || len(d.Only) != 1 || d.Only[0] != item {
+		t.Errorf("ran %s, %+v", got, d)
+	}
+	s.after(time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("again: %s", got)
+	}
+	s.changes["vault.promomats"] = []uint64{7}
+	s.Reprocess(a.Addr, []state.Item{item})
+	s.after(time.Second)
+	if d, got := s.Status().Points[0].Decision, s.ran(); got != "[[a incremental]]" || d.Has(syncer.Reprocess) {
+		t.Errorf("with a change: %s, %+v", got, d)
+	}
+}
+
 // A point never runs twice at once, and a stop waits for what is under way.
 func TestNeverTwiceAtOnce(t *testing.T) {
 	s := newStage(t, feed("a", "promomats"))
