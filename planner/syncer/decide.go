@@ -199,7 +199,8 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 
 // TablesFirst makes the run of a route table full that a full run routes by,
 // whatever was decided about it alone: what it lacks would not be published
-// (CTRY-10). It changes the decisions in place.
+// (CTRY-10). It begins no earlier than who routes by it: they may follow from the
+// same edit (CTRY-7). It changes the decisions in place.
 func TablesFirst(tasks []Task) {
 	for i := range tasks {
 		t := &tasks[i]
@@ -211,9 +212,12 @@ func TablesFirst(tasks []Task) {
 			if table.Sync.Addr != *t.Sync.Route.Table || !table.Sync.Active || table.Sync.Engine == providers.EnginePlatform {
 				continue
 			}
+			start := t.Decision.EarliestStart
 			if d := &table.Decision; d.Mode != Full {
 				d.Mode, d.Step, d.Reasons = Full, true, []Reason{RoutesFullRun}
-				d.Since, d.HeldBack = time.Time{}, ""
+				d.Since, d.HeldBack, d.EarliestStart = time.Time{}, "", start
+			} else if d.Has(RoutesFullRun) && start.Before(d.EarliestStart) {
+				d.EarliestStart = start // the first that routes by it
 			}
 		}
 	}

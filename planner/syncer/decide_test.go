@@ -129,6 +129,28 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// CTRY-7: a table that runs only because it is routed by begins no earlier than
+// the first that routes by it.
+func TestTablesWaitToo(t *testing.T) {
+	t.Parallel()
+	table := addrs.New("point", "table")
+	now := time.Unix(1000, 0)
+	routed := func(start time.Time) Task {
+		return Task{Sync: providers.Sync{Addr: addrs.New("point", "full"), Active: true, Route: providers.Route{Table: &table}}, Decision: Decision{Mode: Full, EarliestStart: start}}
+	}
+	soon, later := now.Add(time.Minute), now.Add(time.Hour)
+	for want, starts := range map[time.Time][]time.Time{soon: {later, soon}, later: {later}, {}: {soon, {}}} {
+		tasks := []Task{{Sync: providers.Sync{Addr: table, Active: true}}}
+		for _, start := range starts {
+			tasks = append(tasks, routed(start))
+		}
+		TablesFirst(tasks)
+		if got := tasks[0].Decision; got.Mode != Full || !got.EarliestStart.Equal(want) {
+			t.Errorf("routed by at %v: %+v, want %s", starts, got, want)
+		}
+	}
+}
+
 // CTRY-7: what may not begin yet is left out, with what comes after it, and
 // nothing else.
 func TestPostpone(t *testing.T) {
