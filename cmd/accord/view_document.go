@@ -26,6 +26,8 @@ type document struct {
 	Lineage string    `json:"lineage" doc:"of the state that the plan was made for"`
 	Serial  uint64    `json:"serial" doc:"of that state"`
 
+	Environments []string `json:"environments,omitempty" doc:"of the vaults that the plan is about, production first"`
+
 	Destroy bool     `json:"destroy,omitempty" doc:"everything is to be removed"`
 	Allow   []string `json:"allow,omitempty" doc:"limits that are lifted once, by name"`
 	Target  []string `json:"target,omitempty" doc:"the plan is about these alone, and what they need"`
@@ -55,6 +57,19 @@ type document struct {
 	Refusals []providers.Diagnostic `json:"refusals" doc:"with any, the plan cannot be applied"`
 
 	Reads reads `json:"reads" doc:"what making the plan took"`
+}
+
+// environmentsOf are those of the vaults of a plan.
+func environmentsOf(p *plan.Plan) []string {
+	var all []string
+	for i := range p.Objects {
+		var body instanceBody
+		if p.Objects[i].Decode(&body) == nil && body.Environment != "" && !slices.Contains(all, body.Environment) {
+			all = append(all, body.Environment)
+		}
+	}
+	slices.Sort(all) // production comes before sandbox
+	return all
 }
 
 // totals count what a plan does.
@@ -119,6 +134,7 @@ func documentOf(p *plan.Plan) *document {
 			d.Totals.Due++
 		}
 	}
+	d.Environments = environmentsOf(p)
 	d.Newly, d.Idle = newlyReceived(p.Content), idleVaults(p)
 	for _, s := range p.Steps {
 		step := documentStep{Addr: s.Ref.Addr, Run: s.Ref.Sync}

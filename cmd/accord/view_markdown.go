@@ -146,7 +146,11 @@ func mdHeading(d *document) *mdPart {
 	case d.Destroy:
 		text = "destroy: " + text
 	}
-	return &mdPart{keep: 100, items: []string{"### accord · " + text + "\n"}}
+	where := ""
+	if len(d.Environments) > 0 {
+		where = mdText(strings.Join(d.Environments, " and ")) + " · "
+	}
+	return &mdPart{keep: 100, items: []string{"### accord · " + where + text + "\n"}}
 }
 
 // mdFlags are the red flags: what was refused, what leaves the field, what is
