@@ -89,6 +89,7 @@ func (p *Planner) Drift(ctx context.Context, req Request) (*Drift, hcl.Diagnosti
 	for i := range survey.Drift {
 		m.locate(&survey.Drift[i])
 	}
+	m.touched(ctx, survey.Drift)
 	m.suppress(d, survey.Drift)
 	m.notApplied(ctx, d)
 	m.unmanaged(ctx, d)
@@ -111,6 +112,29 @@ func (m *making) unread(failed map[addrs.Instance]error) {
 		if err := failed[addr]; !told[err] {
 			told[err] = true
 			m.diags = append(m.diags, m.problem(err, &object{addr: addr, desired: m.req.Desired.Find(addr)}))
+		}
+	}
+}
+
+// touched asks who changed what has changed, and when. What is gone has nobody
+// to tell; where a system does not say, nothing is noted.
+func (m *making) touched(ctx context.Context, changed []plan.Change) {
+	at := map[addrs.Instance]*plan.Change{}
+	for i := range changed {
+		if changed[i].Action != providers.Remove {
+			at[changed[i].Addr] = &changed[i]
+		}
+	}
+	objects := slices.DeleteFunc(m.recordedObjects(m.req.State), func(o *object) bool { return at[o.addr] == nil })
+	refs := m.recordedRefs(m.req.State, m.req.Instances)
+	for _, batch := range batches(objects) {
+		req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: refs, Touched: true}
+		for i, o := range batch {
+			req.Objects[i] = *remembered(o.recorded)
+		}
+		results := m.Providers[batch[0].provider].Read(ctx, req)
+		for i, o := range batch {
+			at[o.addr].Touched = answer(results, i).Touched
 		}
 	}
 }

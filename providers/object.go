@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -65,6 +66,15 @@ type Endpoint struct {
 type ReadRequest struct {
 	Objects []Object `json:"objects"`
 	Refs    Refs     `json:"refs,omitempty"`
+	Touched bool     `json:"touched,omitempty"` // and who touched each last, where the system tells
+}
+
+// Touch is the last change that a system remembers of an object.
+type Touch struct {
+	Who   string    `json:"who"`
+	At    time.Time `json:"at"`
+	What  string    `json:"what,omitempty"`  // in the system's words: "Status: active → inactive"
+	Entry string    `json:"entry,omitempty"` // of its audit trail
 }
 
 // Result is the answer to one object of a batch.
@@ -74,6 +84,7 @@ type Result struct {
 	Same        bool         `json:"same,omitempty"`    // Read: equals the request; Object may be nil
 	Err         *Error       `json:"err,omitempty"`
 	Diagnostics []Diagnostic `json:"diagnostics,omitempty"` // warnings beside the answer
+	Touched     *Touch       `json:"touched,omitempty"`     // Read, where it was asked for: nil where nobody tells
 }
 
 // PlanRequest asks what objects will be.

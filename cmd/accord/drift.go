@@ -139,6 +139,11 @@ func (v *driftView) changed() {
 		} else {
 			v.line("  %s %s  %s", yellow("~"), address(group), faint(c.At()))
 			v.edits(v.told(placed(group)), "      ", eachKey(group))
+			for _, c := range group {
+				if t := c.Touched; t != nil {
+					v.text("      ", clean(touchText(c, t, len(group) > 1)))
+				}
+			}
 		}
 		for _, s := range v.drift.Expired {
 			if s.Change.Addr == c.Addr {
@@ -146,6 +151,21 @@ func (v *driftView) changed() {
 			}
 		}
 	}
+}
+
+// touchText says who changed an object outside; of several, which.
+func touchText(c plan.Change, t *providers.Touch, several bool) string {
+	text := fmt.Sprintf("by %s, %s UTC", t.Who, t.At.UTC().Format(time.DateTime))
+	if several {
+		text = c.Addr.Key + ": " + text
+	}
+	if t.What != "" {
+		text += ": " + t.What
+	}
+	if t.Entry != "" {
+		text += fmt.Sprintf(" (audit trail, entry %s)", t.Entry)
+	}
+	return text
 }
 
 func placeText(s planner.Suppressed) string {

@@ -96,6 +96,10 @@ type Change struct {
 	Consequences []string         `json:"consequences,omitempty"`
 	Protected    bool             `json:"protected,omitempty"`
 
+	// Touched is who changed it outside, and when, where the system tells; of
+	// drift only.
+	Touched *providers.Touch `json:"touched,omitempty"`
+
 	// Reason is why; Place is where it is written: the block of an object, or
 	// what stands where the block, the key or the module is gone from.
 	Reason Reason `json:"reason,omitempty"`

@@ -318,7 +318,7 @@ func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []provider
 		request := func(yield func(*proto.ReadRequest) bool) {
 			refs := wire{}.refs(req.Refs)
 			for some := range parts(req.Objects, sizeOfObject) {
-				if !yield(&proto.ReadRequest{Objects: convertAt(some, wire{}.object), Refs: refs}) {
+				if !yield(&proto.ReadRequest{Objects: convertAt(some, wire{}.object), Refs: refs, Touched: req.Touched}) {
 					return
 				}
 				refs = nil

@@ -146,15 +146,29 @@ func (r *reader) diagnostic(d *proto.Diagnostic) providers.Diagnostic {
 func (w wire) result(r *providers.Result) *proto.Result {
 	return &proto.Result{
 		Object: w.object(r.Object), Missing: r.Missing, Same: r.Same, Err: w.err(r.Err),
-		Diagnostics: convertAt(r.Diagnostics, w.diagnostic),
+		Diagnostics: convertAt(r.Diagnostics, w.diagnostic), Touched: w.touch(r.Touched),
 	}
 }
 
 func (r *reader) result(m *proto.Result) providers.Result {
 	return providers.Result{
 		Object: r.object(m.Object), Missing: m.Missing, Same: m.Same, Err: r.error(m.Err),
-		Diagnostics: convert(m.Diagnostics, r.diagnostic),
+		Diagnostics: convert(m.Diagnostics, r.diagnostic), Touched: r.touch(m.Touched),
 	}
+}
+
+func (w wire) touch(t *providers.Touch) *proto.Touch {
+	if t == nil {
+		return nil
+	}
+	return &proto.Touch{Who: t.Who, At: w.time(t.At), What: t.What, Entry: t.Entry}
+}
+
+func (r *reader) touch(m *proto.Touch) *providers.Touch {
+	if m == nil {
+		return nil
+	}
+	return &providers.Touch{Who: m.Who, At: r.time(m.At), What: m.What, Entry: m.Entry}
 }
 
 func (wire) endpoint(e providers.Endpoint) *proto.Endpoint {

@@ -158,6 +158,7 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 	err := receive(stream, func(m *proto.ReadRequest) {
 		req.Objects = append(req.Objects, r.objects(m.Objects)...)
 		req.Refs = r.refs(m.Refs, req.Refs)
+		req.Touched = req.Touched || m.Touched
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,8 @@ type Env struct {
 	Config providers.Config // as given to Configure; zero in Validate
 	Refs   providers.Refs   // whom the batch refers to; in Validate, all objects
 
+	Touched bool // Read: who touched each last is asked for
+
 	decoded sync.Map // address and type → *T
 }
 

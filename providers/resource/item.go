@@ -36,6 +36,9 @@ func (i *Item[T]) Found(id string, now T) {
 	i.result = providers.Result{Object: o}
 }
 
+// Touch adds who touched it last to the answer; nil adds nothing.
+func (i *Item[T]) Touch(t *providers.Touch) { i.result.Touched = t }
+
 // Missing answers that it is certainly not there.
 func (i *Item[T]) Missing() {
 	i.answered = true

@@ -124,6 +124,7 @@ func (a *assembled) Read(ctx context.Context, req providers.ReadRequest) []provi
 	if err != nil {
 		return fill(len(req.Objects), providers.Result{Err: err})
 	}
+	env.Touched = req.Touched
 	return each(req.Objects, func(o *providers.Object) string { return o.Type }, func(typ string, objects []providers.Object) []providers.Result {
 		if a.resources[typ] == nil {
 			return fill(len(objects), providers.Result{Err: a.unknownType(typ)})

@@ -217,15 +217,15 @@ func settingsOf(list []settingsRecord, feature string) (*settingsRecord, error) 
 func (p *Provider) readFilters(ctx context.Context, env *resource.Env, items []*resource.Item[countryFilterBody]) {
 	records := cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
 	for _, i := range items {
-		_, r, names, err := p.findFilter(ctx, env, i.Want, records)
+		l, r, names, err := p.findFilter(ctx, env, i.Want, records)
 		switch {
 		case err != nil:
 			i.Fail(err)
 		case r == nil:
 			i.Missing()
 		default:
-
 			i.Found(r.ID, filterNow(i.Want, r, names))
+			touch(ctx, env, i, l.crm, objSettings, r.ID)
 		}
 	}
 }

@@ -89,6 +89,7 @@ func (p *Provider) readIntegrations(ctx context.Context, env *resource.Env, item
 			i.Missing()
 		default:
 			i.Found(r.ID, integrationNow(l, i.Want, r))
+			touch(ctx, env, i, l.crm, objIntegration, r.ID)
 		}
 	}
 }

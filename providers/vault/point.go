@@ -130,6 +130,7 @@ func (p *Provider) readPoints(ctx context.Context, env *resource.Env, items []*r
 				continue
 			}
 			i.Found(r.ID, now)
+			touch(ctx, env, i, l.crm, objPoint, r.ID)
 		}
 	}
 }

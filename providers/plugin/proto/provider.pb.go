@@ -308,6 +308,7 @@ type Result struct {
 	Same          bool                   `protobuf:"varint,3,opt,name=same,proto3" json:"same,omitempty"`
 	Err           *Error                 `protobuf:"bytes,4,opt,name=err,proto3" json:"err,omitempty"`
 	Diagnostics   []*Diagnostic          `protobuf:"bytes,5,rep,name=diagnostics,proto3" json:"diagnostics,omitempty"`
+	Touched       *Touch                 `protobuf:"bytes,6,opt,name=touched,proto3" json:"touched,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -377,6 +378,81 @@ func (x *Result) GetDiagnostics() []*Diagnostic {
 	return nil
 }
 
+func (x *Result) GetTouched() *Touch {
+	if x != nil {
+		return x.Touched
+	}
+	return nil
+}
+
+type Touch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Who           string                 `protobuf:"bytes,1,opt,name=who,proto3" json:"who,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	What          string                 `protobuf:"bytes,3,opt,name=what,proto3" json:"what,omitempty"`
+	Entry         string                 `protobuf:"bytes,4,opt,name=entry,proto3" json:"entry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Touch) Reset() {
+	*x = Touch{}
+	mi := &file_provider_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Touch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Touch) ProtoMessage() {}
+
+func (x *Touch) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Touch.ProtoReflect.Descriptor instead.
+func (*Touch) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Touch) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *Touch) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *Touch) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *Touch) GetEntry() string {
+	if x != nil {
+		return x.Entry
+	}
+	return ""
+}
+
 type ResultsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Results       []*Result              `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
@@ -386,7 +462,7 @@ type ResultsResponse struct {
 
 func (x *ResultsResponse) Reset() {
 	*x = ResultsResponse{}
-	mi := &file_provider_proto_msgTypes[4]
+	mi := &file_provider_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -398,7 +474,7 @@ func (x *ResultsResponse) String() string {
 func (*ResultsResponse) ProtoMessage() {}
 
 func (x *ResultsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[4]
+	mi := &file_provider_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -411,7 +487,7 @@ func (x *ResultsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultsResponse.ProtoReflect.Descriptor instead.
 func (*ResultsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{4}
+	return file_provider_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ResultsResponse) GetResults() []*Result {
@@ -429,7 +505,7 @@ type SchemaRequest struct {
 
 func (x *SchemaRequest) Reset() {
 	*x = SchemaRequest{}
-	mi := &file_provider_proto_msgTypes[5]
+	mi := &file_provider_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -441,7 +517,7 @@ func (x *SchemaRequest) String() string {
 func (*SchemaRequest) ProtoMessage() {}
 
 func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[5]
+	mi := &file_provider_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -454,7 +530,7 @@ func (x *SchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaRequest.ProtoReflect.Descriptor instead.
 func (*SchemaRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{5}
+	return file_provider_proto_rawDescGZIP(), []int{6}
 }
 
 type SchemaResponse struct {
@@ -467,7 +543,7 @@ type SchemaResponse struct {
 
 func (x *SchemaResponse) Reset() {
 	*x = SchemaResponse{}
-	mi := &file_provider_proto_msgTypes[6]
+	mi := &file_provider_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -479,7 +555,7 @@ func (x *SchemaResponse) String() string {
 func (*SchemaResponse) ProtoMessage() {}
 
 func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[6]
+	mi := &file_provider_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -492,7 +568,7 @@ func (x *SchemaResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SchemaResponse.ProtoReflect.Descriptor instead.
 func (*SchemaResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{6}
+	return file_provider_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SchemaResponse) GetSchema() []byte {
@@ -518,7 +594,7 @@ type ValidateRequest struct {
 
 func (x *ValidateRequest) Reset() {
 	*x = ValidateRequest{}
-	mi := &file_provider_proto_msgTypes[7]
+	mi := &file_provider_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -530,7 +606,7 @@ func (x *ValidateRequest) String() string {
 func (*ValidateRequest) ProtoMessage() {}
 
 func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[7]
+	mi := &file_provider_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -543,7 +619,7 @@ func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
 func (*ValidateRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{7}
+	return file_provider_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ValidateRequest) GetObjects() []*Object {
@@ -562,7 +638,7 @@ type ValidateResponse struct {
 
 func (x *ValidateResponse) Reset() {
 	*x = ValidateResponse{}
-	mi := &file_provider_proto_msgTypes[8]
+	mi := &file_provider_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +650,7 @@ func (x *ValidateResponse) String() string {
 func (*ValidateResponse) ProtoMessage() {}
 
 func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[8]
+	mi := &file_provider_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +663,7 @@ func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
 func (*ValidateResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{8}
+	return file_provider_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ValidateResponse) GetDiagnostics() []*Diagnostic {
@@ -610,7 +686,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_provider_proto_msgTypes[9]
+	mi := &file_provider_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +698,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[9]
+	mi := &file_provider_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +711,7 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{9}
+	return file_provider_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ConfigureRequest) GetInstances() []*Object {
@@ -685,7 +761,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +773,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[10]
+	mi := &file_provider_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +786,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{10}
+	return file_provider_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Endpoint) GetUrl() string {
@@ -745,13 +821,14 @@ type ReadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	Refs          map[string]*Object     `protobuf:"bytes,2,rep,name=refs,proto3" json:"refs,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Touched       bool                   `protobuf:"varint,3,opt,name=touched,proto3" json:"touched,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +840,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[11]
+	mi := &file_provider_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +853,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{11}
+	return file_provider_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ReadRequest) GetObjects() []*Object {
@@ -793,6 +870,13 @@ func (x *ReadRequest) GetRefs() map[string]*Object {
 	return nil
 }
 
+func (x *ReadRequest) GetTouched() bool {
+	if x != nil {
+		return x.Touched
+	}
+	return false
+}
+
 type PlanRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*PlanItem            `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
@@ -803,7 +887,7 @@ type PlanRequest struct {
 
 func (x *PlanRequest) Reset() {
 	*x = PlanRequest{}
-	mi := &file_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +899,7 @@ func (x *PlanRequest) String() string {
 func (*PlanRequest) ProtoMessage() {}
 
 func (x *PlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[12]
+	mi := &file_provider_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +912,7 @@ func (x *PlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanRequest.ProtoReflect.Descriptor instead.
 func (*PlanRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{12}
+	return file_provider_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PlanRequest) GetItems() []*PlanItem {
@@ -858,7 +942,7 @@ type PlanItem struct {
 
 func (x *PlanItem) Reset() {
 	*x = PlanItem{}
-	mi := &file_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +954,7 @@ func (x *PlanItem) String() string {
 func (*PlanItem) ProtoMessage() {}
 
 func (x *PlanItem) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[13]
+	mi := &file_provider_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +967,7 @@ func (x *PlanItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanItem.ProtoReflect.Descriptor instead.
 func (*PlanItem) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{13}
+	return file_provider_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PlanItem) GetAddr() string {
@@ -930,7 +1014,7 @@ type PlanResponse struct {
 
 func (x *PlanResponse) Reset() {
 	*x = PlanResponse{}
-	mi := &file_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1026,7 @@ func (x *PlanResponse) String() string {
 func (*PlanResponse) ProtoMessage() {}
 
 func (x *PlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[14]
+	mi := &file_provider_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1039,7 @@ func (x *PlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanResponse.ProtoReflect.Descriptor instead.
 func (*PlanResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{14}
+	return file_provider_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PlanResponse) GetItems() []*Planned {
@@ -978,7 +1062,7 @@ type Planned struct {
 
 func (x *Planned) Reset() {
 	*x = Planned{}
-	mi := &file_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1074,7 @@ func (x *Planned) String() string {
 func (*Planned) ProtoMessage() {}
 
 func (x *Planned) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[15]
+	mi := &file_provider_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1087,7 @@ func (x *Planned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Planned.ProtoReflect.Descriptor instead.
 func (*Planned) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{15}
+	return file_provider_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Planned) GetPlanned() *Object {
@@ -1051,7 +1135,7 @@ type Ref struct {
 
 func (x *Ref) Reset() {
 	*x = Ref{}
-	mi := &file_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1147,7 @@ func (x *Ref) String() string {
 func (*Ref) ProtoMessage() {}
 
 func (x *Ref) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[16]
+	mi := &file_provider_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1160,7 @@ func (x *Ref) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ref.ProtoReflect.Descriptor instead.
 func (*Ref) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{16}
+	return file_provider_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Ref) GetAddr() string {
@@ -1103,7 +1187,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_provider_proto_msgTypes[17]
+	mi := &file_provider_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1115,7 +1199,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[17]
+	mi := &file_provider_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1128,7 +1212,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{17}
+	return file_provider_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ApplyRequest) GetItems() []*ApplyItem {
@@ -1159,7 +1243,7 @@ type ApplyItem struct {
 
 func (x *ApplyItem) Reset() {
 	*x = ApplyItem{}
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1171,7 +1255,7 @@ func (x *ApplyItem) String() string {
 func (*ApplyItem) ProtoMessage() {}
 
 func (x *ApplyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1184,7 +1268,7 @@ func (x *ApplyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyItem.ProtoReflect.Descriptor instead.
 func (*ApplyItem) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{18}
+	return file_provider_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApplyItem) GetAddr() string {
@@ -1240,7 +1324,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1252,7 +1336,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1265,7 +1349,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{19}
+	return file_provider_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListRequest) GetType() string {
@@ -1299,7 +1383,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1395,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1408,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{20}
+	return file_provider_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListResponse) GetObjects() []*Object {
@@ -1350,7 +1434,7 @@ type SyncsRequest struct {
 
 func (x *SyncsRequest) Reset() {
 	*x = SyncsRequest{}
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1446,7 @@ func (x *SyncsRequest) String() string {
 func (*SyncsRequest) ProtoMessage() {}
 
 func (x *SyncsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1459,7 @@ func (x *SyncsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncsRequest.ProtoReflect.Descriptor instead.
 func (*SyncsRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{21}
+	return file_provider_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SyncsRequest) GetChanges() []*Change {
@@ -1397,7 +1481,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1493,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1506,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{22}
+	return file_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Change) GetAddr() string {
@@ -1463,7 +1547,7 @@ type SyncsResponse struct {
 
 func (x *SyncsResponse) Reset() {
 	*x = SyncsResponse{}
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1559,7 @@ func (x *SyncsResponse) String() string {
 func (*SyncsResponse) ProtoMessage() {}
 
 func (x *SyncsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1572,7 @@ func (x *SyncsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncsResponse.ProtoReflect.Descriptor instead.
 func (*SyncsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{23}
+	return file_provider_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SyncsResponse) GetSyncs() [][]byte {
@@ -1516,7 +1600,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1528,7 +1612,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1541,7 +1625,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{24}
+	return file_provider_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *End) GetInstance() string {
@@ -1575,7 +1659,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1671,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1684,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{25}
+	return file_provider_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Member) GetPart() string {
@@ -1635,7 +1719,7 @@ type RecordsRequest struct {
 
 func (x *RecordsRequest) Reset() {
 	*x = RecordsRequest{}
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1731,7 @@ func (x *RecordsRequest) String() string {
 func (*RecordsRequest) ProtoMessage() {}
 
 func (x *RecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1744,7 @@ func (x *RecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordsRequest.ProtoReflect.Descriptor instead.
 func (*RecordsRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{26}
+	return file_provider_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RecordsRequest) GetEnd() *End {
@@ -1747,7 +1831,7 @@ type RecordsResponse struct {
 
 func (x *RecordsResponse) Reset() {
 	*x = RecordsResponse{}
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1843,7 @@ func (x *RecordsResponse) String() string {
 func (*RecordsResponse) ProtoMessage() {}
 
 func (x *RecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1856,7 @@ func (x *RecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordsResponse.ProtoReflect.Descriptor instead.
 func (*RecordsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{27}
+	return file_provider_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RecordsResponse) GetRecords() []*Record {
@@ -1836,7 +1920,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_provider_proto_msgTypes[28]
+	mi := &file_provider_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1932,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[28]
+	mi := &file_provider_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +1945,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{28}
+	return file_provider_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Record) GetPart() string {
@@ -1952,7 +2036,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_provider_proto_msgTypes[29]
+	mi := &file_provider_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1964,7 +2048,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[29]
+	mi := &file_provider_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1977,7 +2061,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{29}
+	return file_provider_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WriteRequest) GetSync() []byte {
@@ -2019,7 +2103,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_provider_proto_msgTypes[30]
+	mi := &file_provider_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2031,7 +2115,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[30]
+	mi := &file_provider_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2044,7 +2128,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{30}
+	return file_provider_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Write) GetVerb() string {
@@ -2126,7 +2210,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2222,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2235,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{31}
+	return file_provider_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WriteResponse) GetResults() []*WriteResult {
@@ -2172,7 +2256,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2268,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2281,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{32}
+	return file_provider_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WriteResult) GetId() string {
@@ -2230,7 +2314,7 @@ type FinishRequest struct {
 
 func (x *FinishRequest) Reset() {
 	*x = FinishRequest{}
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2242,7 +2326,7 @@ func (x *FinishRequest) String() string {
 func (*FinishRequest) ProtoMessage() {}
 
 func (x *FinishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2255,7 +2339,7 @@ func (x *FinishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRequest.ProtoReflect.Descriptor instead.
 func (*FinishRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{33}
+	return file_provider_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FinishRequest) GetRun() []byte {
@@ -2274,7 +2358,7 @@ type FinishResponse struct {
 
 func (x *FinishResponse) Reset() {
 	*x = FinishResponse{}
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2370,7 @@ func (x *FinishResponse) String() string {
 func (*FinishResponse) ProtoMessage() {}
 
 func (x *FinishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2383,7 @@ func (x *FinishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishResponse.ProtoReflect.Descriptor instead.
 func (*FinishResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{34}
+	return file_provider_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *FinishResponse) GetErr() *Error {
@@ -2318,7 +2402,7 @@ type EngineRequest struct {
 
 func (x *EngineRequest) Reset() {
 	*x = EngineRequest{}
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2414,7 @@ func (x *EngineRequest) String() string {
 func (*EngineRequest) ProtoMessage() {}
 
 func (x *EngineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2427,7 @@ func (x *EngineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineRequest.ProtoReflect.Descriptor instead.
 func (*EngineRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{35}
+	return file_provider_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *EngineRequest) GetSyncs() [][]byte {
@@ -2362,7 +2446,7 @@ type EngineResponse struct {
 
 func (x *EngineResponse) Reset() {
 	*x = EngineResponse{}
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2458,7 @@ func (x *EngineResponse) String() string {
 func (*EngineResponse) ProtoMessage() {}
 
 func (x *EngineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2471,7 @@ func (x *EngineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineResponse.ProtoReflect.Descriptor instead.
 func (*EngineResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{36}
+	return file_provider_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *EngineResponse) GetStates() [][]byte {
@@ -2425,13 +2509,19 @@ const file_provider_proto_rawDesc = "" +
 	"\x04path\x18\x04 \x01(\tR\x04path\x12\x18\n" +
 	"\asummary\x18\x05 \x01(\tR\asummary\x12\x16\n" +
 	"\x06detail\x18\x06 \x01(\tR\x06detail\x12\x18\n" +
-	"\arefused\x18\a \x01(\bR\arefused\"\xd3\x01\n" +
+	"\arefused\x18\a \x01(\bR\arefused\"\x86\x02\n" +
 	"\x06Result\x120\n" +
 	"\x06object\x18\x01 \x01(\v2\x18.accord.plugin.v1.ObjectR\x06object\x12\x18\n" +
 	"\amissing\x18\x02 \x01(\bR\amissing\x12\x12\n" +
 	"\x04same\x18\x03 \x01(\bR\x04same\x12)\n" +
 	"\x03err\x18\x04 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\x12>\n" +
-	"\vdiagnostics\x18\x05 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\"E\n" +
+	"\vdiagnostics\x18\x05 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\x121\n" +
+	"\atouched\x18\x06 \x01(\v2\x17.accord.plugin.v1.TouchR\atouched\"o\n" +
+	"\x05Touch\x12\x10\n" +
+	"\x03who\x18\x01 \x01(\tR\x03who\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
+	"\x04what\x18\x03 \x01(\tR\x04what\x12\x14\n" +
+	"\x05entry\x18\x04 \x01(\tR\x05entry\"E\n" +
 	"\x0fResultsResponse\x122\n" +
 	"\aresults\x18\x01 \x03(\v2\x18.accord.plugin.v1.ResultR\aresults\"\x0f\n" +
 	"\rSchemaRequest\"S\n" +
@@ -2455,10 +2545,11 @@ const file_provider_proto_rawDesc = "" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\tR\x04user\x12#\n" +
-	"\rpassword_file\x18\x04 \x01(\tR\fpasswordFile\"\xd1\x01\n" +
+	"\rpassword_file\x18\x04 \x01(\tR\fpasswordFile\"\xeb\x01\n" +
 	"\vReadRequest\x122\n" +
 	"\aobjects\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\aobjects\x12;\n" +
-	"\x04refs\x18\x02 \x03(\v2'.accord.plugin.v1.ReadRequest.RefsEntryR\x04refs\x1aQ\n" +
+	"\x04refs\x18\x02 \x03(\v2'.accord.plugin.v1.ReadRequest.RefsEntryR\x04refs\x12\x18\n" +
+	"\atouched\x18\x03 \x01(\bR\atouched\x1aQ\n" +
 	"\tRefsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
 	"\x05value\x18\x02 \x01(\v2\x18.accord.plugin.v1.ObjectR\x05value:\x028\x01\"\xcf\x01\n" +
@@ -2620,139 +2711,142 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_provider_proto_goTypes = []any{
 	(*Object)(nil),                // 0: accord.plugin.v1.Object
 	(*Error)(nil),                 // 1: accord.plugin.v1.Error
 	(*Diagnostic)(nil),            // 2: accord.plugin.v1.Diagnostic
 	(*Result)(nil),                // 3: accord.plugin.v1.Result
-	(*ResultsResponse)(nil),       // 4: accord.plugin.v1.ResultsResponse
-	(*SchemaRequest)(nil),         // 5: accord.plugin.v1.SchemaRequest
-	(*SchemaResponse)(nil),        // 6: accord.plugin.v1.SchemaResponse
-	(*ValidateRequest)(nil),       // 7: accord.plugin.v1.ValidateRequest
-	(*ValidateResponse)(nil),      // 8: accord.plugin.v1.ValidateResponse
-	(*ConfigureRequest)(nil),      // 9: accord.plugin.v1.ConfigureRequest
-	(*Endpoint)(nil),              // 10: accord.plugin.v1.Endpoint
-	(*ReadRequest)(nil),           // 11: accord.plugin.v1.ReadRequest
-	(*PlanRequest)(nil),           // 12: accord.plugin.v1.PlanRequest
-	(*PlanItem)(nil),              // 13: accord.plugin.v1.PlanItem
-	(*PlanResponse)(nil),          // 14: accord.plugin.v1.PlanResponse
-	(*Planned)(nil),               // 15: accord.plugin.v1.Planned
-	(*Ref)(nil),                   // 16: accord.plugin.v1.Ref
-	(*ApplyRequest)(nil),          // 17: accord.plugin.v1.ApplyRequest
-	(*ApplyItem)(nil),             // 18: accord.plugin.v1.ApplyItem
-	(*ListRequest)(nil),           // 19: accord.plugin.v1.ListRequest
-	(*ListResponse)(nil),          // 20: accord.plugin.v1.ListResponse
-	(*SyncsRequest)(nil),          // 21: accord.plugin.v1.SyncsRequest
-	(*Change)(nil),                // 22: accord.plugin.v1.Change
-	(*SyncsResponse)(nil),         // 23: accord.plugin.v1.SyncsResponse
-	(*End)(nil),                   // 24: accord.plugin.v1.End
-	(*Member)(nil),                // 25: accord.plugin.v1.Member
-	(*RecordsRequest)(nil),        // 26: accord.plugin.v1.RecordsRequest
-	(*RecordsResponse)(nil),       // 27: accord.plugin.v1.RecordsResponse
-	(*Record)(nil),                // 28: accord.plugin.v1.Record
-	(*WriteRequest)(nil),          // 29: accord.plugin.v1.WriteRequest
-	(*Write)(nil),                 // 30: accord.plugin.v1.Write
-	(*WriteResponse)(nil),         // 31: accord.plugin.v1.WriteResponse
-	(*WriteResult)(nil),           // 32: accord.plugin.v1.WriteResult
-	(*FinishRequest)(nil),         // 33: accord.plugin.v1.FinishRequest
-	(*FinishResponse)(nil),        // 34: accord.plugin.v1.FinishResponse
-	(*EngineRequest)(nil),         // 35: accord.plugin.v1.EngineRequest
-	(*EngineResponse)(nil),        // 36: accord.plugin.v1.EngineResponse
-	nil,                           // 37: accord.plugin.v1.ConfigureRequest.EndpointsEntry
-	nil,                           // 38: accord.plugin.v1.ReadRequest.RefsEntry
-	nil,                           // 39: accord.plugin.v1.PlanRequest.RefsEntry
-	nil,                           // 40: accord.plugin.v1.ApplyRequest.RefsEntry
-	nil,                           // 41: accord.plugin.v1.ListRequest.RefsEntry
-	nil,                           // 42: accord.plugin.v1.RecordsResponse.TitlesEntry
-	nil,                           // 43: accord.plugin.v1.Record.GroupsEntry
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(*Touch)(nil),                 // 4: accord.plugin.v1.Touch
+	(*ResultsResponse)(nil),       // 5: accord.plugin.v1.ResultsResponse
+	(*SchemaRequest)(nil),         // 6: accord.plugin.v1.SchemaRequest
+	(*SchemaResponse)(nil),        // 7: accord.plugin.v1.SchemaResponse
+	(*ValidateRequest)(nil),       // 8: accord.plugin.v1.ValidateRequest
+	(*ValidateResponse)(nil),      // 9: accord.plugin.v1.ValidateResponse
+	(*ConfigureRequest)(nil),      // 10: accord.plugin.v1.ConfigureRequest
+	(*Endpoint)(nil),              // 11: accord.plugin.v1.Endpoint
+	(*ReadRequest)(nil),           // 12: accord.plugin.v1.ReadRequest
+	(*PlanRequest)(nil),           // 13: accord.plugin.v1.PlanRequest
+	(*PlanItem)(nil),              // 14: accord.plugin.v1.PlanItem
+	(*PlanResponse)(nil),          // 15: accord.plugin.v1.PlanResponse
+	(*Planned)(nil),               // 16: accord.plugin.v1.Planned
+	(*Ref)(nil),                   // 17: accord.plugin.v1.Ref
+	(*ApplyRequest)(nil),          // 18: accord.plugin.v1.ApplyRequest
+	(*ApplyItem)(nil),             // 19: accord.plugin.v1.ApplyItem
+	(*ListRequest)(nil),           // 20: accord.plugin.v1.ListRequest
+	(*ListResponse)(nil),          // 21: accord.plugin.v1.ListResponse
+	(*SyncsRequest)(nil),          // 22: accord.plugin.v1.SyncsRequest
+	(*Change)(nil),                // 23: accord.plugin.v1.Change
+	(*SyncsResponse)(nil),         // 24: accord.plugin.v1.SyncsResponse
+	(*End)(nil),                   // 25: accord.plugin.v1.End
+	(*Member)(nil),                // 26: accord.plugin.v1.Member
+	(*RecordsRequest)(nil),        // 27: accord.plugin.v1.RecordsRequest
+	(*RecordsResponse)(nil),       // 28: accord.plugin.v1.RecordsResponse
+	(*Record)(nil),                // 29: accord.plugin.v1.Record
+	(*WriteRequest)(nil),          // 30: accord.plugin.v1.WriteRequest
+	(*Write)(nil),                 // 31: accord.plugin.v1.Write
+	(*WriteResponse)(nil),         // 32: accord.plugin.v1.WriteResponse
+	(*WriteResult)(nil),           // 33: accord.plugin.v1.WriteResult
+	(*FinishRequest)(nil),         // 34: accord.plugin.v1.FinishRequest
+	(*FinishResponse)(nil),        // 35: accord.plugin.v1.FinishResponse
+	(*EngineRequest)(nil),         // 36: accord.plugin.v1.EngineRequest
+	(*EngineResponse)(nil),        // 37: accord.plugin.v1.EngineResponse
+	nil,                           // 38: accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	nil,                           // 39: accord.plugin.v1.ReadRequest.RefsEntry
+	nil,                           // 40: accord.plugin.v1.PlanRequest.RefsEntry
+	nil,                           // 41: accord.plugin.v1.ApplyRequest.RefsEntry
+	nil,                           // 42: accord.plugin.v1.ListRequest.RefsEntry
+	nil,                           // 43: accord.plugin.v1.RecordsResponse.TitlesEntry
+	nil,                           // 44: accord.plugin.v1.Record.GroupsEntry
+	(*timestamppb.Timestamp)(nil), // 45: google.protobuf.Timestamp
 }
 var file_provider_proto_depIdxs = []int32{
 	0,  // 0: accord.plugin.v1.Result.object:type_name -> accord.plugin.v1.Object
 	1,  // 1: accord.plugin.v1.Result.err:type_name -> accord.plugin.v1.Error
 	2,  // 2: accord.plugin.v1.Result.diagnostics:type_name -> accord.plugin.v1.Diagnostic
-	3,  // 3: accord.plugin.v1.ResultsResponse.results:type_name -> accord.plugin.v1.Result
-	1,  // 4: accord.plugin.v1.SchemaResponse.err:type_name -> accord.plugin.v1.Error
-	0,  // 5: accord.plugin.v1.ValidateRequest.objects:type_name -> accord.plugin.v1.Object
-	2,  // 6: accord.plugin.v1.ValidateResponse.diagnostics:type_name -> accord.plugin.v1.Diagnostic
-	0,  // 7: accord.plugin.v1.ConfigureRequest.instances:type_name -> accord.plugin.v1.Object
-	37, // 8: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
-	0,  // 9: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
-	38, // 10: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.ReadRequest.RefsEntry
-	13, // 11: accord.plugin.v1.PlanRequest.items:type_name -> accord.plugin.v1.PlanItem
-	39, // 12: accord.plugin.v1.PlanRequest.refs:type_name -> accord.plugin.v1.PlanRequest.RefsEntry
-	0,  // 13: accord.plugin.v1.PlanItem.desired:type_name -> accord.plugin.v1.Object
-	0,  // 14: accord.plugin.v1.PlanItem.recorded:type_name -> accord.plugin.v1.Object
-	0,  // 15: accord.plugin.v1.PlanItem.live:type_name -> accord.plugin.v1.Object
-	15, // 16: accord.plugin.v1.PlanResponse.items:type_name -> accord.plugin.v1.Planned
-	0,  // 17: accord.plugin.v1.Planned.planned:type_name -> accord.plugin.v1.Object
-	16, // 18: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
-	2,  // 19: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
-	18, // 20: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
-	40, // 21: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.ApplyRequest.RefsEntry
-	0,  // 22: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
-	0,  // 23: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
-	0,  // 24: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
-	41, // 25: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.ListRequest.RefsEntry
-	0,  // 26: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
-	1,  // 27: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
-	22, // 28: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
-	0,  // 29: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
-	0,  // 30: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
-	0,  // 31: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
-	1,  // 32: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
-	24, // 33: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
-	44, // 34: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
-	25, // 35: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
-	28, // 36: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
-	44, // 37: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
-	1,  // 38: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	42, // 39: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
-	43, // 40: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
-	25, // 41: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
-	30, // 42: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
-	25, // 43: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
-	25, // 44: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
-	32, // 45: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
-	1,  // 46: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
-	1,  // 47: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
-	10, // 48: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
-	0,  // 49: accord.plugin.v1.ReadRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
-	0,  // 50: accord.plugin.v1.PlanRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
-	0,  // 51: accord.plugin.v1.ApplyRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
-	0,  // 52: accord.plugin.v1.ListRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
-	5,  // 53: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
-	7,  // 54: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
-	9,  // 55: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
-	11, // 56: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
-	12, // 57: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
-	17, // 58: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
-	19, // 59: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
-	21, // 60: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
-	26, // 61: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
-	29, // 62: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
-	33, // 63: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	35, // 64: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
-	35, // 65: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
-	6,  // 66: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
-	8,  // 67: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
-	4,  // 68: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
-	4,  // 69: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
-	14, // 70: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
-	4,  // 71: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
-	20, // 72: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
-	23, // 73: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
-	27, // 74: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	31, // 75: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	34, // 76: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	36, // 77: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
-	36, // 78: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
-	66, // [66:79] is the sub-list for method output_type
-	53, // [53:66] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	4,  // 3: accord.plugin.v1.Result.touched:type_name -> accord.plugin.v1.Touch
+	45, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
+	3,  // 5: accord.plugin.v1.ResultsResponse.results:type_name -> accord.plugin.v1.Result
+	1,  // 6: accord.plugin.v1.SchemaResponse.err:type_name -> accord.plugin.v1.Error
+	0,  // 7: accord.plugin.v1.ValidateRequest.objects:type_name -> accord.plugin.v1.Object
+	2,  // 8: accord.plugin.v1.ValidateResponse.diagnostics:type_name -> accord.plugin.v1.Diagnostic
+	0,  // 9: accord.plugin.v1.ConfigureRequest.instances:type_name -> accord.plugin.v1.Object
+	38, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	0,  // 11: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
+	39, // 12: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.ReadRequest.RefsEntry
+	14, // 13: accord.plugin.v1.PlanRequest.items:type_name -> accord.plugin.v1.PlanItem
+	40, // 14: accord.plugin.v1.PlanRequest.refs:type_name -> accord.plugin.v1.PlanRequest.RefsEntry
+	0,  // 15: accord.plugin.v1.PlanItem.desired:type_name -> accord.plugin.v1.Object
+	0,  // 16: accord.plugin.v1.PlanItem.recorded:type_name -> accord.plugin.v1.Object
+	0,  // 17: accord.plugin.v1.PlanItem.live:type_name -> accord.plugin.v1.Object
+	16, // 18: accord.plugin.v1.PlanResponse.items:type_name -> accord.plugin.v1.Planned
+	0,  // 19: accord.plugin.v1.Planned.planned:type_name -> accord.plugin.v1.Object
+	17, // 20: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
+	2,  // 21: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
+	19, // 22: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
+	41, // 23: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.ApplyRequest.RefsEntry
+	0,  // 24: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
+	0,  // 25: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
+	0,  // 26: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
+	42, // 27: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.ListRequest.RefsEntry
+	0,  // 28: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
+	1,  // 29: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
+	23, // 30: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
+	0,  // 31: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
+	0,  // 32: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
+	0,  // 33: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
+	1,  // 34: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
+	25, // 35: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
+	45, // 36: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
+	26, // 37: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
+	29, // 38: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
+	45, // 39: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	1,  // 40: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
+	43, // 41: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
+	44, // 42: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	26, // 43: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
+	31, // 44: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
+	26, // 45: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
+	26, // 46: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
+	33, // 47: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
+	1,  // 48: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
+	1,  // 49: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
+	11, // 50: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
+	0,  // 51: accord.plugin.v1.ReadRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
+	0,  // 52: accord.plugin.v1.PlanRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
+	0,  // 53: accord.plugin.v1.ApplyRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
+	0,  // 54: accord.plugin.v1.ListRequest.RefsEntry.value:type_name -> accord.plugin.v1.Object
+	6,  // 55: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
+	8,  // 56: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
+	10, // 57: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
+	12, // 58: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
+	13, // 59: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
+	18, // 60: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
+	20, // 61: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
+	22, // 62: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
+	27, // 63: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
+	30, // 64: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
+	34, // 65: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
+	36, // 66: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	36, // 67: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	7,  // 68: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
+	9,  // 69: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
+	5,  // 70: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
+	5,  // 71: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
+	15, // 72: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
+	5,  // 73: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
+	21, // 74: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
+	24, // 75: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
+	28, // 76: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
+	32, // 77: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	35, // 78: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	37, // 79: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	37, // 80: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	68, // [68:81] is the sub-list for method output_type
+	55, // [55:68] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -2766,7 +2860,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
