@@ -135,4 +135,6 @@ type WriteResult struct {
 	ID   string `json:"id,omitempty"`   // of the item
 	Same bool   `json:"same,omitempty"` // nothing had to be written
 	Err  *Error `json:"err,omitempty"`
+
+	Calls int `json:"calls,omitempty"` // made for it; those of a whole batch stand at its first
 }

@@ -111,7 +111,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("three CRM vaults cost %d reads of the source, one costs %d", three, one)
 	}
 	var outcomes []syncer.Outcome
-	_, report, err := w.apply(t.Context(), func() { w.listen() })
+	plan, report, err := w.apply(t.Context(), func() { w.listen() })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +122,27 @@ func TestCalls(t *testing.T) {
 		outcomes = append(outcomes, o)
 	}
 	calls := called(w.listen())
+	// What the plan expects of the runs is what they report, and what they
+	// report is what was called, but for the configuration and the run times.
+	expected, reported, heard := 0, 0, 0
+	for _, s := range plan.Syncs {
+		if s.Calls != nil {
+			expected += s.Calls.Reads + s.Calls.Writes
+		}
+	}
+	for _, o := range outcomes {
+		reported += o.Calls
+	}
+	for _, n := range calls {
+		heard += n
+	}
+	t.Logf("%d calls expected, %d reported, %d heard", expected, reported, heard)
+	if expected < reported*95/100 || expected > reported*105/100 {
+		t.Errorf("the plan expects %d calls, and the runs made %d", expected, reported)
+	}
+	if heard < reported-10*crms || heard > reported+60*crms {
+		t.Errorf("the runs report %d calls, and the vaults were called %d times", reported, heard)
+	}
 	for call, n := range calls {
 		if strings.Contains(call, "GET objects/binders") || strings.Contains(call, "GET objects/documents/#") {
 			t.Errorf("%d × %s: a call for each document", n, call)

@@ -103,7 +103,7 @@ func (e *exposition) status(s watch.Status, now time.Time) {
 	each("accord_point_last_run_timestamp_seconds", "gauge", "LRT.", when(func(p watch.Point) time.Time { return p.Sync.LRT }))
 	each("accord_point_last_successful_run_timestamp_seconds", "gauge", "LSRT.", when(func(p watch.Point) time.Time { return p.Sync.LSRT }))
 	each("accord_point_next_full_timestamp_seconds", "gauge", "When age alone makes a run full (CLM-6).", when(func(p watch.Point) time.Time { return p.Decision.FullAt }))
-	each("accord_point_read_calls_total", "counter", "API calls that runs read with.", always(func(p watch.Point) float64 { return float64(p.Calls) }))
+	each("accord_point_calls_total", "counter", "API calls that runs made, of reads and of writes.", always(func(p watch.Point) float64 { return float64(p.Calls) }))
 
 	e.family("accord_point_run_seconds", "summary", "How long runs took.")
 	for _, p := range s.Points {

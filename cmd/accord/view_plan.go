@@ -802,17 +802,31 @@ func clockTime(t, now time.Time) string {
 	return t.UTC().Format("2 Jan 15:04:05 UTC")
 }
 
-// calls says what the runs are expected to ask of the vaults.
+// calls says what the runs are expected to ask of the vaults, and what that is
+// of the limit, which each vault has for itself.
 func (v *planView) calls() {
 	var all plan.Calls
+	shares := map[string]float64{}
+	most := ""
 	for _, s := range v.plan.Syncs {
 		if s.Calls != nil {
-			all.Reads, all.Writes, all.Share = all.Reads+s.Calls.Reads, all.Writes+s.Calls.Writes, all.Share+s.Calls.Share
+			all.Reads, all.Writes = all.Reads+s.Calls.Reads, all.Writes+s.Calls.Writes
+			vault := s.Vault.String()
+			shares[vault] += s.Calls.Share
+			if shares[vault] > shares[most] {
+				most = vault
+			}
 		}
 	}
-	if all.Reads+all.Writes > 0 {
-		v.line("  %s", faint(fmt.Sprintf("expected: %s to read, about %s to write; %.1f %% of 2 000 calls in 5 minutes", count(all.Reads, "call"), number(all.Writes), 100*all.Share)))
+	if all.Reads+all.Writes == 0 {
+		return
 	}
+	limit := fmt.Sprintf("%.1f %% of 2 000 calls in 5 minutes", 100*shares[most])
+	if shares[most] > 1 {
+		limit = fmt.Sprintf("%s at 2 000 calls in 5 minutes", time.Duration(shares[most]*float64(5*time.Minute)).Round(time.Minute))
+	}
+	text := fmt.Sprintf("expected: %s to read, about %s to write; %s the most: %s", count(all.Reads, "call"), number(all.Writes), most, limit)
+	v.line("  %s", faint(wrap(clean(text), "    ", v.width)))
 }
 
 // verdict is the last line, and the one to grep for.

@@ -157,6 +157,17 @@ type Part struct {
 	// Routed parts go where their routes lead. The others go where at least
 	// one container goes that names them, and leave with the last.
 	Routed bool `json:"routed,omitempty"`
+
+	Cost Cost `json:"cost,omitzero"`
+}
+
+// Cost is how many calls it takes to write items of a part, for forecasts: what
+// cannot share a call with others, and what a batch takes whatever it holds.
+type Cost struct {
+	Create int `json:"create,omitempty"` // each new item
+	Edit   int `json:"edit,omitempty"`   // each item whose members change
+	Member int `json:"member,omitempty"` // each member that is put in, taken out or moved
+	Batch  int `json:"batch,omitempty"`  // each batch
 }
 
 // Type returns the instance or resource type of that name, and whether it is

@@ -232,34 +232,20 @@ type SyncLine struct {
 }
 
 // Calls is what a run is expected to ask of the vaults. Reads are those of the
-// preview, which a run repeats; writes are a forecast: one for each container,
-// and one for each batch of members.
+// preview, which a run repeats; writes are a forecast, by what the provider says
+// that each takes.
 type Calls struct {
 	Reads  int     `json:"reads"`
 	Writes int     `json:"writes"`
 	Share  float64 `json:"share"` // of the vendor's 2,000 calls in 5 minutes
 }
 
-// The vendor's burst limit, and how many members a write may hold.
-const (
-	burst      = 2000
-	writeBatch = 500
-)
+// burst is the vendor's limit of calls in 5 minutes.
+const burst = 2000
 
 // Forecast is what a run with an impact is expected to ask for.
 func Forecast(i *syncer.Impact) *Calls {
-	c := &Calls{Reads: i.Calls}
-	for n, p := range i.Parts {
-		if p.Routed && n > 0 {
-			c.Writes += p.Written()
-			continue
-		}
-		for _, of := range []int{p.Added, p.Updated, p.Withdrawn, p.Restored} {
-			c.Writes += (of + writeBatch - 1) / writeBatch
-		}
-	}
-	c.Share = float64(c.Reads+c.Writes) / burst
-	return c
+	return &Calls{Reads: i.Calls, Writes: i.Writes, Share: float64(i.Calls+i.Writes) / burst}
 }
 
 // Step is one thing that apply does: an object's change, or a sync's run.

@@ -435,7 +435,7 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	if ch.Verb == "" {
 		return nil
 	}
-	c.tally.count(q, part.Routed, &ch)
+	c.tally.count(q, &c.job.parts[q], &ch)
 	if ch.Verb == Unchanged {
 		return nil
 	}

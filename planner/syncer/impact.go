@@ -33,9 +33,10 @@ type Impact struct {
 	Blank    int               `json:"blank,omitempty"`    // publishable, but without a route value (CTRY-5)
 	Withheld string            `json:"withheld,omitempty"` // why nothing is withdrawn
 
-	Exact   bool      `json:"exact"` // a full read; else only what changed was looked at
-	AsOf    time.Time `json:"as_of"` // when the source read began
-	Calls   int       `json:"calls"` // reads; those of the source are shared
+	Exact   bool      `json:"exact"`  // a full read; else only what changed was looked at
+	AsOf    time.Time `json:"as_of"`  // when the source read began
+	Calls   int       `json:"calls"`  // reads; those of the source are shared
+	Writes  int       `json:"writes"` // calls that writing it is expected to take
 	Records int       `json:"records"`
 
 	Verdicts  []Verdict              `json:"verdicts,omitempty"`  // limits it breaks
@@ -239,6 +240,7 @@ type tally struct {
 	names  map[string][]Item
 	blank  int
 	owned  int
+	calls  int // to write what was counted, beside those of whole batches
 }
 
 type routeTally struct {
@@ -259,12 +261,13 @@ func newTally(parts int) *tally {
 	}
 }
 
-func (t *tally) count(part int, routed bool, c *Change) {
-	t.parts[part].add(c.Verb, 1)
+func (t *tally) count(n int, part *schema.Part, c *Change) {
+	t.parts[n].add(c.Verb, 1)
+	t.calls += calls(&part.Cost, c)
 	if c.Verb != Unchanged && len(t.names[c.Verb]) < firstNames {
 		t.names[c.Verb] = append(t.names[c.Verb], Item{Part: c.Part, Key: c.Key, Title: c.Title, Reason: c.Reason})
 	}
-	if !routed {
+	if !part.Routed {
 		return
 	}
 	if len(c.Routes) == 0 {
@@ -308,6 +311,12 @@ func (t *tally) into(i *Impact, titles func(string) string, before string) {
 		i.Total.Unchanged += c.Unchanged
 		i.Total.Kept += c.Kept
 		i.Total.Exceptions += c.Exceptions
+	}
+	i.Writes = t.calls
+	for n, part := range i.parts {
+		for _, of := range []int{t.parts[n].Added, t.parts[n].Updated, t.parts[n].Withdrawn, t.parts[n].Restored} {
+			i.Writes += (of + batchSize - 1) / batchSize * part.Cost.Batch
+		}
 	}
 	values, all, known := remembered(before)
 	for value, r := range t.routes {

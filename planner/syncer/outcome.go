@@ -44,7 +44,7 @@ type Outcome struct {
 
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
-	Calls   int       `json:"calls"` // of reads
+	Calls   int       `json:"calls"` // of reads and of writes
 }
 
 // Failure is one item that could not be moved. The journal keeps them all; an
@@ -104,10 +104,10 @@ func (j *job) outcome() Outcome {
 	}
 	o.Followed = j.followed
 	if j.run != nil {
-		o.Run = j.run.id
+		o.Run, o.Calls = j.run.id, int(j.run.calls.Load())
 	}
 	if j.impact != nil {
-		o.Impact, o.Calls = *j.impact, j.impact.Calls
+		o.Impact, o.Calls = *j.impact, o.Calls+j.impact.Calls
 	}
 	if o.Status == "" {
 		o.Status = statusOf(j.err)

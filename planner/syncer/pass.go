@@ -128,12 +128,11 @@ func (j *job) prepare(p *pass) error {
 		return err
 	}
 	for _, part := range p.parts {
-		at := partIndex(target.Parts, part.Name)
-		if at < 0 {
+		q := partIndex(target.Parts, part.Name)
+		if q < 0 {
 			return providers.Errorf(providers.Internal, "stream %s has no part %s, which %s has", target.Name, part.Name, p.stream.Name)
 		}
-		part.Title = target.Parts[at].Title // what it is there
-		j.parts = append(j.parts, part)
+		j.parts = append(j.parts, target.Parts[q]) // as they are called there, and what they take
 		j.mappings = append(j.mappings, mappingFor(j.Sync.Rules, part.Name))
 	}
 	j.target = make([]frames, len(p.parts))

@@ -31,6 +31,7 @@ type run struct {
 	started time.Time
 	memory  state.Memory // as it was when the lease was taken
 	seq     atomic.Uint64
+	calls   atomic.Int64 // of writes
 
 	mu    sync.Mutex
 	lease state.Lease

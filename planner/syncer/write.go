@@ -346,6 +346,7 @@ func (w *writing) try(ctx context.Context, verb string, changes []Change) []*pro
 	for i := range errs {
 		if i < len(results) {
 			errs[i] = results[i].Err
+			w.run.calls.Add(int64(results[i].Calls))
 		} else {
 			errs[i] = providers.Errorf(providers.Ambiguous, "the provider answered %d of %d writes", len(results), len(changes))
 		}

@@ -282,9 +282,9 @@ func (r *reader) write(c *proto.Write) providers.Write {
 }
 
 func (w wire) writeResult(r *providers.WriteResult) *proto.WriteResult {
-	return &proto.WriteResult{Id: r.ID, Same: r.Same, Err: w.err(r.Err)}
+	return &proto.WriteResult{Id: r.ID, Same: r.Same, Err: w.err(r.Err), Calls: int32(r.Calls)}
 }
 
 func (r *reader) writeResult(m *proto.WriteResult) providers.WriteResult {
-	return providers.WriteResult{ID: m.Id, Same: m.Same, Err: r.error(m.Err)}
+	return providers.WriteResult{ID: m.Id, Same: m.Same, Err: r.error(m.Err), Calls: int(m.Calls)}
 }

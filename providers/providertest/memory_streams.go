@@ -40,11 +40,13 @@ const (
 
 var (
 	bookParts = []schema.Part{
-		{Name: "picture", Title: "pictures"},
-		{Name: "page", Title: "pages"},
-		{Name: "book", Title: "books", Routed: true},
+		{Name: "picture", Title: "pictures", Cost: aBatch},
+		{Name: "page", Title: "pages", Cost: aBatch},
+		{Name: "book", Title: "books", Routed: true, Cost: aBatch},
 	}
-	countryParts = []schema.Part{{Name: "country", Title: "countries", Routed: true}}
+	countryParts = []schema.Part{{Name: "country", Title: "countries", Routed: true, Cost: aBatch}}
+
+	aBatch = schema.Cost{Batch: 1}
 
 	exceptionParts = []schema.Part{{Name: providers.ExceptionMessage, Title: "messages"}, {Name: providers.ExceptionItem, Title: "items"}}
 
@@ -395,6 +397,9 @@ func (c *connection) Write(ctx context.Context, req providers.WriteRequest) []pr
 		if err != nil {
 			results[n] = providers.WriteResult{ID: id, Err: asError(err, "writing "+w.Part+" "+w.Key)}
 		}
+	}
+	if len(results) > 0 {
+		results[0].Calls = aBatch.Batch
 	}
 	return results
 }

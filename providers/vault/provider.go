@@ -71,7 +71,9 @@ var streams = []schema.Stream{
 		Name: streamCLMContent, Instance: "vault", Ordered: true, Write: true,
 		Doc: "What the CLM integration made in a CRM vault: slides and shared resources as CrossLinks, presentations as binders (CLM-4, CLM-11).",
 		Parts: []schema.Part{
-			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
+			{Name: partShared, Title: "shared resources", Cost: schema.Cost{Create: 1, Batch: 4}},
+			{Name: partSlide, Title: "slides", Cost: schema.Cost{Create: 1, Batch: 6}},
+			{Name: partPresentation, Title: "presentations", Routed: true, Cost: schema.Cost{Create: 1, Edit: 1, Member: 1, Batch: 8}},
 		},
 	},
 	{
@@ -96,7 +98,7 @@ var streams = []schema.Stream{
 	{
 		Name: streamConnectionCountry, Instance: "vault", Ordered: true, Write: true,
 		Doc:   "Connection Country records of a content vault for one CRM vault: the countries that are routed there (CTRY-2).",
-		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
+		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true, Cost: schema.Cost{Batch: 2}}},
 	},
 	{
 		Name: streamReference, Instance: "vault", Ordered: true,
@@ -173,6 +175,15 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 
 // Write writes to one of the target streams.
 func (p *Provider) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
+	ctx, calls := vaultapi.Counting(ctx)
+	results := p.write(ctx, req)
+	if len(results) > 0 {
+		results[0].Calls = calls()
+	}
+	return results
+}
+
+func (p *Provider) write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
 	v, err := p.vault(req.Sync.Target.Instance)
 	if err == nil && req.Sync.Target.Stream == streamExceptions {
 		return p.writeExceptions(ctx, v, req)

@@ -252,6 +252,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		within = c.times.answer
 	}
 	late := time.AfterFunc(within, func() { cancel(fmt.Errorf("no answer within %s", within)) })
+	counted(ctx)
 	resp, err := c.http.Do(req)
 	late.Stop()
 	var wrong error

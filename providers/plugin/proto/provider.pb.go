@@ -2250,6 +2250,7 @@ type WriteResult struct {
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Same          bool                   `protobuf:"varint,2,opt,name=same,proto3" json:"same,omitempty"`
 	Err           *Error                 `protobuf:"bytes,3,opt,name=err,proto3" json:"err,omitempty"`
+	Calls         int32                  `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2303,6 +2304,13 @@ func (x *WriteResult) GetErr() *Error {
 		return x.Err
 	}
 	return nil
+}
+
+func (x *WriteResult) GetCalls() int32 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
 }
 
 type FinishRequest struct {
@@ -2671,11 +2679,12 @@ const file_provider_proto_rawDesc = "" +
 	"\x03was\x18\n" +
 	" \x03(\v2\x18.accord.plugin.v1.MemberR\x03was\"H\n" +
 	"\rWriteResponse\x127\n" +
-	"\aresults\x18\x01 \x03(\v2\x1d.accord.plugin.v1.WriteResultR\aresults\"\\\n" +
+	"\aresults\x18\x01 \x03(\v2\x1d.accord.plugin.v1.WriteResultR\aresults\"r\n" +
 	"\vWriteResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04same\x18\x02 \x01(\bR\x04same\x12)\n" +
-	"\x03err\x18\x03 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\"!\n" +
+	"\x03err\x18\x03 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\x05R\x05calls\"!\n" +
 	"\rFinishRequest\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\fR\x03run\";\n" +
 	"\x0eFinishResponse\x12)\n" +
