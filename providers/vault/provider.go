@@ -80,7 +80,9 @@ var streams = []schema.Stream{
 		Name: streamCLMObjects, Instance: "vault", Ordered: true, Write: true,
 		Doc: "What the CLM integration made in a CRM vault in the object model (CLM-10): slides and shared resources as key messages, presentations as records that hold them by presentation slides.",
 		Parts: []schema.Part{
-			{Name: partShared, Title: "shared key messages"}, {Name: partSlide, Title: "key messages"}, {Name: partPresentation, Title: "presentations", Routed: true},
+			{Name: partShared, Title: "shared key messages", Cost: schema.Cost{Batch: 3}},
+			{Name: partSlide, Title: "key messages", Cost: schema.Cost{Batch: 3}},
+			{Name: partPresentation, Title: "presentations", Routed: true, Cost: schema.Cost{Batch: 6}},
 		},
 	},
 	{
