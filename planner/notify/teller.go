@@ -43,8 +43,8 @@ type Result struct {
 }
 
 const (
-	atOnce   = 20          // runs that are taken from the journal at a time
-	holdFor  = time.Minute // more than it takes to tell one
+	atOnce   = 20              // runs that are taken from the journal at a time
+	holdFor  = 2 * time.Minute // as long as it takes to tell these, twenty times a slow answer
 	tooOld   = 7 * 24 * time.Hour
 	firstTry = 5 * time.Second // until it is tried again, doubled each time
 	lastTry  = time.Hour
