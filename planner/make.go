@@ -62,7 +62,7 @@ type Request struct {
 // protection or a limit that forbids the plan is in Plan.Refusals.
 func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagnostics) {
 	started := p.Now()
-	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}, refs: providers.Refs{}}
+	m := &making{Planner: p, req: req}
 	m.plan = newPlan(p, req, started)
 	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.changes, m.order, m.syncs} {
 		phase(ctx)
@@ -104,6 +104,9 @@ type making struct {
 
 // gather collects every object that the configuration or the state knows.
 func (m *making) gather(context.Context) {
+	most := max(len(m.req.Desired.Resources), len(m.req.State.Objects))
+	m.objects = make(map[addrs.Instance]*object, most)
+	m.refs = make(providers.Refs, most+len(m.req.Instances))
 	if !m.req.Destroy {
 		for _, r := range m.req.Desired.Resources {
 			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}

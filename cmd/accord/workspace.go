@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -58,6 +59,7 @@ func (c *cli) load() (*workspace, error) {
 func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, error) {
 	w := &workspace{cli: c, dir: c.chdir, config: config}
 	c.sources = config.Files()
+	thrift(c.sources)
 	if diags.HasErrors() {
 		return nil, c.problems(diags)
 	}
@@ -66,6 +68,20 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 		return nil, c.problems(diags)
 	}
 	return w, nil
+}
+
+// thrift collects garbage sooner where there are many objects, all of which are
+// held at once, here and in the provider: memory is then scarcer than time. GOGC
+// has the last word.
+func thrift(sources map[string]*hcl.File) {
+	size := 0
+	for _, f := range sources {
+		size += len(f.Bytes)
+	}
+	if size > 1<<20 && os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+		_ = os.Setenv("GOGC", "50") // for what is started from here
+	}
 }
 
 // Close ends everything that was opened, last first.

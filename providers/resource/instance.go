@@ -29,6 +29,7 @@ type Connectable interface {
 
 type instance struct {
 	schema   schema.Type
+	looks    bool // validates objects beyond what they say alone
 	validate func(*Env, []providers.Object) []providers.Diagnostic
 	connect  func(context.Context, *Env, []providers.Object) []providers.Result
 }
@@ -39,6 +40,7 @@ func (t Instance[T]) assembleInstance() *instance {
 		panic("resource: " + t.Name + " has no Connect")
 	}
 	return &instance{
+		looks:  t.Validate != nil,
 		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body},
 		validate: func(env *Env, objects []providers.Object) []providers.Diagnostic {
 			return validate(c, env, objects, t.Validate)

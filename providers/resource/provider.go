@@ -80,9 +80,12 @@ func (a *assembled) declare(name string) {
 func (a *assembled) Schema(context.Context) (*schema.Provider, error) { return &a.schema, nil }
 
 func (a *assembled) Validate(_ context.Context, objects []providers.Object) []providers.Diagnostic {
-	env := &Env{Refs: make(providers.Refs, len(objects))}
-	for _, o := range objects {
-		env.Refs[o.Addr] = o
+	env := &Env{}
+	if a.looks() {
+		env.Refs = make(providers.Refs, len(objects))
+		for _, o := range objects {
+			env.Refs[o.Addr] = o
+		}
 	}
 	var problems []providers.Diagnostic
 	groups := group(objects, func(o *providers.Object) string { return o.Type })
@@ -104,6 +107,18 @@ func (a *assembled) Validate(_ context.Context, objects []providers.Object) []pr
 		}
 	}
 	return problems
+}
+
+// looks reports whether anything validates objects beyond what they say alone.
+func (a *assembled) looks() bool {
+	looks := a.Provider.Validate != nil
+	for _, t := range a.instances {
+		looks = looks || t.looks
+	}
+	for _, t := range a.resources {
+		looks = looks || t.looks
+	}
+	return looks
 }
 
 func (a *assembled) Configure(ctx context.Context, config providers.Config) []providers.Result {

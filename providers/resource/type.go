@@ -64,6 +64,7 @@ type Resource interface {
 // resource is a Type without its T.
 type resource struct {
 	schema   schema.Type
+	looks    bool // validates objects beyond what they say alone
 	validate func(*Env, []providers.Object) []providers.Diagnostic
 	read     func(context.Context, *Env, []providers.Object) []providers.Result
 	plan     func(context.Context, *Env, []providers.PlanItem) []providers.PlanResponse
@@ -82,6 +83,7 @@ func (t Type[T]) assemble() *resource {
 		}
 	}
 	return &resource{
+		looks:  t.Validate != nil,
 		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals, Listed: t.List != nil},
 		validate: func(env *Env, objects []providers.Object) []providers.Diagnostic {
 			return validate(c, env, objects, t.Validate)
@@ -102,8 +104,11 @@ func (t Type[T]) assemble() *resource {
 }
 
 func validate[T any](c *codec, env *Env, objects []providers.Object, check func(*Env, []*Item[T])) []providers.Diagnostic {
+	if check == nil {
+		return readable[T](objects)
+	}
 	all, open := items[T](c, objects)
-	if check != nil && len(open) > 0 {
+	if len(open) > 0 {
 		if err := protect(func() { check(env, open) }); err != nil {
 			return []providers.Diagnostic{{Severity: providers.SeverityError, Addr: open[0].Addr, Summary: err.Message, Detail: err.Trace}}
 		}
@@ -113,6 +118,18 @@ func validate[T any](c *codec, env *Env, objects []providers.Object, check func(
 		problems = append(problems, i.diagnostics...)
 		if i.result.Err != nil {
 			problems = append(problems, providers.Diagnostic{Severity: providers.SeverityError, Addr: i.Addr, Path: i.result.Err.Path, Summary: i.result.Err.Message})
+		}
+	}
+	return problems
+}
+
+// readable reports bodies that cannot be read, and keeps none.
+func readable[T any](objects []providers.Object) []providers.Diagnostic {
+	var problems []providers.Diagnostic
+	for n := range objects {
+		if _, err := decode[T](&objects[n]); err != nil {
+			e := asError(err, "reading", objects[n].Addr, providers.Transient)
+			problems = append(problems, providers.Diagnostic{Severity: providers.SeverityError, Addr: objects[n].Addr, Path: e.Path, Summary: e.Message})
 		}
 	}
 	return problems
