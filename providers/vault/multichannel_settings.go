@@ -160,7 +160,7 @@ func (p *Provider) readMultichannel(ctx context.Context, _ *resource.Env, items 
 		switch {
 		case err != nil:
 			i.Fail(err)
-		case r == nil:
+		case r == nil || r.Model == "": // nothing is set for it
 			i.Missing()
 		default:
 			i.Found(r.ID, multichannelBody{Vault: i.Want.Vault, Profile: i.Want.Profile, CLMContent: r.Model})

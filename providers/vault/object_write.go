@@ -175,9 +175,6 @@ func (w *objectWriter) publish(ctx context.Context) error {
 	if w.part != partPresentation {
 		return nil
 	}
-	if err := w.look(ctx); err != nil { // with the ids of those that were made
-		return err
-	}
 	if err := w.hold(ctx); err != nil {
 		return err
 	}
@@ -244,7 +241,13 @@ func (w *objectWriter) upsert(ctx context.Context) {
 		}
 		rows = append(rows, row)
 	}
-	settleRows(w.client.UpsertRecords(ctx, w.object(), "external_id__v", rows), of)
+	results := w.client.UpsertRecords(ctx, w.object(), "external_id__v", rows)
+	settleRows(results, of)
+	for n, r := range results {
+		if of[n].there == nil && r.Err == nil {
+			of[n].there = &targetRecord{id: string(r.ID), part: w.part, active: w.part != partPresentation}
+		}
+	}
 }
 
 // hold gives presentations their slides, in order. A slide that it held before
@@ -252,13 +255,9 @@ func (w *objectWriter) upsert(ctx context.Context) {
 func (w *objectWriter) hold(ctx context.Context) error {
 	var list []string
 	open := slices.DeleteFunc(w.open(), func(i *objectItem) bool {
-		return i.there != nil && i.there.active && i.write.Verb == providers.WriteUpdate && !i.write.Reorder
+		return i.there.active && i.write.Verb == providers.WriteUpdate && !i.write.Reorder
 	})
 	for _, i := range open {
-		if i.there == nil {
-			i.fail(&providers.Error{Kind: providers.Ambiguous, Message: "it was not found after it was made"})
-			continue
-		}
 		list = append(list, i.there.id)
 	}
 	existing, err := w.slides(ctx, list)
@@ -269,9 +268,6 @@ func (w *objectWriter) hold(ctx context.Context) error {
 	var of []*objectItem
 	add := func(i *objectItem, row vaultapi.Fields) { rows, of = append(rows, row), append(of, i) }
 	for _, i := range open {
-		if i.err != nil {
-			continue
-		}
 		byMark := map[string]presentationSlide{}
 		for _, s := range existing[i.there.id] {
 			byMark[s.mark] = s

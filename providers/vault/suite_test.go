@@ -84,8 +84,10 @@ func trySuite(t *testing.T, open func(t *testing.T) providers.Provider) {
 	first := oneCRM(t)
 	config := providers.Config{Instances: first.vaults, Tool: "accord/test"}
 	sync := first.crms(map[string][]string{"a": {"United States"}})
+	sync.objects = append(sync.objects, first.object(addrs.New("integration_point", "objects"), map[string]any{"integration": `integration.clm["a"]`, "name": "clm_object_model", "status": "active"}))
 	sync.apply()
 	syncs := sync.syncs()
+	objects := syncs[`integration_point.objects`]
 	clm, country := syncs[`integration_point.clm_presentation["a"]`], syncs[`integration_point.clm_country["a"]`]
 
 	bySource := map[string]providers.Record{}
@@ -110,15 +112,22 @@ func trySuite(t *testing.T, open func(t *testing.T) providers.Provider) {
 			w.tie("promomats", "crm-a")
 			w.countries("promomats")
 			w.load("promomats", library)
+			w.load("crm-a", `{"record": "application_profile__v", "key": "sales_rep__c", "fields": {"name__v": "Sales rep"}}`)
 			return func(t *testing.T) providers.Provider { return &located{open(t), w} }
 		},
 		Resources: []providertest.Resource{{
+			Desired: first.object(addrs.New("multichannel_settings", "reps"), map[string]any{"vault": `vault.crm["a"]`, "application_profile": "sales_rep__c", "clm_content": "document"}),
+			Changed: first.object(addrs.New("multichannel_settings", "reps"), map[string]any{"vault": `vault.crm["a"]`, "application_profile": "sales_rep__c", "clm_content": "object"}),
+		}, {
 			Desired: first.object(addrs.New("permission_set", "readers"), map[string]any{"vault": `vault.crm["a"]`, "name": "readers__c", "bundles": []string{"clm_integration"}}),
 			Changed: first.object(addrs.New("permission_set", "readers"), map[string]any{"vault": `vault.crm["a"]`, "name": "readers__c", "label": "Readers", "vault_actions": []string{"api_access"}}),
 		}},
 		Streams: []providertest.Stream{
 			{End: clm.Source, Records: 9},
 			{End: clm.Target, Sync: clm, Writes: [][]providers.Write{
+				{write("Shared 1")}, {write("Slide 1"), write("Slide 2")}, {write("US")},
+			}},
+			{End: objects.Target, Sync: objects, Writes: [][]providers.Write{
 				{write("Shared 1")}, {write("Slide 1"), write("Slide 2")}, {write("US")},
 			}},
 			{End: country.Source, Records: 4},
