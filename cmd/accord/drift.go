@@ -18,7 +18,7 @@ import (
 
 type driftOptions struct {
 	inputs
-	verbose bool
+	look
 }
 
 func (c *cli) driftCommand() *cobra.Command {
@@ -36,6 +36,7 @@ block in the accord block of the files takes a known difference out until its da
 over; it is listed all the same.`,
 		Example: `  accord drift
   accord drift -verbose
+  accord drift -format=markdown
   accord drift -json`,
 		Annotations: exits(exitDrift, exitRefused, exitAccess, exitInterrupted),
 		Args:        noArguments,
@@ -43,10 +44,14 @@ over; it is listed all the same.`,
 	}
 	o.inputs.flags(cmd)
 	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
+	o.formatFlags(cmd)
 	return cmd
 }
 
 func (c *cli) runDrift(ctx context.Context, o driftOptions) error {
+	if err := o.look.check(c); err != nil {
+		return err
+	}
 	w, err := c.load()
 	if err != nil {
 		return err
@@ -79,7 +84,13 @@ func (c *cli) runDrift(ctx context.Context, o driftOptions) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if d != nil {
+	switch {
+	case d == nil:
+	case o.document():
+		if err := c.showDriftDocument(d, o.look); err != nil {
+			return err
+		}
+	default:
 		c.showDrift(d, o.verbose)
 	}
 	if diags.HasErrors() {
@@ -281,19 +292,11 @@ func gone(changes []plan.Change) int {
 }
 
 func (v *driftView) verdict() {
-	d := v.drift
-	lost := gone(d.Changed)
-	v.line("")
-	switch {
-	case len(d.Changed) > 0:
-		v.line("%s %s changed outside, %d gone, %d suppressed. accord plan shows what apply would put back.", bold("Drift:"), number(len(d.Changed)-lost), lost, len(d.Suppressed))
-	case d.Unread > 0:
-		v.line("%s %s could not be read, or hang together with what could not.", bold("Not known:"), count(d.Unread, "object"))
-	case len(d.Suppressed) > 0:
-		v.line("%s but for %s.", bold("In sync with what was applied,"), count(len(d.Suppressed), "suppressed difference"))
-	default:
-		v.line("%s", bold("In sync with what was applied."))
+	more := ""
+	if len(v.drift.Changed) > 0 {
+		more = " accord plan shows what apply would put back."
 	}
+	v.line("\n%s%s", bold(driftVerdict(v.drift)+"."), more)
 }
 
 func (c *cli) driftLines(d *planner.Drift) {

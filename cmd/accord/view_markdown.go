@@ -27,7 +27,13 @@ func markdown(d *document, l look) []byte {
 	if l.concise {
 		parts = []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdFooter(d)}
 	}
-	budget := l.maxBytes - len(m)
+	return within(m, parts, l.maxBytes)
+}
+
+// within puts parts together in a number of bytes: the least important are
+// shortened first.
+func within(m string, parts []*mdPart, maxBytes int) []byte {
+	budget := maxBytes - len(m)
 	shorten := slices.Clone(parts)
 	slices.SortStableFunc(shorten, func(a, b *mdPart) int { return a.keep - b.keep })
 	for _, p := range shorten {
@@ -41,7 +47,7 @@ func markdown(d *document, l look) []byte {
 	for _, p := range parts {
 		out.WriteString(p.text())
 	}
-	return cut(out.String(), l.maxBytes)
+	return cut(out.String(), maxBytes)
 }
 
 // marker is how a bot finds its comment again.

@@ -71,7 +71,7 @@ func outputSchema(strict bool) map[string]any {
 		line["properties"].(map[string]any)["type"].(map[string]any)["enum"] = names
 	}
 	m.defs["line"] = line
-	for name, of := range map[string]reflect.Type{"plan": reflect.TypeFor[document](), "state": reflect.TypeFor[stateDocument]()} {
+	for name, of := range map[string]reflect.Type{"plan": reflect.TypeFor[document](), "state": reflect.TypeFor[stateDocument](), "drift": reflect.TypeFor[driftDocument]()} {
 		m.reference(of)
 		m.defs[name] = m.defs[of.Name()]
 		delete(m.defs, of.Name())
