@@ -38,6 +38,7 @@ type canaries struct {
 
 	mu      sync.Mutex
 	secrets []string
+	echo    string // calls of this path are refused in words that repeat the session
 }
 
 // Characters that are written in another way by URLs, JSON, HTML and HCL.
@@ -59,6 +60,14 @@ func newCanaries(t *testing.T) *canaries {
 	// The sessions are seen where they are made.
 	handler := server.Handler()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.mu.Lock()
+		echo := c.echo
+		c.mu.Unlock()
+		if echo != "" && strings.HasSuffix(r.URL.Path, echo) {
+			_ = json.NewEncoder(w).Encode(map[string]any{"responseStatus": "FAILURE", "errors": []any{map[string]any{
+				"type": "INSUFFICIENT_ACCESS", "message": "session " + r.Header.Get("Authorization") + " may not"}}})
+			return
+		}
 		if !strings.HasSuffix(r.URL.Path, "/auth") {
 			handler.ServeHTTP(w, r)
 			return
@@ -174,6 +183,26 @@ func (c *canaries) search(what string, printed []byte) {
 		}
 		return nil
 	})
+}
+
+// query asks a vault, as its administrator.
+func (c *canaries) query(vault, q string) []byte {
+	c.t.Helper()
+	base := c.url + "/" + vault + "/api/v25.2/"
+	login, err := call(http.MethodPost, base+"auth", "", url.Values{"username": {"admin@" + vault + ".dev"}, "password": {canaryPassword}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	session, _ := login["sessionId"].(string)
+	rows, err := call(http.MethodPost, base+"query", session, url.Values{"q": {q}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	b, err := json.Marshal(rows)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return b
 }
 
 // found is the first secret in some bytes, also where they hold base64 of it, as
@@ -349,6 +378,48 @@ check "note" {
 	}
 	c.run("a key that is none", append(note, "ACCORD_AGE_IDENTITY="+id.String()+"x"), "plan")
 	c.run("state pull", sealed, "state", "pull")
+}
+
+// A vault that says in an error what it was called with: none of it is in the
+// journal, in the records that tell of exceptions, or in their lists (ERR-4).
+func TestSecretsOfExceptions(t *testing.T) {
+	t.Parallel()
+	c := newCanaries(t)
+	c.write("points.hcl", `integration "clm" {
+  connection = connection.crm
+  type       = "clm"
+  status     = "active"
+}
+
+integration_point "clm" {
+  integration = integration.clm
+  name        = "clm_presentation"
+  status      = "active"
+  engine      = "accord"
+}
+`)
+	if _, err := c.server.Load("promomats", "library", strings.NewReader(`
+{"document": "A", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "=1+1"}, "versions": [{"number": "0.1", "state": "draft__v"}]}
+{"binder": "P", "type": "multichannel_presentation__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "P", "clm_content__v": true}, "nodes": ["A"], "versions": [{"number": "1.0", "state": "approved__v"}]}
+`)); err != nil {
+		t.Fatal(err)
+	}
+	c.has(c.run("apply", nil, "-debug", "apply", "-auto-approve"), "errors")
+	c.mu.Lock()
+	c.echo = "/objects/deletions/documents"
+	c.mu.Unlock()
+	c.has(c.run("sync", nil, "-debug", "sync"), "session (redacted) may not")
+	for _, args := range [][]string{{"list"}, {"list", "-format=csv"}, {"list", "-format=json"}, {"ack", "-type=item", "-reason=known"}, {"reprocess", "-type=item"}} {
+		for _, how := range [][]string{nil, {"-json"}, {"-debug"}} {
+			c.run(fmt.Sprint(how, args), nil, slices.Concat(how, []string{"exceptions"}, args)...)
+		}
+	}
+	c.has(c.run("list", nil, "exceptions", "list"), "presentation P", "INSUFFICIENT_ACCESS")
+	for object, want := range map[string]string{"exception_message__sys": "INSUFFICIENT_ACCESS", "exception_item__sys": "=1+1"} {
+		rows := c.query("crm", "SELECT name__v, error_message__sys FROM "+object)
+		c.has(string(rows), want)
+		c.search("records of "+object, rows)
+	}
 }
 
 // served runs serve for a moment, and reads its page as whoever has the token.
