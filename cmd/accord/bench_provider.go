@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -61,7 +65,6 @@ type benchBoxBody struct {
 type benchShelf struct {
 	mu    sync.Mutex
 	dir   string
-	dirty bool
 	rows  map[string]*benchBoxBody // by name, which is the id too
 	count benchCount
 }
@@ -143,22 +146,58 @@ func (s *benchShelf) connect(_ context.Context, env *resource.Env, items []*reso
 	}
 }
 
+// benchBatch is what one batch did to the shelf. The store is a list of them,
+// each behind its length, so that nothing is left to be written in the end.
+type benchBatch struct {
+	Rows map[string]*benchBoxBody
+	Gone []string
+}
+
 func (s *benchShelf) load() error {
-	f, err := os.Open(filepath.Join(s.dir, benchStore))
+	data, err := os.ReadFile(filepath.Join(s.dir, benchStore))
 	if os.IsNotExist(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := gob.NewDecoder(f).Decode(&s.rows); err != nil {
-		return fmt.Errorf("reading the boxes: %w", err)
+	for len(data) > 0 {
+		size, n := binary.Uvarint(data)
+		if n <= 0 || uint64(len(data)-n) < size {
+			return errors.New("reading the boxes: the last batch is not whole")
+		}
+		var batch benchBatch
+		if err := gob.NewDecoder(bytes.NewReader(data[n:][:size])).Decode(&batch); err != nil {
+			return fmt.Errorf("reading the boxes: %w", err)
+		}
+		maps.Copy(s.rows, batch.Rows)
+		for _, name := range batch.Gone {
+			delete(s.rows, name)
+		}
+		data = data[n:][size:]
 	}
 	return nil
 }
 
-// close keeps what is on the shelf for the next process.
+// keep does what a batch says, and writes it down. The caller holds mu.
+func (s *benchShelf) keep(batch benchBatch) error {
+	maps.Copy(s.rows, batch.Rows)
+	for _, name := range batch.Gone {
+		delete(s.rows, name)
+	}
+	var body bytes.Buffer
+	if err := gob.NewEncoder(&body).Encode(batch); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(s.dir, benchStore), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(binary.AppendUvarint(nil, uint64(body.Len())), body.Bytes()...))
+	return errors.Join(err, f.Close())
+}
+
+// close writes down what was asked.
 func (s *benchShelf) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,21 +211,10 @@ func (s *benchShelf) close() error {
 	}
 	s.count.Starts = before.Starts + 1
 	b, err := json.Marshal(s.count)
-	if err == nil {
-		err = os.WriteFile(name, b, 0o600)
-	}
-	if err != nil || !s.dirty {
-		return err
-	}
-	f, err := os.Create(filepath.Join(s.dir, benchStore))
 	if err != nil {
 		return err
 	}
-	if err := gob.NewEncoder(f).Encode(s.rows); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
+	return os.WriteFile(name, b, 0o600)
 }
 
 func (s *benchShelf) read(_ context.Context, _ *resource.Env, items []*resource.Item[benchBoxBody]) {
@@ -203,6 +231,9 @@ func (s *benchShelf) read(_ context.Context, _ *resource.Env, items []*resource.
 }
 
 func (s *benchShelf) write(_ context.Context, _ *resource.Env, changes []*resource.Change[benchBoxBody]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch := benchBatch{Rows: make(map[string]*benchBoxBody, len(changes))}
 	for _, c := range changes {
 		now := *c.Planned
 		if now.Colour == nil {
@@ -211,19 +242,31 @@ func (s *benchShelf) write(_ context.Context, _ *resource.Env, changes []*resour
 		}
 		now.Serial = "serial of " + now.Name
 		now.History = fmt.Sprintf("%0300d", len(now.Name))
-		s.mu.Lock()
-		s.rows[now.Name], s.dirty = &now, true
-		s.mu.Unlock()
-		c.Done(now.Name, now)
+		batch.Rows[now.Name] = &now
+	}
+	err := s.keep(batch)
+	for _, c := range changes {
+		if err != nil {
+			c.Fail(err)
+		} else {
+			c.Done(c.Planned.Name, *batch.Rows[c.Planned.Name])
+		}
 	}
 }
 
 func (s *benchShelf) remove(_ context.Context, _ *resource.Env, changes []*resource.Change[benchBoxBody]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var batch benchBatch
 	for _, c := range changes {
-		s.mu.Lock()
-		delete(s.rows, c.ID)
-		s.dirty = true
-		s.mu.Unlock()
-		c.Gone()
+		batch.Gone = append(batch.Gone, c.ID)
+	}
+	err := s.keep(batch)
+	for _, c := range changes {
+		if err != nil {
+			c.Fail(err)
+		} else {
+			c.Gone()
+		}
 	}
 }
