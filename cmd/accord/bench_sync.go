@@ -271,8 +271,12 @@ func (b *benchSync) prepare(ctx context.Context) error {
 		return err
 	}
 	if b.share {
-		if _, err := b.child(ctx, b.dir, "sync", "integration_point.clm_country"); err != nil {
+		m, err := b.child(ctx, b.dir, "sync", "integration_point.clm_country")
+		if err != nil {
 			return err
+		}
+		if n := strings.Count(m.out.String(), "full run clean"); n != b.vaults {
+			return fmt.Errorf("the countries of %d CRM vaults were synced, not of %d:\n%s", n, b.vaults, m.out.String())
 		}
 	}
 	if b.filled {
