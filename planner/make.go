@@ -62,7 +62,7 @@ type Request struct {
 // protection or a limit that forbids the plan is in Plan.Refusals.
 func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagnostics) {
 	started := p.Now()
-	m := &making{Planner: p, req: req}
+	m := &making{Planner: p, req: req, sources: map[string]bool{}}
 	m.plan = newPlan(p, req, started)
 	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.changes, m.order, m.syncs} {
 		phase(ctx)
@@ -99,6 +99,7 @@ type making struct {
 	around  *neighbourhoods                // of refs
 	known   map[addrs.Instance]lang.Object // as planned
 	plan    *plan.Plan
+	sources map[string]bool // reads of sources that are in plan.Reads
 	diags   hcl.Diagnostics
 }
 

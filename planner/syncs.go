@@ -159,8 +159,12 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 	}
 	sync := tasks[i].Sync
 	m.plan.Content = append(m.plan.Content, plan.Content{Addr: impact.Addr, Vault: impact.Target, Title: sync.Title, Impact: *impact})
-	m.plan.Reads.Calls += impact.Calls
-	m.plan.Reads.Records += impact.Records
+	m.plan.Reads.Calls += impact.Calls - impact.Shared
+	if read := fmt.Sprintf("%s %s %s %s", impact.Decision.Mode, sync.Source.Instance, sync.Source.Stream, sync.Source.Scope); !m.sources[read] { // once for all vaults
+		m.sources[read] = true
+		m.plan.Reads.Calls += impact.Shared
+		m.plan.Reads.Records += impact.Records
+	}
 	for j := range m.plan.Syncs {
 		if m.plan.Syncs[j].Addr == impact.Addr {
 			m.plan.Syncs[j].Decision = impact.Decision

@@ -150,7 +150,7 @@ func (d *devServer) control(ctx context.Context, method, path string, in, out an
 	if err != nil {
 		return fmt.Errorf("ask the development server: %w", err)
 	}
-	if resp.StatusCode >= 300 {
+	if status := resp.Header.Get("X-VaultAPI-Status"); resp.StatusCode >= 300 || status != "" && status != "SUCCESS" {
 		return fmt.Errorf("the development server refused %s %s: %s", method, path, bytes.TrimSpace(answer))
 	}
 	if out == nil {

@@ -48,6 +48,9 @@ func report(d *document) ([]byte, error) {
 	if !d.Created.IsZero() {
 		page.Created = d.Created.UTC().Format(time.RFC3339)
 	}
+	if d.Reads.Calls > 0 {
+		page.Read = contentRead(d)
+	}
 	for _, n := range d.Newly {
 		page.Newly = append(page.Newly, reportNewly{n.Vault.String(), n.Title, mdCounts(n.Counts)})
 	}
@@ -98,6 +101,7 @@ type reportData struct {
 	Document *document
 	Verdict  string
 	Created  string
+	Read     string // what making the plan took
 	Policy   string
 	Style    template.CSS
 	Script   template.JS

@@ -238,7 +238,11 @@ func mdDetails(d *document, verbose bool) *mdPart {
 	p := &mdPart{keep: 10, open: "\n"}
 	for _, c := range d.Content {
 		i := c.Impact
-		if i.Unaffected() || !movesContent(c) {
+		if i.Unaffected() {
+			p.items = append(p.items, fmt.Sprintf("- %s: unaffected (proved): %s; %s\n", mdCode(c.Vault.String()), stays(i.Total.Unchanged), mdText(readText(i))))
+			continue
+		}
+		if !movesContent(c) {
 			continue
 		}
 		var lines []string
@@ -416,6 +420,9 @@ func mdFooter(d *document) *mdPart {
 	words := []string{mdText(d.Tool)}
 	if !d.Created.IsZero() {
 		words = append(words, "planned "+d.Created.UTC().Format(time.RFC3339))
+	}
+	if d.Reads.Calls > 0 {
+		words = append(words, contentRead(d))
 	}
 	if d.Lineage != "" {
 		words = append(words, fmt.Sprintf("state serial %d", d.Serial))

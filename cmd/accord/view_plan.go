@@ -151,7 +151,7 @@ func (v *planView) reads() {
 	if r.Records > 0 {
 		text += fmt.Sprintf(" and %s of content", count(r.Records, "record"))
 	}
-	v.line("%s", faint(wrap(fmt.Sprintf("%s in %s.", text, round(time.Duration(r.Took)*time.Millisecond)), "", v.width)))
+	v.line("%s", faint(wrap(fmt.Sprintf("%s%s in %s.", text, byCalls(r.Calls), round(time.Duration(r.Took)*time.Millisecond)), "", v.width)))
 }
 
 // newly names the countries that a vault receives for the first time (CTRY-8).
@@ -540,7 +540,7 @@ func (v *planView) unaffected() {
 			if by == "" {
 				by = c.Addr.Block.String()
 			}
-			add(c.Vault, fmt.Sprintf("unaffected (proved): %s (%s)", stays(c.Impact.Total.Unchanged), clean(by)))
+			add(c.Vault, fmt.Sprintf("unaffected (proved): %s (%s; %s)", stays(c.Impact.Total.Unchanged), clean(by), asOf(c.Impact)))
 		}
 	}
 	for _, idle := range v.plan.Idle {
@@ -639,15 +639,32 @@ func groupsOf(i syncer.Impact) []string {
 
 // readText says how well the counts are known, and what it took to know them.
 func readText(i syncer.Impact) string {
+	text := fmt.Sprintf("%s: %s read%s", asOf(i), count(i.Records, "record"), byCalls(i.Calls))
+	if 0 < i.Shared && i.Shared < i.Calls {
+		text += fmt.Sprintf(", %s of them for all vaults of this source", number(i.Shared))
+	}
+	return text
+}
+
+// contentRead says what reading content took for all of a plan.
+func contentRead(d *document) string {
+	return count(d.Reads.Records, "record") + " of content read" + byCalls(d.Reads.Calls)
+}
+
+// asOf says whether the counts are exact, and when they were so.
+func asOf(i syncer.Impact) string {
 	how := "only what changed was looked at"
 	if i.Exact {
 		how = "exact"
 	}
-	text := fmt.Sprintf("%s, as of %s: %s", how, i.AsOf.UTC().Format("2 Jan 15:04:05 UTC"), count(i.Records, "record")+" read")
-	if i.Calls > 0 {
-		text += " by " + count(i.Calls, "call")
+	return how + ", as of " + i.AsOf.UTC().Format("2 Jan 15:04:05 UTC")
+}
+
+func byCalls(n int) string {
+	if n == 0 {
+		return ""
 	}
-	return text
+	return " by " + count(n, "call")
 }
 
 // some lists the first few of many, all with -verbose.

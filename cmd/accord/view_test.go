@@ -51,7 +51,7 @@ func aPlan(title string) *plan.Plan {
 		Newly:  []syncer.RouteImpact{{Key: "ch", Title: title, Newly: true, Counts: syncer.Counts{Added: 37}}},
 		Groups: map[string][]syncer.GroupImpact{"product": {{Name: title, Counts: syncer.Counts{Added: 37}}}},
 		Names:  map[string][]syncer.Item{syncer.Withdrawn: {{Part: "presentation", Key: "1", Title: title, Reason: title}}, syncer.Added: {{Part: "presentation", Key: "2", Title: title}}},
-		Blank:  3, Withheld: title, Exact: true, AsOf: at, Calls: 12, Records: 1331,
+		Blank:  3, Withheld: title, Exact: true, AsOf: at, Calls: 12, Shared: 5, Records: 1331,
 	}
 	still := syncer.Impact{Addr: parsed(`integration_point.clm["at"]`), Target: parsed(`vault.crm["at"]`), Total: syncer.Counts{Unchanged: 9},
 		Parts: []syncer.PartImpact{{Title: "presentations", Counts: syncer.Counts{Unchanged: 9}}, {Title: "slides"}}, Exact: true, AsOf: at}
@@ -141,6 +141,28 @@ func TestFourPartsAreKeptApart(t *testing.T) {
 				t.Errorf("%s: %q stands at %d, after %d", name, part, i, at)
 			}
 			at = i
+		}
+	}
+}
+
+// What the counts are worth is said in every rendering: whether they are exact,
+// as of when, what reading them took; and of vaults that are proven unaffected
+// the same.
+func TestCountsSayWhatTheyAreWorth(t *testing.T) {
+	t.Parallel()
+	outs := render(t, aPlan("Cholecap"))
+	for name, wants := range map[string][]string{
+		"text":     {"by 143 calls in 6.2s", "exact, as of 28 Nov 10:00:00 UTC: 1.331 records read by 12 calls, 5 of them for all vaults", `unaffected \(proved\): 9 items were read, and stay as they are .*exact, as of 28 Nov 10:00:00 UTC`},
+		"markdown": {"1.331 records of content read by 143 calls", "exact, as of 28 Nov 10:00:00 UTC: 1.331 records read by 12 calls", "unaffected \\(proved\\): 9 items were read, and stay as they are; exact, as of 28 Nov 10:00:00 UTC"},
+		"html":     {"1.331 records of content read by 143 calls", "exact, as of 28 Nov 10:00:00 UTC: 1.331 records read by 12 calls", "unaffected \\(proved\\): 9 items were read, and stay as they are"},
+		"json":     {`"calls": 143`, `"exact": true`, `"as_of": "2026-11-28T10:00:00Z"`, `"shared_calls": 5`},
+		"lines":    {`"exact":true,"as_of":"2026-11-28T10:00:00Z","calls":12,"shared_calls":5,"writes":[0-9]+,"records":1331`},
+	} {
+		flat := regexp.MustCompile(`\s+`).ReplaceAll(outs[name], []byte(" "))
+		for _, want := range wants {
+			if !regexp.MustCompile(want).Match(flat) {
+				t.Errorf("%s does not say %q:\n%s", name, want, outs[name])
+			}
 		}
 	}
 }

@@ -154,7 +154,7 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 		Addr: j.Sync.Addr, Target: j.Sync.Target.Instance, Title: j.Sync.Title, Decision: j.Decision,
 		Owned: j.tally.owned, First: first,
 		Withheld: j.withheld, Exact: p.full, AsOf: p.read.horizon,
-		Calls: p.read.calls + j.read.calls, Records: p.read.records,
+		Calls: p.read.calls + j.read.calls, Shared: p.read.calls, Records: p.read.records,
 		changes: j.changes, parts: j.parts, Obstacles: j.obstacles,
 	}
 	if i.AsOf.IsZero() {

@@ -115,8 +115,8 @@ func (c *call) migration() bool {
 	return strings.EqualFold(c.r.Header.Get("X-VaultAPI-MigrationMode"), "true")
 }
 
-// maxBody is the largest request the server reads.
-const maxBody = 256 << 20
+// maxBody is the largest request the server reads, but for content libraries.
+const maxBody, maxLibrary = 256 << 20, 8 << 30
 
 // readBody reads the request's body, and takes forms apart.
 func (c *call) readBody() error {
@@ -126,11 +126,15 @@ func (c *call) readBody() error {
 	}
 	media, params, _ := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	c.media = media
-	buf, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, maxBody))
+	limit := int64(maxBody)
+	if c.route != nil && c.route.library {
+		limit = maxLibrary
+	}
+	buf, err := io.ReadAll(http.MaxBytesReader(nil, c.r.Body, limit))
 	if err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
-			return fail("EXCEEDS_FILE_MAX_SIZE", "the request is larger than %d bytes", maxBody)
+			return fail("EXCEEDS_FILE_MAX_SIZE", "the request is larger than %d bytes", limit)
 		}
 		return fmt.Errorf("read request: %w", err)
 	}

@@ -25,7 +25,7 @@ func controlRoutes() []*route {
 		{method: "GET", pattern: "calls", handle: controlCalls},
 		{method: "GET", pattern: "settings", handle: controlSettings},
 		{method: "POST", pattern: "settings", handle: controlSet},
-		{method: "POST", pattern: "load/{vault}", handle: controlLoad},
+		{method: "POST", pattern: "load/{vault}", handle: controlLoad, library: true},
 		{method: "GET", pattern: "dump/{vault}", handle: controlDump},
 		{method: "GET", pattern: "client", handle: controlClients},
 		{method: "POST", pattern: "client", handle: controlClient},

@@ -18,6 +18,7 @@ type route struct {
 	section         string // of the reference
 	note            string // what is to be said of it in a list of routes
 	params          []string
+	library         bool // its body is a content library, however large
 }
 
 // effect says what a call does to a vault, for counting.
