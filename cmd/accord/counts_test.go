@@ -90,6 +90,9 @@ func TestCounts(t *testing.T) {
 // version costs hardly more than a program that is linked with the same
 // packages, and does nothing.
 func TestVersionIsQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is a matter of milliseconds, and of what else runs")
+	}
 	quickest := map[string]time.Duration{}
 	measure := func(name string, args ...string) {
 		cmd := exec.Command(name, args...)
