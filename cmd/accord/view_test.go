@@ -73,7 +73,7 @@ func aPlan(title string) *plan.Plan {
 		},
 		Steps: []plan.Step{
 			{Ref: providers.Ref{Addr: parsed(`country_filter.crm["de"]`)}, Item: &providers.ApplyItem{Action: providers.Update, Planned: &providers.Object{Body: []byte(`{"password":"canary"}`)}}},
-			{Ref: providers.Ref{Addr: impact.Addr, Sync: true}, After: []providers.Ref{{Addr: parsed(`country_filter.crm["de"]`)}}},
+			{Ref: providers.Ref{Addr: impact.Addr, Sync: true}, Decision: &syncer.Decision{Mode: syncer.Full}, After: []providers.Ref{{Addr: parsed(`country_filter.crm["de"]`)}}},
 		},
 		Warnings: []providers.Diagnostic{{Severity: providers.SeverityWarning, Code: "CTRY-9", Summary: title, Detail: title}},
 		Refusals: []providers.Diagnostic{{Severity: providers.SeverityError, Code: "LIMIT", Addr: impact.Addr, Summary: title, Detail: title, Refused: true}},
