@@ -147,7 +147,11 @@ func (c *conn) chunk(ctx context.Context, b batch, rows [][]byte, index []int, r
 			if err := decodeRow(raw, &row); err != nil {
 				return err
 			}
-			results[index[answered]] = row.result(k, resp)
+			result := row.result(k, resp)
+			if e, ours := result.Err.(*Error); ours {
+				e.Message = c.session.clean(e.Message)
+			}
+			results[index[answered]] = result
 			answered++
 			return nil
 		})

@@ -31,7 +31,7 @@ type call struct {
 	write   bool          // may change the vault; decides what may be repeated
 	query   bool          // takes one of the VQL slots
 	login   bool          // needs no session; Vault counts these apart
-	secret  Secret        // what the body of a login holds
+	secret  Secret        // in the body, and not the password that is in use
 	missing bool          // names one thing by its id, so that INVALID_DATA means NotFound
 	within  time.Duration // how long the answer may take to begin; default times.answer
 	atLeast time.Duration // the shortest wait before another attempt
@@ -241,8 +241,8 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 			if !k.body.shown {
 				trace.Request = redact(k.body.contentType, beginning)
 			}
-			trace.Request = scrub(trace.Request, used, k.secret)
-			trace.Response = scrub(trace.Response, used, k.secret)
+			trace.Request = c.session.clean(scrub(trace.Request, used, k.secret))
+			trace.Response = c.session.clean(scrub(trace.Response, used, k.secret))
 			c.cfg.Trace(trace)
 		}
 	}()
@@ -291,7 +291,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	release()
 	err = read(resp)
 	if e, ours := err.(*Error); ours {
-		e.Message = scrub(e.Message, used, k.secret)
+		e.Message = c.session.clean(scrub(e.Message, used, k.secret))
 		if cause := context.Cause(ctx); cause != nil && e.Cause != nil {
 			e.Cause = cause // rather than "context canceled"
 		}

@@ -410,7 +410,9 @@ func TestSecretsStayInside(t *testing.T) {
 		session := r.Header.Get("Authorization")
 		switch r.URL.Path {
 		case "/api/v25.2/metadata/vobjects":
-			failure(w, "INVALID_DATA", "you sent "+session)
+			failure(w, "INVALID_DATA", "you sent "+session+" of "+testPassword)
+		case "/api/v25.2/objects/documents/batch":
+			answer(w, `{"responseStatus":"SUCCESS","data":[{"responseStatus":"FAILURE","errors":[{"type":"INVALID_DATA","message":"`+session+` of `+testPassword+`"}]}]}`)
 		case "/api/v25.2/objects/users/me":
 			answer(w, `{"responseStatus":"SUCCESS","sessionId":"`+session+`","users":[{"user":{"id":1,"password":"`+testPassword+`"}}]}`)
 		default:
@@ -439,6 +441,12 @@ func TestSecretsStayInside(t *testing.T) {
 	_, err = c.Picklists(t.Context())
 	note(err)
 	note(c.UpdateDocument(t.Context(), Documents, "1", Fields{"password": testPassword, "name__v": "x"}))
+	for _, r := range c.UpdateDocuments(t.Context(), []Fields{{"id": "1"}}) {
+		if r.Err == nil {
+			t.Error("a row that fails is no error")
+		}
+		note(r.Err)
+	}
 	note(c)
 	note(NewSecret(testPassword))
 	note(c.c.cfg)

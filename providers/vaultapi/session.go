@@ -20,6 +20,7 @@ type session struct {
 
 	mu     sync.Mutex
 	id     Secret
+	spoken Secret // the password that was sent last
 	dead   *Error // the password was refused, or it was the wrong vault: never again
 	flight *login
 }
@@ -84,6 +85,13 @@ func (s *session) kill(err *Error) {
 	}
 }
 
+// clean takes the session and the password out of a text of the server's.
+func (s *session) clean(text string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return scrub(text, s.id, s.spoken)
+}
+
 // death is why nothing may be sent any more; nil while the session lives.
 func (s *session) death() *Error {
 	s.mu.Lock()
@@ -102,6 +110,9 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 		return Secret{}, &Error{Op: op, Kind: Auth, Message: "no user or no password given"}
 	}
 	op += " as " + user
+	s.mu.Lock()
+	s.spoken = password
+	s.mu.Unlock()
 
 	var reply struct {
 		SessionID string `json:"sessionId"`
@@ -117,7 +128,7 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 		tries = 0
 	}
 	err = c.do(ctx, call{
-		op: op, login: true, method: http.MethodPost, path: c.path("auth"), tries: tries, secret: password,
+		op: op, login: true, method: http.MethodPost, path: c.path("auth"), tries: tries,
 		body: form(url.Values{"username": {user}, "password": {password.Reveal()}}),
 	}, &reply)
 	if err != nil {
