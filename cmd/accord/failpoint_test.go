@@ -198,6 +198,9 @@ var slow = []failpoint.Point{failpoint.LockRenewed, failpoint.LeaseRenewed}
 // in between, the tool converges: nothing that was begun is lost, nothing is
 // doubled, and resume goes on at once with all that was cut short.
 func TestKilledAtEachPoint(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of starting and killing the tool")
+	}
 	t.Parallel()
 	var kills atomic.Int64
 	at := make([]map[failpoint.Point]int, len(deeds))
@@ -266,6 +269,9 @@ func sampled(r *rand.Rand, d deed, points []failpoint.Point) []failpoint.Point {
 
 // Killed at any moment of anything that a user does, the tool converges.
 func TestKilledAnywhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes of starting and killing the tool")
+	}
 	t.Parallel()
 	var kills, tries atomic.Int64
 	each := howMany(1, 2, 170)
