@@ -100,17 +100,9 @@ func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit 
 			return limited(t.statement(binders, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v <= "+vaultapi.Quote(upTo)) + " ORDER BY external_id__v")
 		})
 		for {
-			var page []row
-			for len(page) < pageRows {
-				r, err := s.peek(ctx)
-				if err != nil {
-					return err
-				}
-				if r == nil {
-					break
-				}
-				page = append(page, r)
-				s.take()
+			page, err := s.page(ctx)
+			if err != nil {
+				return err
 			}
 			if len(page) == 0 {
 				break

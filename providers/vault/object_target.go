@@ -165,17 +165,9 @@ func (t *objectTarget) all(ctx context.Context, req providers.RecordsRequest, em
 			return limited(t.statement(object, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v <= "+vaultapi.Quote(upTo)) + " ORDER BY external_id__v")
 		})
 		for {
-			var page []row
-			for len(page) < pageRows {
-				r, err := s.peek(ctx)
-				if err != nil {
-					return err
-				}
-				if r == nil {
-					break
-				}
-				page = append(page, r)
-				s.take()
+			page, err := s.page(ctx)
+			if err != nil {
+				return err
 			}
 			if len(page) == 0 {
 				break

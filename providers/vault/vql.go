@@ -117,6 +117,20 @@ func (s *scan) peek(ctx context.Context) (row, error) {
 
 func (s *scan) take() { s.rows = s.rows[1:] }
 
+// page takes the next rows, as many as a page has; none at the end.
+func (s *scan) page(ctx context.Context) ([]row, error) {
+	var page []row
+	for len(page) < pageRows {
+		r, err := s.peek(ctx)
+		if err != nil || r == nil {
+			return page, err
+		}
+		page = append(page, r)
+		s.take()
+	}
+	return page, nil
+}
+
 func (s *scan) ahead(ctx context.Context) {
 	next := make(chan scanned, 1) // the answer of a read that nobody waits for any more is dropped
 	s.next = next
