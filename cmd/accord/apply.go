@@ -133,17 +133,11 @@ Published content stays as it is, and country filters are forgotten, not emptied
 }
 
 func (c *cli) runApply(ctx context.Context, o applyOptions) error {
-	w, err := c.load()
+	w, err := c.evaluated(ctx, o.inputs)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, o.inputs); err != nil {
-		return err
-	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}

@@ -39,17 +39,11 @@ exit code 1.`,
 }
 
 func (c *cli) runConsole(ctx context.Context, in inputs) error {
-	w, err := c.load()
+	w, err := c.evaluated(ctx, in)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, in); err != nil {
-		return err
-	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}

@@ -52,17 +52,11 @@ func (c *cli) runDrift(ctx context.Context, o driftOptions) error {
 	if err := o.look.check(c); err != nil {
 		return err
 	}
-	w, err := c.load()
+	w, err := c.evaluated(ctx, o.inputs)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, o.inputs); err != nil {
-		return err
-	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}

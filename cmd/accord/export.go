@@ -56,17 +56,11 @@ are there are never overwritten.`,
 }
 
 func (c *cli) runExport(ctx context.Context, o exportOptions) error {
-	w, err := c.load()
+	w, err := c.evaluated(ctx, o.inputs)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, o.inputs); err != nil {
-		return err
-	}
 	req, err := w.exportRequest(o)
 	if err != nil {
 		return err

@@ -39,17 +39,11 @@ func (c *cli) runGraph(ctx context.Context, in inputs, format string) error {
 	if !ok {
 		return misused("It is dot or mermaid.", "There is no format %q of a graph", format)
 	}
-	w, err := c.load()
+	w, err := c.evaluated(ctx, in)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, in); err != nil {
-		return err
-	}
 	needs := blockGraph(w.desired)
 	if c.json {
 		for _, b := range sortedBlocks(needs) {

@@ -36,17 +36,11 @@ func (c *cli) runImport(ctx context.Context, in inputs, address, id string) erro
 	if err != nil {
 		return misused(`An address is written as in the files, with quotes around a key, and for the shell around the whole: 'connection.crm["us"]'`, "%s", err)
 	}
-	w, err := c.load()
+	w, err := c.evaluated(ctx, in)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, in); err != nil {
-		return err
-	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}

@@ -86,17 +86,11 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 	if err := o.look.check(c); err != nil {
 		return err
 	}
-	w, err := c.load()
+	w, err := c.evaluated(ctx, o.inputs)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if _, err := w.evaluate(ctx, o.inputs); err != nil {
-		return err
-	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}

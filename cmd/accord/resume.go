@@ -141,17 +141,11 @@ func nothingToResume() error {
 // resumeRuns goes on with the runs that were cut short, and does those that are
 // owed.
 func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOptions) error {
-	w, err := c.load()
+	w, err := c.remembering(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if err := w.openState(ctx); err != nil {
-		return err
-	}
 	st, err := w.store.Read(ctx)
 	if err != nil {
 		return err

@@ -64,17 +64,11 @@ full run, which is owed from then on; make it inactive first to keep it away.`,
 }
 
 func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
-	w, err := c.load()
+	w, err := c.remembering(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	if err := w.openState(ctx); err != nil {
-		return err
-	}
 	st, err := w.store.Read(ctx)
 	if err != nil {
 		return err

@@ -107,6 +107,42 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	return diags, nil
 }
 
+// evaluated opens the directory with its providers, and settles what the files
+// want. Whoever asked closes it.
+func (c *cli) evaluated(ctx context.Context, in inputs) (*workspace, error) {
+	return c.opened(func(w *workspace) error {
+		if err := w.openProviders(ctx); err != nil {
+			return err
+		}
+		_, err := w.evaluate(ctx, in)
+		return err
+	})
+}
+
+// remembering opens the directory with its providers and its state: what was
+// applied counts, not what the files want now. Whoever asked closes it.
+func (c *cli) remembering(ctx context.Context) (*workspace, error) {
+	return c.opened(func(w *workspace) error {
+		if err := w.openProviders(ctx); err != nil {
+			return err
+		}
+		return w.openState(ctx)
+	})
+}
+
+// opened loads the directory, and closes it again where more is not to be had.
+func (c *cli) opened(more func(*workspace) error) (*workspace, error) {
+	w, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	if err := more(w); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
 func objectOf(r *lang.Resource) providers.Object {
 	return providers.Object{Addr: r.Addr, Type: r.Type.Name, Body: r.Body, Unknown: r.Unknown, Sensitive: r.Sensitive}
 }
