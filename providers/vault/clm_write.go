@@ -31,20 +31,12 @@ type clmWriter struct {
 
 // clmItem is one write on its way.
 type clmItem struct {
-	write   *providers.Write
+	writeItem
 	fields  vaultapi.Fields // as they shall be
 	doc     *targetDoc      // nil until it exists
 	made    bool            // by this batch
 	members []vaultapi.ID   // what it names, in the order of write.Members
 	differs []string        // fields, of what should be created and is there
-	changed bool
-	err     error
-}
-
-func (i *clmItem) fail(err error) {
-	if i.err == nil {
-		i.err = err
-	}
 }
 
 func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRequest) []providers.WriteResult {
@@ -57,11 +49,7 @@ func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRe
 	}
 	w := &clmWriter{clmTarget: t, client: v.client, part: req.Writes[0].Part, latest: req.Sync.Variant == variantLatest}
 	for n := range req.Writes {
-		i := &clmItem{write: &req.Writes[n]}
-		if i.write.Part != w.part || i.write.Verb != req.Writes[0].Verb {
-			i.fail(providers.Errorf(providers.Internal, "a batch of writes has one part and one verb"))
-		}
-		w.items = append(w.items, i)
+		w.items = append(w.items, &clmItem{writeItem: newWriteItem(req.Writes, n)})
 	}
 	if req.Writes[0].Verb == providers.WriteWithdraw {
 		err = w.withdraw(ctx)
@@ -71,14 +59,11 @@ func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRe
 	results := make([]providers.WriteResult, len(w.items))
 	for n, i := range w.items {
 		i.fail(err)
+		id := ""
 		if i.doc != nil {
-			results[n].ID = string(i.doc.version.ID)
+			id = string(i.doc.version.ID)
 		}
-		if i.err != nil {
-			results[n].Err = contractError(fmt.Sprintf("%s %s %s", i.write.Verb, i.write.Part, i.write.Title), i.err)
-			continue
-		}
-		results[n].Same = !i.changed
+		results[n] = i.result(id)
 	}
 	return results
 }

@@ -23,18 +23,10 @@ type objectWriter struct {
 
 // objectItem is one write on its way.
 type objectItem struct {
-	write   *providers.Write
+	writeItem
 	fields  vaultapi.Fields // as they shall be
 	there   *targetRecord   // nil until it exists
 	members []string        // ids of what it names, in the order of write.Members
-	changed bool
-	err     error
-}
-
-func (i *objectItem) fail(err error) {
-	if i.err == nil {
-		i.err = err
-	}
 }
 
 func (p *Provider) writeObjects(ctx context.Context, v *vault, req providers.WriteRequest) []providers.WriteResult {
@@ -47,11 +39,7 @@ func (p *Provider) writeObjects(ctx context.Context, v *vault, req providers.Wri
 	}
 	w := &objectWriter{objectTarget: t, client: v.client, part: req.Writes[0].Part}
 	for n := range req.Writes {
-		i := &objectItem{write: &req.Writes[n]}
-		if i.write.Part != w.part || i.write.Verb != req.Writes[0].Verb {
-			i.fail(providers.Errorf(providers.Internal, "a batch of writes has one part and one verb"))
-		}
-		w.items = append(w.items, i)
+		w.items = append(w.items, &objectItem{writeItem: newWriteItem(req.Writes, n)})
 	}
 	if req.Writes[0].Verb == providers.WriteWithdraw {
 		err = w.withdraw(ctx)
@@ -61,14 +49,11 @@ func (p *Provider) writeObjects(ctx context.Context, v *vault, req providers.Wri
 	results := make([]providers.WriteResult, len(w.items))
 	for n, i := range w.items {
 		i.fail(err)
+		id := ""
 		if i.there != nil {
-			results[n].ID = i.there.id
+			id = i.there.id
 		}
-		if i.err != nil {
-			results[n].Err = contractError(fmt.Sprintf("%s %s %s", i.write.Verb, i.write.Part, i.write.Title), i.err)
-			continue
-		}
-		results[n].Same = !i.changed
+		results[n] = i.result(id)
 	}
 	return results
 }

@@ -1,0 +1,39 @@
+package vault
+
+import (
+	"fmt"
+
+	"accord/providers"
+)
+
+// writeItem is one write of a batch on its way, whatever it makes.
+type writeItem struct {
+	write   *providers.Write
+	changed bool
+	err     error // the first
+}
+
+// newWriteItem begins the write at n of a batch, all of which are of one part
+// and verb.
+func newWriteItem(writes []providers.Write, n int) writeItem {
+	i := writeItem{write: &writes[n]}
+	if i.write.Part != writes[0].Part || i.write.Verb != writes[0].Verb {
+		i.fail(providers.Errorf(providers.Internal, "a batch of writes has one part and one verb"))
+	}
+	return i
+}
+
+func (i *writeItem) fail(err error) {
+	if i.err == nil {
+		i.err = err
+	}
+}
+
+// result is what became of it; id is that of the item in the vault, if it is there.
+func (i *writeItem) result(id string) providers.WriteResult {
+	r := providers.WriteResult{ID: id, Same: !i.changed}
+	if i.err != nil {
+		r.Same, r.Err = false, contractError(fmt.Sprintf("%s %s %s", i.write.Verb, i.write.Part, i.write.Title), i.err)
+	}
+	return r
+}
