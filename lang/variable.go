@@ -276,8 +276,13 @@ func (v *variable) value(g given, isGiven bool) (cty.Value, hcl.Diagnostics) {
 			at = g.expr.Range()
 		}
 	case v.fallback != nil:
-		val, diags = v.fallback.Expr.Value(&hcl.EvalContext{Functions: pureFunctions})
-		at, source = v.fallback.Expr.Range(), "its default"
+		source = "its default"
+		if val, diags = v.fallback.Expr.Value(&hcl.EvalContext{Functions: pureFunctions}); diags.HasErrors() && v.sensitive {
+			diags = hcl.Diagnostics{v.unusable(source)}
+		}
+		if !v.sensitive {
+			at = v.fallback.Expr.Range()
+		}
 	default:
 		return cty.UnknownVal(v.ty.WithoutOptionalAttributesDeep()), hcl.Diagnostics{{
 			Severity: hcl.DiagError,

@@ -238,7 +238,7 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 	}
 	op := planner.NewOperation("apply "+name, w.planner.Now())
 	op.Plan, op.ChangeRef = file.Digest(), o.changeRef
-	op.Approved = &plan.File{Plan: planner.Resumable(file.Plan), Sources: file.Sources, Vars: file.Vars, VarFiles: file.VarFiles, Desired: file.Desired, Lock: file.Lock}
+	op.Approved = &plan.File{Plan: planner.Resumable(file.Plan), Sources: file.Sources, Whole: file.Whole, Vars: file.Vars, VarFiles: file.VarFiles, Desired: file.Desired, Lock: file.Lock}
 	return w.apply(ctx, now, lock, op, o)
 }
 

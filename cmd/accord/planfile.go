@@ -21,14 +21,22 @@ import (
 // lockFile pins the providers of a configuration.
 const lockFile = ".accord.lock.hcl"
 
-// frozen is a plan with everything that it was made from: the sources, the
-// variables that are no secret, and the lock file.
+// frozen is a plan with everything that it was made from: the sources, less
+// what is sensitive in them, the variables that are no secret, and the lock file.
 func (w *workspace) frozen(p *plan.Plan, in inputs) (*plan.File, error) {
-	sources := w.config.Sources()
-	maps.DeleteFunc(sources, func(name string, _ []byte) bool {
-		return strings.HasPrefix(name, "<") || slices.Contains(in.varFiles, name) // values, which may be secret
-	})
+	sources, cut := w.config.Kept(w.schemas())
+	value := func(name string) bool { // which may be secret
+		return strings.HasPrefix(name, "<") || slices.Contains(in.varFiles, name)
+	}
+	maps.DeleteFunc(sources, func(name string, _ []byte) bool { return value(name) })
 	f := &plan.File{Plan: p, Sources: sources, VarFiles: in.varFiles, Desired: w.desired.Digest()}
+	if cut = slices.DeleteFunc(cut, value); len(cut) > 0 {
+		f.Whole = make(map[string]string, len(cut))
+		whole := w.config.Sources()
+		for _, name := range cut {
+			f.Whole[name] = plan.Digest(whole[name])
+		}
+	}
 	for _, v := range in.vars {
 		if name, _, _ := strings.Cut(v, "="); !w.config.SensitiveVariable(name) {
 			f.Vars = append(f.Vars, v)
@@ -91,16 +99,37 @@ func stale(format string, args ...any) error {
 // thaw opens the workspace as it was when a plan was made: its sources, its
 // variables, its providers.
 func (c *cli) thaw(ctx context.Context, f *plan.File) (*workspace, error) {
-	config, diags := lang.Parse(c.chdir, f.Sources)
+	sources, changed := c.whole(f)
+	config, diags := lang.Parse(c.chdir, sources)
 	w, err := c.open(config, diags)
 	if err != nil {
 		return nil, err
 	}
 	if err := w.same(ctx, f); err != nil {
 		w.Close()
+		if len(changed) > 0 {
+			err = stale("%s wrote out something sensitive, which is in no file of a plan, and is not as it was then. Bring it back, give the variable its value in the environment (ACCORD_VAR_NAME), or plan again", strings.Join(changed, ", "))
+		}
 		return nil, err
 	}
 	return w, nil
+}
+
+// whole are the sources of a plan, with what is sensitive in them: files that
+// are still the ones that it was made from are read again. changed are those
+// that are not; with them the plan may only be applied where what is missing
+// comes from elsewhere, and is the same.
+func (c *cli) whole(f *plan.File) (sources map[string][]byte, changed []string) {
+	sources = maps.Clone(f.Sources)
+	for _, name := range slices.Sorted(maps.Keys(f.Whole)) {
+		text, err := os.ReadFile(filepath.Join(c.chdir, filepath.FromSlash(name)))
+		if err != nil || plan.Digest(text) != f.Whole[name] {
+			changed = append(changed, name)
+			continue
+		}
+		sources[name] = text
+	}
+	return sources, changed
 }
 
 func (w *workspace) same(ctx context.Context, f *plan.File) error {

@@ -380,6 +380,102 @@ check "note" {
 	c.run("state pull", sealed, "state", "pull")
 }
 
+// What is sensitive and written out in the files (the default of a variable,
+// what a module is given, sensitive("…")) is neither in a saved plan nor in the
+// state's record of an apply; the plan is applied all the same, of the very
+// files that it was made from, and of no others.
+func TestSecretsOfSources(t *testing.T) {
+	t.Parallel()
+	c := newCanaries(t)
+	for _, secret := range []string{"canary-of-default", "canary-of-module", "canary-of-call"} {
+		c.secret(secret)
+	}
+	given := `variable "note" {
+  type      = string
+  sensitive = true
+  default   = "canary-of-default"
+}
+
+module "readers" {
+  source = "./readers"
+  note   = "canary-of-module"
+  vault  = vault.crm
+}
+
+output "note" {
+  value     = sensitive("canary-of-call")
+  sensitive = true
+}
+
+permission_set "readers" {
+  vault   = vault.crm
+  name    = "readers__c"
+  label   = var.note
+  bundles = ["country_integration"]
+}
+`
+	c.write("given.hcl", given)
+	if err := os.Mkdir(filepath.Join(c.dir, "readers"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.write("readers/main.hcl", `variable "note" {
+  type      = string
+  sensitive = true
+}
+
+variable "vault" {}
+
+permission_set "more" {
+  vault   = var.vault
+  name    = "more_readers__c"
+  label   = var.note
+  bundles = ["country_integration"]
+}
+`)
+	c.has(c.run("plan", nil, "plan", "-out=saved.plan"), "Saved", "permission_set.readers")
+	c.write("given.hcl", given+"\n# edited\n")
+	c.has(c.run("apply of other files", nil, "apply", "saved.plan"), "The saved plan is stale", "given.hcl wrote out something sensitive", "ACCORD_VAR_NAME")
+	c.write("given.hcl", given)
+	c.run("a crash in the apply of a saved plan", []string{"MISHAP=die PUT vobjects 1"}, "apply", "saved.plan")
+	c.has(c.run("resume", nil, "resume"), "begun at")
+	c.has(c.run("plan again", nil, "plan"), "Nothing to do")
+}
+
+// A sensitive value that nobody knew, since somebody set it in the vault by
+// hand, is not in the log of the call that finds it.
+func TestSecretsFoundOutside(t *testing.T) {
+	t.Parallel()
+	c := newCanaries(t)
+	c.write("variables.hcl", `variable "note" {
+  type      = string
+  sensitive = true
+}
+
+field_rule "note" {
+  connection = connection.crm
+  source     = "title__v"
+  target     = "description__v"
+  default    = var.note
+}
+`)
+	c.secret("canary-variable")
+	note := []string{"ACCORD_VAR_note=canary-variable"}
+	c.run("apply", note, "-debug", "apply", "-auto-approve")
+	rule := regexp.MustCompile(`promomats_crm_clm_presentation_iir__v\.(\w+)`).FindStringSubmatch(c.run("state", note, "state", "show", "field_rule.note"))
+	if rule == nil {
+		t.Fatal("the rule has no id")
+	}
+	for n, args := range [][]string{{"plan"}, {"drift"}, {"-json", "drift"}, {"plan", "-out=saved.plan"}, {"apply", "-auto-approve"}} {
+		outside := fmt.Sprintf("canary-outside-%d", n)
+		c.secret(outside)
+		if _, err := c.server.Load("crm", "outside", strings.NewReader(fmt.Sprintf(`{"mdl": "ALTER Integrationrule promomats_crm_clm_presentation_iir__v (MODIFY Fieldrule %s (field_default('%s')));"}`+"\n", rule[1], outside))); err != nil {
+			t.Fatal(err)
+		}
+		out := c.run(strings.Join(args, " "), note, append([]string{"-debug"}, args...)...)
+		c.has(out, `\"field_default\":\"(sensitive)\"`)
+	}
+}
+
 // A vault that says in an error what it was called with: none of it is in the
 // journal, in the records that tell of exceptions, or in their lists (ERR-4).
 func TestSecretsOfExceptions(t *testing.T) {

@@ -17,9 +17,17 @@ import (
 // veil knows the sensitive values that went to providers, so that what comes
 // back in words (an error that quotes one, the log of a call that carries one)
 // does not show them. Objects need none: they say themselves what is sensitive.
+//
+// An answer may hold a value that nobody knew before: of an object that was
+// changed outside. So the log of calls is held back while a provider is asked,
+// and told once its answer has been looked through.
 type veil struct {
 	mu    sync.RWMutex
 	words []string // in every way in which calls write them, longest first
+
+	asked   int      // how many questions wait for an answer
+	untold  []func() // what the log has to tell after them
+	telling sync.Mutex
 }
 
 const (
@@ -95,6 +103,42 @@ func (v *veil) add(value any) {
 	}
 }
 
+// ask begins a question to a provider; answered ends it.
+func (v *veil) ask() {
+	v.mu.Lock()
+	v.asked++
+	v.mu.Unlock()
+}
+
+// answered ends a question, once the answer was learned, and tells what was
+// held back when no other waits.
+func (v *veil) answered() {
+	v.telling.Lock() // in the order in which it came
+	defer v.telling.Unlock()
+	v.mu.Lock()
+	v.asked--
+	var untold []func()
+	if v.asked == 0 {
+		untold, v.untold = v.untold, nil
+	}
+	v.mu.Unlock()
+	for _, tell := range untold {
+		tell()
+	}
+}
+
+// holds keeps something to be told after the answer that is waited for, and
+// reports whether there is one.
+func (v *veil) holds(tell func()) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.asked == 0 {
+		return false
+	}
+	v.untold = append(v.untold, tell)
+	return true
+}
+
 // over is a text without sensitive values.
 func (v *veil) over(text string) string {
 	v.mu.RLock()
@@ -124,6 +168,16 @@ func (p veiled) diagnostics(diags []providers.Diagnostic) []providers.Diagnostic
 	return diags
 }
 
+// learned looks through what was found of the objects that were asked for, in
+// the order of the answers.
+func (p veiled) learned(results []providers.Result, asked func(i int) []*providers.Object) {
+	for i := range results {
+		if results[i].Object != nil {
+			p.veil.learn(append(asked(i), results[i].Object)...)
+		}
+	}
+}
+
 func (p veiled) results(results []providers.Result) []providers.Result {
 	for i := range results {
 		p.error(results[i].Err)
@@ -143,6 +197,8 @@ func (p veiled) Configure(ctx context.Context, config providers.Config) []provid
 	for i := range config.Instances {
 		p.veil.learn(&config.Instances[i])
 	}
+	p.veil.ask()
+	defer p.veil.answered()
 	return p.results(p.Provider.Configure(ctx, config))
 }
 
@@ -150,13 +206,24 @@ func (p veiled) Read(ctx context.Context, req providers.ReadRequest) []providers
 	for i := range req.Objects {
 		p.veil.learn(&req.Objects[i])
 	}
-	return p.results(p.Provider.Read(ctx, req))
+	p.veil.ask()
+	defer p.veil.answered()
+	results := p.Provider.Read(ctx, req)
+	p.learned(results, func(i int) []*providers.Object {
+		if i >= len(req.Objects) {
+			return nil
+		}
+		return []*providers.Object{&req.Objects[i]}
+	})
+	return p.results(results)
 }
 
 func (p veiled) Plan(ctx context.Context, req providers.PlanRequest) []providers.PlanResponse {
 	for _, i := range req.Items {
 		p.veil.learn(i.Desired, i.Recorded, i.Live)
 	}
+	p.veil.ask()
+	defer p.veil.answered()
 	responses := p.Provider.Plan(ctx, req)
 	for i := range responses {
 		p.diagnostics(responses[i].Diagnostics)
@@ -168,16 +235,34 @@ func (p veiled) Apply(ctx context.Context, req providers.ApplyRequest) []provide
 	for _, i := range req.Items {
 		p.veil.learn(i.Planned, i.Recorded, i.Live)
 	}
-	return p.results(p.Provider.Apply(ctx, req))
+	p.veil.ask()
+	defer p.veil.answered()
+	results := p.Provider.Apply(ctx, req)
+	p.learned(results, func(i int) []*providers.Object {
+		if i >= len(req.Items) {
+			return nil
+		}
+		return []*providers.Object{req.Items[i].Planned, req.Items[i].Recorded, req.Items[i].Live}
+	})
+	return p.results(results)
 }
 
-// veiledLog is a log whose attributes are looked through.
+// veiledLog is a log whose attributes are looked through. What is told of calls
+// waits for the answer that they are made for; what is for who waits does not.
 type veiledLog struct {
 	slog.Handler
 	veil *veil
 }
 
 func (l veiledLog) Handle(ctx context.Context, r slog.Record) error {
+	kept := r.Clone()
+	if r.Level < slog.LevelInfo && l.veil.holds(func() { _ = l.tell(context.WithoutCancel(ctx), kept) }) {
+		return nil
+	}
+	return l.tell(ctx, r)
+}
+
+func (l veiledLog) tell(ctx context.Context, r slog.Record) error {
 	shown := slog.NewRecord(r.Time, r.Level, l.veil.over(r.Message), r.PC)
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Value.Kind() == slog.KindString || a.Value.Kind() == slog.KindAny {

@@ -18,6 +18,7 @@ const fileFormat = 1
 type File struct {
 	Plan     *Plan             `json:"plan"`
 	Sources  map[string][]byte `json:"sources"`
+	Whole    map[string]string `json:"whole,omitempty"` // digests of sources from which something sensitive was cut
 	Vars     []string          `json:"vars,omitempty"`
 	VarFiles []string          `json:"var_files,omitempty"`
 	Desired  string            `json:"desired"`             // digest of what the sources wanted, with all variables
