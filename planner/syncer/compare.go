@@ -3,10 +3,12 @@ package syncer
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/providers"
 )
 
@@ -23,24 +25,25 @@ const (
 
 // decide says what shall become of a routed record (CLM-1, CTRY-5). why is for
 // people. A record that the source does not know is kept: absence never removes.
-func (c *class) decide(r *providers.Record, routes *routes, gap string) (f fate, why string) {
+func (c *class) decide(r *record, routes *routes, gap string) (f fate, why string) {
 	if r == nil {
 		return keep, "missing in the source"
 	}
 	switch c.meaning(r) {
 	case providers.Withdraw:
-		return withdraw, words(r.Standing)
+		return withdraw, words(r.standing)
 	case providers.Keep:
-		if len(r.Routes) > 0 && !routes.takes(r.Routes) {
+		if r.routes != "" && !routes.takes(r.routes) {
 			return withdraw, notRouted
 		}
-		return keep, words(r.Standing)
+		return keep, words(r.standing)
 	}
-	switch {
-	case !routes.takes(r.Routes):
+	if !routes.takes(r.routes) {
 		return withdraw, notRouted
-	case c.problem(r) != "":
-		return refuse, c.problem(r)
+	}
+	switch problem := c.problem(r); {
+	case problem != "":
+		return refuse, problem
 	case gap != "":
 		return refuse, gap
 	default:
@@ -50,14 +53,14 @@ func (c *class) decide(r *providers.Record, routes *routes, gap string) (f fate,
 
 // decideMember says what shall become of a record that goes where its
 // containers go, and leaves with the last.
-func (c *class) decideMember(r *providers.Record, needed bool, gap string) (f fate, why string) {
+func (c *class) decideMember(r *record, needed bool, gap string) (f fate, why string) {
 	switch {
 	case !needed:
 		return withdraw, "nothing there needs it any more"
 	case r == nil:
 		return stay, ""
 	case c.meaning(r) != providers.Publish:
-		return keep, words(r.Standing)
+		return keep, words(r.standing)
 	case c.problem(r) != "":
 		return refuse, c.problem(r)
 	case gap != "":
@@ -78,7 +81,10 @@ type comparison struct {
 	names []*sorter // incremental, by part: members that what is there names
 	held  []frames  // and these, once all that could name them was looked at
 	keys  []frames  // incremental, by part: all items that are looked at
-	buf   []byte
+
+	buf           []byte // these are of one item, again and again
+	source, there parser
+	shall         fields
 }
 
 // compare finds what has to change at the target of a job.
@@ -136,7 +142,7 @@ func (c *comparison) look(ctx context.Context) error {
 		set := c.p.scratch.set()
 		src := c.p.library[q].open()
 		for src.next() {
-			if err := set.add(string(src.key), nil); err != nil {
+			if err := set.add(src.key, nil); err != nil {
 				src.close()
 				return err
 			}
@@ -175,7 +181,7 @@ func (c *comparison) lookFurther(ctx context.Context, q int) error {
 	w := walkTarget(c.target[q], c.p.parts[q].Name)
 	defer w.close()
 	for ; w.rec != nil; w.next() {
-		if err := name(c.names, c.p, w.rec.Members); err != nil {
+		if err := name(c.names, c.p, w.rec.members.members()); err != nil {
 			return err
 		}
 	}
@@ -196,12 +202,12 @@ func (c *comparison) confirm(ctx context.Context, q int) error {
 	defer tgt.close()
 	asked := c.p.scratch.set()
 	for ; tgt.rec != nil; tgt.next() {
-		if tgt.rec.Standing == providers.Withdrawn || len(tgt.rec.Members) == 0 {
+		if tgt.rec.standing == providers.Withdrawn || tgt.rec.members == "" {
 			continue
 		}
-		s := src.seek(tgt.rec.Key)
-		if s != nil && c.class.problem(s) == "" && c.class.meaning(s) == providers.Publish && len(lostParts(tgt.rec.Members, s.Members)) > 0 {
-			if err := asked.add(s.Key, nil); err != nil {
+		s := src.seek(tgt.rec.key)
+		if s != nil && len(lostParts(tgt.rec.members, s.members)) > 0 && c.class.problem(s) == "" && c.class.meaning(s) == providers.Publish {
+			if err := asked.add(s.key, nil); err != nil {
 				return err
 			}
 		}
@@ -218,18 +224,19 @@ func (c *comparison) confirm(ctx context.Context, q int) error {
 	defer again.close()
 	return keyBatches(keys, c.p.parts, keysARequest, func(members []providers.Member) error {
 		req.Keys = members
-		var found []providers.Record // in any order; of those few that were asked for
-		if err := c.s.records(ctx, req, &c.read, func(r *providers.Record) error {
-			found = append(found, *r)
-			return nil
+		var found []record // in any order; of those few that were asked for
+		if err := c.s.records(ctx, req, &c.read, func(from *providers.Record) error {
+			r, err := recordOf(from)
+			found = append(found, r)
+			return err
 		}); err != nil {
 			return err
 		}
-		slices.SortFunc(found, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+		slices.SortFunc(found, func(a, b record) int { return strings.Compare(a.key, b.key) })
 		for _, r := range found {
-			if s := again.seek(r.Key); s != nil && c.class.meaning(&r) == providers.Publish && len(lostParts(r.Members, s.Members)) > 0 {
+			if s := again.seek(r.key); s != nil && c.class.meaning(&r) == providers.Publish && len(lostParts(r.members, s.members)) > 0 {
 				return providers.Errorf(providers.Transient, "%s: the source first named no %s of %s, and then did; nothing is taken away upon such an answer",
-					c.Sync.Addr, words(lostParts(r.Members, s.Members)[0]), label(&r))
+					c.Sync.Addr, words(lostParts(r.members, s.members)[0]), label(&r))
 			}
 		}
 		return nil
@@ -237,10 +244,21 @@ func (c *comparison) confirm(ctx context.Context, q int) error {
 }
 
 // lostParts are the parts of which was names members, and is names none.
-func lostParts(was, is []providers.Member) []string {
+func lostParts(was, is list) []string {
+	if was == is {
+		return nil
+	}
+	named := func(part string) bool {
+		for m := range is.members() {
+			if m.Part == part {
+				return true
+			}
+		}
+		return false
+	}
 	var lost []string
-	for _, m := range was {
-		if !slices.Contains(lost, m.Part) && !slices.ContainsFunc(is, func(n providers.Member) bool { return n.Part == m.Part }) {
+	for m := range was.members() {
+		if !slices.Contains(lost, m.Part) && !named(m.Part) {
 			lost = append(lost, m.Part)
 		}
 	}
@@ -261,14 +279,14 @@ func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (f
 	w := walkTarget(c.target[q], part)
 	defer w.close()
 	for ; w.rec != nil; w.next() {
-		if w.rec.Standing == providers.Withdrawn || need.seek(w.rec.Key) {
+		if w.rec.standing == providers.Withdrawn || need.seek(w.rec.key) {
 			continue
 		}
 		to := more
-		if held.seek(w.rec.Key) || retried.seek(w.rec.Key) {
+		if held.seek(w.rec.key) || retried.seek(w.rec.key) {
 			to = asked
 		}
-		if err := to.add(w.rec.Key, nil); err != nil {
+		if err := to.add(w.rec.key, nil); err != nil {
 			return frames{}, err
 		}
 	}
@@ -328,8 +346,8 @@ func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
 	h := sorted.open()
 	defer h.close()
 	for h.next() {
-		if !own.seek(string(h.key)) {
-			if err := to.add(string(h.payload), nil); err != nil {
+		if !own.seek(h.key) {
+			if err := to.add(h.payload, nil); err != nil {
 				return err
 			}
 		}
@@ -352,11 +370,11 @@ func (c *comparison) part(q int, needed frames) error {
 	out := c.p.scratch.spool()
 
 	for src.rec != nil || tgt.rec != nil {
-		var s, t *providers.Record
+		var s, t *record
 		switch {
-		case tgt.rec == nil || src.rec != nil && src.rec.Key < tgt.rec.Key:
+		case tgt.rec == nil || src.rec != nil && src.rec.key < tgt.rec.key:
 			s = src.rec
-		case src.rec == nil || tgt.rec.Key < src.rec.Key:
+		case src.rec == nil || tgt.rec.key < src.rec.key:
 			t = tgt.rec
 		default:
 			s, t = src.rec, tgt.rec
@@ -380,17 +398,17 @@ func (c *comparison) part(q int, needed frames) error {
 }
 
 // item decides one item, counts it, and writes down what has to change.
-func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twice bool, out *spool) error {
-	part := c.p.parts[q]
+func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, out *spool) error {
+	part := &c.p.parts[q]
 	key := ""
 	if s != nil {
-		key = s.Key
+		key = s.key
 	} else {
-		key = t.Key
+		key = t.key
 	}
 	gap := ""
 	if s != nil && gaps.seek(key) {
-		gap = string(gaps.payload)
+		gap = gaps.payload
 	}
 	var cause addrs.Instance
 	if s != nil && c.refs != nil {
@@ -400,7 +418,7 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 		}
 		if lack := c.refs.problems[at]; lack.why != "" && c.class.problem(s) == "" {
 			bad := *s
-			bad.Problem, cause = lack.why, lack.cause
+			bad.problem, cause = lack.why, lack.cause
 			s = &bad
 		}
 	}
@@ -414,7 +432,7 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	} else {
 		f, why = c.class.decideMember(s, need.seek(key), gap)
 	}
-	there := t != nil && t.Standing != providers.Withdrawn
+	there := t != nil && t.standing != providers.Withdrawn
 	if there {
 		c.tally.owned++
 	}
@@ -431,7 +449,7 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 	if err := c.needsOf(ch.Verb, there, s, t); err != nil {
 		return err
 	}
-	c.remember(&ch, there, part.Routed, s, t)
+	c.remember(&ch, there, part.Routed, s)
 	if ch.Verb == "" {
 		return nil
 	}
@@ -444,21 +462,21 @@ func (c *comparison) item(q int, s, t *providers.Record, gaps, need *cursor, twi
 }
 
 // blank counts what would be published if it had a route value (CTRY-5).
-func (c *comparison) blank(s *providers.Record) {
-	if s != nil && len(s.Routes) == 0 && !c.routes.all && c.class.meaning(s) == providers.Publish {
+func (c *comparison) blank(s *record) {
+	if s != nil && s.routes == "" && !c.routes.all && c.class.meaning(s) == providers.Publish {
 		c.tally.blank++
 	}
 }
 
 // verb fills in what has to be done, by what shall become of the item and what
 // is there; Verb "": nothing, and nothing to count.
-func (c *comparison) verb(ch *Change, f fate, s, t *providers.Record, m mapping) error {
-	there := t != nil && t.Standing != providers.Withdrawn
+func (c *comparison) verb(ch *Change, f fate, s, t *record, m mapping) error {
+	there := t != nil && t.standing != providers.Withdrawn
 	if t != nil {
-		ch.ID, ch.Title, ch.held = t.ID, t.Title, t.Members
+		ch.ID, ch.Title, ch.held = t.id, t.title, t.members
 	}
 	if s != nil {
-		ch.Title, ch.Routes, ch.Groups = s.Title, s.Routes, s.Groups
+		ch.Title, ch.routes, ch.groups = s.title, s.routes, s.groups
 	}
 	switch f {
 	case publish:
@@ -481,29 +499,30 @@ func (c *comparison) verb(ch *Change, f fate, s, t *providers.Record, m mapping)
 	return nil
 }
 
-func (c *comparison) publish(ch *Change, s, t *providers.Record, m mapping) error {
+func (c *comparison) publish(ch *Change, s, t *record, m mapping) error {
 	if c.routes != nil {
-		ch.Routes = c.routes.taken(s.Routes)
+		ch.routes = c.routes.taken(s.routes)
 	}
-	source, err := parseFields(s.Fields)
+	source, err := c.source.parse(s.fields)
 	if err != nil {
 		return err
 	}
-	shall := m.apply(source, t == nil)
-	c.refs.settle(m, shall)
+	shall := m.apply(c.shall[:0], source, t == nil)
+	c.shall = shall
+	shall = c.refs.settle(m, shall)
 	if t == nil {
 		ch.Verb = Added
 	} else {
-		have, err := parseFields(t.Fields)
+		have, err := c.there.parse(t.fields)
 		if err != nil {
 			return err
 		}
 		ch.Changed = m.differing(shall, have)
-		ch.Reorder = !slices.Equal(s.Members, t.Members)
+		ch.Reorder = s.members != t.members
 		switch {
-		case t.Standing != providers.Published:
+		case t.standing != providers.Published:
 			ch.Verb = Restored
-			if t.Standing == providers.Unfinished {
+			if t.standing == providers.Unfinished {
 				ch.Reason = "an earlier run was cut short"
 			}
 		case len(ch.Changed) > 0 || ch.Reorder:
@@ -513,35 +532,35 @@ func (c *comparison) publish(ch *Change, s, t *providers.Record, m mapping) erro
 			return nil
 		}
 	}
-	ch.fields, ch.members = encode(shall), s.Members
+	ch.fields, ch.members = schema.AppendObject(nil, shall), s.members
 	return nil
 }
 
 // needsOf notes what members an item will name at the target.
-func (c *comparison) needsOf(verb string, there bool, s, t *providers.Record) error {
+func (c *comparison) needsOf(verb string, there bool, s, t *record) error {
 	switch {
 	case verb == Added || verb == Updated || verb == Restored:
-		return name(c.needs, c.p, s.Members)
+		return name(c.needs, c.p, s.members.members())
 	case there && verb != Withdrawn:
-		return name(c.needs, c.p, t.Members)
+		return name(c.needs, c.p, t.members.members())
 	default:
 		return nil
 	}
 }
 
 // remember notes what routing and route tables want to know afterwards.
-func (c *comparison) remember(ch *Change, there, routed bool, s, t *providers.Record) {
+func (c *comparison) remember(ch *Change, there, routed bool, s *record) {
 	if !routed {
 		return
 	}
 	if there && s != nil {
-		for _, r := range s.Routes {
+		for r := range s.routes.strings() {
 			c.tally.route(r).before = true
 		}
 	}
 	switch ch.Verb {
 	case Added, Updated, Restored, Unchanged:
-		for _, r := range ch.Routes {
+		for r := range ch.routes.strings() {
 			c.tally.route(r).after = true
 		}
 	}
@@ -549,9 +568,9 @@ func (c *comparison) remember(ch *Change, there, routed bool, s, t *providers.Re
 		return
 	}
 	if there && ch.Verb != Withdrawn || ch.Verb == Added || ch.Verb == Restored {
-		c.table.keys[ch.Key] = ch.Title
+		c.table.keys[strings.Clone(ch.Key)] = strings.Clone(ch.Title)
 	} else if ch.Verb == Withdrawn {
-		c.table.gone[ch.Key] = ch.Title
+		c.table.gone[strings.Clone(ch.Key)] = strings.Clone(ch.Title)
 	}
 }
 
@@ -564,8 +583,8 @@ func (j *job) title(value string) string {
 }
 
 // name adds members to the sets of their parts.
-func name(sets []*sorter, p *pass, members []providers.Member) error {
-	for _, m := range members {
+func name(sets []*sorter, p *pass, members iter.Seq[providers.Member]) error {
+	for m := range members {
 		q := partIndex(p.parts, m.Part)
 		if q < 0 {
 			return providers.Errorf(providers.Internal, "a member of a part that is not known: %q", m.Part)

@@ -12,9 +12,9 @@ import (
 func calls(cost *schema.Cost, c *Change) int {
 	switch {
 	case c.Verb == Added:
-		return cost.Create + cost.Member*len(c.members)
+		return cost.Create + cost.Member*len(slices.Collect(c.members.members()))
 	case c.Verb == Updated && c.Reorder, c.Verb == Restored && c.Reorder:
-		return cost.Edit + cost.Member*moves(c.held, c.members)
+		return cost.Edit + cost.Member*moves(slices.Collect(c.held.members()), slices.Collect(c.members.members()))
 	}
 	return 0
 }

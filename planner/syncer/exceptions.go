@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -227,29 +226,31 @@ func (t *telling) next(q int, open, shall *cursor) (*providers.Write, error) {
 	case !open.ok:
 		order = 1
 	default:
-		order = bytes.Compare(open.key, shall.key)
+		order = cmp.Compare(open.key, shall.key)
 	}
 	w := &providers.Write{Verb: providers.WriteCreate, Part: t.parts[q].Name}
 	var there, wanted providers.Exception
 	if order <= 0 {
-		r, err := decodeRecord(open.payload, w.Part, string(open.key))
+		var r record
+		err := r.decode(open.payload, w.Part, open.key)
 		if err == nil {
-			there, err = exceptionOf(&r)
+			err = json.Unmarshal([]byte(r.fields), &there)
 		}
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("reading an exception: %w", err)
 		}
-		w.Verb, w.Key, w.ID, w.Title = providers.WriteWithdraw, r.Key, r.ID, r.Title
+		w.Verb, w.Key, w.ID, w.Title = providers.WriteWithdraw, r.key, r.id, r.title
 		open.next()
-		for open.ok && string(open.key) == w.Key { // a double: the first stands for all
+		for open.ok && open.key == w.Key { // a double: the first stands for all
 			open.next()
 		}
 	}
 	if order >= 0 {
-		if err := json.Unmarshal(shall.payload, &wanted); err != nil {
+		w.Key, w.Fields = shall.key, []byte(shall.payload)
+		if err := json.Unmarshal(w.Fields, &wanted); err != nil {
 			return nil, err
 		}
-		w.Key, w.Title, w.Fields = string(shall.key), wanted.Title, bytes.Clone(shall.payload)
+		w.Title = wanted.Title
 		shall.next()
 	}
 	if order == 0 {

@@ -3,6 +3,7 @@ package syncer
 import (
 	"encoding/binary"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // A frame is a key and a payload: what the spools hold. Payloads are strings
-// with their length before them, so that a record is decoded with as few
-// allocations as it has lists.
+// with their size before them. Taken apart they share the bytes of their spool,
+// so that reading what nobody looks at costs nothing.
 
 var errFrame = errors.New("a temporary file is damaged")
 
@@ -22,28 +23,45 @@ func putString(b []byte, s string) []byte {
 }
 
 func putStrings(b []byte, list []string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
-	for _, s := range list {
-		b = putString(b, s)
-	}
-	return b
+	return putList(b, func(b []byte) []byte {
+		for _, s := range list {
+			b = putString(b, s)
+		}
+		return b
+	})
 }
 
-func putMembers(b []byte, list []providers.Member) []byte {
-	b = binary.AppendUvarint(b, uint64(len(list)))
-	for _, m := range list {
-		b = putString(putString(b, m.Part), m.Key)
-	}
-	return b
+func putMembers(b []byte, members []providers.Member) []byte {
+	return putList(b, func(b []byte) []byte {
+		for _, m := range members {
+			b = putString(putString(b, m.Part), m.Key)
+		}
+		return b
+	})
 }
 
 func putGroups(b []byte, groups map[string]string) []byte {
-	b = binary.AppendUvarint(b, uint64(len(groups)))
-	for _, name := range slices.Sorted(maps.Keys(groups)) {
-		b = putString(putString(b, name), groups[name])
+	if len(groups) == 0 {
+		return putStrings(b, nil)
 	}
+	return putList(b, func(b []byte) []byte {
+		for _, name := range slices.Sorted(maps.Keys(groups)) {
+			b = putString(putString(b, name), groups[name])
+		}
+		return b
+	})
+}
+
+// putList puts a list with its size before it, so that it can be passed over,
+// or held against another, without being taken apart.
+func putList(b []byte, put func([]byte) []byte) []byte {
+	at := len(b)
+	b = put(append(b, make([]byte, sizeOfList)...))
+	binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-sizeOfList))
 	return b
 }
+
+const sizeOfList = 4
 
 // reader takes a payload apart, in the order in which it was put together.
 type reader struct {
@@ -51,83 +69,46 @@ type reader struct {
 	bad  bool
 }
 
-func (r *reader) uint() uint64 {
-	var v uint64
-	for i := 0; i < len(r.rest) && i < binary.MaxVarintLen64; i++ {
-		c := r.rest[i]
+// uvarint is binary.Uvarint of a string.
+func uvarint(s string) (v uint64, n int) {
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		c := s[i]
 		v |= uint64(c&0x7f) << (7 * i)
 		if c < 0x80 {
-			r.rest = r.rest[i+1:]
-			return v
+			return v, i + 1
 		}
 	}
-	r.bad, r.rest = true, ""
-	return 0
+	return 0, 0
 }
 
 func (r *reader) string() string {
-	n := r.uint()
-	if n > uint64(len(r.rest)) {
-		r.bad, r.rest = true, ""
-		return ""
+	size, n := uvarint(r.rest)
+	if n == 0 || size > uint64(len(r.rest)-n) {
+		return r.fail()
 	}
-	s := r.rest[:n]
-	r.rest = r.rest[n:]
+	end := n + int(size)
+	s := r.rest[n:end]
+	r.rest = r.rest[end:]
 	return s
 }
 
-// count reads the length of a list; each element takes at least a byte.
-func (r *reader) count() int {
-	n := r.uint()
-	if n > uint64(len(r.rest)) {
-		r.bad, r.rest = true, ""
-		return 0
-	}
-	return int(n)
+func (r *reader) fail() string {
+	r.bad, r.rest = true, ""
+	return ""
 }
 
-func (r *reader) strings() []string {
-	n := r.count()
-	if n == 0 {
-		return nil
+func (r *reader) list() list {
+	if len(r.rest) < sizeOfList {
+		return list(r.fail())
 	}
-	list := make([]string, n)
-	for i := range list {
-		list[i] = r.string()
+	size := uint64(r.rest[0]) | uint64(r.rest[1])<<8 | uint64(r.rest[2])<<16 | uint64(r.rest[3])<<24
+	if size > uint64(len(r.rest)-sizeOfList) {
+		return list(r.fail())
 	}
-	return list
-}
-
-func (r *reader) members() []providers.Member {
-	n := r.count()
-	if n == 0 {
-		return nil
-	}
-	list := make([]providers.Member, n)
-	for i := range list {
-		list[i] = providers.Member{Part: r.string(), Key: r.string()}
-	}
-	return list
-}
-
-func (r *reader) groups() map[string]string {
-	n := r.count()
-	if n == 0 {
-		return nil
-	}
-	groups := make(map[string]string, n)
-	for range n {
-		name := r.string()
-		groups[name] = r.string()
-	}
-	return groups
-}
-
-func (r *reader) bytes() []byte {
-	if s := r.string(); s != "" {
-		return []byte(s)
-	}
-	return nil
+	end := sizeOfList + int(size)
+	l := list(r.rest[sizeOfList:end])
+	r.rest = r.rest[end:]
+	return l
 }
 
 func (r *reader) addr() (a addrs.Instance) {
@@ -144,33 +125,100 @@ func (r *reader) end() error {
 	return nil
 }
 
+// list is a list as it lies in a frame: equal lists are equal texts. What is
+// damaged in one ends it.
+type list string
+
+// listOf is a list of members as it lies in a frame.
+func listOf(members []providers.Member) list { return list(putMembers(nil, members)[sizeOfList:]) }
+
+// strings yields the elements of a list of strings.
+func (l list) strings() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for r := (reader{rest: string(l)}); r.rest != ""; {
+			if s := r.string(); r.bad || !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// pairs yields the elements of a list of groups.
+func (l list) pairs() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for r := (reader{rest: string(l)}); r.rest != ""; {
+			if name, value := r.string(), r.string(); r.bad || !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+// members yields the elements of a list of members.
+func (l list) members() iter.Seq[providers.Member] {
+	return func(yield func(providers.Member) bool) {
+		for part, key := range l.pairs() {
+			if !yield(providers.Member{Part: part, Key: key}) {
+				return
+			}
+		}
+	}
+}
+
+func (l list) has(s string) bool {
+	for element := range l.strings() {
+		if element == s {
+			return true
+		}
+	}
+	return false
+}
+
+// groups is what the list was made of.
+func (l list) groups() map[string]string {
+	if l == "" {
+		return nil
+	}
+	return maps.Collect(l.pairs())
+}
+
+// record is a providers.Record as it lies in a frame.
+type record struct {
+	part, key         string
+	standing, problem string
+	variants, routes  list
+	members           list
+	id, title, fields string
+	groups            list
+}
+
 // appendRecord encodes all of a record but its part and key, which the spool
 // and the frame know.
 func appendRecord(b []byte, r *providers.Record) []byte {
-	b = putStrings(b, r.Variants)
-	b = putString(b, r.ID)
-	b = putString(b, r.Title)
 	b = putString(b, r.Standing)
 	b = putString(b, r.Problem)
-	b = putString(b, string(r.Fields))
+	b = putStrings(b, r.Variants)
 	b = putStrings(b, r.Routes)
-	b = putGroups(b, r.Groups)
-	return putMembers(b, r.Members)
+	b = putMembers(b, r.Members)
+	b = putString(b, r.ID)
+	b = putString(b, r.Title)
+	b = putString(b, string(r.Fields))
+	return putGroups(b, r.Groups)
 }
 
-func decodeRecord(payload []byte, part, key string) (providers.Record, error) {
-	r := reader{rest: string(payload)}
-	rec := providers.Record{
-		Part: part, Key: key,
-		Variants: r.strings(),
-		ID:       r.string(),
-		Title:    r.string(),
-		Standing: r.string(),
-		Problem:  r.string(),
-		Fields:   r.bytes(),
-		Routes:   r.strings(),
-		Groups:   r.groups(),
-		Members:  r.members(),
-	}
-	return rec, r.end()
+// decode takes a frame apart; r shares its bytes.
+func (r *record) decode(payload, part, key string) error {
+	from := reader{rest: payload}
+	r.part, r.key = part, key
+	r.standing, r.problem = from.string(), from.string()
+	r.variants, r.routes, r.members = from.list(), from.list(), from.list()
+	r.id, r.title, r.fields = from.string(), from.string(), from.string()
+	r.groups = from.list()
+	return from.end()
+}
+
+// recordOf is a record that was just read as one that lies in a frame.
+func recordOf(from *providers.Record) (r record, err error) {
+	err = r.decode(string(appendRecord(nil, from)), from.Part, from.Key)
+	return r, err
 }

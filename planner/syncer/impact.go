@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"accord/lang/addrs"
@@ -137,7 +138,7 @@ func (i *Impact) Changes() iter.Seq2[Change, error] {
 		for n, f := range i.changes {
 			c := f.open()
 			for c.next() {
-				ch, err := decodeChange(c.payload, i.parts[n].Name, string(c.key))
+				ch, err := decodeChange(c.payload, i.parts[n].Name, c.key)
 				if !yield(ch, err) || err != nil {
 					c.close()
 					return
@@ -189,9 +190,11 @@ type Change struct {
 	Groups  map[string]string `json:"groups,omitempty"`
 	Cause   addrs.Instance    `json:"cause,omitzero"` // of an exception: the block whose change would help
 
-	fields  []byte             // as they shall be
-	members []providers.Member // as they shall be
-	held    []providers.Member // as they are
+	fields  []byte // as they shall be
+	members list   // as they shall be
+	held    list   // as they are
+
+	routes, groups list // Routes and Groups, while it is being decided
 }
 
 func appendChange(b []byte, c *Change) []byte {
@@ -205,35 +208,37 @@ func appendChange(b []byte, c *Change) []byte {
 		reorder = "y"
 	}
 	b = putString(b, reorder)
-	b = putStrings(b, c.Routes)
-	b = putGroups(b, c.Groups)
+	b = putString(b, string(c.routes))
+	b = putString(b, string(c.groups))
 	b = putString(b, c.Cause.String())
 	b = putString(b, string(c.fields))
-	b = putMembers(b, c.members)
-	return putMembers(b, c.held)
+	b = putString(b, string(c.members))
+	return putString(b, string(c.held))
 }
 
-func decodeChange(payload []byte, part, key string) (Change, error) {
-	r := reader{rest: string(payload)}
+func decodeChange(payload, part, key string) (Change, error) {
+	r := reader{rest: payload}
 	c := Change{
 		Part: part, Key: key,
 		Verb:    r.string(),
 		ID:      r.string(),
 		Title:   r.string(),
 		Reason:  r.string(),
-		Changed: r.strings(),
+		Changed: slices.Collect(r.list().strings()),
 		Reorder: r.string() != "",
-		Routes:  r.strings(),
-		Groups:  r.groups(),
+		routes:  list(r.string()),
+		groups:  list(r.string()),
 		Cause:   r.addr(),
-		fields:  r.bytes(),
-		members: r.members(),
-		held:    r.members(),
+		fields:  []byte(r.string()),
+		members: list(r.string()),
+		held:    list(r.string()),
 	}
+	c.Routes, c.Groups = slices.Collect(c.routes.strings()), c.groups.groups()
 	return c, r.end()
 }
 
-// tally counts the changes of one target as they are found.
+// tally counts the changes of one target as they are found. It keeps no text
+// that lies in a frame.
 type tally struct {
 	parts  []Counts
 	routes map[string]*routeTally
@@ -266,25 +271,25 @@ func (t *tally) count(n int, part *schema.Part, c *Change) {
 	t.parts[n].add(c.Verb, 1)
 	t.calls += calls(&part.Cost, c)
 	if c.Verb != Unchanged && len(t.names[c.Verb]) < firstNames {
-		t.names[c.Verb] = append(t.names[c.Verb], Item{Part: c.Part, Key: c.Key, Title: c.Title, Reason: c.Reason})
+		t.names[c.Verb] = append(t.names[c.Verb], Item{Part: c.Part, Key: strings.Clone(c.Key), Title: strings.Clone(c.Title), Reason: strings.Clone(c.Reason)})
 	}
 	if !part.Routed {
 		return
 	}
-	if len(c.Routes) == 0 {
+	if c.routes == "" {
 		t.route("").add(c.Verb, 1)
 	}
-	for _, r := range c.Routes {
+	for r := range c.routes.strings() {
 		t.route(r).add(c.Verb, 1)
 	}
-	for group, name := range c.Groups {
+	for group, name := range c.groups.pairs() {
 		byName := t.groups[group]
 		if byName == nil {
 			byName = make(map[string]*Counts)
-			t.groups[group] = byName
+			t.groups[strings.Clone(group)] = byName
 		}
 		if byName[name] == nil {
-			byName[name] = new(Counts)
+			byName[strings.Clone(name)] = new(Counts)
 		}
 		byName[name].add(c.Verb, 1)
 	}
@@ -294,7 +299,7 @@ func (t *tally) route(value string) *routeTally {
 	r := t.routes[value]
 	if r == nil {
 		r = new(routeTally)
-		t.routes[value] = r
+		t.routes[strings.Clone(value)] = r
 	}
 	return r
 }

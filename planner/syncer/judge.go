@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
+	"strings"
 
 	"accord/providers"
 )
@@ -18,11 +20,11 @@ type class struct {
 }
 
 // meaning of a record; of none, and of a standing without a meaning: keep.
-func (c *class) meaning(r *providers.Record) providers.Meaning {
+func (c *class) meaning(r *record) providers.Meaning {
 	if r == nil {
 		return providers.Keep
 	}
-	if m, ok := c.standings[r.Standing]; ok {
+	if m, ok := c.standings[r.standing]; ok {
 		return m
 	}
 	return providers.Keep
@@ -30,11 +32,21 @@ func (c *class) meaning(r *providers.Record) providers.Meaning {
 
 // problem is why a record cannot be taken as it is: its own, or that a target
 // has no room for what it names; "": it can.
-func (c *class) problem(r *providers.Record) string {
-	if most := c.atMost[r.Part]; r.Problem == "" && most > 0 && len(r.Members) > most {
-		return fmt.Sprintf("it names %d of %s, and a record of this model has room for %d", len(r.Members), words(r.Members[0].Part), most)
+func (c *class) problem(r *record) string {
+	most := c.atMost[r.part]
+	if r.problem != "" || most == 0 {
+		return r.problem
 	}
-	return r.Problem
+	n, of := 0, ""
+	for m := range r.members.members() {
+		if n++; of == "" {
+			of = m.Part
+		}
+	}
+	if n <= most {
+		return ""
+	}
+	return fmt.Sprintf("it names %d of %s, and a record of this model has room for %d", n, words(of), most)
 }
 
 // askForOrphans asks the source by key for what a target owns and a full read
@@ -87,7 +99,7 @@ func (p *pass) askForHolders(ctx context.Context) error {
 				if j.class.meaning(w.rec) != providers.Withdraw {
 					continue
 				}
-				if err := gone[q].add(w.rec.Key, nil); err != nil {
+				if err := gone[q].add(w.rec.key, nil); err != nil {
 					w.close()
 					return err
 				}
@@ -105,7 +117,7 @@ func (p *pass) askForHolders(ctx context.Context) error {
 		j.err = keyBatches(keys, p.parts, holdersARequest, func(members []providers.Member) error {
 			req := providers.RecordsRequest{End: j.Sync.Target, Keys: members, Holders: true}
 			return p.s.records(ctx, req, &j.read, func(r *providers.Record) error {
-				return name(holders, p, []providers.Member{{Part: r.Part, Key: r.Key}})
+				return name(holders, p, slices.Values([]providers.Member{{Part: r.Part, Key: r.Key}}))
 			})
 		})
 		if j.err != nil {
@@ -140,8 +152,8 @@ func (p *pass) orphans(target frames, q int, variant string, to *sorter) error {
 	tgt := walkTarget(target, p.parts[q].Name)
 	defer tgt.close()
 	for ; tgt.rec != nil; tgt.next() {
-		if tgt.rec.Standing != providers.Withdrawn && src.seek(tgt.rec.Key) == nil {
-			if err := to.add(tgt.rec.Key, nil); err != nil {
+		if tgt.rec.standing != providers.Withdrawn && src.seek(tgt.rec.key) == nil {
+			if err := to.add(tgt.rec.key, nil); err != nil {
 				return err
 			}
 		}
@@ -156,8 +168,8 @@ func (p *pass) missing(keys frames, q int, variant string, to *sorter) error {
 	c := keys.open()
 	defer c.close()
 	for c.next() {
-		if key := string(c.key); src.seek(key) == nil {
-			if err := to.add(key, nil); err != nil {
+		if src.seek(c.key) == nil {
+			if err := to.add(c.key, nil); err != nil {
 				return err
 			}
 		}
@@ -211,13 +223,13 @@ func (p *pass) edges(ctx context.Context, c *class) ([]frames, error) {
 			if c.meaning(w.rec) != providers.Publish || c.problem(w.rec) != "" {
 				continue
 			}
-			for _, m := range w.rec.Members {
+			for m := range w.rec.members.members() {
 				to := partIndex(p.parts[:q], m.Part)
 				if to < 0 {
 					w.close()
-					return nil, providers.Errorf(providers.Internal, "%s %s names a member of part %q, which is not written before it", w.rec.Part, w.rec.Key, m.Part)
+					return nil, providers.Errorf(providers.Internal, "%s %s names a member of part %q, which is not written before it", w.rec.part, w.rec.key, m.Part)
 				}
-				payload = append(binary.AppendUvarint(payload[:0], uint64(q)), w.rec.Key...)
+				payload = append(binary.AppendUvarint(payload[:0], uint64(q)), w.rec.key...)
 				if err := sorters[to].add(m.Key, payload); err != nil {
 					w.close()
 					return nil, err
@@ -256,13 +268,12 @@ func (p *pass) findGaps(c *class, q int, edges frames, gaps []*sorter) error {
 	e := edges.open()
 	defer e.close()
 	for e.next() {
-		key := string(e.key)
-		why := c.lacking(src.seek(key), own, p.parts[q].Name, key)
+		why := c.lacking(src.seek(e.key), own, p.parts[q].Name, e.key)
 		if why == "" {
 			continue
 		}
-		container, n := binary.Uvarint(e.payload)
-		if err := gaps[container].add(string(e.payload[n:]), []byte(why)); err != nil {
+		container, n := uvarint(e.payload)
+		if err := gaps[container].add(e.payload[n:], []byte(why)); err != nil {
 			return err
 		}
 	}
@@ -270,12 +281,12 @@ func (p *pass) findGaps(c *class, q int, edges frames, gaps []*sorter) error {
 }
 
 // lacking says why a member cannot be published; "": it can.
-func (c *class) lacking(r *providers.Record, gaps *cursor, part, key string) string {
+func (c *class) lacking(r *record, gaps *cursor, part, key string) string {
 	switch {
 	case r == nil:
 		return fmt.Sprintf("%s %s was not found", words(part), key)
 	case c.meaning(r) != providers.Publish:
-		return fmt.Sprintf("%s %s is %s", words(part), label(r), words(r.Standing))
+		return fmt.Sprintf("%s %s is %s", words(part), label(r), words(r.standing))
 	case c.problem(r) != "":
 		return fmt.Sprintf("%s %s: %s", words(part), label(r), c.problem(r))
 	case gaps.seek(key):
@@ -285,9 +296,9 @@ func (c *class) lacking(r *providers.Record, gaps *cursor, part, key string) str
 	}
 }
 
-func label(r *providers.Record) string {
-	if r.Title == "" {
-		return r.Key
+func label(r *record) string {
+	if r.title == "" {
+		return strings.Clone(r.key)
 	}
-	return fmt.Sprintf("%s (%s)", r.Title, r.Key)
+	return fmt.Sprintf("%s (%s)", r.title, r.key)
 }

@@ -127,18 +127,20 @@ func partIndex(parts []schema.Part, name string) int {
 type walk struct {
 	c    *cursor
 	part string
-	rank func(*providers.Record) int // of several with one key the last of the highest; below 0: not seen
+	rank func(*record) int // of several with one key the last of the highest; below 0: not seen
 
-	rec   *providers.Record // nil after the last
-	twice bool              // more than one had a rank
+	rec   *record // nil after the last; good until the next
+	twice bool    // more than one had a rank
 	err   error
+
+	one, other record
 }
 
 // walkSource sees the records of one variant, and those without any (what is
 // deleted is so in all); of a key that was read twice, what was read last.
 func walkSource(f frames, part, variant string) *walk {
-	return newWalk(f, part, func(r *providers.Record) int {
-		if variant == "" || len(r.Variants) == 0 || slices.Contains(r.Variants, variant) {
+	return newWalk(f, part, func(r *record) int {
+		if variant == "" || r.variants == "" || r.variants.has(variant) {
 			return 0
 		}
 		return -1
@@ -147,8 +149,8 @@ func walkSource(f frames, part, variant string) *walk {
 
 // walkTarget prefers what is published to what is not.
 func walkTarget(f frames, part string) *walk {
-	return newWalk(f, part, func(r *providers.Record) int {
-		switch r.Standing {
+	return newWalk(f, part, func(r *record) int {
+		switch r.standing {
 		case providers.Published:
 			return 2
 		case providers.Unfinished:
@@ -159,7 +161,7 @@ func walkTarget(f frames, part string) *walk {
 	})
 }
 
-func newWalk(f frames, part string, rank func(*providers.Record) int) *walk {
+func newWalk(f frames, part string, rank func(*record) int) *walk {
 	w := &walk{c: f.open(), part: part, rank: rank}
 	w.c.next()
 	w.next()
@@ -170,19 +172,21 @@ func (w *walk) close() { w.c.close() }
 
 func (w *walk) next() {
 	w.rec = nil
-	best := -1
+	best, at := -1, &w.one
 	for w.c.ok && w.rec == nil {
-		key := string(w.c.key)
+		key := w.c.key
 		w.twice = false
-		for w.c.ok && string(w.c.key) == key {
-			rec, err := decodeRecord(w.c.payload, w.part, key)
-			if err != nil {
+		for w.c.ok && w.c.key == key {
+			if err := at.decode(w.c.payload, w.part, key); err != nil {
 				w.rec, w.err = nil, err
 				return
 			}
-			if rank := w.rank(&rec); rank >= 0 && rank >= best {
+			if rank := w.rank(at); rank >= 0 && rank >= best {
 				w.twice = w.rec != nil && best > 0
-				w.rec, best = &rec, rank
+				w.rec, best = at, rank
+				if at = &w.other; w.rec == at {
+					at = &w.one
+				}
 			}
 			w.c.next()
 		}
@@ -194,11 +198,11 @@ func (w *walk) next() {
 
 // seek moves forward to a key, and returns its record or nil. Keys asked for
 // must not go backwards.
-func (w *walk) seek(key string) *providers.Record {
-	for w.rec != nil && w.rec.Key < key {
+func (w *walk) seek(key string) *record {
+	for w.rec != nil && w.rec.key < key {
 		w.next()
 	}
-	if w.rec != nil && w.rec.Key == key {
+	if w.rec != nil && w.rec.key == key {
 		return w.rec
 	}
 	return nil
@@ -365,7 +369,7 @@ func keyBatches(keys []frames, parts []schema.Part, n int, f func([]providers.Me
 	for q, part := range parts {
 		c := keys[q].open()
 		for c.next() {
-			members = append(members, providers.Member{Part: part.Name, Key: string(c.key)})
+			members = append(members, providers.Member{Part: part.Name, Key: c.key})
 			if len(members) == n {
 				if err := f(members); err != nil {
 					c.close()

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/providers"
 )
 
@@ -37,8 +38,9 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 		if len(rules) == 0 {
 			continue
 		}
-		if err := j.publishable(p, q, func(r *providers.Record) error {
-			source, err := parseFields(r.Fields)
+		var fields parser
+		if err := j.publishable(p, q, func(r *record) error {
+			source, err := fields.parse(r.fields)
 			if err != nil {
 				return err
 			}
@@ -72,7 +74,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 	}
 	j.refs = refs
 	for q := range p.parts {
-		if err := j.publishable(p, q, func(r *providers.Record) error { return refs.judge(j.mappings[q], r) }); err != nil {
+		if err := j.publishable(p, q, func(r *record) error { return refs.judge(j.mappings[q], r) }); err != nil {
 			return err
 		}
 	}
@@ -81,7 +83,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 
 // publishable calls f for the records of one part that this target would be
 // given, were they routed there.
-func (j *job) publishable(p *pass, q int, f func(*providers.Record) error) error {
+func (j *job) publishable(p *pass, q int, f func(*record) error) error {
 	w := walkSource(p.library[q], p.parts[q].Name, j.class.variant)
 	defer w.close()
 	for ; w.rec != nil; w.next() {
@@ -118,16 +120,17 @@ func (j *job) ask(ctx context.Context, refs *references, name string, end provid
 
 // judge finds what cannot be published for a reference of its own, or of a
 // member. Parts come in their order, members before their containers.
-func (refs *references) judge(m mapping, r *providers.Record) error {
-	at := hash(r.Part, r.Key)
-	for _, member := range r.Members {
+func (refs *references) judge(m mapping, r *record) error {
+	at := hash(r.part, r.key)
+	for member := range r.members.members() {
 		of := hash(member.Part, member.Key)
 		if bad := cmp.Or(refs.problems[of], refs.gaps[of]); bad.why != "" {
 			refs.gaps[at] = lack{label(r), fmt.Sprintf("%s %s: %s", words(member.Part), bad.label, bad.why), bad.cause}
 			break
 		}
 	}
-	source, err := parseFields(r.Fields)
+	var fields parser
+	source, err := fields.parse(r.fields)
 	if err != nil {
 		return err
 	}
@@ -174,23 +177,28 @@ func known(element json.RawMessage) string {
 
 // settle takes out of the target fields the references that have no match and
 // shall be blank then. What is left of them is what will be there.
-func (refs *references) settle(m mapping, shall fields) {
+func (refs *references) settle(m mapping, shall fields) fields {
 	if refs == nil {
-		return
+		return shall
 	}
 	for _, rule := range m.references() {
-		all := elements(shall[rule.To])
+		at := slices.IndexFunc(shall, func(f schema.Member) bool { return string(f.Name) == rule.To })
+		if at < 0 {
+			continue
+		}
+		all := elements(shall[at].Value)
 		left := slices.DeleteFunc(slices.Clone(all), func(element json.RawMessage) bool {
 			return refs.without[hash(endName(rule.Reference.Records), string(element))] == providers.NoMatch
 		})
 		switch {
 		case len(left) == len(all):
 		case len(left) == 0:
-			delete(shall, rule.To)
+			shall = slices.Delete(shall, at, at+1)
 		default:
-			shall[rule.To] = encode(left)
+			shall[at].Value = encode(left)
 		}
 	}
+	return shall
 }
 
 // references are the rules whose values are looked up at the target.
@@ -198,7 +206,7 @@ func (m mapping) references() []providers.Rule {
 	var list []providers.Rule
 	for _, rule := range m {
 		if rule.Reference != nil && rule.Reference.Records.Stream != "" {
-			list = append(list, rule)
+			list = append(list, rule.Rule)
 		}
 	}
 	return list

@@ -15,8 +15,16 @@ type routes struct {
 	values map[string]string // value → title
 }
 
-func (r *routes) takes(values []string) bool {
-	return r.all || slices.ContainsFunc(values, r.has)
+func (r *routes) takes(values list) bool {
+	if r.all {
+		return true
+	}
+	for v := range values.strings() {
+		if r.has(v) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *routes) has(value string) bool {
@@ -25,17 +33,23 @@ func (r *routes) has(value string) bool {
 }
 
 // taken returns those of values that lead here.
-func (r *routes) taken(values []string) []string {
+func (r *routes) taken(values list) list {
 	if r.all {
 		return values
 	}
-	var taken []string
-	for _, v := range values {
+	all := true
+	var taken []byte
+	for v := range values.strings() {
 		if r.has(v) {
-			taken = append(taken, v)
+			taken = putString(taken, v)
+		} else {
+			all = false
 		}
 	}
-	return taken
+	if all {
+		return values
+	}
+	return list(taken)
 }
 
 // input is what a run remembers of its routes.
@@ -78,7 +92,7 @@ func (s *Syncer) lookup(ctx context.Context, l *providers.Lookup) (*table, error
 		wanted.values[v] = v
 	}
 	err := s.records(ctx, providers.RecordsRequest{End: l.End}, nil, func(r *providers.Record) error {
-		if wanted.takes(r.Routes) {
+		if slices.ContainsFunc(r.Routes, wanted.has) {
 			t.keys[r.Key] = r.Title
 		}
 		return nil

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,32 +13,46 @@ import (
 )
 
 // mapping turns the fields of a source record into those of a target record,
-// by the rules of one part. It is pure.
-type mapping []providers.Rule
+// by the rules of one part, in the order of the target fields. It is pure.
+type mapping []mapped
 
-func mappingFor(rules []providers.Rule, part string) mapping {
-	return slices.DeleteFunc(slices.Clone(rules), func(r providers.Rule) bool {
-		return len(r.Parts) > 0 && !slices.Contains(r.Parts, part)
-	})
+type mapped struct {
+	providers.Rule
+	to []byte
 }
 
-// fields is a record's fields by name; a blank one is not there.
-type fields map[string]json.RawMessage
-
-func parseFields(raw json.RawMessage) (fields, error) {
-	if len(raw) == 0 {
-		return nil, nil
+func mappingFor(rules []providers.Rule, part string) mapping {
+	var m mapping
+	for _, r := range rules {
+		if len(r.Parts) == 0 || slices.Contains(r.Parts, part) {
+			m = append(m, mapped{r, []byte(r.To)})
+		}
 	}
-	var buffer [24]schema.Member
-	members, err := schema.Members(buffer[:0], raw)
+	slices.SortStableFunc(m, func(a, b mapped) int { return cmp.Compare(a.To, b.To) })
+	return m
+}
+
+// fields are those of a record, in the order of their names; a blank one need
+// not be there.
+type fields []schema.Member
+
+func (f fields) value(name string) json.RawMessage { return schema.Find(f, name).Value }
+
+// parser reads the fields of one record after the other. They are good until
+// the next.
+type parser struct {
+	text []byte
+	list fields
+}
+
+func (p *parser) parse(text string) (fields, error) {
+	p.text = append(p.text[:0], text...)
+	list, err := schema.Members(p.list[:0], p.text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the fields of a record: %w", err)
 	}
-	f := make(fields, len(members))
-	for _, m := range members {
-		f[string(m.Name)] = m.Value
-	}
-	return f, nil
+	p.list = list
+	return list, nil
 }
 
 // blank: null, "", [] and {}; false and 0 are values.
@@ -50,18 +65,18 @@ func blank(v json.RawMessage) bool {
 	}
 }
 
-// apply returns the target fields as they shall be. Fields that are set once
+// apply appends the target fields as they shall be. Fields that are set once
 // are there only for a new item.
-func (m mapping) apply(source fields, created bool) fields {
-	target := make(fields, len(m))
+func (m mapping) apply(target, source fields, created bool) fields {
 	for _, rule := range m {
 		if rule.Once && !created {
 			continue
 		}
-		if v := value(rule, source); !blank(v) {
-			target[rule.To] = v
-		} else {
-			delete(target, rule.To) // a rule takes the place of one before it, also where its source is blank
+		if last := len(target) - 1; last >= 0 && bytes.Equal(target[last].Name, rule.to) {
+			target = target[:last] // a rule takes the place of one before it, also where its source is blank
+		}
+		if v := value(rule.Rule, source); !blank(v) {
+			target = append(target, schema.Member{Name: rule.to, Value: v})
 		}
 	}
 	return target
@@ -71,7 +86,7 @@ func value(rule providers.Rule, source fields) json.RawMessage {
 	if rule.From == "" {
 		return rule.Default
 	}
-	v := source[rule.From]
+	v := source.value(rule.From)
 	if blank(v) {
 		return rule.Default
 	}
@@ -110,11 +125,10 @@ func translate(table map[string]string, v json.RawMessage) json.RawMessage {
 func (m mapping) differing(shall, have fields) []string {
 	var names []string
 	for _, rule := range m {
-		if !rule.Once && !same(shall[rule.To], have[rule.To], rule.Reference != nil) && !slices.Contains(names, rule.To) {
+		if !rule.Once && !same(shall.value(rule.To), have.value(rule.To), rule.Reference != nil) && !slices.Contains(names, rule.To) {
 			names = append(names, rule.To)
 		}
 	}
-	slices.Sort(names)
 	return names
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"accord/lang/schema"
 	"accord/providers"
 )
 
@@ -37,14 +38,35 @@ func TestMapping(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			test.rule.To = "b"
 			m := mappingFor([]providers.Rule{test.rule}, "part")
-			source, err := parseFields(raw(test.source))
+			source, err := new(parser).parse(test.source)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, string(m.apply(source, test.created)["b"])); diff != "" {
+			if diff := cmp.Diff(test.want, string(m.apply(nil, source, test.created).value("b"))); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// Of the rules for one field the last one counts, also where what it reads is
+// blank; fields come in the order of their names, whatever that of the rules.
+func TestMappingOfSeveralRules(t *testing.T) {
+	m := mappingFor([]providers.Rule{{From: "a", To: "z"}, {From: "a", To: "y"}, {From: "b", To: "z"}, {From: "a", To: "x"}, {From: "c", To: "y"}}, "")
+	source, err := new(parser).parse(`{"a":1,"b":2}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shall := schema.AppendObject(nil, m.apply(nil, source, true))
+	if string(shall) != `{"x":1,"z":2}` {
+		t.Errorf("it shall be %s", shall)
+	}
+	have, err := new(parser).parse(`{"x":2,"y":1,"z":1}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"x", "y", "z"}, m.differing(m.apply(nil, source, true), have)); diff != "" {
+		t.Errorf("what differs (-want +got)\n%s", diff)
 	}
 }
 
@@ -76,8 +98,8 @@ func TestDiffering(t *testing.T) {
 			if test.reference {
 				rule.Reference = &providers.Reference{}
 			}
-			shall, have := fields{"f": json.RawMessage(test.shall)}, fields{"f": json.RawMessage(test.have)}
-			if got := len(mapping{rule}.differing(shall, have)) > 0; got != test.want {
+			field := func(value string) fields { return fields{{Name: []byte("f"), Value: json.RawMessage(value)}} }
+			if got := len(mappingFor([]providers.Rule{rule}, "").differing(field(test.shall), field(test.have))) > 0; got != test.want {
 				t.Errorf("differs: %v, want %v", got, test.want)
 			}
 		})
@@ -113,7 +135,7 @@ func TestReferencesThatDoNotMatch(t *testing.T) {
 		"of another field":         {noMatch: "exception", without: map[string]string{a: providers.NoMatch}, value: "[" + b + "]", left: "[" + b + "]"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := mapping{{From: "brand", To: "product", Reference: &providers.Reference{Object: "product__v", NoMatch: test.noMatch, Records: end}}}
+			m := mappingFor([]providers.Rule{{From: "brand", To: "product", Reference: &providers.Reference{Object: "product__v", NoMatch: test.noMatch, Records: end}}}, "")
 			refs := &references{without: map[uint64]string{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
 			for element, standing := range test.without {
 				refs.without[hash(endName(end), element)] = standing
@@ -121,7 +143,11 @@ func TestReferencesThatDoNotMatch(t *testing.T) {
 			r := &providers.Record{Part: "slide", Key: "1", Title: "One", Fields: json.RawMessage(`{"brand":` + test.value + `}`)}
 			holder := &providers.Record{Part: "presentation", Key: "2", Members: []providers.Member{{Part: "slide", Key: "1"}}}
 			for _, x := range []*providers.Record{r, holder} {
-				if err := refs.judge(m, x); err != nil {
+				x, err := recordOf(x)
+				if err == nil {
+					err = refs.judge(m, &x)
+				}
+				if err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -131,9 +157,9 @@ func TestReferencesThatDoNotMatch(t *testing.T) {
 			if bad := refs.gaps[hash("presentation", "2")].why != ""; bad != test.bad {
 				t.Errorf("what holds it: %v", bad)
 			}
-			shall := fields{"product": json.RawMessage(test.value)}
-			if refs.settle(m, shall); !test.bad && string(shall["product"]) != test.left {
-				t.Errorf("%s is left", shall["product"])
+			shall := refs.settle(m, fields{{Name: []byte("product"), Value: json.RawMessage(test.value)}})
+			if left := string(shall.value("product")); !test.bad && left != test.left {
+				t.Errorf("%s is left", left)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"slices"
 )
@@ -45,8 +46,8 @@ func (s *sorter) add(key string, payload []byte) error {
 
 // run writes what is in memory as one sorted run.
 func (s *sorter) run() (frames, error) {
-	slices.SortStableFunc(s.entries, func(a, b entry) int {
-		return bytes.Compare(s.arena[a.at:a.key], s.arena[b.at:b.key])
+	slices.SortFunc(s.entries, func(a, b entry) int {
+		return cmp.Or(bytes.Compare(s.arena[a.at:a.key], s.arena[b.at:b.key]), cmp.Compare(a.at, b.at))
 	})
 	out := s.scratch.spool()
 	for i, e := range s.entries {
@@ -109,14 +110,14 @@ func (s scratch) merge(unique bool, parts ...frames) (frames, error) {
 	}
 	heap.Init(&heads)
 	out := s.spool()
-	var last []byte
+	var last string
 	for len(heads) > 0 {
 		c := heads[0].cursor
-		if !unique || out.n == 0 || !bytes.Equal(last, c.key) {
-			if err := out.add(string(c.key), c.payload); err != nil {
+		if !unique || out.n == 0 || last != c.key {
+			if err := out.add(c.key, []byte(c.payload)); err != nil {
 				return frames{}, err
 			}
-			last = append(last[:0], c.key...)
+			last = c.key
 		}
 		if c.next() {
 			heap.Fix(&heads, 0)
@@ -138,8 +139,8 @@ func (s scratch) without(list, others frames) (frames, error) {
 	defer o.close()
 	out := s.spool()
 	for c.next() {
-		if key := string(c.key); !o.seek(key) {
-			if err := out.add(key, c.payload); err != nil {
+		if !o.seek(c.key) {
+			if err := out.add(c.key, []byte(c.payload)); err != nil {
 				return frames{}, err
 			}
 		}
@@ -159,7 +160,7 @@ type merging []head
 
 func (m merging) Len() int { return len(m) }
 func (m merging) Less(i, j int) bool {
-	if c := bytes.Compare(m[i].key, m[j].key); c != 0 {
+	if c := cmp.Compare(m[i].key, m[j].key); c != 0 {
 		return c < 0
 	}
 	return m[i].part < m[j].part

@@ -3,9 +3,11 @@ package syncer
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -26,7 +28,7 @@ func drain(t rapid.TB, f frames) []frame {
 	c := f.open()
 	defer c.close()
 	for c.next() {
-		all = append(all, frame{string(c.key), string(c.payload)})
+		all = append(all, frame{c.key, c.payload})
 	}
 	if c.err != nil {
 		t.Fatal(c.err)
@@ -117,15 +119,69 @@ func TestFrameOfRecord(t *testing.T) {
 		for _, key := range list.Draw(t, "members") {
 			r.Members = append(r.Members, providers.Member{Part: "m", Key: key})
 		}
-		payload := appendRecord(nil, &r)
-		got, err := decodeRecord(payload, "p", "k")
-		if err != nil || fmt.Sprint(got) != fmt.Sprint(r) {
-			t.Fatalf("got %+v, %v, want %+v", got, err, r)
+		payload := string(appendRecord(nil, &r))
+		var got record
+		if err := got.decode(payload, "p", "k"); err != nil {
+			t.Fatal(err)
+		}
+		back := providers.Record{
+			Part: got.part, Key: got.key, ID: got.id, Title: got.title, Standing: got.standing, Problem: got.problem,
+			Variants: slices.Collect(got.variants.strings()), Routes: slices.Collect(got.routes.strings()), Fields: []byte(got.fields),
+			Groups: got.groups.groups(), Members: slices.Collect(got.members.members()),
+		}
+		if fmt.Sprint(back) != fmt.Sprint(r) {
+			t.Fatalf("got %+v, want %+v", back, r)
+		}
+		if again, err := recordOf(&back); err != nil || again != got {
+			t.Fatalf("what is equal is not in frames: %+v, %+v, %v", again, got, err)
 		}
 		if cut := rapid.IntRange(0, len(payload)-1).Draw(t, "cut"); true {
-			if _, err := decodeRecord(payload[:cut], "p", "k"); err == nil {
+			if err := new(record).decode(payload[:cut], "p", "k"); err == nil {
 				t.Fatalf("cut at %d of %d it is still a record", cut, len(payload))
 			}
 		}
 	})
+}
+
+// A temporary file that was cut off anywhere but behind a frame is an error,
+// however its frames lie in the blocks that are read.
+func TestCursorOfDamagedFile(t *testing.T) {
+	t.Parallel()
+	s := testScratch(t, 1)
+	w := s.spool()
+	var ends []int64
+	var size int64
+	for i := range 40 {
+		payload := bytes.Repeat([]byte{byte(i)}, i*300)
+		if err := w.add(fmt.Sprintf("%012d", i), payload); err != nil {
+			t.Fatal(err)
+		}
+		size += int64(12 + len(payload) + 1 + len(binary.AppendUvarint(nil, uint64(len(payload)))))
+		ends = append(ends, size)
+	}
+	whole, err := w.rest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := drain(t, whole); all[39].payload != strings.Repeat("\x27", 39*300) {
+		t.Fatal("it is not read as it was written")
+	}
+	for cut := size; cut > 0; cut -= 97 {
+		if err := os.Truncate(whole.path, cut); err != nil {
+			t.Fatal(err)
+		}
+		c := whole.open()
+		n := 0
+		for c.next() {
+			n++
+		}
+		c.close()
+		behind, exact := slices.BinarySearch(ends, cut)
+		if exact {
+			behind++
+		}
+		if n != behind || (c.err == nil) != exact {
+			t.Fatalf("cut at %d: %d frames of %d, %v", cut, n, behind, c.err)
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package syncer
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -31,9 +30,9 @@ func (s scratch) create() (*os.File, error) {
 // frames is a sequence of frames at rest: in memory while it is small, else in
 // a file. It may be read by many, again and again. The zero value is empty.
 type frames struct {
-	bytes []byte
-	path  string
-	n     int
+	text string
+	path string
+	n    int
 }
 
 func (f frames) remove() {
@@ -82,7 +81,7 @@ func (w *spool) flush() error {
 // rest ends the writing.
 func (w *spool) rest() (frames, error) {
 	if w.file == nil {
-		return frames{bytes: w.buf, n: w.n}, nil
+		return frames{text: string(w.buf), n: w.n}, nil
 	}
 	if err := w.flush(); err != nil {
 		return frames{}, err
@@ -94,25 +93,27 @@ func (w *spool) rest() (frames, error) {
 	return frames{path: w.file.Name(), n: w.n}, nil
 }
 
-// cursor reads frames. key and payload hold until the next call of next; after
-// the last, and after an error, there is no key (ok is false).
+// cursor reads frames. After the last, and after an error, there is no key (ok
+// is false). Key and payload may be kept, and keep with them the block of the
+// file that they lie in: what is kept for long is cloned.
 type cursor struct {
-	rest []byte        // in memory
-	file *os.File      // or on disk
-	in   *bufio.Reader // of file
+	rest string   // what was read and not yet taken
+	file *os.File // where there is more
 	buf  []byte
 
-	key, payload []byte
-	ok           bool
+	key, payload string
+	begun, ok    bool
 	err          error
 }
 
+// blockSize is how much of a file is read at once.
+const blockSize = 64 << 10
+
 // open returns a cursor before the first frame. Close it.
 func (f frames) open() *cursor {
-	c := &cursor{rest: f.bytes}
+	c := &cursor{rest: f.text}
 	if f.path != "" {
 		c.file, c.err = os.Open(f.path)
-		c.in = bufio.NewReaderSize(c.file, 1<<16)
 	}
 	return c
 }
@@ -124,57 +125,66 @@ func (c *cursor) close() {
 }
 
 func (c *cursor) next() bool {
-	c.ok = false
-	if c.err != nil {
+	c.begun, c.ok = true, false
+	for c.err == nil {
+		if c.take() {
+			return true
+		}
+		if c.file == nil {
+			if c.rest != "" {
+				c.err = errFrame
+			}
+			break
+		}
+		c.fill()
+	}
+	return false
+}
+
+// take takes the next frame off what was read; false where it is not whole.
+func (c *cursor) take() bool {
+	key, a := uvarint(c.rest)
+	if a == 0 {
 		return false
 	}
-	if c.in != nil {
-		c.ok, c.err = c.fromFile()
-		return c.ok
-	}
-	if len(c.rest) == 0 {
+	size, b := uvarint(c.rest[a:])
+	if b == 0 {
 		return false
 	}
-	keyLen, a := binary.Uvarint(c.rest)
-	size, b := binary.Uvarint(c.rest[a:])
 	body := c.rest[a+b:]
-	c.key, c.payload, c.rest = body[:keyLen], body[keyLen:keyLen+size], body[keyLen+size:]
+	if key > uint64(len(body)) || size > uint64(len(body))-key {
+		return false
+	}
+	c.key, c.payload, c.rest = body[:key], body[key:key+size], body[key+size:]
 	c.ok = true
 	return true
 }
 
-func (c *cursor) fromFile() (bool, error) {
-	keyLen, err := binary.ReadUvarint(c.in)
-	if err == io.EOF {
-		return false, nil
+// fill reads the next block, and at the end of the file closes it.
+func (c *cursor) fill() {
+	if c.buf == nil {
+		c.buf = make([]byte, blockSize)
 	}
-	if err != nil {
-		return false, fmt.Errorf("reading a temporary file: %w", err)
+	n, err := c.file.Read(c.buf)
+	c.rest += string(c.buf[:n])
+	if err == nil {
+		return
 	}
-	size, err := binary.ReadUvarint(c.in)
-	if err != nil || keyLen+size > 1<<30 {
-		return false, errFrame
+	c.close()
+	c.file, c.buf = nil, nil
+	if err != io.EOF {
+		c.err = fmt.Errorf("reading a temporary file: %w", err)
 	}
-	if n := int(keyLen + size); cap(c.buf) < n {
-		c.buf = make([]byte, n, 2*n)
-	} else {
-		c.buf = c.buf[:n]
-	}
-	if _, err := io.ReadFull(c.in, c.buf); err != nil {
-		return false, errFrame
-	}
-	c.key, c.payload = c.buf[:keyLen], c.buf[keyLen:]
-	return true, nil
 }
 
 // seek moves a cursor over sorted frames forward to the first whose key is not
 // less, and reports whether it is key. Keys asked for must not go backwards.
 func (c *cursor) seek(key string) bool {
-	if c.key == nil && !c.ok {
+	if !c.begun {
 		c.next()
 	}
-	for c.ok && string(c.key) < key {
+	for c.ok && c.key < key {
 		c.next()
 	}
-	return c.ok && string(c.key) == key
+	return c.ok && c.key == key
 }

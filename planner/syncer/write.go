@@ -178,7 +178,7 @@ func (w *writing) each(q int, f func(*Change) error) error {
 	c := w.changes[q].open()
 	defer c.close()
 	for c.next() {
-		ch, err := decodeChange(c.payload, w.parts[q].Name, string(c.key))
+		ch, err := decodeChange(c.payload, w.parts[q].Name, c.key)
 		if err == nil {
 			err = f(&ch)
 		}
@@ -240,7 +240,7 @@ func (w *writing) hindered(c *Change) *Failure {
 		}
 		return nil
 	}
-	for _, m := range c.members {
+	for m := range c.members.members() {
 		if _, failed := w.failed[hash(m.Part, m.Key)]; failed {
 			f := c.failed(kindException, fmt.Sprintf("%s %s could not be written", words(m.Part), m.Key))
 			return &f
@@ -261,7 +261,7 @@ func (w *writing) lose(c *Change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.failed[hash(c.Part, c.Key)] = struct{}{}
-	for _, m := range c.held {
+	for m := range c.held.members() {
 		w.held[hash(m.Part, m.Key)] = struct{}{}
 	}
 }
@@ -335,10 +335,10 @@ func (w *writing) try(ctx context.Context, verb string, changes []Change) []*pro
 	for i, c := range changes {
 		req.Writes[i] = providers.Write{
 			Verb: verbs[verb], Part: c.Part, Key: c.Key, ID: c.ID, Title: c.Title,
-			Fields: c.fields, Changed: c.Changed, Members: c.members, Reorder: c.Reorder,
+			Fields: c.fields, Changed: c.Changed, Members: slices.Collect(c.members.members()), Reorder: c.Reorder,
 		}
 		if c.Reorder {
-			req.Writes[i].Was = c.held
+			req.Writes[i].Was = slices.Collect(c.held.members())
 		}
 	}
 	results := w.p.Write(ctx, req)
@@ -406,17 +406,18 @@ func (c Change) again(t *providers.Record, m mapping) (Change, error) {
 		c.Verb, c.ID = Added, ""
 		return c, nil
 	}
-	shall, err := parseFields(c.fields)
+	var ours, theirs parser
+	shall, err := ours.parse(string(c.fields))
 	if err != nil {
 		return c, err
 	}
-	have, err := parseFields(t.Fields)
+	have, err := theirs.parse(string(t.Fields))
 	if err != nil {
 		return c, err
 	}
-	c.ID, c.held = t.ID, t.Members
+	c.ID, c.held = t.ID, listOf(t.Members)
 	c.Changed = m.differing(shall, have)
-	c.Reorder = !slices.Equal(c.members, t.Members)
+	c.Reorder = c.members != c.held
 	switch {
 	case t.Standing != providers.Published:
 		c.Verb = Restored
