@@ -52,25 +52,32 @@ type Request struct {
 	// Import takes one object over by its id, as an import block does.
 	Import *lang.Import
 
-	// Instances as Configure found them.
+	// Instances as Configure found them. Unreached are those that it did not:
+	// the plan fails, and says what is known of the others.
 	Instances map[addrs.Instance]providers.Object
+	Unreached map[addrs.Instance]error
 }
 
 // Plan holds the three sides against each other and says what to do. It makes
 // no change anywhere. Problems that lie in the configuration come as
-// diagnostics with their line; with an error among them the plan is nil. A
-// protection or a limit that forbids the plan is in Plan.Refusals.
+// diagnostics with their line; with an error among them the plan has failed: it
+// is nil, or says what is known all the same (Plan.Failed). A protection or a
+// limit that forbids the plan is in Plan.Refusals.
 func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagnostics) {
 	started := p.Now()
 	m := &making{Planner: p, req: req, sources: map[string]bool{}}
 	m.plan = newPlan(p, req, started)
 	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.changes, m.order, m.syncs} {
 		phase(ctx)
+		var failed *plan.Plan
+		if m.diags.HasErrors() && m.around != nil {
+			failed = m.failed(ctx)
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted while planning", Detail: "Nothing was changed."})
 		}
 		if m.diags.HasErrors() {
-			return nil, m.diags
+			return failed, m.diags
 		}
 		if len(m.plan.Moved) > 0 {
 			return m.plan, m.diags
@@ -168,11 +175,12 @@ func (m *making) orphaned(provider string, all []addrs.Instance) {
 }
 
 func (m *making) readAll(ctx context.Context) {
+	m.unreached()
 	m.around = m.neighbourhoods(m.refs, m.sorted...)
 	var unread []*object
 	for _, o := range m.sorted {
 		switch {
-		case o.unreachable, o.left && o.recorded == nil:
+		case o.unreachable, o.lost != "", o.left && o.recorded == nil:
 		case o.question() == nil:
 			o.missing = true // an intent without an object: nothing can be looked for
 			m.resolve(o)
@@ -189,7 +197,9 @@ func (m *making) readAll(ctx context.Context) {
 			if o.left {
 				continue // it counts as remembered
 			}
-			m.diags = append(m.diags, m.problem(err, o))
+			d := m.problem(err, o)
+			o.lose(d.Summary)
+			m.diags = append(m.diags, d)
 			continue
 		}
 		o.read = true
@@ -211,6 +221,7 @@ func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
 // planAll plans level by level, so that each object sees those it refers to as
 // they will be.
 func (m *making) planAll(ctx context.Context) {
+	m.known = map[addrs.Instance]lang.Object{}
 	g := graph.New[addrs.Instance]()
 	for _, o := range m.sorted {
 		if o.left {
@@ -230,7 +241,6 @@ func (m *making) planAll(ctx context.Context) {
 		m.diags = append(m.diags, m.cycle(cycle))
 		return
 	}
-	m.known = map[addrs.Instance]lang.Object{}
 	known := m.known
 	for addr, inst := range m.req.Instances {
 		known[addr] = lang.Object{Body: inst.Body, Sensitive: inst.Sensitive}
@@ -252,10 +262,14 @@ func (m *making) planAll(ctx context.Context) {
 		var todo []*object
 		for _, addr := range level {
 			o := m.objects[addr]
+			if m.hangs(o) {
+				continue
+			}
 			if o.desired != nil {
 				want, diags := o.desired.Resolve(known)
 				m.diags = append(m.diags, diags...)
 				if diags.HasErrors() {
+					o.lose("what it should be cannot be found out")
 					continue
 				}
 				m.conditions(o, lang.Precondition, known)
@@ -267,7 +281,7 @@ func (m *making) planAll(ctx context.Context) {
 			m.planBatch(ctx, batch)
 		}
 		for _, o := range todo {
-			if o.planned != nil {
+			if o.planned != nil && o.lost == "" {
 				m.refs[o.addr] = *o.planned
 				known[o.addr] = o.known()
 				if o.desired != nil {
@@ -410,6 +424,9 @@ func (m *making) changes(context.Context) {
 			continue
 		}
 		m.drift(o)
+		if o.lost != "" {
+			continue
+		}
 		switch {
 		case o.planned != nil:
 			m.plan.Objects = append(m.plan.Objects, *o.planned)
@@ -472,7 +489,7 @@ func planBody(o *providers.Object) []byte {
 
 // drift notes what changed outside since it was recorded.
 func (m *making) drift(o *object) {
-	if o.recorded == nil || o.assumed || len(o.open) > 0 {
+	if o.recorded == nil || o.assumed || len(o.open) > 0 || !o.read {
 		return
 	}
 	c := o.drifted()

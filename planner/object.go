@@ -32,10 +32,12 @@ type object struct {
 	removal  schema.Removal
 	record   bool // nothing for the provider to do, but the state entry changes
 
-	left        bool // out of a partial plan
-	unreachable bool // left out, and on a vault that is not connected
-	assumed     bool // not read: live is as remembered
-	replace     bool // someone asks for a new one
+	left        bool           // out of a partial plan
+	lost        string         // why it is not known what it will be; "" where it is
+	root        addrs.Instance // what it is lost for: itself, or what it hangs on
+	unreachable bool           // left out, and on a vault that is not connected
+	assumed     bool           // not read: live is as remembered
+	replace     bool           // someone asks for a new one
 
 	elsewhere *providers.Object // looked for as this, where it was not found otherwise
 

@@ -37,6 +37,10 @@ func (m *making) report(o *object, d providers.Diagnostic) {
 		m.plan.Warnings = append(m.plan.Warnings, d)
 		m.diags = append(m.diags, m.place(o, d))
 	default:
+		if other := m.objects[d.Addr]; other != nil {
+			o = other
+		}
+		o.lose(d.Summary)
 		m.diags = append(m.diags, m.place(o, d))
 	}
 }

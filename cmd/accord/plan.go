@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
+	"accord/lang/addrs"
 	"accord/planner"
 	"accord/planner/plan"
 	"accord/providers"
@@ -65,7 +67,10 @@ the syncs that would run, with the reason for each. Nothing is changed.
 
 -target and -exclude make a partial plan: a target takes along what it depends on,
 what is excluded keeps what depends on it, and no sync runs whose objects are left
-out. Only the vaults that the plan leads to are connected.`,
+out. Only the vaults that the plan leads to are connected.
+
+Where a vault does not answer, or something cannot be planned, the plan fails: what is
+known all the same is shown, and what is not, and why. It cannot be saved or applied.`,
 		Example: `  accord plan
   accord plan -out=canada.plan && accord apply canada.plan
   accord plan -target='country_filter.crm["a"]'
@@ -121,7 +126,8 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 }
 
 // plan makes the plan of what the files want, which have been evaluated. A
-// refused plan is returned too.
+// refused plan is returned too. Where it is only to be read, one that fails is
+// shown as far as it is known.
 func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, readOnly bool) (*plan.Plan, hcl.Diagnostics, error) {
 	req := o.request(w, st)
 	instances := append(objectsOf(w.desired.Instances), w.planner.LeftInstances(st, w.desired)...)
@@ -132,9 +138,13 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	if needed != nil {
 		instances = slices.DeleteFunc(instances, func(inst providers.Object) bool { return !needed[inst.Addr] })
 	}
-	found, err := w.connect(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
+	found, errs, err := w.reach(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
 	if err != nil {
 		return nil, nil, err
+	}
+	var named bool
+	if req.Unreached, named = byInstance(errs); len(errs) > 0 && (!readOnly || !named) {
+		return nil, nil, w.accessProblems(errs)
 	}
 	progress := w.cli.progress()
 	w.planner.Events = progress.planner
@@ -150,12 +160,31 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	p, diags := w.planner.Plan(ctx, req)
 	progress.clear()
 	if diags.HasErrors() {
+		if p != nil && readOnly {
+			if err := w.cli.showPlan(p, o.look); err != nil {
+				return nil, nil, err
+			}
+		}
 		return nil, nil, w.planProblems(ctx, diags)
 	}
 	if !o.destroy { // what is to be removed needs no advice
 		diags = append(slices.Clone(w.advice), diags...)
 	}
 	return p, diags, nil
+}
+
+// byInstance sorts what went wrong while connecting by whose it is; named is
+// false where nobody is named.
+func byInstance(errs []error) (by map[addrs.Instance]error, named bool) {
+	by = make(map[addrs.Instance]error, len(errs))
+	for _, err := range errs {
+		var perr *providers.Error
+		if !errors.As(err, &perr) || perr.Addr.IsZero() {
+			return nil, false
+		}
+		by[perr.Addr] = err
+	}
+	return by, true
 }
 
 // planProblems prints the problems of planning and picks the exit code that

@@ -36,6 +36,10 @@ type document struct {
 	LeftOut int      `json:"left_out,omitempty" doc:"how many objects a partial plan is not about"`
 	Assumed bool     `json:"assumed,omitempty" doc:"what the state remembers was not read again"`
 
+	Failed  bool                   `json:"failed,omitempty" doc:"the plan could not be made, and cannot be applied; the rest is what is known all the same"`
+	Errors  []providers.Diagnostic `json:"errors,omitempty" doc:"why it failed"`
+	Unknown []plan.Unknown         `json:"unknown,omitempty" doc:"objects of which it is not known what they will be"`
+
 	Verdict string `json:"verdict" doc:"the totals in words"`
 	Nothing bool   `json:"nothing,omitempty" doc:"there is nothing to apply"`
 	Totals  totals `json:"totals"`
@@ -84,6 +88,7 @@ type totals struct {
 	Full    int `json:"full_syncs"`
 	In      int `json:"in" doc:"items newly in the field"`
 	Out     int `json:"out" doc:"items withdrawn"`
+	Unknown int `json:"unknown,omitempty" doc:"objects, of a plan that failed"`
 	Steps   int `json:"steps"`
 	Due     int `json:"due" doc:"incremental runs and retries, which sync and serve do"`
 }
@@ -123,11 +128,12 @@ func documentOf(p *plan.Plan) *document {
 	d := &document{
 		FormatVersion: uiVersion, Kind: "plan", Tool: p.Tool, Created: p.Created.UTC(), Lineage: p.Lineage, Serial: p.Serial,
 		Destroy: p.Destroy, Allow: p.Allow, Target: p.Target, Exclude: p.Exclude, Replace: p.Replace, LeftOut: p.LeftOut, Assumed: p.Assumed, Resolved: p.Resolved,
-		Nothing: p.Empty(), Drift: withoutSecrets(p.Drift), Moves: p.Moves, Changes: withoutSecrets(p.Changes), Unchanged: p.Unchanged,
+		Failed: p.Failed, Errors: p.Errors, Unknown: p.Unknown,
+		Nothing: p.Empty() && !p.Failed, Drift: withoutSecrets(p.Drift), Moves: p.Moves, Changes: withoutSecrets(p.Changes), Unchanged: p.Unchanged,
 		Content: p.Content, Syncs: p.Syncs, Warnings: p.Warnings, Refusals: p.Refusals,
 		Reads: reads{Instances: p.Reads.Instances, Objects: p.Reads.Objects, Records: p.Reads.Records, Calls: p.Reads.Calls, Took: p.Reads.Took.Milliseconds()},
 		Totals: totals{Create: n.Create, Update: n.Update, Replace: n.Replace, Adopt: n.Adopt, Remove: n.Remove,
-			Rename: len(p.Moves), Drift: len(p.Drift), Full: n.Full, In: n.In, Out: n.Out, Steps: len(p.Steps)},
+			Rename: len(p.Moves), Drift: len(p.Drift), Full: n.Full, In: n.In, Out: n.Out, Unknown: len(p.Unknown), Steps: len(p.Steps)},
 	}
 	for _, s := range p.Syncs {
 		if !s.Decision.Step && s.Decision.Mode != syncer.None {
@@ -249,6 +255,10 @@ func (d *document) verdict() string {
 	add(t.Remove, "to remove")
 	add(t.Rename, "to rename")
 	add(t.Drift, "drifted")
+	add(t.Unknown, "not known")
+	if d.Failed {
+		return strings.Join(append([]string{"it failed, and nothing can be applied"}, parts...), ", ")
+	}
 	if t.Full > 0 {
 		parts = append(parts, count(t.Full, "full sync"), fmt.Sprintf("%s in, %s out", number(t.In), number(t.Out)))
 	}

@@ -25,7 +25,7 @@ var (
 	reportScript string
 )
 
-var reportTemplate = template.Must(template.New("report").Parse(reportPage))
+var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"paragraph": paragraph}).Parse(reportPage))
 
 // report is a plan as one HTML file that needs nothing else: styles, script and
 // the document itself lie in it, and its policy forbids everything but these

@@ -105,11 +105,18 @@ func (c *cli) planLines(p *document) {
 	for _, ch := range p.Changes {
 		_ = c.line("planned_change", fmt.Sprintf("%s: %s", ch.Addr, ch.Action), map[string]any{"change": ch})
 	}
+	for _, u := range p.Unknown {
+		_ = c.line("unknown", fmt.Sprintf("%s: %s", u.Addr, u.Because), map[string]any{"unknown": u})
+	}
 	c.contentLines(p)
 	for _, r := range p.Refusals {
 		_ = c.line("refused", r.Summary, map[string]any{"refusal": r})
 	}
-	_ = c.line("change_summary", p.Verdict, map[string]any{"changes": p.Totals})
+	summary := map[string]any{"changes": p.Totals}
+	if p.Failed {
+		summary["failed"] = true
+	}
+	_ = c.line("change_summary", p.Verdict, summary)
 }
 
 // newlyLines print which countries a vault receives for the first time.

@@ -23,7 +23,7 @@ const folded = 12
 // of the least important parts are left out, and it says so.
 func markdown(d *document, l look) []byte {
 	m := marker(d)
-	parts := []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdImpact(d), mdDetails(d, l.verbose), mdDrift(d), mdMoves(d), mdChanges(d, l.verbose), mdSyncs(d, l.verbose), mdWarnings(d), mdFooter(d)}
+	parts := []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdImpact(d), mdDetails(d, l.verbose), mdDrift(d), mdMoves(d), mdChanges(d, l.verbose), mdUnknown(d), mdSyncs(d, l.verbose), mdWarnings(d), mdFooter(d)}
 	if l.concise {
 		parts = []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdFooter(d)}
 	}
@@ -145,6 +145,8 @@ func mdNewly(d *document) *mdPart {
 func mdHeading(d *document) *mdPart {
 	text := mdText(d.Verdict)
 	switch {
+	case d.Failed:
+		text = "no plan: " + text
 	case len(d.Refusals) > 0:
 		text = "refused: " + text
 	case d.Nothing:
@@ -166,12 +168,21 @@ func mdFlags(d *document) *mdPart {
 	flag := func(format string, args ...any) {
 		p.items = append(p.items, "> - "+fmt.Sprintf(format, args...)+"\n")
 	}
-	for _, r := range d.Refusals {
+	problem := func(what string, r providers.Diagnostic) {
 		code := ""
 		if r.Code != "" {
 			code = " (" + mdCode(r.Code) + ")"
 		}
-		flag("**refused**%s: %s %s", code, mdText(r.Summary), mdText(r.Detail))
+		flag("**%s**%s: %s", what, code, mdText(paragraph(r)))
+	}
+	for _, e := range d.Errors {
+		problem("failed", e)
+	}
+	if d.Failed {
+		flag("**nothing of this can be applied**: it is what is known all the same")
+	}
+	for _, r := range d.Refusals {
+		problem("refused", r)
 	}
 	if n := d.Totals.Out; n > 0 {
 		flag("**%s withdrawn** from the field", count(n, "item"))
@@ -198,6 +209,15 @@ func mdFlags(d *document) *mdPart {
 		flag("as remembered: what changed in the vaults is not seen (%s)", mdCode("-refresh=false"))
 	}
 	return p
+}
+
+// paragraph is a problem as running text.
+func paragraph(d providers.Diagnostic) string {
+	text := d.Summary
+	if d.Detail != "" && !strings.HasSuffix(text, "?") {
+		text += "."
+	}
+	return strings.TrimSpace(text + " " + d.Detail)
 }
 
 // mdImpact is the same table as on the terminal.
@@ -346,6 +366,16 @@ func mdChanges(d *document, verbose bool) *mdPart {
 	})
 }
 
+// mdUnknown lists the objects of which a plan that failed cannot say what they
+// will be.
+func mdUnknown(d *document) *mdPart {
+	p := &mdPart{keep: 45, open: "\n**Not known**\n\n"}
+	for _, u := range d.Unknown {
+		p.items = append(p.items, fmt.Sprintf("- %s: %s\n", mdCode(u.Addr.String()), mdText(u.Because)))
+	}
+	return p.fold(fmt.Sprintf("Not known (%d)", len(d.Unknown)))
+}
+
 // fence shows changes as a diff, which code hosts colour.
 func (p *mdPart) fence(changes []plan.Change, title string, show func(plan.Change) string) *mdPart {
 	for _, c := range changes {
@@ -411,7 +441,7 @@ func mdWarnings(d *document) *mdPart {
 		if w.Code != "" {
 			code = " (" + mdCode(w.Code) + ")"
 		}
-		p.items = append(p.items, fmt.Sprintf("- warning%s: %s %s\n", code, mdText(w.Summary), mdText(w.Detail)))
+		p.items = append(p.items, fmt.Sprintf("- warning%s: %s\n", code, mdText(paragraph(w))))
 	}
 	return p.fold(fmt.Sprintf("Warnings (%d)", len(d.Warnings)))
 }
@@ -427,7 +457,7 @@ func mdFooter(d *document) *mdPart {
 	if d.Lineage != "" {
 		words = append(words, fmt.Sprintf("state serial %d", d.Serial))
 	}
-	if !d.Nothing && len(d.Refusals) == 0 {
+	if !d.Nothing && !d.Failed && len(d.Refusals) == 0 {
 		words = append(words, "to do it, save the plan and apply the file: "+mdCode("accord apply FILE"))
 	}
 	return &mdPart{keep: 75, items: []string{"\n<sub>" + strings.Join(words, " · ") + "</sub>\n"}}

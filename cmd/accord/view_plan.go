@@ -87,6 +87,7 @@ func (c *cli) showPlan(p *plan.Plan, l look) error {
 
 func (c *cli) planText(d *document, l look) {
 	v := c.planView(d, l.verbose)
+	v.failed()
 	v.newly()
 	v.scope()
 	v.resolved()
@@ -95,10 +96,36 @@ func (c *cli) planText(d *document, l look) {
 		v.drift()
 		v.moves()
 		v.changes()
+		v.unknown()
 		v.content()
 		v.syncs()
 	}
 	v.verdict()
+}
+
+// failed says that this is no plan.
+func (v *planView) failed() {
+	if v.plan.Failed {
+		v.line("%s", red(wrap("! The plan failed, and nothing can be applied. What is known all the same:", "  ", v.width)))
+	}
+}
+
+// unknown lists the objects of which a plan that failed cannot say what they
+// will be.
+func (v *planView) unknown() {
+	all := v.plan.Unknown
+	if len(all) == 0 {
+		return
+	}
+	v.heading(fmt.Sprintf("Not known (%d)", len(all)))
+	const few = 12
+	for i, u := range all {
+		if i == few && len(all) > few+1 && !v.verbose {
+			v.text("  ", faint(fmt.Sprintf("… and %s more (-verbose lists them)", number(len(all)-few))))
+			return
+		}
+		v.text("  ", fmt.Sprintf("%s %s  %s  %s", yellow("?"), u.Addr, faint(u.At()), clean(u.Because)))
+	}
 }
 
 // planView prints a plan for people.
@@ -852,11 +879,15 @@ func (v *planView) verdict() {
 		v.line("\n%s", wrap(bold(v.plan.Verdict), "", v.width))
 		return
 	}
+	word := "Plan:"
+	if v.plan.Failed {
+		word = "No plan:"
+	}
 	for _, a := range v.plan.Allow {
 		v.line("")
 		v.text("", bold("Limit")+" lifted once: -allow="+clean(a))
 	}
-	v.line("\n%s", wrap(bold("Plan:")+" "+v.plan.Verdict+".", "", v.width))
+	v.line("\n%s", wrap(bold(word)+" "+v.plan.Verdict+".", "", v.width))
 }
 
 // count is a number with its noun.

@@ -54,6 +54,13 @@ type Plan struct {
 	Warnings []providers.Diagnostic `json:"warnings,omitempty"`
 	Refusals []providers.Diagnostic `json:"refusals,omitempty"`
 
+	// Failed: the plan could not be made. What it says is what is known all the
+	// same; Unknown are the objects of which it is not, and Errors are why. It is
+	// never saved and never applied.
+	Failed  bool                   `json:"failed,omitempty"`
+	Unknown []Unknown              `json:"unknown,omitempty"`
+	Errors  []providers.Diagnostic `json:"errors,omitempty"`
+
 	// Objects are all instances and resources as they will be, for references.
 	Objects []providers.Object `json:"objects"`
 
@@ -187,6 +194,13 @@ func (r Reason) Words() string {
 		return "everything is to be removed"
 	}
 	return string(r)
+}
+
+// Unknown is an object of which a plan that failed cannot say what it will be.
+type Unknown struct {
+	Addr    addrs.Instance `json:"addr"`
+	Because string         `json:"because"`
+	Place
 }
 
 // Move is a new name for a recorded object.

@@ -1,0 +1,118 @@
+package planner
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"accord/lang/addrs"
+	"accord/planner/plan"
+	"accord/providers"
+)
+
+// unreached reports the instances that did not answer, and loses what leads to
+// them.
+func (m *making) unreached() {
+	if len(m.req.Unreached) == 0 {
+		return
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(m.req.Unreached), addrs.Instance.Compare) {
+		m.diags = append(m.diags, m.problem(m.req.Unreached[addr], &object{addr: addr, desired: m.req.Desired.Find(addr)}))
+	}
+	asked := map[addrs.Instance]bool{}
+	var ask func(o *object)
+	ask = func(o *object) {
+		if asked[o.addr] {
+			return // also where objects lead in a circle
+		}
+		asked[o.addr] = true
+		for _, on := range o.leads() {
+			if other := m.objects[on]; other != nil {
+				ask(other)
+			}
+		}
+		m.hangs(o)
+	}
+	for _, o := range m.sorted {
+		ask(o)
+	}
+}
+
+// leads are the objects and instances that an object refers to.
+func (o *object) leads() []addrs.Instance {
+	if o.desired != nil {
+		return o.desired.DependsOn
+	}
+	return o.recorded.DependsOn
+}
+
+// hangs loses an object that refers to one that is lost, for what is at the root
+// of it, and reports whether it is lost.
+func (m *making) hangs(o *object) bool {
+	for _, on := range o.leads() {
+		if o.lost != "" {
+			break
+		}
+		if _, unreached := m.req.Unreached[on]; unreached {
+			o.lost, o.root = fmt.Sprintf("%s cannot be reached", on), on
+		}
+		if other := m.objects[on]; other != nil && other.lost != "" {
+			o.lost, o.root = fmt.Sprintf("it hangs on %s", other.root), other.root
+		}
+	}
+	return o.lost != ""
+}
+
+// lose notes why it is not known what an object will be; the first reason counts.
+func (o *object) lose(because string) {
+	if o != nil && o.lost == "" {
+		o.lost, o.root = because, o.addr
+	}
+}
+
+// failed ends a plan that cannot be made, with what is known all the same: what
+// changed outside, the changes that could be planned, and which objects are not
+// known, and why. Nothing of it can be applied.
+func (m *making) failed(ctx context.Context) *plan.Plan {
+	if m.req.Approved != nil {
+		return nil // only the whole can be held against what was approved
+	}
+	if m.known == nil {
+		m.planAll(ctx)
+	}
+	for _, o := range m.sorted {
+		if !o.left && o.action == "" {
+			o.lose("it was not planned")
+		}
+	}
+	if m.plan.Objects == nil {
+		m.changes(ctx)
+	}
+	m.plan.Failed = true
+	m.plan.Reads.Took = m.took(m.plan.Created)
+	m.plan.Content, m.plan.Syncs, m.plan.Steps = nil, nil, nil // made of the whole
+	for _, o := range m.sorted {
+		if o.lost == "" {
+			continue
+		}
+		u := plan.Unknown{Addr: o.addr, Because: o.lost}
+		if o.desired != nil {
+			u.Place = placeOf(o.desired.Range)
+		}
+		m.plan.Unknown = append(m.plan.Unknown, u)
+	}
+	for _, d := range m.diags {
+		if d.Severity != hcl.DiagError {
+			continue
+		}
+		e := providers.Diagnostic{Severity: providers.SeverityError, Summary: d.Summary, Detail: d.Detail}
+		if p, ok := d.Extra.(*Problem); ok {
+			e.Code, e.Addr = p.Code, p.Addr
+		}
+		m.plan.Errors = append(m.plan.Errors, e)
+	}
+	return m.plan
+}
