@@ -277,9 +277,7 @@ func (m *making) planAll(ctx context.Context) {
 			}
 			todo = append(todo, o)
 		}
-		for _, batch := range batches(todo) {
-			m.planBatch(ctx, batch)
-		}
+		m.planLevel(ctx, todo)
 		for _, o := range todo {
 			if o.planned != nil && o.lost == "" {
 				m.refs[o.addr] = *o.planned
@@ -308,7 +306,35 @@ func (m *making) ignoring(o *object, want *providers.Object) *providers.Object {
 	return want
 }
 
-func (m *making) planBatch(ctx context.Context, batch []*object) {
+// planLevel asks the providers what objects will be that do not depend on each
+// other.
+func (m *making) planLevel(ctx context.Context, todo []*object) {
+	all := batches(todo)
+	answers := make([][]providers.PlanResponse, len(all))
+	var group graph.Group
+	group.SetLimit(concurrency)
+	for n, batch := range all {
+		group.Go(func() error {
+			answers[n] = m.Providers[batch[0].provider].Plan(ctx, m.planRequest(batch))
+			return nil
+		})
+	}
+	_ = group.Wait()
+	for n, batch := range all {
+		for i, o := range batch {
+			if i >= len(answers[n]) {
+				m.fail(o.addr, "", "The provider did not plan this object", "It answered fewer results than it was asked for. This is a bug in the provider.")
+				continue
+			}
+			reading := o.response.Diagnostics
+			o.response = answers[n][i]
+			o.response.Diagnostics = append(reading, o.response.Diagnostics...)
+			m.judge(o)
+		}
+	}
+}
+
+func (m *making) planRequest(batch []*object) providers.PlanRequest {
 	req := providers.PlanRequest{Items: make([]providers.PlanItem, len(batch)), Refs: m.around.of(addresses(batch))}
 	for i, o := range batch {
 		req.Items[i] = providers.PlanItem{
@@ -318,17 +344,7 @@ func (m *making) planBatch(ctx context.Context, batch []*object) {
 			req.Items[i].Live = nil // planned as what will be made
 		}
 	}
-	responses := m.Providers[batch[0].provider].Plan(ctx, req)
-	for i, o := range batch {
-		if i >= len(responses) {
-			m.fail(o.addr, "", "The provider did not plan this object", "It answered fewer results than it was asked for. This is a bug in the provider.")
-			continue
-		}
-		reading := o.response.Diagnostics
-		o.response = responses[i]
-		o.response.Diagnostics = append(reading, o.response.Diagnostics...)
-		m.judge(o)
-	}
+	return req
 }
 
 // judge turns a provider's answer into an action, and refuses an answer that

@@ -3,6 +3,7 @@ package planner
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,9 +12,9 @@ import (
 	"accord/providers"
 )
 
-// readConcurrency is how many batches of reads are under way at once, over all
-// providers; the provider paces its own calls.
-const readConcurrency = 8
+// concurrency is how many batches are under way at once, over all providers; a
+// provider paces its own calls.
+const concurrency = 8
 
 // read finds every object where it is, in batches of one type. Objects that a
 // provider cannot answer for keep their error; the others are read all the same.
@@ -21,13 +22,17 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 	failed := map[*object]*providers.Error{}
 	var mu sync.Mutex
 	var group graph.Group
-	group.SetLimit(readConcurrency)
+	group.SetLimit(concurrency)
 	for _, batch := range batches(objects) {
 		group.Go(func() error {
 			p.emit(Reading{Type: batch[0].typ.Name, Count: len(batch)})
 			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: around.of(addresses(batch))}
+			req.Recorded = make([]json.RawMessage, len(batch))
 			for i, o := range batch {
 				req.Objects[i] = *o.question()
+				if o.recorded != nil {
+					req.Recorded[i] = o.recorded.Body
+				}
 			}
 			results := p.Providers[batch[0].provider].Read(ctx, req)
 			mu.Lock()

@@ -67,6 +67,11 @@ type ReadRequest struct {
 	Objects []Object `json:"objects"`
 	Refs    Refs     `json:"refs,omitempty"`
 	Touched bool     `json:"touched,omitempty"` // and who touched each last, where the system tells
+
+	// Recorded are the bodies of Objects that the caller remembers, nil where it
+	// remembers none: an answer that is the same need not travel. Providers need
+	// not look.
+	Recorded []json.RawMessage `json:"recorded,omitempty"`
 }
 
 // Touch is the last change that a system remembers of an object.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -68,6 +69,9 @@ func environmentsOf(p *plan.Plan) []string {
 	var all []string
 	for i := range p.Objects {
 		var body instanceBody
+		if !bytes.Contains(p.Objects[i].Body, []byte(`"environment":`)) {
+			continue // one of thousands that are no vault
+		}
 		if p.Objects[i].Decode(&body) == nil && body.Environment != "" && !slices.Contains(all, body.Environment) {
 			all = append(all, body.Environment)
 		}

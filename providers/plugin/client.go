@@ -3,6 +3,7 @@ package plugin
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -312,32 +313,53 @@ func (p *Plugin) Configure(ctx context.Context, config providers.Config) []provi
 
 // Read implements providers.Provider.
 func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []providers.Result {
-	var r reader
+	w, r := ends()
 	var got []providers.Result
 	err := p.call(ctx, "reading", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.ReadRequest) bool) {
-			refs := wire{}.refs(req.Refs)
+			recorded, refs := req.Recorded, req.Refs
 			for some := range parts(req.Objects, sizeOfObject) {
-				if !yield(&proto.ReadRequest{Objects: convertAt(some, wire{}.object), Refs: refs, Touched: req.Touched}) {
+				m := &proto.ReadRequest{Objects: convertAt(some, w.object), Refs: w.refs(refs), Touched: req.Touched}
+				if len(recorded) >= len(some) {
+					m.Recorded, recorded = convert(recorded[:len(some)], digestOf), recorded[len(some):]
+				}
+				if !yield(m) {
 					return
 				}
 				refs = nil
 			}
 		}
-		return exchange(ctx, p.rpc.Read, request, func(m *proto.ResultsResponse) { got = append(got, convert(m.Results, r.result)...) })
+		return exchange(ctx, p.rpc.Read, request, func(m *proto.ResultsResponse) {
+			for _, result := range m.Results {
+				g := r.result(result)
+				if n := len(got); result.AsRecorded && g.Object != nil && n < len(req.Recorded) {
+					g.Object.Body = req.Recorded[n]
+				}
+				got = append(got, g)
+			}
+		})
 	})
 	return results(len(req.Objects), got, err, failedResult)
 }
 
+// digestOf tells whether both ends mean the same body; nothing is told of none.
+func digestOf(body json.RawMessage) []byte {
+	if len(body) == 0 {
+		return nil
+	}
+	sum := sha256.Sum256(body)
+	return sum[:]
+}
+
 // Plan implements providers.Provider.
 func (p *Plugin) Plan(ctx context.Context, req providers.PlanRequest) []providers.PlanResponse {
-	var r reader
+	w, r := ends()
 	var got []providers.PlanResponse
 	err := p.call(ctx, "planning", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.PlanRequest) bool) {
-			refs := wire{}.refs(req.Refs)
+			refs := req.Refs
 			for some := range parts(req.Items, sizeOfPlanItem) {
-				if !yield(&proto.PlanRequest{Items: convertAt(some, wire{}.planItem), Refs: refs}) {
+				if !yield(&proto.PlanRequest{Items: convertAt(some, w.planItem), Refs: w.refs(refs)}) {
 					return
 				}
 				refs = nil
@@ -350,13 +372,13 @@ func (p *Plugin) Plan(ctx context.Context, req providers.PlanRequest) []provider
 
 // Apply implements providers.Provider.
 func (p *Plugin) Apply(ctx context.Context, req providers.ApplyRequest) []providers.Result {
-	var r reader
+	w, r := ends()
 	var got []providers.Result
 	err := p.call(ctx, "applying", providers.Ambiguous, &r, func() error {
 		request := func(yield func(*proto.ApplyRequest) bool) {
-			refs := wire{}.refs(req.Refs)
+			refs := req.Refs
 			for some := range parts(req.Items, sizeOfApplyItem) {
-				if !yield(&proto.ApplyRequest{Items: convertAt(some, wire{}.applyItem), Refs: refs}) {
+				if !yield(&proto.ApplyRequest{Items: convertAt(some, w.applyItem), Refs: w.refs(refs)}) {
 					return
 				}
 				refs = nil
@@ -403,13 +425,13 @@ func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[
 
 // Syncs implements providers.Provider.
 func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
-	var r reader
+	w, r := ends()
 	var syncs []providers.Sync
 	var refused *providers.Error
 	if err := p.call(ctx, "asking for syncs", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.SyncsRequest) bool) {
 			for some := range parts(changes, sizeOfChange) {
-				if !yield(&proto.SyncsRequest{Changes: convertAt(some, wire{}.change)}) {
+				if !yield(&proto.SyncsRequest{Changes: convertAt(some, w.change)}) {
 					return
 				}
 			}

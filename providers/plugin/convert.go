@@ -12,11 +12,20 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// wire writes messages. It has no state; its methods are a namespace.
-type wire struct{}
+// wire writes messages.
+type wire struct{ bodies *bodies }
 
-// reader reads messages, and keeps the first address that cannot be read.
-type reader struct{ err error }
+// reader reads messages, and keeps the first thing that cannot be read.
+type reader struct {
+	err    error
+	bodies *bodies
+}
+
+// ends are both directions of an exchange in which each body travels once.
+func ends() (wire, reader) {
+	b := newBodies()
+	return wire{b}, reader{bodies: b}
+}
 
 func (r *reader) addr(s string) (a addrs.Instance) {
 	if s == "" {
@@ -70,12 +79,13 @@ func (*reader) time(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-func (wire) object(o *providers.Object) *proto.Object {
+func (w wire) object(o *providers.Object) *proto.Object {
 	if o == nil {
 		return nil
 	}
+	body, same := w.bodies.send(o.Body)
 	return &proto.Object{
-		Addr: o.Addr.String(), Type: o.Type, Id: o.ID, Body: o.Body,
+		Addr: o.Addr.String(), Type: o.Type, Id: o.ID, Body: body, Same: same,
 		Unknown: convert(o.Unknown, pathString), Sensitive: convert(o.Sensitive, pathString),
 	}
 }
@@ -84,8 +94,12 @@ func (r *reader) object(o *proto.Object) *providers.Object {
 	if o == nil {
 		return nil
 	}
+	body, err := r.bodies.receive(o.Body, o.Same)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
 	return &providers.Object{
-		Addr: r.addr(o.Addr), Type: o.Type, ID: o.Id, Body: o.Body,
+		Addr: r.addr(o.Addr), Type: o.Type, ID: o.Id, Body: body,
 		Unknown: paths(o.Unknown), Sensitive: paths(o.Sensitive),
 	}
 }
@@ -94,23 +108,25 @@ func (r *reader) objects(list []*proto.Object) []providers.Object {
 	return convert(list, func(o *proto.Object) providers.Object { return *r.object(o) })
 }
 
-func (w wire) refs(refs providers.Refs) map[string]*proto.Object {
+func (w wire) refs(refs providers.Refs) []*proto.Object {
 	if len(refs) == 0 {
 		return nil
 	}
-	out := make(map[string]*proto.Object, len(refs))
+	out := make([]*proto.Object, 0, len(refs))
 	for addr, o := range refs {
-		out[addr.String()] = w.object(&o)
+		o.Addr = addr
+		out = append(out, w.object(&o))
 	}
 	return out
 }
 
-func (r *reader) refs(refs map[string]*proto.Object, into providers.Refs) providers.Refs {
+func (r *reader) refs(refs []*proto.Object, into providers.Refs) providers.Refs {
 	if into == nil && len(refs) > 0 {
 		into = make(providers.Refs, len(refs))
 	}
-	for addr, o := range refs {
-		into[r.addr(addr)] = *r.object(o)
+	for _, m := range refs {
+		o := r.object(m)
+		into[o.Addr] = *o
 	}
 	return into
 }

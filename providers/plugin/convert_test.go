@@ -87,7 +87,13 @@ func TestNoFieldIsForgotten(t *testing.T) {
 	roundTrip(t, func(v *providers.Record) providers.Record { return r.record(w.record(v)) })
 	roundTrip(t, func(v *providers.Write) providers.Write { return r.write(w.write(v)) })
 	roundTrip(t, func(v *providers.WriteResult) providers.WriteResult { return r.writeResult(w.writeResult(v)) })
-	roundTrip(t, func(v *providers.Refs) providers.Refs { return r.refs(w.refs(*v), nil) })
+	roundTrip(t, func(v *providers.Refs) providers.Refs {
+		for addr, o := range *v {
+			o.Addr = addr // they are by their address
+			(*v)[addr] = o
+		}
+		return r.refs(w.refs(*v), nil)
+	})
 	roundTrip(t, func(v *providers.Sync) (got providers.Sync) {
 		b, err := json.Marshal(v)
 		if err == nil {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,14 +150,17 @@ func (s *server) Configure(stream grpc.BidiStreamingServer[proto.ConfigureReques
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	return s.results(stream, len(config.Instances), func() []providers.Result { return s.provider(stream.Context()).Configure(stream.Context(), config) })
+	results := guarded(len(config.Instances), func() []providers.Result { return s.provider(stream.Context()).Configure(stream.Context(), config) }, failedResult)
+	return sendResults(stream, results, wire{}.result)
 }
 
 func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.ResultsResponse]) error {
-	var r reader
+	w, r := ends()
 	var req providers.ReadRequest
+	var recorded [][]byte // their digests
 	err := receive(stream, func(m *proto.ReadRequest) {
 		req.Objects = append(req.Objects, r.objects(m.Objects)...)
+		recorded = append(recorded, m.Recorded...)
 		req.Refs = r.refs(m.Refs, req.Refs)
 		req.Touched = req.Touched || m.Touched
 	})
@@ -166,11 +170,25 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	return s.results(stream, len(req.Objects), func() []providers.Result { return s.provider(stream.Context()).Read(stream.Context(), req) })
+	results := guarded(len(req.Objects), func() []providers.Result { return s.provider(stream.Context()).Read(stream.Context(), req) }, failedResult)
+	n := 0
+	return sendResults(stream, results, func(result *providers.Result) *proto.Result {
+		known := n < len(recorded) && result.Object != nil && len(recorded[n]) > 0 && bytes.Equal(recorded[n], digestOf(result.Object.Body))
+		n++
+		if !known {
+			return w.result(result)
+		}
+		bare := *result.Object
+		bare.Body = nil
+		result.Object = &bare
+		m := w.result(result)
+		m.AsRecorded = true
+		return m
+	})
 }
 
 func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto.ResultsResponse]) error {
-	var r reader
+	w, r := ends()
 	var req providers.ApplyRequest
 	err := receive(stream, func(m *proto.ApplyRequest) {
 		req.Items = append(req.Items, convert(m.Items, r.applyItem)...)
@@ -182,14 +200,15 @@ func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	return s.results(stream, len(req.Items), func() []providers.Result { return s.provider(stream.Context()).Apply(stream.Context(), req) })
+	results := guarded(len(req.Items), func() []providers.Result { return s.provider(stream.Context()).Apply(stream.Context(), req) }, failedResult)
+	return sendResults(stream, results, w.result)
 }
 
-func (s *server) results(stream interface {
+func sendResults(stream interface {
 	Send(*proto.ResultsResponse) error
-}, n int, f func() []providers.Result) error {
-	for some := range parts(guarded(n, f, failedResult), sizeOfResult) {
-		if err := stream.Send(&proto.ResultsResponse{Results: convertAt(some, wire{}.result)}); err != nil {
+}, results []providers.Result, write func(*providers.Result) *proto.Result) error {
+	for some := range parts(results, sizeOfResult) {
+		if err := stream.Send(&proto.ResultsResponse{Results: convertAt(some, write)}); err != nil {
 			return err
 		}
 	}
@@ -197,7 +216,7 @@ func (s *server) results(stream interface {
 }
 
 func (s *server) Plan(stream grpc.BidiStreamingServer[proto.PlanRequest, proto.PlanResponse]) error {
-	var r reader
+	w, r := ends()
 	var req providers.PlanRequest
 	err := receive(stream, func(m *proto.PlanRequest) {
 		req.Items = append(req.Items, convert(m.Items, r.planItem)...)
@@ -211,7 +230,7 @@ func (s *server) Plan(stream grpc.BidiStreamingServer[proto.PlanRequest, proto.P
 	}
 	responses := guarded(len(req.Items), func() []providers.PlanResponse { return s.provider(stream.Context()).Plan(stream.Context(), req) }, failedPlan)
 	for some := range parts(responses, sizeOfPlanned) {
-		if err := stream.Send(&proto.PlanResponse{Items: convertAt(some, wire{}.planned)}); err != nil {
+		if err := stream.Send(&proto.PlanResponse{Items: convertAt(some, w.planned)}); err != nil {
 			return err
 		}
 	}
@@ -258,7 +277,7 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 }
 
 func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto.SyncsResponse]) error {
-	var r reader
+	_, r := ends()
 	var changes []providers.Change
 	if err := receive(stream, func(m *proto.SyncsRequest) { changes = append(changes, convert(m.Changes, r.change)...) }); err != nil {
 		return err

@@ -1,0 +1,111 @@
+package plugin
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	protobuf "google.golang.org/protobuf/proto"
+
+	"accord/lang/addrs"
+	"accord/providers"
+	"accord/providers/plugin/proto"
+)
+
+// What a plan sends of an object that stays as it is: its body as wanted, and
+// once how it is, as which it is remembered and planned too.
+func TestBodiesTravelOnce(t *testing.T) {
+	there, answers := ends()
+	back, requests := ends()
+	req := providers.PlanRequest{Refs: providers.Refs{}}
+	for n := range 10 {
+		addr := addrs.NewKeyed("box", "b", fmt.Sprint(n))
+		wanted := &providers.Object{Addr: addr, Type: "box", Body: fmt.Appendf(nil, `{"name":"%d"}`, n)}
+		is := &providers.Object{Addr: addr, Type: "box", ID: "id", Body: fmt.Appendf(nil, `{"history":"%0300d","name":"%d"}`, n, n)}
+		remembered := *is
+		req.Items = append(req.Items, providers.PlanItem{Addr: addr, Desired: wanted, Live: is, Recorded: &remembered})
+		req.Refs[addr] = *wanted
+	}
+	sent := travelled(t, &proto.PlanRequest{Items: convertAt(req.Items, there.planItem), Refs: there.refs(req.Refs)})
+	text, _ := protobuf.Marshal(sent)
+	if n := bytes.Count(text, []byte(`"history"`)); n != 10 {
+		t.Errorf("%d of 10 bodies as they are were sent", n)
+	}
+	if n := bytes.Count(text, []byte(`"name"`)); n != 20 {
+		t.Errorf("%d of 20 bodies were sent", n)
+	}
+	items := convert(sent.Items, requests.planItem)
+	refs := requests.refs(sent.Refs, nil)
+	planned := make([]providers.PlanResponse, len(items))
+	for n, item := range items {
+		want := req.Items[n]
+		if !bytes.Equal(item.Desired.Body, want.Desired.Body) || !bytes.Equal(item.Live.Body, want.Live.Body) || !bytes.Equal(item.Recorded.Body, want.Live.Body) || !bytes.Equal(refs[item.Addr].Body, want.Desired.Body) {
+			t.Errorf("%v arrived as %+v", want.Addr, item)
+		}
+		planned[n].Planned = item.Live
+	}
+	planned[3].Planned = &providers.Object{Type: "box", Body: []byte(`{"name":"new"}`)}
+	answer := travelled(t, &proto.PlanResponse{Items: convertAt(planned, back.planned)})
+	if text, _ := protobuf.Marshal(answer); bytes.Contains(text, []byte(`"history"`)) {
+		t.Error("a body that was sent came back")
+	}
+	for n, got := range convert(answer.Items, answers.planned) {
+		switch {
+		case n == 3 && string(got.Planned.Body) != `{"name":"new"}`:
+			t.Errorf("planned %s", got.Planned.Body)
+		case n != 3 && placeOf(got.Planned.Body) != placeOf(req.Items[n].Live.Body):
+			t.Errorf("%d: planned %s", n, got.Planned.Body)
+		}
+	}
+	if requests.err != nil || answers.err != nil {
+		t.Error(requests.err, answers.err)
+	}
+	answers.object(&proto.Object{Same: 1000})
+	if answers.err == nil {
+		t.Error("a body that was never sent was found")
+	}
+}
+
+// travelled is a message as it arrives.
+func travelled[M any, P interface {
+	*M
+	protobuf.Message
+}](t *testing.T, m P) P {
+	t.Helper()
+	text, err := protobuf.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := P(new(M))
+	if err := protobuf.Unmarshal(text, got); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// An answer that is what the state remembers shares its bytes; another one is
+// read as it is.
+func TestAnswersAsRecorded(t *testing.T) {
+	p := start(t, "bench")
+	req := providers.ReadRequest{Objects: objects(5000)} // more than one part
+	for n := range req.Objects {
+		remembered := bytes.Clone(req.Objects[n].Body)
+		switch n % 3 {
+		case 1:
+			remembered = nil
+		case 2:
+			remembered[3] ^= 1
+		}
+		req.Recorded = append(req.Recorded, remembered)
+	}
+	for n, r := range p.Read(t.Context(), req) {
+		switch {
+		case r.Err != nil:
+			t.Fatal(r.Err)
+		case !bytes.Equal(r.Object.Body, req.Objects[n].Body):
+			t.Fatalf("%d: read %s", n, r.Object.Body)
+		case n%3 == 0 && placeOf(r.Object.Body) != placeOf(req.Recorded[n]):
+			t.Fatalf("%d: what is remembered travelled", n)
+		}
+	}
+}
