@@ -21,13 +21,14 @@ type neighbourhoods struct {
 	parent    []int                    // of each number; itself at the root
 	size      []int                    // of the neighbourhood, at its root
 	members   map[int][]addrs.Instance // of those of more than one
+	reads     map[string]int           // the number of what a reference names; -1 for an instance
 }
 
 // neighbourhoods finds those of all that may be referred to, by what they refer
 // to and what they referred to before. The objects of all may be replaced by
 // others that refer to the same.
 func (p *Planner) neighbourhoods(all providers.Refs, before ...*object) *neighbourhoods {
-	n := &neighbourhoods{planner: p, all: all, number: make(map[addrs.Instance]int, len(all)), members: map[int][]addrs.Instance{}}
+	n := &neighbourhoods{planner: p, all: all, number: make(map[addrs.Instance]int, len(all)), members: map[int][]addrs.Instance{}, reads: map[string]int{}}
 	for addr, o := range all {
 		n.join(addr, &o)
 	}
@@ -57,10 +58,21 @@ func (n *neighbourhoods) join(addr addrs.Instance, o *providers.Object) {
 		return
 	}
 	own := n.place(addr)
-	for _, to := range references(typ, o.Body) {
-		if _, _, instance := n.planner.typeOf(to.Type); !instance {
-			n.unite(n.root(n.place(to)), n.root(own))
+	for text := range referenceTexts(typ, o.Body) {
+		if to, ok := n.reads[string(text)]; ok { // as others do
+			if to >= 0 {
+				n.unite(n.root(to), n.root(own))
+			}
+			continue
 		}
+		to := -1
+		if addr := parseReference(text); !addr.IsZero() {
+			if _, _, instance := n.planner.typeOf(addr.Type); !instance {
+				to = n.place(addr)
+				n.unite(n.root(to), n.root(own))
+			}
+		}
+		n.reads[string(text)] = to
 	}
 }
 

@@ -3,6 +3,7 @@ package planner
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"slices"
 
 	"accord/lang"
@@ -116,20 +117,45 @@ func (o *object) comparable() json.RawMessage {
 // references lists the addresses that a body refers to.
 func references(t *schema.Type, body json.RawMessage) []addrs.Instance {
 	var out []addrs.Instance
-	for n := range t.Body.Attributes {
-		a := &t.Body.Attributes[n]
-		if len(a.Refers) == 0 {
-			continue
-		}
-		var s string
-		if json.Unmarshal(schema.ValueOf(body, a.Name), &s) != nil || s == "" {
-			continue
-		}
-		if addr, err := addrs.ParseInstance(s); err == nil {
+	for text := range referenceTexts(t, body) {
+		if addr := parseReference(text); !addr.IsZero() {
 			out = append(out, addr)
 		}
 	}
 	return out
+}
+
+// parseReference is the address that a value names; zero where it names none.
+func parseReference(text json.RawMessage) addrs.Instance {
+	var s string
+	if json.Unmarshal(text, &s) != nil || s == "" {
+		return addrs.Instance{}
+	}
+	addr, _ := addrs.ParseInstance(s)
+	return addr
+}
+
+// referenceTexts are the values of a body's references, as they are written.
+func referenceTexts(t *schema.Type, body json.RawMessage) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		var members []schema.Member
+		var buffer [24]schema.Member // more than most bodies have
+		for n := range t.Body.Attributes {
+			a := &t.Body.Attributes[n]
+			if len(a.Refers) == 0 {
+				continue
+			}
+			if members == nil {
+				var err error
+				if members, err = schema.Members(buffer[:0], body); err != nil {
+					return
+				}
+			}
+			if m := schema.Find(members, a.Name); m.Value != nil && !yield(m.Value) {
+				return
+			}
+		}
+	}
 }
 
 // refinement checks that planned keeps what was desired: every attribute that

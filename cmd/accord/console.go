@@ -39,18 +39,11 @@ exit code 1.`,
 }
 
 func (c *cli) runConsole(ctx context.Context, in inputs) error {
-	w, err := c.evaluated(ctx, in)
+	w, st, err := c.withState(ctx, in)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openState(ctx); err != nil {
-		return err
-	}
-	st, err := w.store.Read(ctx)
-	if err != nil {
-		return err
-	}
 	known := map[addrs.Instance]lang.Object{}
 	for addr, o := range st.Objects {
 		if o.Type != planner.SettingsType {

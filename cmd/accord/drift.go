@@ -52,18 +52,11 @@ func (c *cli) runDrift(ctx context.Context, o driftOptions) error {
 	if err := o.look.check(c); err != nil {
 		return err
 	}
-	w, err := c.evaluated(ctx, o.inputs)
+	w, st, err := c.withState(ctx, o.inputs)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openState(ctx); err != nil {
-		return err
-	}
-	st, err := w.store.Read(ctx)
-	if err != nil {
-		return err
-	}
 	if _, ok := planner.AppliedSettings(st); !ok {
 		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Drift is the difference from what was applied. Run: accord plan"}
 	}

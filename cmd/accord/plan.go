@@ -91,18 +91,11 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 	if err := o.look.check(c); err != nil {
 		return err
 	}
-	w, err := c.evaluated(ctx, o.inputs)
+	w, st, err := c.withState(ctx, o.inputs)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openState(ctx); err != nil {
-		return err
-	}
-	st, err := w.store.Read(ctx)
-	if err != nil {
-		return err
-	}
 	p, warnings, err := w.plan(ctx, o, st, true)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -33,6 +35,8 @@ type workspace struct {
 	planner *planner.Planner
 	dev     *devServer
 	closers []func() error
+
+	starting *starting // built-in providers, before openProviders has them
 
 	landing time.Duration // how long a call of a tool that died may still land
 
@@ -110,7 +114,7 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 // evaluated opens the directory with its providers, and settles what the files
 // want. Whoever asked closes it.
 func (c *cli) evaluated(ctx context.Context, in inputs) (*workspace, error) {
-	return c.opened(func(w *workspace) error {
+	return c.opened(ctx, func(w *workspace) error {
 		if err := w.openProviders(ctx); err != nil {
 			return err
 		}
@@ -119,10 +123,33 @@ func (c *cli) evaluated(ctx context.Context, in inputs) (*workspace, error) {
 	})
 }
 
+// withState is evaluated with the state, which is read meanwhile.
+func (c *cli) withState(ctx context.Context, in inputs) (w *workspace, st *state.State, err error) {
+	w, err = c.opened(ctx, func(w *workspace) error {
+		if err := w.openProviders(ctx); err != nil {
+			return err
+		}
+		if err := w.openStore(ctx); err != nil {
+			return err
+		}
+		var unread error
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			if unread = w.openJournal(ctx); unread == nil {
+				st, unread = w.store.Read(ctx)
+			}
+		})
+		_, err := w.evaluate(ctx, in)
+		reading.Wait()
+		return cmp.Or(err, unread)
+	})
+	return w, st, err
+}
+
 // remembering opens the directory with its providers and its state: what was
 // applied counts, not what the files want now. Whoever asked closes it.
 func (c *cli) remembering(ctx context.Context) (*workspace, error) {
-	return c.opened(func(w *workspace) error {
+	return c.opened(ctx, func(w *workspace) error {
 		if err := w.openProviders(ctx); err != nil {
 			return err
 		}
@@ -131,11 +158,16 @@ func (c *cli) remembering(ctx context.Context) (*workspace, error) {
 }
 
 // opened loads the directory, and closes it again where more is not to be had.
-func (c *cli) opened(more func(*workspace) error) (*workspace, error) {
+// The built-in providers start while the files are read.
+func (c *cli) opened(ctx context.Context, more func(*workspace) error) (*workspace, error) {
+	starting := c.startBuiltins(ctx)
 	w, err := c.load()
 	if err != nil {
+		starting.discard()
 		return nil, err
 	}
+	w.starting = starting
+	w.closers = append(w.closers, starting.discard)
 	if err := more(w); err != nil {
 		w.Close()
 		return nil, err
@@ -152,6 +184,10 @@ func (w *workspace) openState(ctx context.Context) error {
 	if err := w.openStore(ctx); err != nil {
 		return err
 	}
+	return w.openJournal(ctx)
+}
+
+func (w *workspace) openJournal(ctx context.Context) error {
 	journal, err := w.store.Journal(ctx)
 	if errors.Is(err, state.ErrNoJournal) {
 		journal, err = state.NoJournal{}, nil // said where it is needed
