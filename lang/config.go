@@ -31,6 +31,7 @@ type Config struct {
 	mu     sync.Mutex
 	files  map[string]*hcl.File
 	native parser
+	memory string // the file of what it came to before; "" for none
 }
 
 // parser reads a file in native syntax.
@@ -55,11 +56,13 @@ var coreBlocks = map[string][]string{
 // holds what could be read, so that problems can be shown with their source.
 //
 // Where dir has a folder .accord, large files are kept there as they were
-// lowered, so that they need not be parsed again.
+// lowered, so that they need not be parsed again, and so is what many blocks
+// came to, so that they need not be evaluated again.
 func Load(dir string) (*Config, hcl.Diagnostics) {
 	cache := lower.OpenCache(filepath.Join(dir, ".accord", "cache", "files"))
 	c, diags := gather(dir, cache.Parse, func(module string) (map[string][]byte, hcl.Diagnostics) { return readDir(dir, module) })
 	_ = cache.Save() // it only makes the next time slower
+	c.memory = filepath.Join(dir, ".accord", "cache", "objects")
 	return c, diags
 }
 

@@ -31,7 +31,7 @@ func (d *Desired) Ask(text, name string, known map[addrs.Instance]Object) (Answe
 	if diags.HasErrors() {
 		return Answer{}, diags
 	}
-	ev := &evaluation{evaluator: e, mentions: e.reading(found), known: known, early: e.root, late: true}
+	ev := &evaluation{evaluator: e, mentions: e.reading(found), known: known, early: e.root(), late: true}
 	v, diags := valueOf(expr, ev.scope())
 	if diags = Arrange(append(ev.diags, diags...)); diags.HasErrors() {
 		return Answer{}, diags

@@ -106,6 +106,10 @@ func (r *Resource) Resolve(known map[addrs.Instance]Object) (Object, hcl.Diagnos
 
 // evaluate fills r in.
 func (r *Resource) evaluate() hcl.Diagnostics {
+	r.IgnoreChanges = r.decl.ignore
+	if r.recalled() {
+		return nil
+	}
 	var problems hcl.Diagnostics
 	if r.decl.body == nil {
 		problems = r.evaluator.bindOne(r.decl)
@@ -116,7 +120,6 @@ func (r *Resource) evaluate() hcl.Diagnostics {
 	if r.decl.single() && len(r.decl.mentions) == 0 {
 		r.decl.body = nil // nothing will make it another one
 	}
-	r.IgnoreChanges = r.decl.ignore
 	if p := r.decl.protect; p != nil {
 		on, _, diags := decide(p, ev.early)
 		r.Protect = on
@@ -210,7 +213,7 @@ func (o *Output) Value(known map[addrs.Instance]Object) (Value, hcl.Diagnostics)
 }
 
 func (o *Output) evaluation(known map[addrs.Instance]Object) *evaluation {
-	return &evaluation{evaluator: o.evaluator, mentions: o.output.mentions, known: known, early: o.evaluator.root, late: true}
+	return &evaluation{evaluator: o.evaluator, mentions: o.output.mentions, known: known, early: o.evaluator.root(), late: true}
 }
 
 func outputValue(v cty.Value) (Value, error) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -26,7 +28,8 @@ type evaluator struct {
 	decls   map[addrs.Block]*decl // by type and name in this module; calls as well
 	order   []*decl               // of providers' types, as in the files
 	outputs map[string]*output
-	root    *hcl.EvalContext
+	context *hcl.EvalContext // root, before it has the local values
+	locals  sync.Once        // evaluated
 	paths   map[string]cty.Value
 	vars    map[string]cty.Value
 
@@ -48,6 +51,9 @@ type shared struct {
 	all     []*evaluator // callers before callees
 	desired *Desired
 	diags   hcl.Diagnostics
+
+	memory  *memory     // of the last evaluation of the same; nil where there is none
+	outside atomic.Bool // something was read that is no part of the configuration
 }
 
 func (e *shared) report(diags ...*hcl.Diagnostic) { e.diags = append(e.diags, diags...) }
@@ -72,13 +78,17 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	var diags hcl.Diagnostics
 	e.vars, e.varExprs, diags = c.evaluateVariables(opts)
 	e.report(diags...)
-	e.root = &hcl.EvalContext{
-		Functions: functionTable(c.Dir),
+	e.context = &hcl.EvalContext{
+		Functions: functionTable(c.Dir, func() { e.outside.Store(true) }),
 		Variables: map[string]cty.Value{
 			"var":   cty.ObjectVal(e.vars),
 			"path":  cty.ObjectVal(e.paths),
 			"local": cty.EmptyObjectVal,
 		},
+	}
+	key, keeps := e.memoryKey(providers)
+	if keeps {
+		e.memory = recall(c.memory, key)
 	}
 	e.expand()
 	for _, m := range e.all {
@@ -97,7 +107,12 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 		m.evaluateTurns()
 	}
 	e.checkTurns()
-	e.checkCircles()
+	if e.memory == nil {
+		e.checkCircles()
+	}
+	if keeps && e.memory == nil && len(e.diags) == 0 {
+		_ = e.remember(c.memory, key) // it only makes the next time slower
+	}
 	if c.broken {
 		e.diags = withoutConsequences(e.diags)
 	}
@@ -212,10 +227,13 @@ type decl struct {
 	call     *call                 // nil for a block of a provider
 	children map[string]*evaluator // of a call, by key
 
+	recalled []recalled // what it came to when it was evaluated before; nil where that is not known
+
 	settled bool                 // false after an error: whatever refers to it follows from that
 	keys    []string             // with for_each: sorted
-	values  map[string]cty.Value // with for_each: each.value
-	off     map[string]bool      // switched off by enabled, by key
+	values  map[string]cty.Value // with for_each: each.value; nil before it is asked for, where it was recalled
+	valued  sync.Once
+	off     map[string]bool // switched off by enabled, by key
 
 	instances []addrs.Instance // all, in order; none before it is settled
 }
@@ -376,6 +394,9 @@ func (t *blockType) path(traversal hcl.Traversal) (addrs.Path, hcl.Diagnostics) 
 
 // settle decides which instances a block has.
 func (e *evaluator) settle(d *decl) {
+	if e.recallInstances(d) {
+		return
+	}
 	if d.forEach != nil {
 		v, ok := e.collection(d)
 		if !ok {
@@ -406,7 +427,7 @@ func (e *evaluator) collection(d *decl) (map[string]cty.Value, bool) {
 		e.report(diags...)
 		return nil, false
 	}
-	v, diags := valueOf(expr, e.root)
+	v, diags := valueOf(expr, e.root())
 	e.report(diags...)
 	if diags.HasErrors() {
 		return nil, false
@@ -414,7 +435,7 @@ func (e *evaluator) collection(d *decl) (map[string]cty.Value, bool) {
 	problem := func(summary, format string, args ...any) (map[string]cty.Value, bool) {
 		e.report(&hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...),
-			Subject: expr.Range().Ptr(), Context: d.forEach.Range.Ptr(), Expression: expr, EvalContext: e.root,
+			Subject: expr.Range().Ptr(), Context: d.forEach.Range.Ptr(), Expression: expr, EvalContext: e.root(),
 		})
 		return nil, false
 	}
@@ -464,7 +485,7 @@ func (e *evaluator) switchOff(d *decl) bool {
 	}
 	d.off = map[string]bool{}
 	if d.forEach == nil || !slices.ContainsFunc(found, func(m mention) bool { return m.root == "each" }) {
-		on, ok, diags := decide(d.enabled, e.root)
+		on, ok, diags := decide(d.enabled, e.root())
 		e.report(diags...)
 		if ok && !on {
 			for _, key := range d.keys {
@@ -534,13 +555,23 @@ func decide(a *hcl.Attribute, ctx *hcl.EvalContext) (on, ok bool, diags hcl.Diag
 // eachContext is the scope of an instance of d, without other blocks.
 func (e *evaluator) eachContext(d *decl, key string) *hcl.EvalContext {
 	if d == nil || d.forEach == nil {
-		return e.root
+		return e.root()
 	}
-	ctx := e.root.NewChild()
+	ctx := e.root().NewChild()
 	ctx.Variables = map[string]cty.Value{
-		"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key), "value": d.values[key]}),
+		"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(key), "value": e.eachValue(d, key)}),
 	}
 	return ctx
+}
+
+// eachValue is each.value of an instance.
+func (e *evaluator) eachValue(d *decl, key string) cty.Value {
+	d.valued.Do(func() {
+		if d.values == nil {
+			d.values, _ = e.collection(d)
+		}
+	})
+	return d.values[key]
 }
 
 // inherit finds what depends_on of the calls around says.
@@ -565,7 +596,7 @@ func (e *evaluator) inherit() {
 func (e *evaluator) bind() {
 	problems := make([]hcl.Diagnostics, len(e.order))
 	parallel(len(e.order), func(n int) {
-		if d := e.order[n]; !d.single() {
+		if d := e.order[n]; !d.single() && d.recalled == nil {
 			problems[n] = e.bindOne(d)
 		}
 	})

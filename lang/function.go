@@ -149,9 +149,10 @@ var absentFunctions = map[string]string{
 
 const notTwice = "It would give another value each time, and a configuration means the same each time it is read."
 
-// functionTable is all functions; file names start in dir.
-func functionTable(dir string) map[string]function.Function {
+// functionTable is all functions; file names start in dir. outside is called
+// before anything is read there.
+func functionTable(dir string, outside func()) map[string]function.Function {
 	table := maps.Clone(pureFunctions)
-	maps.Copy(table, fileFunctions(dir))
+	maps.Copy(table, fileFunctions(dir, outside))
 	return table
 }

@@ -18,8 +18,9 @@ import (
 
 // fileFunctions read files. Relative names start in dir, wherever the tool was
 // started.
-func fileFunctions(dir string) map[string]function.Function {
+func fileFunctions(dir string, outside func()) map[string]function.Function {
 	in := func(name string) string {
+		outside()
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
 		}

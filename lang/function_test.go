@@ -27,7 +27,7 @@ func TestFunctions(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	table := functionTable(dir)
+	table := functionTable(dir, func() {})
 	ctx := &hcl.EvalContext{Functions: table}
 	used := map[string]bool{}
 	for _, c := range []struct{ expr, want string }{
@@ -244,7 +244,7 @@ timestamp title tobool tolist tomap tonumber toset tostring transpose trim trimp
 urlencode uuid uuidv5 values yamldecode yamlencode zipmap
 base64gunzip cidrcontains urldecode
 assertnotnull hasindex int regexreplace sethaselement setsymmetricdifference strlen`
-	table := functionTable(".")
+	table := functionTable(".", func() {})
 	for name := range strings.FieldsSeq(expected) {
 		_, there := table[name]
 		if there == (absentFunctions[name] != "") {

@@ -28,6 +28,13 @@ func (c *module) addLocals(block *hcl.Block) hcl.Diagnostics {
 	return diags
 }
 
+// root is what is in scope everywhere in the module, with the local values,
+// which are evaluated when they are first asked for.
+func (e *evaluator) root() *hcl.EvalContext {
+	e.locals.Do(e.evaluateLocals)
+	return e.context
+}
+
 // evaluateLocals gives every local its value, in whatever order they are
 // written.
 func (e *evaluator) evaluateLocals() {
@@ -35,7 +42,7 @@ func (e *evaluator) evaluateLocals() {
 	for _, name := range slices.Sorted(maps.Keys(e.module.locals)) {
 		w.visit(name)
 	}
-	e.root.Variables["local"] = cty.ObjectVal(w.values)
+	e.context.Variables["local"] = cty.ObjectVal(w.values)
 }
 
 type localWalk struct {
@@ -82,7 +89,7 @@ func (w *localWalk) visit(name string) {
 	if _, done := w.values[name]; done { // part of a circle
 		return
 	}
-	ctx := w.root.NewChild()
+	ctx := w.context.NewChild()
 	ctx.Variables = map[string]cty.Value{"local": cty.ObjectVal(needed)}
 	v, more := valueOf(l.expr, ctx)
 	w.report(more...)

@@ -201,7 +201,7 @@ func (s *search) inside(expr hcl.Expression, steps []string) (hcl.Range, bool) {
 func (s *search) follow(m mention, steps []string) (hcl.Range, bool) {
 	steps = append(s.stepsOf(m.rest), steps...)
 	outside := *s
-	outside.ctx = s.root
+	outside.ctx = s.root()
 	switch m.root {
 	case "var":
 		expr := s.varExprs[m.name]

@@ -168,8 +168,8 @@ func (e *evaluator) child(d *decl, key string) *evaluator {
 		e.report(diags...)
 	}
 	c.vars = values
-	c.root = &hcl.EvalContext{
-		Functions: e.root.Functions,
+	c.context = &hcl.EvalContext{
+		Functions: e.context.Functions,
 		Variables: map[string]cty.Value{"var": cty.ObjectVal(values), "path": cty.ObjectVal(c.paths), "local": cty.EmptyObjectVal},
 	}
 	return c
@@ -192,7 +192,9 @@ func (e *evaluator) checkArguments(c *call) {
 // variables and locals, and which instances every block has.
 func (e *evaluator) expand() {
 	e.all = append(e.all, e)
-	e.evaluateLocals()
+	if e.memory == nil {
+		e.root() // all that is wrong is told, needed or not
+	}
 	e.validateVariables()
 	e.declare()
 	for _, d := range e.order {
@@ -288,7 +290,7 @@ func (ev *evaluation) outputOf(c *evaluator, name string) cty.Value {
 	if o == nil {
 		return cty.DynamicVal // reported
 	}
-	to := &evaluation{evaluator: c, mentions: o.mentions, early: c.root}
+	to := &evaluation{evaluator: c, mentions: o.mentions, early: c.root()}
 	return ev.into(to, c.prefix+"."+name, o.rng, func(to *evaluation) cty.Value {
 		v, diags := valueOf(o.value.Expr, to.scope())
 		if to.report(diags...); diags.HasErrors() {
@@ -403,7 +405,7 @@ func (r *reference) resolveOutput(e *evaluator, ctx *hcl.EvalContext) (addr addr
 	if inner == nil {
 		return addr, false, append(diags, more...)
 	}
-	return inner.resolve(c, c.root)
+	return inner.resolve(c, c.root())
 }
 
 // isVariable reports whether an expression is just a variable.

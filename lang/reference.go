@@ -167,7 +167,7 @@ type sight struct {
 // there, or not in sight.
 func (e *evaluator) check(expr hcl.Expression, s sight) ([]mention, hcl.Diagnostics) {
 	found, calls := mentions(expr)
-	return found, append(checkCalls(calls, e.root.Functions), e.checkMentions(found, s)...)
+	return found, append(checkCalls(calls, e.context.Functions), e.checkMentions(found, s)...)
 }
 
 // checkCalls reports calls of functions that are not in the table.

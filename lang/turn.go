@@ -306,7 +306,7 @@ func (e *evaluator) staticTarget(a *hcl.Attribute) (addrs.Instance, bool) {
 		})
 		return addrs.Instance{}, false
 	}
-	return e.targetAddr(t, e.root)
+	return e.targetAddr(t, e.root())
 }
 
 func (e *evaluator) evaluateMoved(block *hcl.Block) {

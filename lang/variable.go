@@ -373,7 +373,7 @@ func (e *evaluator) validateVariables() {
 				e.report(diags...)
 				continue
 			}
-			_, diags = rule.judge(e.root, "Invalid value for the variable "+v.name)
+			_, diags = rule.judge(e.root(), "Invalid value for the variable "+v.name)
 			e.report(diags...)
 		}
 	}

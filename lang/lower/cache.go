@@ -54,22 +54,37 @@ func OpenCache(path string) *Cache {
 // cacheHead names the version of the form, of the parser, and of the program.
 func cacheHead() []byte {
 	const form = 1
-	version := ""
+	return fmt.Appendf(nil, "accord lowered files %d %s\n", form, Program())
+}
+
+// Program tells programs apart that may read a configuration otherwise. One that
+// was not built of a commit is told by when it was built.
+var Program = sync.OnceValue(func() string {
+	text, committed := "", false
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.GoVersion + " " + info.Main.Version
+		text = info.GoVersion + " " + info.Main.Version
 		for _, dep := range info.Deps {
 			if dep.Path == "github.com/hashicorp/hcl/v2" || dep.Path == "github.com/zclconf/go-cty" {
-				version += " " + dep.Version
+				text += " " + dep.Version
 			}
 		}
+		settings := map[string]string{}
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				version += " " + s.Value
-			}
+			settings[s.Key] = s.Value
+		}
+		text += " " + settings["vcs.revision"]
+		committed = settings["vcs.revision"] != "" && settings["vcs.modified"] == "false"
+	}
+	if committed {
+		return text
+	}
+	if self, err := os.Executable(); err == nil {
+		if info, err := os.Stat(self); err == nil {
+			text += fmt.Sprintf(" %d %d", info.Size(), info.ModTime().UnixNano())
 		}
 	}
-	return fmt.Appendf(nil, "accord lowered files %d %s\n", form, version)
-}
+	return text
+})
 
 // Parse is Parse for a file that may have been lowered before. It may be called
 // concurrently.

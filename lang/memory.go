@@ -1,0 +1,317 @@
+package lang
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"accord/lang/addrs"
+	"accord/lang/lower"
+	"accord/lang/schema"
+)
+
+// memory is what the blocks of a configuration came to when it was last
+// evaluated, with the same files, the same values of variables, and the same
+// schemas. It has the blocks whose bodies follow from these alone: those that
+// read no other block, have no conditions, and hold nothing sensitive. What else
+// there is, is evaluated beside them.
+//
+// A configuration that anything was to be said of has no memory, nor has one
+// that reads files of other kinds or takes sensitive values.
+type memory struct {
+	blocks map[addrs.Block][]recalled
+}
+
+// recalled is what one instance of a block came to.
+type recalled struct {
+	key       string
+	body      json.RawMessage
+	dependsOn []addrs.Instance
+	protect   bool
+}
+
+const memoryHead = "accord evaluated blocks 1\n"
+
+// worthwhile is how large a memory must be to be faster than evaluating.
+var worthwhile = 64 << 10
+
+// memoryKey tells evaluations apart that may come to something else. ok is
+// false where none may be remembered.
+func (e *evaluator) memoryKey(providers []*schema.Provider) (key [sha256.Size]byte, ok bool) {
+	if e.config.memory == "" || len(e.diags) > 0 {
+		return key, false
+	}
+	h := sha256.New()
+	part := func(b []byte) {
+		_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(b))))
+		_, _ = h.Write(b)
+	}
+	part([]byte(lower.Program()))
+	part([]byte(e.paths["cwd"].AsString()))
+	declared, err := json.Marshal(providers)
+	if err != nil {
+		return key, false
+	}
+	part(declared)
+	for _, name := range slices.Sorted(maps.Keys(e.vars)) {
+		if e.module.variables[name].sensitive {
+			return key, false
+		}
+		value, err := ctyjson.SimpleJSONValue{Value: e.vars[name]}.MarshalJSON()
+		if err != nil {
+			return key, false
+		}
+		part([]byte(name))
+		part([]byte(e.vars[name].Type().GoString()))
+		part(value)
+	}
+	for _, dir := range slices.Sorted(maps.Keys(e.config.modules)) {
+		part([]byte(dir))
+	}
+	sources := e.config.Sources()
+	for _, name := range slices.Sorted(maps.Keys(sources)) {
+		part([]byte(name))
+		part(sources[name])
+	}
+	return key, h.Sum(key[:0]) != nil
+}
+
+// recallInstances settles a block as it was remembered.
+func (e *evaluator) recallInstances(d *decl) bool {
+	if e.memory == nil || d.call != nil {
+		return false
+	}
+	found, ok := e.memory.blocks[d.addr]
+	if !ok {
+		return false
+	}
+	d.recalled, d.settled = found, true
+	d.instances = make([]addrs.Instance, len(found))
+	if d.forEach == nil {
+		d.instances[0] = d.addr.Single()
+		return true
+	}
+	d.keys = make([]string, len(found))
+	for n := range found {
+		d.keys[n] = found[n].key
+		d.instances[n] = d.addr.Instance(found[n].key)
+	}
+	return true
+}
+
+// recalled fills r in as it was remembered.
+func (r *Resource) recalled() bool {
+	d := r.decl
+	if d.recalled == nil {
+		return false
+	}
+	n := 0
+	if d.forEach != nil {
+		n, _ = slices.BinarySearch(d.keys, r.Addr.Key)
+	}
+	was := &d.recalled[n]
+	r.Body, r.DependsOn, r.Protect = was.body, was.dependsOn, was.protect
+	return true
+}
+
+// recall reads what was remembered of the same; nil where there is nothing, or
+// not this.
+func recall(path string, key [sha256.Size]byte) *memory {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	head := append([]byte(memoryHead), key[:]...)
+	rest, ours := bytes.CutPrefix(data, head)
+	if !ours || len(rest) < sha256.Size || sha256.Sum256(rest[sha256.Size:]) != [sha256.Size]byte(rest[:sha256.Size]) {
+		return nil
+	}
+	r := &memoryReader{rest: rest[sha256.Size:]}
+	m := r.memory()
+	if r.broken || len(r.rest) > 0 {
+		return nil
+	}
+	return m
+}
+
+// remember writes down what the blocks came to, if it is much.
+func (e *evaluator) remember(path string, key [sha256.Size]byte) error {
+	if e.outside.Load() {
+		return nil
+	}
+	w := &memoryWriter{addresses: map[addrs.Instance]uint64{}}
+	for _, m := range e.all {
+		for _, d := range m.order {
+			if resources := e.closed(d); resources != nil {
+				w.block(d, resources)
+			}
+		}
+	}
+	if len(w.blocks) < worthwhile {
+		return nil
+	}
+	folder := filepath.Dir(path)
+	if err := os.Mkdir(folder, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	body := w.bytes()
+	sum := sha256.Sum256(body)
+	for _, part := range [][]byte{[]byte(memoryHead), key[:], sum[:], body} {
+		_, more := f.Write(part)
+		err = errors.Join(err, more)
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// closed are the resources of a block that follows from the configuration
+// alone; nil where it does not.
+func (e *evaluator) closed(d *decl) []*Resource {
+	if !d.settled || d.enabled != nil || len(d.mentions) > 0 || len(d.conditions) > 0 || len(d.instances) == 0 {
+		return nil
+	}
+	all := make([]*Resource, len(d.instances))
+	for n, addr := range d.instances {
+		r := e.desired.byAddr[addr]
+		if r == nil || len(r.Unknown) > 0 || len(r.Sensitive) > 0 {
+			return nil
+		}
+		all[n] = r
+	}
+	return all
+}
+
+// memoryWriter writes a memory: the addresses that are depended on, and then the
+// blocks.
+type memoryWriter struct {
+	addresses map[addrs.Instance]uint64
+	table     []byte
+	blocks    []byte
+}
+
+func appendText[T string | json.RawMessage](dst []byte, text T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+func (w *memoryWriter) block(d *decl, resources []*Resource) {
+	b := w.blocks
+	for _, text := range []string{d.addr.Module, d.addr.Type, d.addr.Name} {
+		b = appendText(b, text)
+	}
+	b = binary.AppendUvarint(b, uint64(len(resources)))
+	for _, r := range resources {
+		b = appendText(b, r.Addr.Key)
+		b = appendText(b, r.Body)
+		protect := uint64(0)
+		if r.Protect {
+			protect = 1
+		}
+		b = binary.AppendUvarint(b, protect)
+		b = binary.AppendUvarint(b, uint64(len(r.DependsOn)))
+		for _, on := range r.DependsOn {
+			n, ok := w.addresses[on]
+			if !ok {
+				n = uint64(len(w.addresses))
+				w.addresses[on] = n
+				w.table = appendText(w.table, on.String())
+			}
+			b = binary.AppendUvarint(b, n)
+		}
+	}
+	w.blocks = b
+}
+
+func (w *memoryWriter) bytes() []byte {
+	all := binary.AppendUvarint(make([]byte, 0, len(w.table)+len(w.blocks)+binary.MaxVarintLen64), uint64(len(w.addresses)))
+	return append(append(all, w.table...), w.blocks...)
+}
+
+// memoryReader reads what memoryWriter wrote. Its sum was right, so it is
+// broken only where another program wrote it.
+type memoryReader struct {
+	rest   []byte
+	broken bool
+}
+
+func (r *memoryReader) number() int {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 || n > uint64(len(r.rest))+1<<32 {
+		r.broken, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return int(n)
+}
+
+func (r *memoryReader) bytes() []byte {
+	n := r.number()
+	if n > len(r.rest) {
+		r.broken, r.rest = true, nil
+		return nil
+	}
+	b := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *memoryReader) memory() *memory {
+	table := make([]addrs.Instance, min(r.number(), len(r.rest)))
+	for n := range table {
+		addr, err := addrs.ParseInstance(string(r.bytes()))
+		if err != nil {
+			r.broken = true
+			return nil
+		}
+		table[n] = addr
+	}
+	m := &memory{blocks: map[addrs.Block][]recalled{}}
+	words := map[string]string{}
+	word := func() string {
+		b := r.bytes()
+		w, ok := words[string(b)]
+		if !ok {
+			w = string(b)
+			words[w] = w
+		}
+		return w
+	}
+	for len(r.rest) > 0 && !r.broken {
+		block := addrs.Block{Module: word(), Type: word(), Name: string(r.bytes())}
+		all := make([]recalled, min(r.number(), len(r.rest)))
+		for n := range all {
+			one := recalled{key: string(r.bytes()), body: r.bytes(), protect: r.number() == 1}
+			if count := min(r.number(), len(r.rest)); count > 0 {
+				one.dependsOn = make([]addrs.Instance, count)
+				for i := range one.dependsOn {
+					at := r.number()
+					if at >= len(table) {
+						r.broken = true
+						return nil
+					}
+					one.dependsOn[i] = table[at]
+				}
+			}
+			all[n] = one
+		}
+		if len(all) == 0 {
+			r.broken = true
+		}
+		m.blocks[block] = all
+	}
+	return m
+}
