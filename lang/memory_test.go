@@ -74,7 +74,7 @@ output "far" {
 }
 `
 
-const called = `
+const calledModule = `
 variable "content" {}
 variable "word" {
   type = string
@@ -102,7 +102,7 @@ func TestMemory(t *testing.T) {
 	smallest := worthwhile
 	worthwhile = 0
 	t.Cleanup(func() { worthwhile = smallest })
-	everything := map[string][]byte{"main.hcl": []byte(mixed), "more/more.hcl": []byte(called)}
+	everything := map[string][]byte{"main.hcl": []byte(mixed), "more/more.hcl": []byte(calledModule)}
 	for name, test := range map[string]struct {
 		sources map[string][]byte
 		options Options
@@ -114,12 +114,12 @@ func TestMemory(t *testing.T) {
 		"chains":   {sources: chains(10), blocks: 4},
 		"mixed":    {sources: everything, blocks: 7, not: []addrs.Block{{Type: "field_rule", Name: "reads"}, {Type: "field_rule", Name: "judged"}, {Type: "field_rule", Name: "off"}}},
 		"variable": {sources: everything, options: Options{Vars: []string{"kind=crm"}}, blocks: 7},
-		"secret variable": {sources: map[string][]byte{"main.hcl": []byte(mixed + "variable \"word\" {\n  sensitive = true\n}\n"), "more/more.hcl": []byte(called)},
+		"secret variable": {sources: map[string][]byte{"main.hcl": []byte(mixed + "variable \"word\" {\n  sensitive = true\n}\n"), "more/more.hcl": []byte(calledModule)},
 			options: Options{Environ: []string{"ACCORD_VAR_word=s3cret"}}},
-		"secret attribute": {sources: map[string][]byte{"main.hcl": []byte(strings.Replace(mixed, "crm      = vault.content", "crm = vault.content\n  secret = \"s3cret\"", 1)), "more/more.hcl": []byte(called)},
+		"secret attribute": {sources: map[string][]byte{"main.hcl": []byte(strings.Replace(mixed, "crm      = vault.content", "crm = vault.content\n  secret = \"s3cret\"", 1)), "more/more.hcl": []byte(calledModule)},
 			blocks: 6, not: []addrs.Block{{Type: "connection", Name: "crm"}}},
-		"another file": {sources: map[string][]byte{"main.hcl": []byte(strings.Replace(mixed, `"of ${each.key}"`, `file("text.txt")`, 1)), "more/more.hcl": []byte(called), "text.txt": []byte("one")}},
-		"a warning":    {sources: map[string][]byte{"main.hcl": []byte(mixed + "country_filter \"f\" {\n  connection = connection.crm[\"a\"]\n  regions = [\"x\"]\n}\n"), "more/more.hcl": []byte(called)}},
+		"another file": {sources: map[string][]byte{"main.hcl": []byte(strings.Replace(mixed, `"of ${each.key}"`, `file("text.txt")`, 1)), "more/more.hcl": []byte(calledModule), "text.txt": []byte("one")}},
+		"a warning":    {sources: map[string][]byte{"main.hcl": []byte(mixed + "country_filter \"f\" {\n  connection = connection.crm[\"a\"]\n  regions = [\"x\"]\n}\n"), "more/more.hcl": []byte(calledModule)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
