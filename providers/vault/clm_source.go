@@ -280,7 +280,7 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 			}
 		}
 	}
-	err := s.neutralReferences(ctx, s.columns, rows, func(r row) (string, string) { return r.text("global_id__sys"), r.text("external_id__v") })
+	known, err := s.neutralReferences(ctx, s.columns, rows, func(r row) (string, string) { return r.text("global_id__sys"), r.text("external_id__v") })
 	if err != nil {
 		return nil, err
 	}
@@ -296,7 +296,7 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 			if f.obsolete == nil || versionOf(f.obsolete).compare(versionOf(steady)) < 0 {
 				standing = s.standing(typ, steady)
 			}
-			r, err := s.record(ctx, typ, steady, standing, shared[f.id])
+			r, err := s.record(ctx, typ, steady, standing, shared[f.id], known)
 			if err != nil {
 				return nil, err
 			}
@@ -312,7 +312,7 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 				if err != nil {
 					return nil, err
 				}
-				r, err := s.record(ctx, typ, f.latest, standing, shared[f.id])
+				r, err := s.record(ctx, typ, f.latest, standing, shared[f.id], known)
 				if err != nil {
 					return nil, err
 				}
@@ -326,8 +326,8 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 }
 
 // record builds one record from one version.
-func (s *clmSource) record(ctx context.Context, typ string, r row, standing string, shared []string) (providers.Record, error) {
-	fields, err := fieldsOf(s.columns, r)
+func (s *clmSource) record(ctx context.Context, typ string, r row, standing string, shared []string, known neutral) (providers.Record, error) {
+	fields, err := fieldsOf(s.columns, r, known)
 	if err != nil {
 		return providers.Record{}, err
 	}

@@ -297,7 +297,8 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 	if err != nil {
 		return nil, err
 	}
-	if err := t.neutralReferences(ctx, t.columns, rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") }); err != nil {
+	known, err := t.neutralReferences(ctx, t.columns, rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") })
+	if err != nil {
 		return nil, err
 	}
 	sharedType, err := t.v.documentType(ctx, targetShared)
@@ -314,7 +315,7 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		if rec.Standing, err = t.standing(ctx, r); err != nil {
 			return nil, err
 		}
-		if rec.Fields, err = fieldsOf(t.columns, r); err != nil {
+		if rec.Fields, err = fieldsOf(t.columns, r, known); err != nil {
 			return nil, err
 		}
 		switch rec.Part {

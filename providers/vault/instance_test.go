@@ -120,7 +120,7 @@ func TestStandings(t *testing.T) {
 		{typePresentation, `{"clm_content__v":false,"crm_end_date__v":"2026-11-01"}`, standUnpublished},
 	} {
 		var r row
-		if err := r.DecodeRow([]byte(c.row)); err != nil {
+		if err := r.DecodeRow(c.row); err != nil {
 			t.Fatal(err)
 		}
 		if got := clmStanding(c.typ, r, today); got != c.want {

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"accord/providers"
@@ -263,16 +264,34 @@ var targetOfPart = map[string]string{partPresentation: targetPresentation, partS
 func mark(point string, source int64, key string) string { return markPrefix(point, source) + key }
 
 func markPrefix(point string, source int64) string {
-	return fmt.Sprintf("%s%s:%d:", markOurs, point, source)
+	return markOurs + point + ":" + strconv.FormatInt(source, 10) + ":"
 }
 
 // markOurs begins every mark.
 const markOurs = "accord:"
 
-// keyOfMark is the inverse of mark.
+// keyOfMark is the inverse of mark. Every row and node that is read is asked for
+// it, so that it makes no prefix to compare with.
 func keyOfMark(text, point string, source int64) (key string, ok bool) {
-	key, ok = strings.CutPrefix(text, markPrefix(point, source))
-	return key, ok && len(key) == keyWidth
+	of, key, ok := cutLast(text, ':')
+	if !ok || len(key) != keyWidth {
+		return "", false
+	}
+	of, vault, ok := cutLast(of, ':')
+	var own [20]byte
+	if !ok || vault != string(strconv.AppendInt(own[:0], source, 10)) {
+		return "", false
+	}
+	name, ok := strings.CutPrefix(of, markOurs)
+	return key, ok && name == point
+}
+
+func cutLast(s string, sep byte) (before, after string, ok bool) {
+	at := strings.LastIndexByte(s, sep)
+	if at < 0 {
+		return "", "", false
+	}
+	return s[:at], s[at+1:], true
 }
 
 const keyWidth = 12

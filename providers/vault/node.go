@@ -1,8 +1,8 @@
 package vault
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -12,19 +12,40 @@ import (
 
 // node is a node of a binder version.
 type node struct {
-	ID      vaultapi.ID   `json:"id"`
-	Content vaultapi.ID   `json:"content_id__sys"`
-	Order   vaultapi.Int  `json:"order__sys"`
-	Type    string        `json:"type__sys"`
-	Section vaultapi.ID   `json:"parent_section_id__sys"`
-	Shared  vaultapi.Bool `json:"document__sysr.is_shared_resource__v"`
-	Mark    string        `json:"document__sysr.external_id__v"` // target only
+	ID      vaultapi.ID
+	Content vaultapi.ID
+	Order   int64
+	Type    string
+	Section vaultapi.ID
+	Shared  bool
+	Mark    string // of its document; target only
 
-	DocumentType string `json:"document__sysr.type__v"` // target only; the label
+	DocumentType string // target only; the label
+}
+
+// nodesIn reads the nodes that came with a row.
+func nodesIn(r row) (nodes []node, details vaultapi.Details, err error) {
+	details, err = vaultapi.SubRows(r.raw("binder_nodes__sysr"), func(cells []vaultapi.Cell) error {
+		r := row(cells)
+		shared, _ := r.flag("document__sysr.is_shared_resource__v")
+		nodes = append(nodes, node{
+			ID: vaultapi.ID(r.text("id")), Content: vaultapi.ID(r.text("content_id__sys")), Order: r.int("order__sys"), Type: r.text("type__sys"),
+			Section: vaultapi.ID(r.text("parent_section_id__sys")), Shared: shared,
+			Mark: r.text("document__sysr.external_id__v"), DocumentType: r.one("document__sysr.type__v"),
+		})
+		return nil
+	})
+	return nodes, details, err
 }
 
 // inOrder flattens sections: nodes as a reader of the binder meets them.
 func inOrder(nodes []node) []node {
+	byOrder := func(a, b node) int { return cmp.Compare(a.Order, b.Order) }
+	if !slices.ContainsFunc(nodes, func(n node) bool { return n.Type == "section" || n.Section != "" && n.Section != "rootNode" }) {
+		list := slices.Clone(nodes)
+		slices.SortStableFunc(list, byOrder)
+		return list
+	}
 	below := map[string][]node{}
 	for _, n := range nodes {
 		parent := string(n.Section)
@@ -42,7 +63,7 @@ func inOrder(nodes []node) []node {
 		}
 		seen[parent] = true
 		list := below[parent]
-		slices.SortStableFunc(list, func(a, b node) int { return int(a.Order - b.Order) })
+		slices.SortStableFunc(list, byOrder)
 		for _, n := range list {
 			if n.Type == "section" {
 				walk(string(n.ID))
@@ -67,7 +88,7 @@ func membersOf(nodes []node) (members []providers.Member, problem string) {
 		case n.Content == "":
 			problem = "one of its slides is not there any more"
 			continue
-		case bool(n.Shared):
+		case n.Shared:
 			part = partShared
 		}
 		members = append(members, providers.Member{Part: part, Key: keyOf(string(n.Content))})
@@ -79,14 +100,12 @@ func membersOf(nodes []node) (members []providers.Member, problem string) {
 // to a sub-select holds only the first of them: a longer tree is read whole,
 // and what else must be known of its documents in batches.
 func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
-	var sub vaultapi.Sub[node]
-	if raw := r.raw("binder_nodes__sysr"); !blank(raw) {
-		if err := json.Unmarshal(raw, &sub); err != nil {
-			return nil, fmt.Errorf("read the nodes of binder %s: %w", r.text("id"), err)
-		}
+	nodes, details, err := nodesIn(r)
+	if err != nil {
+		return nil, fmt.Errorf("read the nodes of binder %s: %w", r.text("id"), err)
 	}
-	if sub.Complete() {
-		return sub.Data, nil
+	if details.NextPage == "" && len(nodes) >= details.Total {
+		return nodes, nil
 	}
 	at := versionOf(r)
 	c.calls.Add(1)
@@ -94,9 +113,9 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	if err != nil {
 		return nil, err
 	}
-	nodes := flatten(nil, "", b.Nodes)
-	if len(nodes) < sub.Details.Total {
-		return nil, providers.Errorf(providers.Transient, "version %d.%d of binder %s has %d nodes, of which the vault lists only %d", at.major, at.minor, r.text("id"), sub.Details.Total, len(nodes))
+	nodes = flatten(nil, "", b.Nodes)
+	if len(nodes) < details.Total {
+		return nil, providers.Errorf(providers.Transient, "version %d.%d of binder %s has %d nodes, of which the vault lists only %d", at.major, at.minor, r.text("id"), details.Total, len(nodes))
 	}
 	var used ids
 	for _, n := range nodes {
@@ -114,7 +133,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	for n := range nodes {
 		if r := known[string(nodes[n].Content)]; r != nil {
 			shared, _ := r.flag("is_shared_resource__v")
-			nodes[n].Shared, nodes[n].Mark, nodes[n].DocumentType = vaultapi.Bool(shared), r.text("external_id__v"), r.one("type__v")
+			nodes[n].Shared, nodes[n].Mark, nodes[n].DocumentType = shared, r.text("external_id__v"), r.one("type__v")
 		}
 	}
 	return nodes, nil
@@ -123,7 +142,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 // flatten adds a tree of nodes to a list, each with the section it is in.
 func flatten(list []node, section vaultapi.ID, tree []vaultapi.Node) []node {
 	for _, n := range tree {
-		list = append(list, node{ID: vaultapi.ID(n.ID), Content: n.Document, Order: vaultapi.Int(n.Order), Type: n.Type, Section: section})
+		list = append(list, node{ID: vaultapi.ID(n.ID), Content: n.Document, Order: int64(n.Order), Type: n.Type, Section: section})
 		list = flatten(list, vaultapi.ID(n.ID), n.Nodes)
 	}
 	return list

@@ -258,7 +258,8 @@ func (t *objectTarget) holders(ctx context.Context, keys []providers.Member, emi
 // records turns rows of one object into records of ours, in their order.
 func (t *objectTarget) records(ctx context.Context, object string, rows []row) ([]providers.Record, error) {
 	rows = slices.DeleteFunc(rows, func(r row) bool { return t.key(r.text("external_id__v")) == "" })
-	if err := t.neutralReferences(ctx, t.columns[object], rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") }); err != nil {
+	known, err := t.neutralReferences(ctx, t.columns[object], rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") })
+	if err != nil {
 		return nil, err
 	}
 	slides := map[string][]presentationSlide{}
@@ -267,7 +268,6 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 		for _, r := range rows {
 			list = append(list, r.text("id"))
 		}
-		var err error
 		if slides, err = t.slides(ctx, list); err != nil {
 			return nil, err
 		}
@@ -278,8 +278,7 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 		if r.one("status__v") == statusActive {
 			rec.Standing = providers.Published
 		}
-		var err error
-		if rec.Fields, err = fieldsOf(t.columns[object], r); err != nil {
+		if rec.Fields, err = fieldsOf(t.columns[object], r, known); err != nil {
 			return nil, err
 		}
 		switch {

@@ -138,7 +138,8 @@ func (t *platformContent) records(ctx context.Context, rows []row) ([]providers.
 	if err != nil {
 		return nil, err
 	}
-	if err := t.neutralReferences(ctx, t.columns, rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") }); err != nil {
+	known, err := t.neutralReferences(ctx, t.columns, rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") })
+	if err != nil {
 		return nil, err
 	}
 	out := make([]providers.Record, 0, len(rows))
@@ -150,7 +151,7 @@ func (t *platformContent) records(ctx context.Context, rows []row) ([]providers.
 		if rec.Standing, err = t.standing(ctx, r); err != nil {
 			return nil, err
 		}
-		if rec.Fields, err = fieldsOf(t.columns, r); err != nil {
+		if rec.Fields, err = fieldsOf(t.columns, r, known); err != nil {
 			return nil, err
 		}
 		var list []string

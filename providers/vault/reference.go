@@ -19,10 +19,15 @@ import (
 // both vaults know of the records, {"link": …, "external_id": …} (RULE-2). The
 // Link of a CRM record is the global id of the record that it stands for.
 
-// neutralReferences adds the neutral form of all references to a page of rows.
+// neutral is what another vault knows of the records that a page of rows refers
+// to, by field and id, each as canonical JSON.
+type neutral map[string]map[string]string
+
+// neutralReferences finds the neutral form of all references of a page of rows.
 // of says what a record is known by, from its id, link__sys, global_id__sys
 // and external_id__v.
-func (c *caller) neutralReferences(ctx context.Context, columns []column, rows []row, of func(row) (link, external string)) error {
+func (c *caller) neutralReferences(ctx context.Context, columns []column, rows []row, of func(row) (link, external string)) (neutral, error) {
+	all := neutral{}
 	for _, col := range columns {
 		if col.typ != "ObjectReference" {
 			continue
@@ -31,7 +36,7 @@ func (c *caller) neutralReferences(ctx context.Context, columns []column, rows [
 		for _, r := range rows {
 			used.add(r.names(col.key)...)
 		}
-		known := map[string]json.RawMessage{}
+		known := map[string]string{}
 		err := c.lists(ctx, used.sorted(), listed, func(list string) string {
 			return "SELECT id, link__sys, global_id__sys, external_id__v FROM " + col.object + " WHERE id CONTAINS " + list
 		}, func(r row) error {
@@ -39,34 +44,30 @@ func (c *caller) neutralReferences(ctx context.Context, columns []column, rows [
 			return nil
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
-		for _, r := range rows {
-			names := r.names(col.key)
-			if len(names) == 0 {
-				continue
-			}
-			list := make([]json.RawMessage, 0, len(names))
-			for _, id := range names {
-				n := known[id]
-				if n == nil { // no such record any more: like no other
-					n = neutralReference("", "record "+id)
-				}
-				list = append(list, n)
-			}
-			slices.SortFunc(list, func(a, b json.RawMessage) int { return strings.Compare(string(a), string(b)) })
-			raw, err := json.Marshal(list)
-			if err != nil {
-				return err
-			}
-			r[r.at(col.key)].neutral = raw
-		}
+		all[col.field] = known
 	}
-	return nil
+	return all, nil
+}
+
+// append appends the list of what ids of a field are known by, in an order of
+// its own.
+func (n neutral) append(to []byte, field string, ids []string) []byte {
+	list := make([]string, 0, len(ids))
+	for _, id := range ids {
+		known, ok := n[field][id]
+		if !ok { // no such record any more: like no other
+			known = neutralReference("", "record "+id)
+		}
+		list = append(list, known)
+	}
+	slices.Sort(list)
+	return append(append(append(to, '['), strings.Join(list, ",")...), ']')
 }
 
 // neutralReference is canonical JSON.
-func neutralReference(link, external string) json.RawMessage {
+func neutralReference(link, external string) string {
 	m := map[string]any{}
 	if link != "" {
 		m["link"] = link
@@ -78,7 +79,7 @@ func neutralReference(link, external string) json.RawMessage {
 	if err != nil {
 		panic(err) // strings only
 	}
-	return raw
+	return string(raw)
 }
 
 // reference is the neutral form, decoded.

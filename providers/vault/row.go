@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"accord/lang/schema"
@@ -15,60 +16,67 @@ import (
 // row is one row of a query: its columns in the order in which they were
 // answered. Rows are read by the hundred thousand, so that a row is one piece
 // of text, and its cells are places in it.
-type row []cell
-
-// cell is one column of a row.
-type cell struct {
-	schema.Member
-	neutral json.RawMessage // of a reference: what another vault knows of the records
-}
+type row []vaultapi.Cell
 
 // DecodeRow implements vaultapi.RowDecoder.
-func (r *row) DecodeRow(data []byte) error {
-	var buffer [32]schema.Member
-	members, ok := schema.Written(buffer[:0], bytes.Clone(data))
-	if !ok {
-		var err error
-		if members, err = schema.Members(nil, data); err != nil {
-			return fmt.Errorf("read a row: %w", err)
-		}
-	}
-	*r = make(row, len(members))
-	for n := range members {
-		(*r)[n].Member = members[n]
-	}
-	return nil
+func (r *row) DecodeRow(text string) error {
+	var buffer [32]vaultapi.Cell
+	cells, err := vaultapi.Cells(buffer[:0], text)
+	*r = slices.Clone(row(cells))
+	return err
 }
 
-// at is the place of a column, -1 when it was not answered.
-func (r row) at(name string) int {
+// raw is a column's value as it was answered; "" when it was not.
+func (r row) raw(name string) string {
 	for n := range r {
-		if string(r[n].Name) == name {
-			return n
+		if r[n].Name == name {
+			return r[n].Value
 		}
 	}
-	return -1
+	return ""
 }
 
-// raw is a column's value as it was answered.
-func (r row) raw(name string) json.RawMessage {
-	if n := r.at(name); n >= 0 {
-		return r[n].Value
+// plain is what stands between the quotes of a text that has no escapes.
+func plain(raw string) (text string, ok bool) {
+	if len(raw) < 2 || raw[0] != '"' || strings.IndexByte(raw, '\\') >= 0 {
+		return "", false
 	}
-	return nil
+	return raw[1 : len(raw)-1], true
 }
 
 func (r row) text(name string) string {
+	raw := r.raw(name)
+	if text, ok := plain(raw); ok {
+		return text
+	}
 	var id vaultapi.ID
-	_ = id.UnmarshalJSON(r.raw(name))
+	_ = id.UnmarshalJSON([]byte(raw))
 	return string(id)
 }
 
+// names are the elements of a list, or the one value.
 func (r row) names(name string) []string {
-	var n vaultapi.Names
-	if raw := r.raw(name); !blank(raw) {
-		_ = n.UnmarshalJSON(raw)
+	raw := r.raw(name)
+	if blank(raw) {
+		return nil
 	}
+	if text, ok := plain(raw); ok {
+		return []string{text}
+	}
+	list := make([]string, 0, 1+strings.Count(raw, ","))
+	for element := range vaultapi.Elements(raw) {
+		text, ok := plain(element)
+		if !ok {
+			list = nil
+			break
+		}
+		list = append(list, text)
+	}
+	if len(list) > 0 {
+		return list
+	}
+	var n vaultapi.Names
+	_ = n.UnmarshalJSON([]byte(raw))
 	return n
 }
 
@@ -80,9 +88,13 @@ func (r row) one(name string) string {
 }
 
 func (r row) int(name string) int64 {
+	raw := r.raw(name)
+	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
+		return n
+	}
 	var n vaultapi.Int
-	if raw := r.raw(name); len(raw) > 0 {
-		_ = n.UnmarshalJSON(raw)
+	if len(raw) > 0 {
+		_ = n.UnmarshalJSON([]byte(raw))
 	}
 	return int64(n)
 }
@@ -90,16 +102,19 @@ func (r row) int(name string) int64 {
 // flag is the value of a Yes/No field, and whether it has one.
 func (r row) flag(name string) (value, set bool) {
 	raw := r.raw(name)
-	if blank(raw) {
+	switch {
+	case raw == "true", raw == "false":
+		return raw == "true", true
+	case blank(raw):
 		return false, false
 	}
 	var b vaultapi.Bool
-	_ = b.UnmarshalJSON(raw)
+	_ = b.UnmarshalJSON([]byte(raw))
 	return bool(b), true
 }
 
-func blank(raw json.RawMessage) bool {
-	switch string(raw) {
+func blank(raw string) bool {
+	switch raw {
 	case "", "null", `""`, "[]":
 		return true
 	}
@@ -159,36 +174,32 @@ func (c column) selected() string {
 // append appends the column's value in the one form in which sources and
 // targets are compared, canonical JSON: nothing when blank; lists sorted, for
 // picklists and references always a list; times in milliseconds, UTC;
-// references as neutralReferences made them.
-func (c column) append(to []byte, r row) ([]byte, error) {
-	at := r.at(c.key)
-	switch {
-	case at < 0:
-		return to, nil
-	case r[at].neutral != nil:
-		return append(to, r[at].neutral...), nil
-	case blank(r[at].Value):
+// references as they are known in another vault.
+func (c column) append(to []byte, r row, known neutral) ([]byte, error) {
+	raw := r.raw(c.key)
+	if blank(raw) {
 		return to, nil
 	}
-	raw := r[at].Value
 	switch c.typ {
 	case "Picklist", "ObjectReference":
 		list := r.names(c.key)
 		if len(list) == 0 {
 			return to, nil
 		}
-		slices.Sort(list)
-		var elements []any
-		for _, name := range slices.Compact(list) {
-			elements = append(elements, name)
+		if c.typ == "ObjectReference" && known != nil {
+			return known.append(to, c.field, list), nil
 		}
-		return schema.AppendCanonical(to, elements, nil)
+		slices.Sort(list)
+		for n, name := range slices.Compact(list) {
+			to = schema.AppendString(append(to, "[,"[min(n, 1)]), name)
+		}
+		return append(to, ']'), nil
 	case "Boolean":
 		b, _ := r.flag(c.key)
-		return schema.AppendCanonical(to, b, nil)
+		return strconv.AppendBool(to, b), nil
 	case "Number":
 		var n json.Number
-		if json.Unmarshal(raw, &n) == nil {
+		if json.Unmarshal([]byte(raw), &n) == nil {
 			return schema.AppendCanonical(to, n, nil)
 		}
 	case "DateTime":
@@ -196,15 +207,12 @@ func (c column) append(to []byte, r row) ([]byte, error) {
 			return schema.AppendCanonical(to, vaultapi.FormatTime(t), nil)
 		}
 	}
-	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
-		return schema.AppendString(to, []byte(raw[1:len(raw)-1])), nil
-	}
 	return schema.AppendString(to, r.text(c.key)), nil
 }
 
 // fieldsOf is the canonical JSON object of the columns that have a value.
 // Columns are in the order of their fields.
-func fieldsOf(columns []column, r row) (json.RawMessage, error) {
+func fieldsOf(columns []column, r row, known neutral) (json.RawMessage, error) {
 	out := append(make([]byte, 0, 512), '{')
 	for _, c := range columns {
 		before := len(out)
@@ -214,7 +222,7 @@ func fieldsOf(columns []column, r row) (json.RawMessage, error) {
 		out = append(append(append(out, '"'), c.field...), `":`...)
 		value := len(out)
 		var err error
-		if out, err = c.append(out, r); err != nil {
+		if out, err = c.append(out, r, known); err != nil {
 			return nil, fmt.Errorf("read the field %s: %w", c.field, err)
 		}
 		if len(out) == value {

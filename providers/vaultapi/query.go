@@ -41,6 +41,38 @@ func (s Sub[T]) Complete() bool {
 	return s.Details.NextPage == "" && len(s.Data) >= s.Details.Total
 }
 
+// SubRows gives each row of a sub-select, as the cell of its row has it.
+func SubRows(value string, each func([]Cell) error) (Details, error) {
+	var details Details
+	if value == "" || value == "null" {
+		return details, nil
+	}
+	var outer, inner [16]Cell
+	cells, err := Cells(outer[:0], value)
+	if err != nil {
+		return details, err
+	}
+	for _, c := range cells {
+		switch c.Name {
+		case "responseDetails":
+			if err := json.Unmarshal([]byte(c.Value), &details); err != nil {
+				return details, err
+			}
+		case "data":
+			for row := range Elements(c.Value) {
+				cells, err := Cells(inner[:0], row)
+				if err == nil {
+					err = each(cells)
+				}
+				if err != nil {
+					return details, err
+				}
+			}
+		}
+	}
+	return details, nil
+}
+
 // Description is what Vault says of a query's columns.
 type Description struct {
 	Object Object        `json:"object"`
@@ -171,17 +203,14 @@ func QueryPage[T any](ctx context.Context, r *Reader, q string, opts ...QueryOpt
 	return page, nil
 }
 
-// RowDecoder is a row that decodes itself, from JSON that is valid.
-type RowDecoder interface{ DecodeRow([]byte) error }
+// RowDecoder is a row that decodes itself, by way of Cells.
+type RowDecoder interface{ DecodeRow(row string) error }
 
 // decodeRow tells a row that is no JSON (errPage: the page was damaged on its
 // way, try again) from one that is not what the caller expects.
 func decodeRow(row []byte, v any) error {
 	if d, ok := v.(RowDecoder); ok {
-		if !json.Valid(row) {
-			return errPage
-		}
-		return d.DecodeRow(row)
+		return d.DecodeRow(string(row))
 	}
 	err := json.Unmarshal(row, v)
 	var syntax *json.SyntaxError

@@ -1,0 +1,208 @@
+package vaultapi
+
+import (
+	"encoding/json"
+	"errors"
+	"iter"
+	"strings"
+)
+
+// Cell is one column of a row, its value as it is written.
+type Cell struct{ Name, Value string }
+
+// errRow is JSON that is no object where a row is expected.
+var errRow = errors.New("a row is an object")
+
+// Cells appends the cells of a row to a list, in the order in which they are
+// written; they share the bytes of the row. Whether all of it is JSON is found
+// on the way: rows are read by the hundred thousand, and read once. What a
+// RowDecoder gets as an error from here it returns as it is.
+func Cells(list []Cell, row string) ([]Cell, error) {
+	begin := space(row, 0)
+	end := skip(row, begin, 0, func(name, value string) {
+		list = append(list, Cell{unquoted(name), value})
+	})
+	switch {
+	case end < 0 || space(row, end) != len(row):
+		return nil, errPage
+	case row[begin] != '{':
+		return nil, errRow
+	}
+	return list, nil
+}
+
+func unquoted(text string) (s string) {
+	if strings.IndexByte(text, '\\') < 0 {
+		return text[1 : len(text)-1]
+	}
+	_ = json.Unmarshal([]byte(text), &s) // it is a string
+	return s
+}
+
+// Elements yields the elements of an array, as they are written, of the value of
+// a cell. What is no array has none.
+func Elements(value string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if value == "" || value[0] != '[' {
+			return
+		}
+		for at := space(value, 1); at < len(value) && value[at] != ']'; {
+			end := skip(value, at, 0, nil)
+			if end < 0 || !yield(value[at:end]) {
+				return
+			}
+			if at = space(value, end); at < len(value) && value[at] == ',' {
+				at = space(value, at+1)
+			}
+		}
+	}
+}
+
+// deepest is how many brackets may be open at once, as in encoding/json.
+const deepest = 10_000
+
+// skip is where the value ends that begins at a place, -1 where there is none.
+// cell is told of the members of an object, with the quotes of their names.
+func skip(s string, at, depth int, cell func(name, value string)) int {
+	if at >= len(s) {
+		return -1
+	}
+	switch s[at] {
+	case '"':
+		return skipString(s, at)
+	case '{', '[':
+		if depth == deepest {
+			return -1
+		}
+		return skipAll(s, at, depth+1, cell)
+	case 't':
+		return skipWord(s, at, "true")
+	case 'f':
+		return skipWord(s, at, "false")
+	case 'n':
+		return skipWord(s, at, "null")
+	}
+	return skipNumber(s, at)
+}
+
+// skipAll is skip of an object or an array.
+func skipAll(s string, at, depth int, cell func(name, value string)) int {
+	object, closing := s[at] == '{', byte(']')
+	if object {
+		closing = '}'
+	}
+	at = space(s, at+1)
+	if at < len(s) && s[at] == closing {
+		return at + 1
+	}
+	for {
+		name := ""
+		if object {
+			if at >= len(s) || s[at] != '"' {
+				return -1
+			}
+			end := skipString(s, at)
+			if end < 0 {
+				return -1
+			}
+			name = s[at:end]
+			if at = space(s, end); at >= len(s) || s[at] != ':' {
+				return -1
+			}
+			at = space(s, at+1)
+		}
+		end := skip(s, at, depth, nil)
+		if end < 0 {
+			return -1
+		}
+		if object && cell != nil {
+			cell(name, s[at:end])
+		}
+		at = space(s, end)
+		switch {
+		case at < len(s) && s[at] == closing:
+			return at + 1
+		case at >= len(s) || s[at] != ',':
+			return -1
+		}
+		at = space(s, at+1)
+	}
+}
+
+func space(s string, at int) int {
+	for at < len(s) && (s[at] == ' ' || s[at] == '\n' || s[at] == '\t' || s[at] == '\r') {
+		at++
+	}
+	return at
+}
+
+func skipString(s string, at int) int {
+	for at++; at < len(s); at++ {
+		switch c := s[at]; {
+		case c == '"':
+			return at + 1
+		case c < ' ':
+			return -1
+		case c != '\\':
+			continue
+		}
+		if at++; at >= len(s) {
+			return -1
+		}
+		switch s[at] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		case 'u':
+			for range 4 {
+				if at++; at >= len(s) || !hexadecimal(s[at]) {
+					return -1
+				}
+			}
+		default:
+			return -1
+		}
+	}
+	return -1
+}
+
+func hexadecimal(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func skipWord(s string, at int, word string) int {
+	if !strings.HasPrefix(s[at:], word) {
+		return -1
+	}
+	return at + len(word)
+}
+
+func skipNumber(s string, at int) int {
+	digits := func() bool {
+		begin := at
+		for at < len(s) && '0' <= s[at] && s[at] <= '9' {
+			at++
+		}
+		return at > begin
+	}
+	if s[at] == '-' {
+		at++
+	}
+	if at < len(s) && s[at] == '0' {
+		at++
+	} else if !digits() {
+		return -1
+	}
+	if at < len(s) && s[at] == '.' {
+		if at++; !digits() {
+			return -1
+		}
+	}
+	if at < len(s) && (s[at] == 'e' || s[at] == 'E') {
+		if at++; at < len(s) && (s[at] == '+' || s[at] == '-') {
+			at++
+		}
+		if !digits() {
+			return -1
+		}
+	}
+	return at
+}
