@@ -80,6 +80,7 @@ type comparison struct {
 	needs []*sorter // by part: members that what will be there names
 	names []*sorter // incremental, by part: members that what is there names
 	held  []frames  // and these, once all that could name them was looked at
+	lost  *sorter   // of one part: what would lose all its members of another
 	keys  []frames  // incremental, by part: all items that are looked at
 
 	buf           []byte // these are of one item, again and again
@@ -112,9 +113,6 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 				return err
 			}
 		}
-		if err := c.confirm(ctx, q); err != nil {
-			return err
-		}
 		needed, err := c.needs[q].sorted()
 		if err != nil {
 			return err
@@ -128,6 +126,9 @@ func (j *job) compare(ctx context.Context, p *pass) error {
 			return err
 		}
 		needed.remove()
+		if err := c.confirm(ctx, q); err != nil {
+			return err
+		}
 	}
 	for _, f := range slices.Concat(c.keys, c.held) {
 		f.remove()
@@ -192,31 +193,12 @@ func (c *comparison) lookFurther(ctx context.Context, q int) error {
 // members of a part. They are named nowhere but in the container, so that one
 // answer without them would withdraw them; and absence never removes.
 func (c *comparison) confirm(ctx context.Context, q int) error {
-	if q == 0 {
-		return nil
-	}
-	part := c.p.parts[q].Name
-	src := walkSource(c.p.library[q], part, c.class.variant)
-	defer src.close()
-	tgt := walkTarget(c.target[q], part)
-	defer tgt.close()
-	asked := c.p.scratch.set()
-	for ; tgt.rec != nil; tgt.next() {
-		if tgt.rec.standing == providers.Withdrawn || tgt.rec.members == "" {
-			continue
-		}
-		s := src.seek(tgt.rec.key)
-		if s != nil && len(lostParts(tgt.rec.members, s.members)) > 0 && c.class.problem(s) == "" && c.class.meaning(s) == providers.Publish {
-			if err := asked.add(s.key, nil); err != nil {
-				return err
-			}
-		}
-	}
 	keys := make([]frames, len(c.p.parts))
 	var err error
-	if keys[q], err = asked.sorted(); err != nil || keys[q].n == 0 {
-		return firstError(err, src.err, tgt.err)
+	if keys[q], err = c.lost.sorted(); err != nil || keys[q].n == 0 {
+		return err
 	}
+	part := c.p.parts[q].Name
 	req := c.p.req
 	req.Only, req.Confirm = true, true
 	req.Variants = distinct([]string{c.class.variant})
@@ -368,6 +350,7 @@ func (c *comparison) part(q int, needed frames) error {
 	need := needed.open()
 	defer need.close()
 	out := c.p.scratch.spool()
+	c.lost = c.p.scratch.set()
 
 	for src.rec != nil || tgt.rec != nil {
 		var s, t *record
@@ -530,6 +513,11 @@ func (c *comparison) publish(ch *Change, s, t *record, m mapping) error {
 		default:
 			ch.Verb = Unchanged
 			return nil
+		}
+		if t.standing != providers.Withdrawn && len(lostParts(t.members, s.members)) > 0 {
+			if err := c.lost.add(s.key, nil); err != nil {
+				return err
+			}
 		}
 	}
 	ch.fields, ch.members = schema.AppendObject(nil, shall), s.members

@@ -107,7 +107,7 @@ type cursor struct {
 }
 
 // blockSize is how much of a file is read at once.
-const blockSize = 64 << 10
+const blockSize = 16 << 10
 
 // open returns a cursor before the first frame. Close it.
 func (f frames) open() *cursor {

@@ -26,13 +26,29 @@ type node struct {
 // nodesIn reads the nodes that came with a row.
 func nodesIn(r row) (nodes []node, details vaultapi.Details, err error) {
 	details, err = vaultapi.SubRows(r.raw("binder_nodes__sysr"), func(cells []vaultapi.Cell) error {
-		r := row(cells)
-		shared, _ := r.flag("document__sysr.is_shared_resource__v")
-		nodes = append(nodes, node{
-			ID: vaultapi.ID(r.text("id")), Content: vaultapi.ID(r.text("content_id__sys")), Order: r.int("order__sys"), Type: r.text("type__sys"),
-			Section: vaultapi.ID(r.text("parent_section_id__sys")), Shared: shared,
-			Mark: r.text("document__sysr.external_id__v"), DocumentType: r.one("document__sysr.type__v"),
-		})
+		var n node
+		for at := range cells {
+			one := row(cells[at : at+1])
+			switch name := cells[at].Name; name {
+			case "id":
+				n.ID = vaultapi.ID(one.text(name))
+			case "content_id__sys":
+				n.Content = vaultapi.ID(one.text(name))
+			case "order__sys":
+				n.Order = one.int(name)
+			case "type__sys":
+				n.Type = one.text(name)
+			case "parent_section_id__sys":
+				n.Section = vaultapi.ID(one.text(name))
+			case "document__sysr.is_shared_resource__v":
+				n.Shared, _ = one.flag(name)
+			case "document__sysr.external_id__v":
+				n.Mark = one.text(name)
+			case "document__sysr.type__v":
+				n.DocumentType = one.one(name)
+			}
+		}
+		nodes = append(nodes, n)
 		return nil
 	})
 	return nodes, details, err

@@ -19,16 +19,59 @@ var errRow = errors.New("a row is an object")
 // RowDecoder gets as an error from here it returns as it is.
 func Cells(list []Cell, row string) ([]Cell, error) {
 	begin := space(row, 0)
-	end := skip(row, begin, 0, func(name, value string) {
-		list = append(list, Cell{unquoted(name), value})
-	})
-	switch {
-	case end < 0 || space(row, end) != len(row):
-		return nil, errPage
-	case row[begin] != '{':
+	if begin == len(row) || row[begin] != '{' {
+		if end := skip(row, begin, 0); end < 0 || space(row, end) != len(row) {
+			return nil, errPage
+		}
 		return nil, errRow
 	}
+	end := skipObject(row, begin, 1, &list)
+	if end < 0 || space(row, end) != len(row) {
+		return nil, errPage
+	}
 	return list, nil
+}
+
+// SubRows gives each row of a sub-select, of the cell that holds it, in its own
+// bytes. The list of cells is good until the next row.
+func SubRows(value string, each func([]Cell) error) (Details, error) {
+	var details Details
+	if value == "" || value[0] != '{' {
+		return details, nil // null
+	}
+	var cells []Cell
+	for at := space(value, 1); at < len(value) && value[at] != '}'; {
+		end := skipString(value, at)
+		if end < 0 {
+			return details, errPage
+		}
+		name := value[at+1 : end-1]
+		at = space(value, space(value, end)+1)
+		switch {
+		case name == "data" && at < len(value) && value[at] == '[':
+			for at = space(value, at+1); at < len(value) && value[at] == '{'; at = next(value, end) {
+				cells = cells[:0]
+				if end = skipObject(value, at, 1, &cells); end < 0 {
+					return details, errPage
+				}
+				if err := each(cells); err != nil {
+					return details, err
+				}
+			}
+			end = at + 1 // behind the bracket
+		default:
+			if end = skip(value, at, 0); end < 0 {
+				return details, errPage
+			}
+			if name == "responseDetails" {
+				if err := json.Unmarshal([]byte(value[at:end]), &details); err != nil {
+					return details, err
+				}
+			}
+		}
+		at = next(value, end)
+	}
+	return details, nil
 }
 
 func unquoted(text string) (s string) {
@@ -47,34 +90,44 @@ func Elements(value string) iter.Seq[string] {
 			return
 		}
 		for at := space(value, 1); at < len(value) && value[at] != ']'; {
-			end := skip(value, at, 0, nil)
+			end := skip(value, at, 0)
 			if end < 0 || !yield(value[at:end]) {
 				return
 			}
-			if at = space(value, end); at < len(value) && value[at] == ',' {
-				at = space(value, at+1)
-			}
+			at = next(value, end)
 		}
 	}
+}
+
+// next is the place behind a value, and behind the comma that follows it.
+func next(s string, at int) int {
+	if at = space(s, at); at < len(s) && s[at] == ',' {
+		at = space(s, at+1)
+	}
+	return at
 }
 
 // deepest is how many brackets may be open at once, as in encoding/json.
 const deepest = 10_000
 
 // skip is where the value ends that begins at a place, -1 where there is none.
-// cell is told of the members of an object, with the quotes of their names.
-func skip(s string, at, depth int, cell func(name, value string)) int {
+func skip(s string, at, depth int) int {
 	if at >= len(s) {
 		return -1
 	}
 	switch s[at] {
 	case '"':
 		return skipString(s, at)
-	case '{', '[':
-		if depth == deepest {
-			return -1
+	case '{':
+		if depth < deepest {
+			return skipObject(s, at, depth+1, nil)
 		}
-		return skipAll(s, at, depth+1, cell)
+		return -1
+	case '[':
+		if depth < deepest {
+			return skipArray(s, at, depth+1)
+		}
+		return -1
 	case 't':
 		return skipWord(s, at, "true")
 	case 'f':
@@ -85,47 +138,64 @@ func skip(s string, at, depth int, cell func(name, value string)) int {
 	return skipNumber(s, at)
 }
 
-// skipAll is skip of an object or an array.
-func skipAll(s string, at, depth int, cell func(name, value string)) int {
-	object, closing := s[at] == '{', byte(']')
-	if object {
-		closing = '}'
-	}
-	at = space(s, at+1)
-	if at < len(s) && s[at] == closing {
+// skipObject adds the members to a list on its way, unless that is nil.
+func skipObject(s string, at, depth int, to *[]Cell) int {
+	if at = space(s, at+1); at < len(s) && s[at] == '}' {
 		return at + 1
 	}
 	for {
-		name := ""
-		if object {
-			if at >= len(s) || s[at] != '"' {
-				return -1
-			}
-			end := skipString(s, at)
-			if end < 0 {
-				return -1
-			}
-			name = s[at:end]
-			if at = space(s, end); at >= len(s) || s[at] != ':' {
-				return -1
-			}
-			at = space(s, at+1)
+		if at >= len(s) || s[at] != '"' {
+			return -1
 		}
-		end := skip(s, at, depth, nil)
+		end := skipString(s, at)
 		if end < 0 {
 			return -1
 		}
-		if object && cell != nil {
-			cell(name, s[at:end])
-		}
-		at = space(s, end)
-		switch {
-		case at < len(s) && s[at] == closing:
-			return at + 1
-		case at >= len(s) || s[at] != ',':
+		name := s[at:end]
+		if at = space(s, end); at >= len(s) || s[at] != ':' {
 			return -1
 		}
 		at = space(s, at+1)
+		if end = skip(s, at, depth); end < 0 {
+			return -1
+		}
+		if to != nil {
+			*to = append(*to, Cell{unquoted(name), s[at:end]})
+		}
+		if at = space(s, end); at >= len(s) {
+			return -1
+		}
+		switch s[at] {
+		case '}':
+			return at + 1
+		case ',':
+			at = space(s, at+1)
+		default:
+			return -1
+		}
+	}
+}
+
+func skipArray(s string, at, depth int) int {
+	if at = space(s, at+1); at < len(s) && s[at] == ']' {
+		return at + 1
+	}
+	for {
+		end := skip(s, at, depth)
+		if end < 0 {
+			return -1
+		}
+		if at = space(s, end); at >= len(s) {
+			return -1
+		}
+		switch s[at] {
+		case ']':
+			return at + 1
+		case ',':
+			at = space(s, at+1)
+		default:
+			return -1
+		}
 	}
 }
 

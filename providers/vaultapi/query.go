@@ -41,38 +41,6 @@ func (s Sub[T]) Complete() bool {
 	return s.Details.NextPage == "" && len(s.Data) >= s.Details.Total
 }
 
-// SubRows gives each row of a sub-select, as the cell of its row has it.
-func SubRows(value string, each func([]Cell) error) (Details, error) {
-	var details Details
-	if value == "" || value == "null" {
-		return details, nil
-	}
-	var outer, inner [16]Cell
-	cells, err := Cells(outer[:0], value)
-	if err != nil {
-		return details, err
-	}
-	for _, c := range cells {
-		switch c.Name {
-		case "responseDetails":
-			if err := json.Unmarshal([]byte(c.Value), &details); err != nil {
-				return details, err
-			}
-		case "data":
-			for row := range Elements(c.Value) {
-				cells, err := Cells(inner[:0], row)
-				if err == nil {
-					err = each(cells)
-				}
-				if err != nil {
-					return details, err
-				}
-			}
-		}
-	}
-	return details, nil
-}
-
 // Description is what Vault says of a query's columns.
 type Description struct {
 	Object Object        `json:"object"`
