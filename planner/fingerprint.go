@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -47,10 +48,45 @@ func (m *making) otherVault(was plan.Fingerprint, now providers.Object) *hcl.Dia
 	return m.problem(err, &object{addr: was.Addr})
 }
 
+// sight asks what else was read of the configuration, in order.
+func (m *making) sight(ctx context.Context) ([]plan.Sighting, error) {
+	var all []plan.Sighting
+	for _, name := range slices.Sorted(maps.Keys(m.Providers)) {
+		seen, err := m.Providers[name].Seen(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("ask the provider %s what it has seen: %w", name, err)
+		}
+		for _, s := range seen {
+			all = append(all, plan.SightingOf(s))
+		}
+	}
+	slices.SortFunc(all, plan.Sighting.Compare)
+	return all, nil
+}
+
+// holdSightings reads what else was seen for the approved plan against how it
+// is now: that was read again where the plan was made again, and by no other
+// calls.
+func (m *making) holdSightings(ctx context.Context) error {
+	if m.req.Approved == nil || m.req.Resume {
+		return nil
+	}
+	now, err := m.sight(ctx)
+	if err != nil {
+		return err
+	}
+	m.plan.Moved = append(m.plan.Moved, plan.Sighted(m.req.Approved.Sightings, now)...)
+	return nil
+}
+
 // freeze notes in the plan how every object was found that was read.
-func (m *making) freeze() {
+func (m *making) freeze(ctx context.Context) error {
 	if !m.req.Freeze {
-		return
+		return nil
+	}
+	var err error
+	if m.plan.Sightings, err = m.sight(ctx); err != nil {
+		return err
 	}
 	for _, inst := range m.req.Instances {
 		m.plan.Fingerprints = append(m.plan.Fingerprints, m.printOf(&inst, nil))
@@ -67,6 +103,7 @@ func (m *making) freeze() {
 			f.Body = nil
 		}
 	}
+	return nil
 }
 
 func (m *making) approvedBody(addr addrs.Instance) []byte {

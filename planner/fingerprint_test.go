@@ -179,3 +179,47 @@ func TestExpectedCalls(t *testing.T) {
 		}
 	}
 }
+
+// What was read beside the objects may not move either, before the plan is
+// applied: it is asked for once, and only for a plan that is saved or was.
+func TestApprovedPlanIsHeldAgainstWhatWasSeen(t *testing.T) {
+	w := newWorld(t)
+	library(w)
+	w.system("north").Rule("opening", "9 to 5")
+	w.clean(w.apply(twoShelves))
+	edited := strings.Replace(twoShelves, "size  = 3", "size  = 4", 1)
+	w.memory.ResetCalls()
+	w.request(edited, Request{})
+	if n := w.memory.Count("seen"); n != 0 {
+		t.Errorf("asked %d times what was seen, for a plan that nobody keeps", n)
+	}
+	approved := w.saved(edited, Request{})
+	if n := w.memory.Count("seen"); n != 1 {
+		t.Errorf("asked %d times what was seen", n)
+	}
+	held := func(want string) {
+		t.Helper()
+		if got := movedText(w.request(edited, Request{Approved: approved})); got != want {
+			t.Errorf("moved: %q, want %q", got, want)
+		}
+	}
+	held("")
+	w.system("south").Rule("noise", "none")
+	held("shelf.south  → rule noise is new")
+	delete(w.system("south").Rules, "noise")
+	w.system("north").Rule("opening", "9 to 6")
+	held("shelf.north  → rule opening has changed: text")
+	w.system("north").Rule("opening", "9 to 5")
+	w.system("north").Rule("dogs", "on a lead")
+	held("shelf.north  → rule dogs is new")
+	if p := w.request(edited, Request{Approved: planWithout(approved)}); len(p.Moved) > 0 {
+		t.Errorf("nothing was seen for the plan, and yet: %s", movedText(p))
+	}
+}
+
+// planWithout is a plan for which nothing else was seen.
+func planWithout(p *plan.Plan) *plan.Plan {
+	out := *p
+	out.Sightings = nil
+	return &out
+}

@@ -77,13 +77,20 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 			return nil, append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Interrupted while planning", Detail: "Nothing was changed."})
 		}
 		if m.diags.HasErrors() {
+			if err := m.holdSightings(ctx); err == nil && len(m.plan.Moved) > 0 {
+				return m.plan, nil // which may be why
+			}
 			return failed, m.diags
 		}
 		if len(m.plan.Moved) > 0 {
 			return m.plan, m.diags
 		}
 	}
-	m.freeze()
+	for _, rest := range []func(context.Context) error{m.holdSightings, m.freeze} {
+		if err := rest(ctx); err != nil {
+			return nil, append(m.diags, m.problem(err, &object{}))
+		}
+	}
 	m.plan.Reads.Took = p.Now().Sub(started)
 	return m.plan, m.diags
 }

@@ -43,6 +43,10 @@ type Provider interface {
 	// Plan says what each object will be. No side effects on any system.
 	Plan(ctx context.Context, req PlanRequest) []PlanResponse
 
+	// Seen says what else was read of the configuration since Configure: each
+	// object once, as it was found last. It makes no calls.
+	Seen(ctx context.Context) ([]Seen, error)
+
 	// Apply makes each planned object so. A result's Object is what exists
 	// now, also beside an error, nil where nothing exists or it is not known.
 	Apply(ctx context.Context, req ApplyRequest) []Result

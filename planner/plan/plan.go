@@ -67,7 +67,9 @@ type Plan struct {
 	Reads Reads `json:"reads"`
 
 	// Fingerprints are the objects as they were read: of a plan that is saved.
+	// Sightings are what else was read of the configuration of the vaults.
 	Fingerprints []Fingerprint `json:"fingerprints,omitempty"`
+	Sightings    []Sighting    `json:"sightings,omitempty"`
 
 	// Moved is what is not as it was when the plan that is held against this one
 	// was made; with any, nothing else here counts.

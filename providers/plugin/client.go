@@ -423,6 +423,35 @@ func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[
 	}
 }
 
+// Seen implements providers.Provider.
+func (p *Plugin) Seen(ctx context.Context) ([]providers.Seen, error) {
+	var r reader
+	var seen []providers.Seen
+	var refused *providers.Error
+	if err := p.call(ctx, "asking what was seen", providers.Transient, &r, func() error {
+		stream, err := p.rpc.Seen(ctx, &proto.SeenRequest{})
+		if err != nil {
+			return err
+		}
+		return receive(stream, func(m *proto.SeenResponse) {
+			for _, raw := range m.Seen {
+				var s providers.Seen
+				if err := json.Unmarshal(raw, &s); err != nil && r.err == nil {
+					r.err = err
+				}
+				seen = append(seen, s)
+			}
+			refused = r.error(m.Err)
+		})
+	}); err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return seen, nil
+}
+
 // Syncs implements providers.Provider.
 func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
 	w, r := ends()

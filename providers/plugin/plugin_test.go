@@ -135,6 +135,10 @@ var calls = []struct {
 		}
 		return last
 	}},
+	{"seen", providers.Transient, func(ctx context.Context, p providers.Provider) error {
+		_, err := p.Seen(ctx)
+		return err
+	}},
 	{"syncs", providers.Transient, func(ctx context.Context, p providers.Provider) error {
 		_, err := p.Syncs(ctx, nil)
 		return err
@@ -347,6 +351,11 @@ func (o *odd) Apply(ctx context.Context, req providers.ApplyRequest) []providers
 
 func (o *odd) List(ctx context.Context, _ providers.ListRequest) iter.Seq2[providers.Object, error] {
 	return func(yield func(providers.Object, error) bool) { o.hang(ctx) }
+}
+
+func (o *odd) Seen(ctx context.Context) ([]providers.Seen, error) {
+	o.hang(ctx)
+	return nil, ctx.Err()
 }
 
 func (o *odd) Syncs(ctx context.Context, _ []providers.Change) ([]providers.Sync, error) {

@@ -276,6 +276,29 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 	return broken
 }
 
+func (s *server) Seen(_ *proto.SeenRequest, stream grpc.ServerStreamingServer[proto.SeenResponse]) error {
+	var bodies [][]byte
+	var failure error
+	crash := guard(func() {
+		var seen []providers.Seen
+		if seen, failure = s.provider(stream.Context()).Seen(stream.Context()); failure == nil {
+			bodies, failure = marshalAll(seen)
+		}
+	})
+	if crash != nil {
+		failure = crash
+	}
+	if failure != nil {
+		return stream.Send(&proto.SeenResponse{Err: wire{}.err(plain(failure, providers.Transient))})
+	}
+	for some := range parts(bodies, sizeOfBytes) {
+		if err := stream.Send(&proto.SeenResponse{Seen: some}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto.SyncsResponse]) error {
 	_, r := ends()
 	var changes []providers.Change

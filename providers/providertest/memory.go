@@ -52,6 +52,8 @@ type System struct {
 
 	Library []*Item `json:"library"` // what source streams read
 	Copies  []*Copy `json:"copies"`  // what target streams hold
+
+	Rules map[string]string `json:"rules,omitempty"` // of the house: nothing manages them, and every read sees them
 }
 
 // Item is one record of a source, with its parts "picture", "page", "book",
@@ -234,6 +236,16 @@ func (s *System) Put(records ...providers.Record) {
 			})
 			s.Library = append(s.Library, &Item{r, s.memory.Now})
 		}
+	})
+}
+
+// Rule sets a rule of the house, which is seen with everything that is read.
+func (s *System) Rule(name, text string) {
+	s.memory.locked(func() {
+		if s.Rules == nil {
+			s.Rules = map[string]string{}
+		}
+		s.Rules[name] = text
 	})
 }
 

@@ -104,6 +104,7 @@ func (m *Memory) Provider() providers.Provider {
 		},
 		Streams: streams,
 		Syncer:  c,
+		Seen:    c.seen,
 	})
 }
 
@@ -111,6 +112,30 @@ func (m *Memory) Provider() providers.Provider {
 type connection struct {
 	memory  *Memory
 	systems map[addrs.Instance]string // written by connect alone
+}
+
+// seen are the rules of the house on all shelves.
+func (c *connection) seen(ctx context.Context) ([]providers.Seen, error) {
+	c.memory.record(Call{Method: "seen"})
+	if err := c.memory.fault("seen", "").strike(ctx, false); err != nil {
+		return nil, err
+	}
+	var all []providers.Seen
+	for _, shelf := range slices.SortedFunc(maps.Keys(c.systems), addrs.Instance.Compare) {
+		s, err := c.system(shelf)
+		if err != nil {
+			return nil, err
+		}
+		c.memory.locked(func() {
+			if len(s.Rules) == 0 {
+				all = append(all, providers.Seen{Instance: shelf, Kind: "rule", Listed: true})
+			}
+			for _, name := range slices.Sorted(maps.Keys(s.Rules)) {
+				all = append(all, providers.Seen{Instance: shelf, Kind: "rule", Name: name, Listed: true, Values: map[string]string{"text": s.Rules[name]}})
+			}
+		})
+	}
+	return all, nil
 }
 
 func (c *connection) connect(ctx context.Context, env *resource.Env, items []*resource.Item[shelfBody]) {

@@ -25,6 +25,9 @@ type Provider struct {
 	Streams []schema.Stream
 	Syncer  Syncer // required with Streams
 
+	// Seen says what was read beside what was asked for. Optional; no calls.
+	Seen func(ctx context.Context) ([]providers.Seen, error)
+
 	Close func() error // optional
 }
 
@@ -163,6 +166,16 @@ func (a *assembled) Plan(ctx context.Context, req providers.PlanRequest) []provi
 		}
 		return a.resources[typ].plan(ctx, env, items)
 	})
+}
+
+func (a *assembled) Seen(ctx context.Context) (seen []providers.Seen, err error) {
+	if a.Provider.Seen == nil {
+		return nil, nil
+	}
+	if crash := protect(func() { seen, err = a.Provider.Seen(ctx) }); crash != nil {
+		return nil, crash
+	}
+	return seen, err
 }
 
 func (a *assembled) Apply(ctx context.Context, req providers.ApplyRequest) []providers.Result {

@@ -101,6 +101,7 @@ func (v *vault) connectionRecords(ctx context.Context) ([]connectionRecord, erro
 			Active: r.one("status__v") == "active__v" && !strings.HasPrefix(state, "pending"),
 		}
 	}
+	v.sawConnections(list)
 	return list, nil
 }
 

@@ -33,6 +33,7 @@ func (v *vault) countries(ctx context.Context) ([]countryRecord, error) {
 	}
 	slices.SortFunc(list, func(a, b countryRecord) int { return strings.Compare(a.ID, b.ID) })
 	v.known.keep(objCountry, list)
+	v.sawCountries(list)
 	return list, nil
 }
 

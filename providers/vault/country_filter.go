@@ -184,6 +184,7 @@ func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
 		list[n] = settingsRecord{ID: r.text("id"), Name: r.text("name__v"), Values: slices.Sorted(slices.Values(r.names("country_filter__v"))),
 			CRM: r.text("vault_crm_id__v"), Type: r.text("object_type__vr.api_name__v"), Edited: r.time("modified_date__v")}
 	}
+	v.sawSettings(list)
 	return list, nil
 }
 

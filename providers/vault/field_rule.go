@@ -216,7 +216,7 @@ func (p *Provider) checkFields(ctx context.Context, l *link, c *resource.Change[
 		if err != nil {
 			return vaultapi.DocumentField{}, false, contractError("read the document fields of "+v.addr.String(), err)
 		}
-		f, err := all.Field(name)
+		f, err := v.documentField(ctx, name)
 		if errors.Is(err, vaultapi.NotFound) {
 			known := make([]string, len(all))
 			for n, f := range all {
@@ -345,13 +345,9 @@ func (p *Provider) fieldRuleText(ctx context.Context, l *link, action providers.
 		}
 		return "DROP Fieldrule " + there.Name, now, nil
 	}
-	fields, err := l.content.documentFields(ctx)
+	source, err := l.content.documentField(ctx, body.Source)
 	if err != nil {
-		return "", now, contractError("read the document fields of "+l.content.addr.String(), err)
-	}
-	source, err := fields.Field(body.Source)
-	if err != nil {
-		return "", now, contractError("find the field "+body.Source, err)
+		return "", now, contractError(fmt.Sprintf("find the document field %s of %s", body.Source, l.content.addr), err)
 	}
 	name, verb := fieldRuleName(body.Source, body.Target), "ADD"
 	if there != nil {

@@ -100,6 +100,7 @@ func (v *vault) profiles(ctx context.Context) ([]profileRecord, error) {
 		list[n] = profileRecord{ID: r.text("id"), Name: r.text("name__v"), External: r.text("external_id__v"), Model: modelOf(r.one(field))}
 	}
 	slices.SortFunc(list, func(a, b profileRecord) int { return strings.Compare(a.Name+"\n"+a.ID, b.Name+"\n"+b.ID) })
+	v.sawProfiles(list)
 	return list, nil
 }
 

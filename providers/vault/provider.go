@@ -55,6 +55,7 @@ func New() providers.Provider {
 		Validate: validateAll,
 		Streams:  streams,
 		Syncer:   p,
+		Seen:     p.seen,
 		Close:    p.close,
 	})
 }

@@ -52,6 +52,7 @@ func (v *vault) integrationRule(ctx context.Context, name string) (*integrationR
 		f.TargetField = strings.TrimPrefix(f.TargetField, "Docfield.")
 		r.byPairOfRule[[2]string{f.QueryField, f.TargetField}] = f
 	}
+	v.sawRules(name, &r)
 	return &r, nil
 }
 

@@ -44,6 +44,7 @@ func (v *vault) statusRecords(ctx context.Context, object, api string, more ...s
 	for n, r := range rows {
 		list[n] = statusRecord{ID: r.text("id"), Name: r.text("name__v"), API: r.text(api), Active: r.one("status__v") == "active__v", row: r}
 	}
+	v.sawStatuses(object, list)
 	return list, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"accord/lang/addrs"
 	"accord/providers"
 	"accord/providers/resource"
+	"accord/providers/vaultapi"
 )
 
 // fullAfter is CLM-6: a last success that is this old makes a run full.
@@ -436,11 +438,10 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 		if b.Connection != l.addr {
 			continue
 		}
-		fields, err := l.crm.documentFields(ctx)
-		if err != nil {
+		target, err := l.crm.documentField(ctx, b.Target)
+		if err != nil && !errors.Is(err, vaultapi.NotFound) {
 			return nil, nil, nil, contractError("read the document fields of "+l.crm.addr.String(), err)
 		}
-		target, err := fields.Field(b.Target)
 		if err != nil {
 			return nil, nil, nil, &providers.Error{Kind: providers.Invalid, Addr: addr, Path: "/target", Message: fmt.Sprintf("RULE-3: %s has no document field %s", l.crm.addr, b.Target)}
 		}
@@ -449,11 +450,11 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 			return nil, nil, nil, err
 		}
 		if rule.Reference != nil {
-			known, err := l.content.documentFields(ctx)
-			if err != nil {
+			source, err := l.content.documentField(ctx, b.Source)
+			if err != nil && !errors.Is(err, vaultapi.NotFound) {
 				return nil, nil, nil, contractError("read the document fields of "+l.content.addr.String(), err)
 			}
-			if source, err := known.Field(b.Source); err == nil {
+			if err == nil {
 				s.referred[sourceField{l.content, b.Source}] = source.ObjectType
 			}
 			rule.Reference.Records = providers.End{Instance: l.crm.addr, Stream: streamReference, Scope: scope{Object: rule.Reference.Object}.raw()}
@@ -490,13 +491,12 @@ func (s *syncMaker) rulesOfObjects(ctx context.Context, l *link, rules []provide
 // objectParts are the parts of a rule whose object has its target field, of the
 // same kind.
 func (v *vault) objectParts(ctx context.Context, r providers.Rule) ([]string, error) {
-	known, err := v.documentFields(ctx)
+	document, err := v.documentField(ctx, r.To)
+	if errors.Is(err, vaultapi.NotFound) {
+		return nil, nil // RULE-3 has said so
+	}
 	if err != nil {
 		return nil, contractError("read the document fields of "+v.addr.String(), err)
-	}
-	document, err := known.Field(r.To)
-	if err != nil {
-		return nil, nil // RULE-3 has said so
 	}
 	var parts []string
 	for _, part := range []string{partShared, partSlide, partPresentation} {

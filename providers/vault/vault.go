@@ -38,6 +38,7 @@ type vault struct {
 	accesses   accesses
 	known      recent[[]countryRecord]
 	lately     recent[map[string]string] // names of records, by object
+	seen       sightings
 }
 
 // memo keeps answers about a vault's shape, which does not change while a
@@ -91,8 +92,9 @@ func (r *recent[T]) get(key string) (v T, ok bool) {
 // object reads an object's definition by its name, or by another name that
 // sources give it.
 func (v *vault) object(ctx context.Context, name string) (*vaultapi.Object, error) {
-	return v.objects.get(name, func() (*vaultapi.Object, error) {
-		o, err := v.reader.Object(ctx, name)
+	return v.objects.get(name, func() (o *vaultapi.Object, err error) {
+		defer func() { v.sawDefinition("object", name, o, err) }()
+		o, err = v.reader.Object(ctx, name)
 		if !errors.Is(err, vaultapi.NotFound) {
 			return o, err
 		}
@@ -147,19 +149,29 @@ func (v *vault) documentFields(ctx context.Context) (vaultapi.DocumentFields, er
 	return v.fields.get("", func() (vaultapi.DocumentFields, error) { return v.reader.DocumentFields(ctx) })
 }
 
+// documentField looks up one field of documents.
+func (v *vault) documentField(ctx context.Context, name string) (vaultapi.DocumentField, error) {
+	known, err := v.documentFields(ctx)
+	if err != nil {
+		return vaultapi.DocumentField{}, err
+	}
+	f, err := known.Field(name)
+	v.sawDefinition("document field", name, f, err)
+	return f, err
+}
+
 // columns looks up fields of documents, in the order of their names. One that does not exist is an error:
 // the plan has checked them (RULE-3).
 func (v *vault) columns(ctx context.Context, names []string) ([]column, error) {
-	known, err := v.documentFields(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var list []column
 	for _, n := range names {
 		if slices.ContainsFunc(list, func(c column) bool { return c.field == n }) {
 			continue
 		}
-		f, err := known.Field(n)
+		f, err := v.documentField(ctx, n)
+		if err != nil && !errors.Is(err, vaultapi.NotFound) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, providers.Errorf(providers.Invalid, "vault %d has no document field %s", v.id, n)
 		}
@@ -170,15 +182,27 @@ func (v *vault) columns(ctx context.Context, names []string) ([]column, error) {
 }
 
 func (v *vault) lifecycle(ctx context.Context, name string) (*vaultapi.Lifecycle, error) {
-	return v.lifecycles.get(name, func() (*vaultapi.Lifecycle, error) { return v.reader.Lifecycle(ctx, name) })
+	return v.lifecycles.get(name, func() (*vaultapi.Lifecycle, error) {
+		l, err := v.reader.Lifecycle(ctx, name)
+		v.sawDefinition("lifecycle", name, l, err)
+		return l, err
+	})
 }
 
 func (v *vault) documentType(ctx context.Context, name string) (*vaultapi.DocumentType, error) {
-	return v.types.get(name, func() (*vaultapi.DocumentType, error) { return v.reader.DocumentType(ctx, name) })
+	return v.types.get(name, func() (*vaultapi.DocumentType, error) {
+		t, err := v.reader.DocumentType(ctx, name)
+		v.sawDefinition("document type", name, t, err)
+		return t, err
+	})
 }
 
 func (v *vault) picklist(ctx context.Context, name string) ([]vaultapi.Labelled, error) {
-	return v.values.get(name, func() ([]vaultapi.Labelled, error) { return v.reader.PicklistValues(ctx, name) })
+	return v.values.get(name, func() ([]vaultapi.Labelled, error) {
+		values, err := v.reader.PicklistValues(ctx, name)
+		v.sawDefinition("picklist", name, values, err)
+		return values, err
+	})
 }
 
 // now is the vault's clock as it last said, so never ahead of it. It asks the

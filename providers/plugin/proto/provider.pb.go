@@ -5,8 +5,8 @@
 // is too large for a message: lists are joined in order, other fields are set
 // in the first part that has them. The answer begins when the request has
 // ended. Bodies, fields and scopes are canonical JSON as bytes, never looked
-// into. Schema, syncs and states of engines, which are few, are the JSON of
-// their Go types. Addresses and paths are strings as Go prints them (a path: RFC
+// into. Schema, syncs, states of engines and what was seen, which are few, are the
+// JSON of their Go types. Addresses and paths are strings as Go prints them (a path: RFC
 // 6901). An absent Timestamp is the zero time.
 //
 // A body travels once in an exchange. Each that is written out has a number: the
@@ -1205,6 +1205,94 @@ func (x *Ref) GetSync() bool {
 	return false
 }
 
+type SeenRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenRequest) Reset() {
+	*x = SeenRequest{}
+	mi := &file_provider_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenRequest) ProtoMessage() {}
+
+func (x *SeenRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenRequest.ProtoReflect.Descriptor instead.
+func (*SeenRequest) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{18}
+}
+
+type SeenResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seen          [][]byte               `protobuf:"bytes,1,rep,name=seen,proto3" json:"seen,omitempty"` // JSON of providers.Seen
+	Err           *Error                 `protobuf:"bytes,2,opt,name=err,proto3" json:"err,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SeenResponse) Reset() {
+	*x = SeenResponse{}
+	mi := &file_provider_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SeenResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SeenResponse) ProtoMessage() {}
+
+func (x *SeenResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SeenResponse.ProtoReflect.Descriptor instead.
+func (*SeenResponse) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SeenResponse) GetSeen() [][]byte {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *SeenResponse) GetErr() *Error {
+	if x != nil {
+		return x.Err
+	}
+	return nil
+}
+
 type ApplyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*ApplyItem           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
@@ -1215,7 +1303,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1315,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[18]
+	mi := &file_provider_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1328,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{18}
+	return file_provider_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ApplyRequest) GetItems() []*ApplyItem {
@@ -1271,7 +1359,7 @@ type ApplyItem struct {
 
 func (x *ApplyItem) Reset() {
 	*x = ApplyItem{}
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1371,7 @@ func (x *ApplyItem) String() string {
 func (*ApplyItem) ProtoMessage() {}
 
 func (x *ApplyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[19]
+	mi := &file_provider_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1384,7 @@ func (x *ApplyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyItem.ProtoReflect.Descriptor instead.
 func (*ApplyItem) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{19}
+	return file_provider_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ApplyItem) GetAddr() string {
@@ -1352,7 +1440,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1364,7 +1452,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1377,7 +1465,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{20}
+	return file_provider_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListRequest) GetType() string {
@@ -1411,7 +1499,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1423,7 +1511,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1436,7 +1524,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{21}
+	return file_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListResponse) GetObjects() []*Object {
@@ -1462,7 +1550,7 @@ type SyncsRequest struct {
 
 func (x *SyncsRequest) Reset() {
 	*x = SyncsRequest{}
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1562,7 @@ func (x *SyncsRequest) String() string {
 func (*SyncsRequest) ProtoMessage() {}
 
 func (x *SyncsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1575,7 @@ func (x *SyncsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncsRequest.ProtoReflect.Descriptor instead.
 func (*SyncsRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{22}
+	return file_provider_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SyncsRequest) GetChanges() []*Change {
@@ -1509,7 +1597,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1609,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1622,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{23}
+	return file_provider_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Change) GetAddr() string {
@@ -1575,7 +1663,7 @@ type SyncsResponse struct {
 
 func (x *SyncsResponse) Reset() {
 	*x = SyncsResponse{}
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1675,7 @@ func (x *SyncsResponse) String() string {
 func (*SyncsResponse) ProtoMessage() {}
 
 func (x *SyncsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1688,7 @@ func (x *SyncsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncsResponse.ProtoReflect.Descriptor instead.
 func (*SyncsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{24}
+	return file_provider_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SyncsResponse) GetSyncs() [][]byte {
@@ -1628,7 +1716,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1640,7 +1728,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1653,7 +1741,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{25}
+	return file_provider_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *End) GetInstance() string {
@@ -1687,7 +1775,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1699,7 +1787,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1712,7 +1800,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{26}
+	return file_provider_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Member) GetPart() string {
@@ -1747,7 +1835,7 @@ type RecordsRequest struct {
 
 func (x *RecordsRequest) Reset() {
 	*x = RecordsRequest{}
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1847,7 @@ func (x *RecordsRequest) String() string {
 func (*RecordsRequest) ProtoMessage() {}
 
 func (x *RecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1860,7 @@ func (x *RecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordsRequest.ProtoReflect.Descriptor instead.
 func (*RecordsRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{27}
+	return file_provider_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RecordsRequest) GetEnd() *End {
@@ -1859,7 +1947,7 @@ type RecordsResponse struct {
 
 func (x *RecordsResponse) Reset() {
 	*x = RecordsResponse{}
-	mi := &file_provider_proto_msgTypes[28]
+	mi := &file_provider_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +1959,7 @@ func (x *RecordsResponse) String() string {
 func (*RecordsResponse) ProtoMessage() {}
 
 func (x *RecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[28]
+	mi := &file_provider_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +1972,7 @@ func (x *RecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordsResponse.ProtoReflect.Descriptor instead.
 func (*RecordsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{28}
+	return file_provider_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RecordsResponse) GetRecords() []*Record {
@@ -1948,7 +2036,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_provider_proto_msgTypes[29]
+	mi := &file_provider_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2048,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[29]
+	mi := &file_provider_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2061,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{29}
+	return file_provider_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Record) GetPart() string {
@@ -2064,7 +2152,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_provider_proto_msgTypes[30]
+	mi := &file_provider_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2164,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[30]
+	mi := &file_provider_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2177,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{30}
+	return file_provider_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WriteRequest) GetSync() []byte {
@@ -2131,7 +2219,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2143,7 +2231,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,7 +2244,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{31}
+	return file_provider_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Write) GetVerb() string {
@@ -2238,7 +2326,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2250,7 +2338,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2263,7 +2351,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{32}
+	return file_provider_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WriteResponse) GetResults() []*WriteResult {
@@ -2285,7 +2373,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2385,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2398,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{33}
+	return file_provider_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WriteResult) GetId() string {
@@ -2350,7 +2438,7 @@ type FinishRequest struct {
 
 func (x *FinishRequest) Reset() {
 	*x = FinishRequest{}
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2362,7 +2450,7 @@ func (x *FinishRequest) String() string {
 func (*FinishRequest) ProtoMessage() {}
 
 func (x *FinishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2375,7 +2463,7 @@ func (x *FinishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRequest.ProtoReflect.Descriptor instead.
 func (*FinishRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{34}
+	return file_provider_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FinishRequest) GetRun() []byte {
@@ -2394,7 +2482,7 @@ type FinishResponse struct {
 
 func (x *FinishResponse) Reset() {
 	*x = FinishResponse{}
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2494,7 @@ func (x *FinishResponse) String() string {
 func (*FinishResponse) ProtoMessage() {}
 
 func (x *FinishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2507,7 @@ func (x *FinishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishResponse.ProtoReflect.Descriptor instead.
 func (*FinishResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{35}
+	return file_provider_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FinishResponse) GetErr() *Error {
@@ -2438,7 +2526,7 @@ type EngineRequest struct {
 
 func (x *EngineRequest) Reset() {
 	*x = EngineRequest{}
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2450,7 +2538,7 @@ func (x *EngineRequest) String() string {
 func (*EngineRequest) ProtoMessage() {}
 
 func (x *EngineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2463,7 +2551,7 @@ func (x *EngineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineRequest.ProtoReflect.Descriptor instead.
 func (*EngineRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{36}
+	return file_provider_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *EngineRequest) GetSyncs() [][]byte {
@@ -2482,7 +2570,7 @@ type EngineResponse struct {
 
 func (x *EngineResponse) Reset() {
 	*x = EngineResponse{}
-	mi := &file_provider_proto_msgTypes[37]
+	mi := &file_provider_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2494,7 +2582,7 @@ func (x *EngineResponse) String() string {
 func (*EngineResponse) ProtoMessage() {}
 
 func (x *EngineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[37]
+	mi := &file_provider_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2507,7 +2595,7 @@ func (x *EngineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineResponse.ProtoReflect.Descriptor instead.
 func (*EngineResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{37}
+	return file_provider_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EngineResponse) GetStates() [][]byte {
@@ -2609,7 +2697,11 @@ const file_provider_proto_rawDesc = "" +
 	"\vdiagnostics\x18\x05 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\"-\n" +
 	"\x03Ref\x12\x12\n" +
 	"\x04addr\x18\x01 \x01(\tR\x04addr\x12\x12\n" +
-	"\x04sync\x18\x02 \x01(\bR\x04sync\"o\n" +
+	"\x04sync\x18\x02 \x01(\bR\x04sync\"\r\n" +
+	"\vSeenRequest\"M\n" +
+	"\fSeenResponse\x12\x12\n" +
+	"\x04seen\x18\x01 \x03(\fR\x04seen\x12)\n" +
+	"\x03err\x18\x02 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\"o\n" +
 	"\fApplyRequest\x121\n" +
 	"\x05items\x18\x01 \x03(\v2\x1b.accord.plugin.v1.ApplyItemR\x05items\x12,\n" +
 	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"\xe9\x01\n" +
@@ -2712,13 +2804,14 @@ const file_provider_proto_rawDesc = "" +
 	"\rEngineRequest\x12\x14\n" +
 	"\x05syncs\x18\x01 \x03(\fR\x05syncs\"(\n" +
 	"\x0eEngineResponse\x12\x16\n" +
-	"\x06states\x18\x01 \x03(\fR\x06states2\x92\b\n" +
+	"\x06states\x18\x01 \x03(\fR\x06states2\xdb\b\n" +
 	"\bProvider\x12K\n" +
 	"\x06Schema\x12\x1f.accord.plugin.v1.SchemaRequest\x1a .accord.plugin.v1.SchemaResponse\x12U\n" +
 	"\bValidate\x12!.accord.plugin.v1.ValidateRequest\x1a\".accord.plugin.v1.ValidateResponse(\x010\x01\x12V\n" +
 	"\tConfigure\x12\".accord.plugin.v1.ConfigureRequest\x1a!.accord.plugin.v1.ResultsResponse(\x010\x01\x12L\n" +
 	"\x04Read\x12\x1d.accord.plugin.v1.ReadRequest\x1a!.accord.plugin.v1.ResultsResponse(\x010\x01\x12I\n" +
-	"\x04Plan\x12\x1d.accord.plugin.v1.PlanRequest\x1a\x1e.accord.plugin.v1.PlanResponse(\x010\x01\x12N\n" +
+	"\x04Plan\x12\x1d.accord.plugin.v1.PlanRequest\x1a\x1e.accord.plugin.v1.PlanResponse(\x010\x01\x12G\n" +
+	"\x04Seen\x12\x1d.accord.plugin.v1.SeenRequest\x1a\x1e.accord.plugin.v1.SeenResponse0\x01\x12N\n" +
 	"\x05Apply\x12\x1e.accord.plugin.v1.ApplyRequest\x1a!.accord.plugin.v1.ResultsResponse(\x010\x01\x12G\n" +
 	"\x04List\x12\x1d.accord.plugin.v1.ListRequest\x1a\x1e.accord.plugin.v1.ListResponse0\x01\x12L\n" +
 	"\x05Syncs\x12\x1e.accord.plugin.v1.SyncsRequest\x1a\x1f.accord.plugin.v1.SyncsResponse(\x010\x01\x12P\n" +
@@ -2740,7 +2833,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_provider_proto_goTypes = []any{
 	(*Object)(nil),                // 0: accord.plugin.v1.Object
 	(*Error)(nil),                 // 1: accord.plugin.v1.Error
@@ -2760,43 +2853,45 @@ var file_provider_proto_goTypes = []any{
 	(*PlanResponse)(nil),          // 15: accord.plugin.v1.PlanResponse
 	(*Planned)(nil),               // 16: accord.plugin.v1.Planned
 	(*Ref)(nil),                   // 17: accord.plugin.v1.Ref
-	(*ApplyRequest)(nil),          // 18: accord.plugin.v1.ApplyRequest
-	(*ApplyItem)(nil),             // 19: accord.plugin.v1.ApplyItem
-	(*ListRequest)(nil),           // 20: accord.plugin.v1.ListRequest
-	(*ListResponse)(nil),          // 21: accord.plugin.v1.ListResponse
-	(*SyncsRequest)(nil),          // 22: accord.plugin.v1.SyncsRequest
-	(*Change)(nil),                // 23: accord.plugin.v1.Change
-	(*SyncsResponse)(nil),         // 24: accord.plugin.v1.SyncsResponse
-	(*End)(nil),                   // 25: accord.plugin.v1.End
-	(*Member)(nil),                // 26: accord.plugin.v1.Member
-	(*RecordsRequest)(nil),        // 27: accord.plugin.v1.RecordsRequest
-	(*RecordsResponse)(nil),       // 28: accord.plugin.v1.RecordsResponse
-	(*Record)(nil),                // 29: accord.plugin.v1.Record
-	(*WriteRequest)(nil),          // 30: accord.plugin.v1.WriteRequest
-	(*Write)(nil),                 // 31: accord.plugin.v1.Write
-	(*WriteResponse)(nil),         // 32: accord.plugin.v1.WriteResponse
-	(*WriteResult)(nil),           // 33: accord.plugin.v1.WriteResult
-	(*FinishRequest)(nil),         // 34: accord.plugin.v1.FinishRequest
-	(*FinishResponse)(nil),        // 35: accord.plugin.v1.FinishResponse
-	(*EngineRequest)(nil),         // 36: accord.plugin.v1.EngineRequest
-	(*EngineResponse)(nil),        // 37: accord.plugin.v1.EngineResponse
-	nil,                           // 38: accord.plugin.v1.ConfigureRequest.EndpointsEntry
-	nil,                           // 39: accord.plugin.v1.RecordsResponse.TitlesEntry
-	nil,                           // 40: accord.plugin.v1.Record.GroupsEntry
-	(*timestamppb.Timestamp)(nil), // 41: google.protobuf.Timestamp
+	(*SeenRequest)(nil),           // 18: accord.plugin.v1.SeenRequest
+	(*SeenResponse)(nil),          // 19: accord.plugin.v1.SeenResponse
+	(*ApplyRequest)(nil),          // 20: accord.plugin.v1.ApplyRequest
+	(*ApplyItem)(nil),             // 21: accord.plugin.v1.ApplyItem
+	(*ListRequest)(nil),           // 22: accord.plugin.v1.ListRequest
+	(*ListResponse)(nil),          // 23: accord.plugin.v1.ListResponse
+	(*SyncsRequest)(nil),          // 24: accord.plugin.v1.SyncsRequest
+	(*Change)(nil),                // 25: accord.plugin.v1.Change
+	(*SyncsResponse)(nil),         // 26: accord.plugin.v1.SyncsResponse
+	(*End)(nil),                   // 27: accord.plugin.v1.End
+	(*Member)(nil),                // 28: accord.plugin.v1.Member
+	(*RecordsRequest)(nil),        // 29: accord.plugin.v1.RecordsRequest
+	(*RecordsResponse)(nil),       // 30: accord.plugin.v1.RecordsResponse
+	(*Record)(nil),                // 31: accord.plugin.v1.Record
+	(*WriteRequest)(nil),          // 32: accord.plugin.v1.WriteRequest
+	(*Write)(nil),                 // 33: accord.plugin.v1.Write
+	(*WriteResponse)(nil),         // 34: accord.plugin.v1.WriteResponse
+	(*WriteResult)(nil),           // 35: accord.plugin.v1.WriteResult
+	(*FinishRequest)(nil),         // 36: accord.plugin.v1.FinishRequest
+	(*FinishResponse)(nil),        // 37: accord.plugin.v1.FinishResponse
+	(*EngineRequest)(nil),         // 38: accord.plugin.v1.EngineRequest
+	(*EngineResponse)(nil),        // 39: accord.plugin.v1.EngineResponse
+	nil,                           // 40: accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	nil,                           // 41: accord.plugin.v1.RecordsResponse.TitlesEntry
+	nil,                           // 42: accord.plugin.v1.Record.GroupsEntry
+	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
 }
 var file_provider_proto_depIdxs = []int32{
 	0,  // 0: accord.plugin.v1.Result.object:type_name -> accord.plugin.v1.Object
 	1,  // 1: accord.plugin.v1.Result.err:type_name -> accord.plugin.v1.Error
 	2,  // 2: accord.plugin.v1.Result.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	4,  // 3: accord.plugin.v1.Result.touched:type_name -> accord.plugin.v1.Touch
-	41, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
+	43, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
 	3,  // 5: accord.plugin.v1.ResultsResponse.results:type_name -> accord.plugin.v1.Result
 	1,  // 6: accord.plugin.v1.SchemaResponse.err:type_name -> accord.plugin.v1.Error
 	0,  // 7: accord.plugin.v1.ValidateRequest.objects:type_name -> accord.plugin.v1.Object
 	2,  // 8: accord.plugin.v1.ValidateResponse.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	0,  // 9: accord.plugin.v1.ConfigureRequest.instances:type_name -> accord.plugin.v1.Object
-	38, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	40, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
 	0,  // 11: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
 	0,  // 12: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.Object
 	14, // 13: accord.plugin.v1.PlanRequest.items:type_name -> accord.plugin.v1.PlanItem
@@ -2808,66 +2903,69 @@ var file_provider_proto_depIdxs = []int32{
 	0,  // 19: accord.plugin.v1.Planned.planned:type_name -> accord.plugin.v1.Object
 	17, // 20: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
 	2,  // 21: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
-	19, // 22: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
-	0,  // 23: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 24: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
-	0,  // 25: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
-	0,  // 26: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
-	0,  // 27: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 28: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
-	1,  // 29: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
-	23, // 30: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
-	0,  // 31: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
-	0,  // 32: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
-	0,  // 33: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
-	1,  // 34: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
-	25, // 35: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
-	41, // 36: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
-	26, // 37: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
-	29, // 38: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
-	41, // 39: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
-	1,  // 40: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	39, // 41: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
-	40, // 42: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
-	26, // 43: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
-	31, // 44: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
-	26, // 45: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
-	26, // 46: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
-	33, // 47: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
-	1,  // 48: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
-	1,  // 49: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
-	11, // 50: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
-	6,  // 51: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
-	8,  // 52: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
-	10, // 53: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
-	12, // 54: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
-	13, // 55: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
-	18, // 56: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
-	20, // 57: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
-	22, // 58: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
-	27, // 59: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
-	30, // 60: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
-	34, // 61: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	36, // 62: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
-	36, // 63: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
-	7,  // 64: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
-	9,  // 65: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
-	5,  // 66: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
-	5,  // 67: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
-	15, // 68: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
-	5,  // 69: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
-	21, // 70: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
-	24, // 71: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
-	28, // 72: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	32, // 73: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	35, // 74: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	37, // 75: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
-	37, // 76: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
-	64, // [64:77] is the sub-list for method output_type
-	51, // [51:64] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	1,  // 22: accord.plugin.v1.SeenResponse.err:type_name -> accord.plugin.v1.Error
+	21, // 23: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
+	0,  // 24: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 25: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
+	0,  // 26: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
+	0,  // 27: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
+	0,  // 28: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 29: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
+	1,  // 30: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
+	25, // 31: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
+	0,  // 32: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
+	0,  // 33: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
+	0,  // 34: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
+	1,  // 35: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
+	27, // 36: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
+	43, // 37: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
+	28, // 38: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
+	31, // 39: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
+	43, // 40: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	1,  // 41: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
+	41, // 42: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
+	42, // 43: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	28, // 44: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
+	33, // 45: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
+	28, // 46: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
+	28, // 47: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
+	35, // 48: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
+	1,  // 49: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
+	1,  // 50: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
+	11, // 51: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
+	6,  // 52: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
+	8,  // 53: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
+	10, // 54: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
+	12, // 55: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
+	13, // 56: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
+	18, // 57: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
+	20, // 58: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
+	22, // 59: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
+	24, // 60: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
+	29, // 61: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
+	32, // 62: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
+	36, // 63: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
+	38, // 64: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	38, // 65: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	7,  // 66: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
+	9,  // 67: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
+	5,  // 68: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
+	5,  // 69: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
+	15, // 70: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
+	19, // 71: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
+	5,  // 72: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
+	23, // 73: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
+	26, // 74: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
+	30, // 75: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
+	34, // 76: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	37, // 77: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	39, // 78: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	39, // 79: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	66, // [66:80] is the sub-list for method output_type
+	52, // [52:66] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -2881,7 +2979,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   41,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
