@@ -433,10 +433,10 @@ const (
 	bareFields = "name__v, title__v, description__v, TONAME(language__v) AS language_v_name, TONAME(crm_media_type__v) AS crm_media_type_v_name, crm_start_date__v, crm_end_date__v, crm_training__v, crm_hidden__v"
 
 	bareOfSource = "id, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, major_version_number__v, minor_version_number__v, clm_content__v, is_shared_resource__v, country__v, product__v"
-	bareNodes    = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v FROM binder_nodes__sysr)"
+	bareNodes    = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v, document__sysr.minor_version_number__v FROM binder_nodes__sysr)"
 
 	bareOfTarget    = "id, external_id__v, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, major_version_number__v, minor_version_number__v, crosslink__v, source_vault_id__v"
-	bareMarkedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.type__v FROM binder_nodes__sysr)"
+	bareMarkedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v FROM binder_nodes__sysr)"
 )
 
 // ofSource reads versions of the source: those in a steady state or the
@@ -619,8 +619,13 @@ func (v *bareVault) hold(rows []bareRow) {
 	}
 }
 
+func (r *bareRun) mark(row *bareRow) string {
+	return bareMark(r.source.id, row.ID, row.Shared != nil && *row.Shared)
+}
+
 // bareDocument is the source document of a mark.
 func bareDocument(mark string) int64 {
+	mark = strings.TrimSuffix(mark, bareShared)
 	id, _ := strconv.ParseInt(mark[strings.LastIndexByte(mark, ':')+1:], 10, 64)
 	return id
 }
@@ -662,9 +667,6 @@ func (r *bareRun) readTarget(ctx context.Context, v *bareVault) error {
 
 // shapeOfHeld learns what the states of documents mean that are there already.
 func (v *bareVault) shapeOfHeld(ctx context.Context) error {
-	if err := v.get(ctx, "metadata/objects/documents/types/shared_resource__v"); err != nil {
-		return err
-	}
 	return v.get(ctx, "configuration/Doclifecycle.crm_content__v")
 }
 
@@ -682,7 +684,7 @@ func (r *bareRun) readTargetOf(ctx context.Context, v *bareVault) error {
 		var marks []string
 		for _, id := range slices.Sorted(maps.Keys(r.library)) {
 			if (r.library[id].Type == "multichannel_presentation__v") == presentations {
-				marks = append(marks, bareMark(r.source.id, id))
+				marks = append(marks, r.mark(r.library[id]))
 			}
 		}
 		for part := range slices.Chunk(marks, bareMarks) {
@@ -780,7 +782,7 @@ func (r *bareRun) write(ctx context.Context, v *bareVault) error {
 func (r *bareRun) look(ctx context.Context, v *bareVault, presentations bool, rows []*bareRow) ([]bareRow, error) {
 	marks := make([]string, len(rows))
 	for n, row := range rows {
-		marks[n] = bareMark(r.source.id, row.ID)
+		marks[n] = r.mark(row)
 	}
 	from, own := "documents", bareOfTarget
 	if presentations {
@@ -822,7 +824,7 @@ func (r *bareRun) create(ctx context.Context, v *bareVault, mu *sync.Mutex, typ 
 		return g.Wait()
 	}
 	if err := singles(func(n int, row *bareRow) error {
-		form := url.Values{"type__v": {typ}, "lifecycle__v": {"crm_content__v"}, "external_id__v": {bareMark(r.source.id, row.ID)}, "name__v": {row.Name}, "title__v": {row.Title}, "link__sys": {row.Global}, "version_link__sys": {row.Version}}
+		form := url.Values{"type__v": {typ}, "lifecycle__v": {"crm_content__v"}, "external_id__v": {r.mark(row)}, "name__v": {row.Name}, "title__v": {row.Title}, "link__sys": {row.Global}, "version_link__sys": {row.Version}}
 		if row.Text != "" {
 			form.Set("description__v", row.Text)
 		}

@@ -121,7 +121,11 @@ func (l *benchLibrary) heldBy(w io.Writer, source int64, country string) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	lines := json.NewEncoder(out)
 	type row map[string]any
-	mark := func(key string) string { return bareMark(source, l.items[key].id) }
+	shared := map[string]bool{}
+	for _, key := range l.shared {
+		shared[key] = true
+	}
+	mark := func(key string) string { return bareMark(source, l.items[key].id, shared[key]) }
 	marks := func(keys []string) []string {
 		list := make([]string, len(keys))
 		for n, key := range keys {
@@ -220,9 +224,15 @@ func bareVaults(ctx context.Context, dev *devServer) (map[string]int64, error) {
 }
 
 // bareMark is how accord marks what it makes of a document in a CRM vault.
-func bareMark(source, document int64) string {
-	return fmt.Sprintf("%s%012d", barePrefix(source), document)
+func bareMark(source, document int64, shared bool) string {
+	text := fmt.Sprintf("%s%012d", barePrefix(source), document)
+	if shared {
+		text += bareShared
+	}
+	return text
 }
+
+const bareShared = ":s"
 
 func barePrefix(source int64) string {
 	return strings.Join([]string{"accord", "promomats_crm_clm_presentation__v", fmt.Sprint(source), ""}, ":")

@@ -164,8 +164,8 @@ func TestCalls(t *testing.T) {
 		}
 	}
 	for _, c := range w.crms {
-		for _, x := range w.published(c) {
-			if x.Part == presentations {
+		for at, x := range w.published(c) {
+			if at.part == presentations {
 				nodes += len(memberList(x.Members))
 			}
 		}

@@ -70,9 +70,9 @@ func TestContent(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d libraries, %d changes (%d of them of the configuration), %d runs (%d of them incremental), %d items published, %d updated, %d withdrawn, %d restored, %d exceptions",
-		total.cases.Load(), total.changes.Load()+total.edits.Load(), total.edits.Load(), total.runs.Load(), total.incremental.Load(), total.added.Load(), total.updated.Load(), total.withdrawn.Load(), total.restored.Load(), total.exceptions.Load())
-	for name, n := range map[string]*atomic.Int64{"changes": &total.changes, "edits": &total.edits, "runs": &total.runs, "incremental": &total.incremental, "added": &total.added, "updated": &total.updated, "withdrawn": &total.withdrawn, "restored": &total.restored, "exceptions": &total.exceptions} {
+	t.Logf("%d libraries, %d changes (%d of them of the configuration, %d of a document's type), %d runs (%d of them incremental), %d items published, %d updated, %d withdrawn, %d restored, %d exceptions",
+		total.cases.Load(), total.changes.Load()+total.edits.Load(), total.edits.Load(), total.retyped.Load(), total.runs.Load(), total.incremental.Load(), total.added.Load(), total.updated.Load(), total.withdrawn.Load(), total.restored.Load(), total.exceptions.Load())
+	for name, n := range map[string]*atomic.Int64{"changes": &total.changes, "edits": &total.edits, "types": &total.retyped, "runs": &total.runs, "incremental": &total.incremental, "added": &total.added, "updated": &total.updated, "withdrawn": &total.withdrawn, "restored": &total.restored, "exceptions": &total.exceptions} {
 		if n.Load() == 0 && !t.Failed() && cases > 1 {
 			t.Errorf("no %s: the sample proves nothing of it", name)
 		}
@@ -80,7 +80,7 @@ func TestContent(t *testing.T) {
 }
 
 type tally struct {
-	cases, changes, edits, runs, incremental, added, updated, withdrawn, restored, exceptions atomic.Int64
+	cases, changes, edits, retyped, runs, incremental, added, updated, withdrawn, restored, exceptions atomic.Int64
 }
 
 // story is one library and what happens to it.
@@ -88,7 +88,8 @@ type story struct {
 	*world
 	r     *rand.Rand
 	total *tally
-	ids   map[string]map[int64]string // by CRM vault and document: the item's id, which never changes
+	ids   map[string]map[thing]string // by CRM vault and document: the item's id, which never changes
+	fixed bool                        // documents keep their types
 	made  int
 	keys  map[string][]string // by part
 
@@ -109,13 +110,13 @@ func newStory(t *testing.T, seed uint64, total *tally, size int) *story {
 		}
 		crms = append(crms, c)
 	}
-	s := &story{world: newWorld(t, production, crms...), r: r, total: total, ids: map[string]map[int64]string{}, keys: map[string][]string{}}
+	s := &story{world: newWorld(t, production, crms...), r: r, total: total, ids: map[string]map[thing]string{}, keys: map[string][]string{}}
 	for _, c := range crms {
 		s.randomRules(c)
 		c.both = r.IntN(2) == 0
 		c.objects = c.both
 		for _, m := range c.models() {
-			s.ids[m.look()] = map[int64]string{}
+			s.ids[m.look()] = map[thing]string{}
 		}
 	}
 	s.fill(size)
@@ -505,15 +506,15 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 	if ok {
 		want = b.library.expected(s.world, c, was)
 	}
-	for doc, x := range now {
-		if id := s.ids[c.look()][doc]; id != "" && id != x.ID { // CLM-13
-			s.fail("%s: document %d was item %s and is %s", c.look(), doc, id, x.ID)
+	for at, x := range now {
+		if id := s.ids[c.look()][at]; id != "" && id != x.ID { // CLM-13
+			s.fail("%s: %v was item %s and is %s", c.look(), at, id, x.ID)
 		}
-		s.ids[c.look()][doc] = x.ID
+		s.ids[c.look()][at] = x.ID
 	}
-	for doc := range s.ids[c.look()] {
-		if _, there := now[doc]; !there { // CLM-13
-			s.fail("%s: document %d was deleted", c.look(), doc)
+	for at := range s.ids[c.look()] {
+		if _, there := now[at]; !there { // CLM-13
+			s.fail("%s: %v was deleted", c.look(), at)
 		}
 	}
 	if diff := cmp.Diff(text(want), text(now)); diff != "" {
@@ -523,16 +524,16 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 	seen := map[string]*syncer.Counts{presentations: {}, slides: {}, shareds: {}}
 	countries, products := map[string]syncer.Counts{}, map[string]syncer.Counts{}
 	touched := map[string]bool{}
-	for doc, x := range now {
-		old, there := was[doc]
+	for at, x := range now {
+		old, there := was[at]
 		if there && old == x {
 			continue
 		}
 		n := happened(old, there, x)
-		*seen[x.Part] = plus(*seen[x.Part], n)
+		*seen[at.part] = plus(*seen[at.part], n)
 		touched[x.ID] = true
-		if x.Part == presentations {
-			in, of := b.library.groupsOf(s.world, c, doc, n.Withdrawn > 0)
+		if at.part == presentations {
+			in, of := b.library.groupsOf(s.world, c, at.doc, n.Withdrawn > 0)
 			for _, country := range in {
 				countries[country] = plus(countries[country], n)
 			}
@@ -622,9 +623,9 @@ func plus(a, b syncer.Counts) syncer.Counts {
 // text is items in order, for people.
 func text(all items) []string {
 	var out []string
-	for _, doc := range slices.Sorted(maps.Keys(all)) {
-		x := all[doc]
-		out = append(out, fmt.Sprintf("%d %s %s %s %s", doc, x.Part, x.Standing, x.Members, x.Fields))
+	for _, at := range all.inOrder() {
+		x := all[at]
+		out = append(out, fmt.Sprintf("%v %s [%s] %s", at, x.Standing, x.Members, x.Fields))
 	}
 	return out
 }
@@ -656,14 +657,14 @@ func (s *story) edit() {
 func (s *story) change() {
 	l := s.library()
 	doc := oneOf(s.r, slices.Sorted(maps.Keys(l.versions))...)
-	if s.r.IntN(2) == 0 {
-		doc = oneOf(s.r, l.docs(presentations)...)
+	if list := l.docs(presentations); len(list) > 0 && s.r.IntN(2) == 0 {
+		doc = oneOf(s.r, list...)
 	}
 	heal := s.r.IntN(4) == 0 // else soon hardly anything is whole
 	if heal {
 		var ill []int64
 		for _, x := range slices.Sorted(maps.Keys(l.versions)) {
-			if _, standing := l.taken(x, true, s.clock.Now().UTC().Format(time.DateOnly)); standing != "approved" {
+			if _, standing := l.taken(x, true, s.clock.Now().UTC().Format(time.DateOnly)); standing != "approved" || l.latest(x).part() == "" {
 				ill = append(ill, x)
 			}
 		}
@@ -672,9 +673,11 @@ func (s *story) change() {
 		}
 		doc = oneOf(s.r, ill...)
 	}
-	part, v := l.part(doc), l.latest(doc)
+	v := l.latest(doc)
+	part, kind := v.part(), "multichannel_slide__v"
 	base := fmt.Sprintf("objects/documents/%d", doc)
-	if part == presentations {
+	if v.Binder == 1 {
+		kind = "multichannel_presentation__v"
 		base = fmt.Sprintf("objects/binders/%d", doc)
 	}
 	do := func(method, path string, pairs ...string) bool {
@@ -695,9 +698,16 @@ func (s *story) change() {
 			do("POST", base, "createDraft", "latestContent")
 		}
 	}
+	retype := func(to string) {
+		do("PUT", base, "reclassify", "true", "type__v", to, "lifecycle__v", "promo_mats_lifecycle__v")
+		s.total.retyped.Add(1)
+	}
 	s.made++
 	s.total.changes.Add(1)
 	if heal {
+		if part == "" {
+			retype(kind)
+		}
 		switch v.Status {
 		case "obsolete__v":
 			action("reinstate__v")
@@ -708,7 +718,20 @@ func (s *story) change() {
 		do("PUT", base, "clm_content__v", "true", "crm_end_date__v", "")
 		return
 	}
-	switch n := s.r.IntN(22); n {
+	switch n := s.r.IntN(24); n {
+	case 22: // CLM-3: a slide becomes a shared resource, or one a slide
+		if part != presentations && !s.fixed {
+			do("PUT", base, "is_shared_resource__v", fmt.Sprint(part == slides))
+			s.total.retyped.Add(1)
+		}
+	case 23: // CLM-3: no CLM content any more, or again
+		switch {
+		case s.fixed:
+		case part == "":
+			retype(kind)
+		default:
+			retype("material__v")
+		}
 	case 0, 1: // a new version
 		draft()
 		do("PUT", base, "title__v", fmt.Sprint("Title ", s.made), "description__v", "New")
@@ -747,7 +770,7 @@ func (s *story) change() {
 			do("PUT", base, "country__v", strings.Join(someOf(s.r, ids, s.r.IntN(3)), ","))
 		}
 	case 16:
-		if len(l.docs(part)) > 2 {
+		if part == "" || len(l.docs(part)) > 2 {
 			do("DELETE", base)
 		}
 	case 17, 18: // slides of the version that there is

@@ -214,9 +214,9 @@ func (s *story) converged(b before) {
 			if diff := cmp.Diff(text(library.expected(s.world, m, b.items[m.look()])), text(now)); diff != "" {
 				s.fail("%s: its content (-the rules +the vault)\n%s", m.look(), diff)
 			}
-			for doc, was := range b.items[m.look()] {
-				if now[doc].ID != was.ID {
-					s.fail("%s: document %d was item %s and is %s", m.look(), doc, was.ID, now[doc].ID)
+			for at, was := range b.items[m.look()] {
+				if now[at].ID != was.ID {
+					s.fail("%s: %v was item %s and is %s", m.look(), at, was.ID, now[at].ID)
 				}
 			}
 		}

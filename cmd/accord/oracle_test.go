@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -25,6 +26,7 @@ const (
 type version struct {
 	Doc    int64          `json:"version"`
 	Seq    int64          `json:"seq"`
+	Binder int64          `json:"binder"`
 	Major  int64          `json:"major"`
 	Minor  int64          `json:"minor"`
 	Type   string         `json:"type"`
@@ -170,8 +172,8 @@ func (l *library) taken(doc int64, steadyOnly bool, today string) (v *version, s
 	return v, "approved"
 }
 
-func (l *library) part(doc int64) string {
-	v := l.latest(doc)
+// part is what a version is to the integration (CLM-3); "": nothing.
+func (v *version) part() string {
 	switch shared, _ := v.Fields["is_shared_resource__v"].(bool); {
 	case v.Type == "multichannel_presentation__v":
 		return presentations
@@ -183,27 +185,43 @@ func (l *library) part(doc int64) string {
 	return slides
 }
 
+// docs are the documents whose latest version is of a part.
 func (l *library) docs(part string) []int64 {
 	var out []int64
 	for _, doc := range slices.Sorted(maps.Keys(l.versions)) {
-		if l.part(doc) == part {
+		if l.latest(doc).part() == part {
 			out = append(out, doc)
 		}
 	}
 	return out
 }
 
+// thing is a document of the content vault, as it is or was: a slide that
+// becomes a shared resource is another thing from then on.
+type thing struct {
+	part string
+	doc  int64
+}
+
+func (at thing) String() string { return fmt.Sprintf("%s:%d", at.part, at.doc) }
+
+func (at thing) compare(other thing) int {
+	return cmp.Or(cmp.Compare(at.doc, other.doc), cmp.Compare(at.part, other.part))
+}
+
 // item is one item of a CRM vault that carries the mark of our point.
 type item struct {
 	ID       string
-	Part     string
 	Standing string
 	Fields   string // canonical JSON of those that are synced
-	Members  string // documents of the content vault, in order
+	Members  string // things, in order
 }
 
-// items are what a CRM vault holds of ours, by document of the content vault.
-type items map[int64]item
+// items are what a CRM vault holds of ours.
+type items map[thing]item
+
+// inOrder are items in the order of their documents.
+func (all items) inOrder() []thing { return slices.SortedFunc(maps.Keys(all), thing.compare) }
 
 // connected is CTRY-2: the countries whose field holds a value of the filter.
 func (l *library) connected(c *crmConfig) []string {
@@ -245,6 +263,9 @@ func (l *library) groupsOf(w *world, c *crmConfig, doc int64, withdrawn bool) (c
 	if v == nil {
 		return []string{""}, ""
 	}
+	if v.part() != presentations { // it is withdrawn for what it has become
+		v = l.latest(doc)
+	}
 	countries = texts(v.Fields["country__v"])
 	if !withdrawn {
 		countries, _ = l.routed(w, c, countries)
@@ -268,64 +289,78 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 		_, ok := l.routed(w, c, countries)
 		return ok
 	}
-	var whole func(doc int64) bool // publishable, and so is all that it names (CLM-12)
-	members := func(doc int64, v *version) []int64 {
-		if l.part(doc) == slides {
-			return l.shared[doc]
+	taken := func(at thing) (*version, string) {
+		v, standing := l.taken(at.doc, steady, today)
+		if v != nil && v.part() != at.part { // CLM-3
+			standing = "of another type"
 		}
-		return v.nodes
+		return v, standing
 	}
-	whole = func(doc int64) bool {
-		v, standing := l.taken(doc, steady, today)
-		if standing != "approved" || c.asObjects && l.part(doc) == slides && len(l.shared[doc]) > 1 { // CLM-10: no room
+	members := func(at thing) (list []thing) {
+		v, _ := taken(at)
+		if at.part == slides {
+			for _, doc := range l.shared[at.doc] {
+				list = append(list, thing{shareds, doc})
+			}
+			return list
+		}
+		for _, doc := range v.nodes {
+			m := thing{slides, doc}
+			if v, _ := taken(m); v != nil && v.part() == shareds {
+				m.part = shareds
+			}
+			list = append(list, m)
+		}
+		return list
+	}
+	var whole func(at thing) bool // publishable, and so is all that it names (CLM-12)
+	whole = func(at thing) bool {
+		_, standing := taken(at)
+		if standing != "approved" || c.asObjects && at.part == slides && len(l.shared[at.doc]) > 1 { // CLM-10: no room
 			return false
 		}
-		return !slices.ContainsFunc(members(doc, v), func(m int64) bool { return !whole(m) })
+		return !slices.ContainsFunc(members(at), func(m thing) bool { return !whole(m) })
 	}
 	after := items{}
-	publish := func(doc int64) {
-		v, _ := l.taken(doc, steady, today)
-		after[doc] = item{Part: l.part(doc), Standing: "approved__v", Fields: synced(w, c, l.part(doc), v), Members: fmt.Sprint(members(doc, v))}
+	publish := func(at thing) {
+		v, _ := taken(at)
+		after[at] = item{Standing: "approved__v", Fields: synced(w, c, at.part, v), Members: memberText(members(at))}
 	}
-	keep := func(doc int64) {
-		if was, there := before[doc]; there {
-			after[doc] = was
+	keep := func(at thing) {
+		if was, there := before[at]; there {
+			after[at] = was
 		}
 	}
-	withdraw := func(doc int64) {
-		if was, there := before[doc]; there {
+	withdraw := func(at thing) {
+		if was, there := before[at]; there {
 			was.Standing = "obsolete__v"
-			after[doc] = was
+			after[at] = was
 		}
 	}
-	all := map[int64]bool{}
+	all := map[thing]bool{}
 	for doc := range l.versions {
-		all[doc] = true
-	}
-	for doc := range before {
-		all[doc] = true
-	}
-	partOf := func(doc int64) string {
-		if l.latest(doc) != nil {
-			return l.part(doc)
+		if v, _ := l.taken(doc, steady, today); v.part() != "" {
+			all[thing{v.part(), doc}] = true
 		}
-		return before[doc].Part
 	}
-	needed := map[int64]bool{}
+	for at := range before {
+		all[at] = true
+	}
+	needed := map[thing]bool{}
 	for _, part := range []string{presentations, slides, shareds} {
-		for doc := range all {
-			if partOf(doc) != part {
+		for at := range all {
+			if at.part != part {
 				continue
 			}
-			v, standing := l.taken(doc, steady, today)
+			v, standing := taken(at)
 			if part != presentations {
 				switch {
-				case !needed[doc]: // CTRY-5: withdrawn when the last one there stops
-					withdraw(doc)
-				case v != nil && whole(doc):
-					publish(doc)
+				case !needed[at]: // CTRY-5: withdrawn when the last one there stops
+					withdraw(at)
+				case v != nil && whole(at):
+					publish(at)
 				default:
-					keep(doc)
+					keep(at)
 				}
 			} else {
 				var countries []string
@@ -334,17 +369,17 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 				}
 				keeping := standing == "expired" || standing == "draft" || standing == "unapproved" && c.onUnapproved != "withdraw"
 				switch {
-				case standing == "deleted" || standing == "obsolete" || standing == "unpublished" || standing == "unapproved" && !keeping:
-					withdraw(doc)
+				case standing == "deleted" || standing == "obsolete" || standing == "unpublished" || standing == "of another type" || standing == "unapproved" && !keeping:
+					withdraw(at)
 				case !routed(countries) && (len(countries) > 0 || !keeping):
-					withdraw(doc)
-				case keeping || !whole(doc):
-					keep(doc)
+					withdraw(at)
+				case keeping || !whole(at):
+					keep(at)
 				default:
-					publish(doc)
+					publish(at)
 				}
 			}
-			if now, there := after[doc]; there && now.Standing == "approved__v" {
+			if now, there := after[at]; there && now.Standing == "approved__v" {
 				for _, m := range memberList(now.Members) {
 					needed[m] = true
 				}
@@ -354,11 +389,20 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 	return after
 }
 
-func memberList(text string) []int64 {
-	var out []int64
-	for _, s := range strings.Fields(strings.Trim(text, "[]")) {
-		n, _ := strconv.ParseInt(s, 10, 64)
-		out = append(out, n)
+func memberText(list []thing) string {
+	var texts []string
+	for _, m := range list {
+		texts = append(texts, m.String())
+	}
+	return strings.Join(texts, " ")
+}
+
+func memberList(text string) []thing {
+	var out []thing
+	for _, s := range strings.Fields(text) {
+		part, doc, _ := strings.Cut(s, ":")
+		n, _ := strconv.ParseInt(doc, 10, 64)
+		out = append(out, thing{part, n})
 	}
 	return out
 }
@@ -426,29 +470,33 @@ func (w *world) published(c *crmConfig) items {
 	}
 	out := items{}
 	prefix := fmt.Sprintf("accord:promomats_crm_clm_presentation__v:%d:", w.ids[source])
-	docOf := func(r map[string]any) int64 {
+	partOf := map[string]string{"slide__v": slides, "shared_resource__v": shareds, "presentation__v": presentations}
+	thingOf := func(r map[string]any) thing {
 		text, ok := strings.CutPrefix(fmt.Sprint(r["external_id__v"]), prefix)
+		part := partOf[fmt.Sprint(r["kind"])]
 		if c.platform {
 			text, ok = strings.CutPrefix(fmt.Sprint(r["link__sys"]), fmt.Sprintf("%d_", w.ids[source]))
 			ok = ok && !strings.HasPrefix(fmt.Sprint(r["external_id__v"]), "accord:")
+		} else if bare, shared := strings.CutSuffix(text, ":s"); ok {
+			if text = bare; shared != (part == shareds) {
+				w.fail("%s holds %s marked as %s", c.vault(), part, text)
+			}
 		}
 		n, err := strconv.ParseInt(text, 10, 64)
 		if !ok || err != nil {
-			return 0
+			return thing{}
 		}
-		return n
+		return thing{part, n}
 	}
-	byID := map[string]int64{}
-	partOf := map[string]string{"slide__v": slides, "shared_resource__v": shareds, "presentation__v": presentations}
+	byID := map[string]thing{}
 	rows := w.query(c.vault(), "SELECT id, external_id__v, TONAME(type__v) AS kind, TONAME(status__v) AS state, name__v, title__v, description__v, crm_end_date__v, team__c, link__sys, version_link__sys FROM documents")
 	for _, r := range rows {
-		doc := docOf(r)
-		if doc == 0 {
+		at := thingOf(r)
+		if at.doc == 0 {
 			continue
 		}
-		part := partOf[fmt.Sprint(r["kind"])]
-		if was, double := out[doc]; double {
-			w.fail("%s holds document %d twice: %s and %v", c.vault(), doc, was.ID, r["id"])
+		if was, double := out[at]; double {
+			w.fail("%s holds %v twice: %s and %v", c.vault(), at, was.ID, r["id"])
 		}
 		f := map[string]any{}
 		for _, name := range []string{"name__v", "title__v", "description__v", "crm_end_date__v", "team__c", "link__sys", "version_link__sys"} {
@@ -456,36 +504,36 @@ func (w *world) published(c *crmConfig) items {
 				f[name] = r[name]
 			}
 		}
-		if c.team == "" || c.team == "values" && part == shareds {
+		if c.team == "" || c.team == "values" && at.part == shareds {
 			f["team__c"] = "not compared"
 		}
-		byID[fmt.Sprint(r["id"])] = doc
-		out[doc] = item{ID: fmt.Sprint(r["id"]), Part: part, Standing: fmt.Sprint(r["state"]), Fields: canonicalFields(f)}
+		byID[fmt.Sprint(r["id"])] = at
+		out[at] = item{ID: fmt.Sprint(r["id"]), Standing: fmt.Sprint(r["state"]), Fields: canonicalFields(f)}
 	}
-	members := map[int64][]int64{}
+	members := map[thing][]thing{}
 	for _, r := range w.query(c.vault(), "SELECT id, (SELECT content_id__sys, order__sys FROM binder_nodes__sysr) FROM binders") {
-		doc := byID[fmt.Sprint(r["id"])]
+		at := byID[fmt.Sprint(r["id"])]
 		sub, _ := r["binder_nodes__sysr"].(map[string]any)
 		data, _ := sub["data"].([]any)
 		slices.SortFunc(data, func(a, b any) int { return int(number64(a, "order__sys") - number64(b, "order__sys")) })
 		for _, n := range data {
-			if m := byID[fmt.Sprint(n.(map[string]any)["content_id__sys"])]; doc != 0 {
-				members[doc] = append(members[doc], m)
+			if m := byID[fmt.Sprint(n.(map[string]any)["content_id__sys"])]; at.doc != 0 {
+				members[at] = append(members[at], m)
 			}
 		}
 	}
 	for _, r := range w.query(c.vault(), "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = 'related_shared_resource__v'") {
-		if doc := byID[fmt.Sprint(r["source_doc_id__v"])]; doc != 0 {
-			members[doc] = append(members[doc], byID[fmt.Sprint(r["target_doc_id__v"])])
+		if at := byID[fmt.Sprint(r["source_doc_id__v"])]; at.doc != 0 {
+			members[at] = append(members[at], byID[fmt.Sprint(r["target_doc_id__v"])])
 		}
 	}
-	for doc, x := range out {
-		list := members[doc]
-		if x.Part == slides {
-			slices.Sort(list)
+	for at, x := range out {
+		list := members[at]
+		if at.part == slides {
+			slices.SortFunc(list, thing.compare)
 		}
-		x.Members = fmt.Sprint(list)
-		out[doc] = x
+		x.Members = memberText(list)
+		out[at] = x
 	}
 	return out
 }
@@ -493,18 +541,20 @@ func (w *world) published(c *crmConfig) items {
 // publishedRecords is published, in the object model, in the words of the other.
 func (w *world) publishedRecords(c *crmConfig) items {
 	w.t.Helper()
-	out, byID := items{}, map[string]int64{}
+	out, byID := items{}, map[string]thing{}
 	prefix := fmt.Sprintf("accord:promomats_crm_clm_object_model__v:%d:", w.ids[source])
 	standing := map[string]string{"[active__v]": "approved__v", "[inactive__v]": "obsolete__v"}
-	shared := map[int64]string{}
+	shared := map[thing]string{}
 	for object, names := range map[string][]string{"key_message__v": {"is_shared_resource__v", "shared_resource__v"}, "clm_presentation__v": {"end_date__v", "hidden__v", "training__v"}} {
 		for _, r := range w.query(c.vault(), "SELECT id, external_id__v, status__v, name__v, description__v, link__sys, vexternal_id__v, "+strings.Join(names, ", ")+" FROM "+object) {
 			text, ours := strings.CutPrefix(fmt.Sprint(r["external_id__v"]), prefix)
+			text, isShared := strings.CutSuffix(text, ":s")
 			doc, err := strconv.ParseInt(text, 10, 64)
 			if !ours || err != nil {
 				continue
 			}
-			x := item{ID: fmt.Sprint(r["id"]), Part: presentations, Standing: standing[fmt.Sprint(r["status__v"])]}
+			at := thing{presentations, doc}
+			x := item{ID: fmt.Sprint(r["id"]), Standing: standing[fmt.Sprint(r["status__v"])]}
 			f := map[string]any{}
 			for _, name := range []string{"name__v", "description__v", "link__sys", "vexternal_id__v", "end_date__v", "hidden__v", "training__v"} {
 				if r[name] != nil {
@@ -513,35 +563,38 @@ func (w *world) publishedRecords(c *crmConfig) items {
 			}
 			x.Fields = canonicalFields(f)
 			if object == "key_message__v" {
-				x.Part = slides
+				at.part = slides
 				if r["is_shared_resource__v"] == true {
-					x.Part = shareds
+					at.part = shareds
+				}
+				if isShared != (at.part == shareds) {
+					w.fail("%s holds %v marked otherwise", c.vault(), at)
 				}
 				if r["shared_resource__v"] != nil {
-					shared[doc] = fmt.Sprint(r["shared_resource__v"])
+					shared[at] = fmt.Sprint(r["shared_resource__v"])
 				}
 			}
-			if was, double := out[doc]; double {
-				w.fail("%s holds document %d twice: %s and %s", c.vault(), doc, was.ID, x.ID)
+			if was, double := out[at]; double {
+				w.fail("%s holds %v twice: %s and %s", c.vault(), at, was.ID, x.ID)
 			}
-			byID[x.ID], out[doc] = doc, x
+			byID[x.ID], out[at] = at, x
 		}
 	}
-	members := map[int64][]int64{}
+	members := map[thing][]thing{}
 	rows := w.query(c.vault(), "SELECT id, clm_presentation__v, key_message__v, display_order__v FROM clm_presentation_slide__v WHERE status__v = 'active__v'")
 	slices.SortFunc(rows, func(a, b map[string]any) int {
 		return int(number64(a, "display_order__v") - number64(b, "display_order__v"))
 	})
 	for _, r := range rows {
-		doc := byID[fmt.Sprint(r["clm_presentation__v"])]
-		members[doc] = append(members[doc], byID[fmt.Sprint(r["key_message__v"])])
+		at := byID[fmt.Sprint(r["clm_presentation__v"])]
+		members[at] = append(members[at], byID[fmt.Sprint(r["key_message__v"])])
 	}
-	for doc, x := range out {
-		if id := shared[doc]; id != "" {
-			members[doc] = append(members[doc], byID[id])
+	for at, x := range out {
+		if id := shared[at]; id != "" {
+			members[at] = append(members[at], byID[id])
 		}
-		x.Members = fmt.Sprint(members[doc])
-		out[doc] = x
+		x.Members = memberText(members[at])
+		out[at] = x
 	}
 	return out
 }

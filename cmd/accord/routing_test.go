@@ -354,9 +354,9 @@ func TestSourceThatAnswersWithNothing(t *testing.T) {
 				}
 				for _, c := range w.crms {
 					now := w.published(c)
-					for doc, was := range before[c.key] {
-						if now[doc].Standing != was.Standing {
-							t.Errorf("%s: document %d was %s and is %s", c.key, doc, was.Standing, now[doc].Standing)
+					for at, was := range before[c.key] {
+						if now[at].Standing != was.Standing {
+							t.Errorf("%s: %v was %s and is %s", c.key, at, was.Standing, now[at].Standing)
 						}
 					}
 				}

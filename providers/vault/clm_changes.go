@@ -117,21 +117,23 @@ func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) e
 }
 
 // changed lists the documents that have a version modified since the horizon,
-// whatever its state: no eligibility is in the filter (CLM-7).
+// whatever its state: no eligibility is in the filter (CLM-7). Nor is a type,
+// since what is of another type now may have been one of CLM-3's before.
 func (s *clmSource) changed(ctx context.Context, slides, presentations *idList) error {
 	changes := newScan(s.caller, "id", "0", func(after string) string {
-		return limited("SELECT id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS " +
-			vaultapi.QuoteList(typePresentation, typeSlide) + " AND version_modified_date__v >= " + vaultapi.QuoteTime(s.req.Since) +
-			" AND id > " + vaultapi.Quote(after) + " ORDER BY id")
+		return limited("SELECT id, TONAME(type__v) AS type_name, binder__v FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
+			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
 	})
 	for {
 		r, err := changes.peek(ctx)
 		if err != nil || r == nil {
 			return err
 		}
-		if r.text("type_name") == typePresentation {
+		binder, _ := r.flag("binder__v")
+		switch typ := r.text("type_name"); {
+		case typ == typePresentation || typ != typeSlide && binder:
 			presentations.add(r.text("id"))
-		} else {
+		default:
 			slides.add(r.text("id"))
 		}
 		changes.take()
@@ -272,13 +274,16 @@ func (s *clmSource) chunks(ctx context.Context, typ string, list *idList, asked 
 
 // others answers for the documents of a list that have no version of a wanted
 // kind: drafts, those that left the steady state, those that are of another
-// type now, were deleted, or are just not there.
+// type now, were deleted, or are just not there. Of what has a type that may
+// not be seen, nothing is known.
 func (s *clmSource) others(ctx context.Context, typ string, list []string, records []providers.Record, asked map[providers.Member]bool) ([]providers.Record, error) {
 	// What was answered: by variant, and by part.
 	type answered struct{ key, variant string }
 	have := map[answered]bool{}
 	parts := map[string]map[string]bool{}
+	titles := map[string]string{}
 	for _, r := range records {
+		titles[r.Key] = r.Title
 		for _, v := range r.Variants {
 			have[answered{r.Key, v}] = true
 		}
@@ -304,6 +309,10 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 	if err != nil {
 		return nil, err
 	}
+	elsewhere, err := s.approvedElsewhere(ctx, typ, there)
+	if err != nil {
+		return nil, err
+	}
 	for _, id := range open {
 		key := keyOf(id)
 		var missing []string // variants without an answer
@@ -313,16 +322,14 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 			}
 		}
 		r, ok := there[id]
-		if ok && r.text("type_name") == typ {
+		if ok && r.text("type_name") == typ && !elsewhere[id] {
 			standing := standDraft
 			if r.int("major_version_number__v") > 0 {
 				standing = standUnapproved
 			}
-			rec := providers.Record{Part: partOf(typ, r), Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing}
-			if rec.Part == partPresentation {
-				rec.Routes, rec.Groups = slices.Sorted(slices.Values(r.names("country__v"))), s.groups(r)
-			}
+			rec := s.other(partOf(typ, r), id, r, standing, missing)
 			out = append(out, rec)
+			titles[key] = rec.Title
 			if parts[key] == nil {
 				parts[key] = map[string]bool{}
 			}
@@ -330,9 +337,10 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 			continue
 		}
 		standing := standMissing
-		if ok {
+		switch {
+		case ok && r.text("type_name") != "":
 			standing = standRetyped
-		} else {
+		case !ok:
 			deleted, err := s.wasDeleted(ctx, id)
 			if err != nil {
 				return nil, err
@@ -347,7 +355,7 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 			parts = partsOfType(typ)
 		}
 		for _, part := range parts {
-			out = append(out, providers.Record{Part: part, Key: key, Title: r.text("name__v"), Standing: standing, Variants: missing})
+			out = append(out, s.other(part, id, r, standing, missing))
 		}
 	}
 	// Asked for as one part, and found to be the other.
@@ -355,11 +363,41 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 		key := keyOf(id)
 		for _, part := range partsOfType(typ) {
 			if asked[providers.Member{Part: part, Key: key}] && parts[key] != nil && !parts[key][part] {
-				out = append(out, providers.Record{Part: part, Key: key, Standing: standRetyped, Variants: s.variants()})
+				out = append(out, providers.Record{Part: part, Key: key, Title: titles[key], Standing: standRetyped, Variants: s.variants()})
 			}
 		}
 	}
 	return out, nil
+}
+
+// other is the record of a document that has no version of a wanted kind, by
+// its latest version if it is there.
+func (s *clmSource) other(part, id string, r row, standing string, variants []string) providers.Record {
+	rec := providers.Record{Part: part, Key: keyOf(id), Title: r.text("name__v"), Standing: standing, Variants: variants}
+	if part == partPresentation && r != nil {
+		rec.Routes, rec.Groups = slices.Sorted(slices.Values(r.names("country__v"))), s.groups(r)
+	}
+	return rec
+}
+
+// approvedElsewhere are those documents, of a type in their latest version,
+// whose approved version is of another: drafts that are yet to become what
+// they will be.
+func (s *clmSource) approvedElsewhere(ctx context.Context, typ string, there map[string]row) (map[string]bool, error) {
+	var list []string
+	for id, r := range there {
+		if s.steady && r.text("type_name") == typ && r.int("major_version_number__v") > 0 {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	out := map[string]bool{}
+	return out, s.lists(ctx, list, listed, func(list string) string {
+		return "SELECT LATESTVERSION id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE (status__v = STEADYSTATE() OR status__v = OBSOLETESTATE()) AND id CONTAINS " + list
+	}, func(r row) error {
+		out[r.text("id")] = r.text("type_name") != "" && r.text("type_name") != typ
+		return nil
+	})
 }
 
 func partsOfType(typ string) []string {

@@ -28,7 +28,7 @@ const (
 	standExpired     = "expired"    // past its CRM end date
 	standUnapproved  = "unapproved" // had a steady version, has none now, and is not obsolete
 	standDraft       = "draft"      // never had one
-	standRetyped     = "retyped"    // is not of this part any more
+	standRetyped     = "of_another_type" // is not of this part any more
 	standMissing     = "missing"    // neither there nor among the deleted
 )
 
@@ -45,7 +45,7 @@ const sourceOwn = "id, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lif
 	"major_version_number__v, minor_version_number__v, clm_content__v, is_shared_resource__v, country__v, product__v"
 
 // nodesOf asks for the nodes of the binder version that a row is.
-const nodesOf = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v FROM binder_nodes__sysr)"
+const nodesOf = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v, document__sysr.minor_version_number__v FROM binder_nodes__sysr)"
 
 // clmSource reads the stream "clm" of one content vault.
 type clmSource struct {
@@ -63,6 +63,7 @@ type clmSource struct {
 	deleted  map[string]bool            // ids, once they were asked for
 	asksGone bool
 	uses     map[int64][]string // by slide, those that were asked for: the shared resources it uses
+	shared   *idList            // of a read of everything, once its slides were read: whose steady version is a shared resource
 }
 
 func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
@@ -92,10 +93,22 @@ func (s *clmSource) read(ctx context.Context, emit func(providers.Batch) bool) e
 		return err
 	}
 	if s.req.Since.IsZero() && len(s.req.Keys) == 0 {
-		if more, err := s.full(ctx, typeSlide, emit); err != nil || !more {
+		var shared idList
+		more, err := s.full(ctx, typeSlide, func(b providers.Batch) bool {
+			for _, r := range b.Records {
+				if r.Part == partShared && slices.Contains(r.Variants, variantSteady) {
+					shared.add(idOf(r.Key))
+				}
+			}
+			return emit(b)
+		})
+		if err != nil || !more {
 			return err
 		}
-		_, err := s.full(ctx, typePresentation, emit)
+		if s.req.After == "" && s.req.UpTo == "" {
+			s.shared = &shared
+		}
+		_, err = s.full(ctx, typePresentation, emit)
 		return err
 	}
 	return s.some(ctx, emit)
@@ -265,12 +278,9 @@ func (f *found) get(kind string) row {
 // records turns what was found into records, in the order of ids, with the
 // members that they name.
 func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]providers.Record, error) {
-	var shared map[int64][]string // of slides: the shared resources they use
-	if typ == typeSlide {
-		var err error
-		if shared, err = s.sharedOf(ctx, typ, page); err != nil {
-			return nil, err
-		}
+	named, err := s.named(ctx, typ, page)
+	if err != nil {
+		return nil, err
 	}
 	var rows []row
 	for _, f := range page {
@@ -286,17 +296,15 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 	}
 	out := make([]providers.Record, 0, len(page))
 	for _, f := range page {
-		steady := f.steady
-		if f.obsolete != nil && (steady == nil || versionOf(f.obsolete).compare(versionOf(steady)) > 0) {
-			steady = f.obsolete
-		}
+		steady, obsolete := f.approved()
+		ofSteady, ofLatest := named[taken{f.id, variantSteady}], named[taken{f.id, variantLatest}]
 		var add []providers.Record
 		if s.steady && steady != nil {
 			standing := standObsolete
-			if f.obsolete == nil || versionOf(f.obsolete).compare(versionOf(steady)) < 0 {
+			if !obsolete {
 				standing = s.standing(typ, steady)
 			}
-			r, err := s.record(ctx, typ, steady, standing, shared[f.id], known)
+			r, err := s.record(typ, steady, standing, ofSteady, known)
 			if err != nil {
 				return nil, err
 			}
@@ -305,14 +313,14 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 		}
 		if s.latest && f.latest != nil {
 			same := steady != nil && versionOf(steady) == versionOf(f.latest) && s.steady
-			if same {
+			if same && slices.Equal(ofSteady.members, ofLatest.members) {
 				add[0].Variants = append(add[0].Variants, variantLatest)
 			} else {
 				standing, err := s.latestStanding(ctx, typ, f.latest)
 				if err != nil {
 					return nil, err
 				}
-				r, err := s.record(ctx, typ, f.latest, standing, shared[f.id], known)
+				r, err := s.record(typ, f.latest, standing, ofLatest, known)
 				if err != nil {
 					return nil, err
 				}
@@ -325,8 +333,17 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 	return out, nil
 }
 
+// approved is the newest version that was approved, or has been made obsolete
+// since; nil: there is none.
+func (f *found) approved() (r row, obsolete bool) {
+	if f.obsolete != nil && (f.steady == nil || versionOf(f.obsolete).compare(versionOf(f.steady)) > 0) {
+		return f.obsolete, true
+	}
+	return f.steady, false
+}
+
 // record builds one record from one version.
-func (s *clmSource) record(ctx context.Context, typ string, r row, standing string, shared []string, known neutral) (providers.Record, error) {
+func (s *clmSource) record(typ string, r row, standing string, names names, known neutral) (providers.Record, error) {
 	fields, err := fieldsOf(s.columns, r, known)
 	if err != nil {
 		return providers.Record{}, err
@@ -338,17 +355,98 @@ func (s *clmSource) record(ctx context.Context, typ string, r row, standing stri
 	case partPresentation:
 		rec.Routes = slices.Sorted(slices.Values(r.names("country__v")))
 		rec.Groups = s.groups(r)
-		nodes, err := s.allNodes(ctx, r)
-		if err != nil {
-			return rec, err
-		}
-		rec.Members, rec.Problem = membersOf(nodes)
+		rec.Members, rec.Problem = names.members, names.problem
 	case partSlide:
-		for _, id := range shared {
-			rec.Members = append(rec.Members, providers.Member{Part: partShared, Key: keyOf(id)})
-		}
+		rec.Members = names.members
 	}
 	return rec, nil
+}
+
+// taken is the version of a document that a variant takes.
+type taken struct {
+	id      int64
+	variant string
+}
+
+// names is what a version names.
+type names struct {
+	members []providers.Member
+	problem string // why they cannot be taken as they are
+}
+
+// named finds what the versions of a page name.
+func (s *clmSource) named(ctx context.Context, typ string, page []found) (map[taken]names, error) {
+	out := map[taken]names{}
+	if typ == typePresentation {
+		return out, s.nodes(ctx, page, out)
+	}
+	shared, err := s.sharedOf(ctx, typ, page)
+	if err != nil {
+		return nil, err
+	}
+	for id, list := range shared {
+		var n names
+		for _, id := range list {
+			n.members = append(n.members, providers.Member{Part: partShared, Key: keyOf(id)})
+		}
+		out[taken{id, variantSteady}], out[taken{id, variantLatest}] = n, n
+	}
+	return out, nil
+}
+
+// nodes finds what presentations name. A node knows of its document what the
+// latest version is, and it is the approved one that counts: of those that
+// have a draft, that is asked for.
+func (s *clmSource) nodes(ctx context.Context, page []found, out map[taken]names) error {
+	trees := map[taken][]node{}
+	shared := map[string]bool{} // of the approved version, where it may be something else
+	var drafts ids
+	for _, f := range page {
+		rows := map[string]row{variantLatest: f.latest}
+		if r, obsolete := f.approved(); !obsolete {
+			rows[variantSteady] = r
+		}
+		for variant, r := range rows {
+			if r == nil {
+				continue
+			}
+			nodes, err := s.allNodes(ctx, r)
+			if err != nil {
+				return err
+			}
+			trees[taken{f.id, variant}] = nodes
+			for _, n := range nodes {
+				id := string(n.Content)
+				switch {
+				case variant != variantSteady || n.Minor == 0 || id == "":
+				case s.shared != nil && s.shared.has(id):
+					shared[id] = true
+				case s.shared == nil || n.Shared:
+					drafts.add(id)
+				}
+			}
+		}
+	}
+	err := s.lists(ctx, drafts.sorted(), listed, func(list string) string {
+		return "SELECT LATESTVERSION id, is_shared_resource__v FROM ALLVERSIONS documents WHERE status__v = STEADYSTATE() AND id CONTAINS " + list
+	}, func(r row) error {
+		shared[r.text("id")], _ = r.flag("is_shared_resource__v")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for v, nodes := range trees {
+		var n names
+		n.members, n.problem = membersOf(nodes, func(n node) bool {
+			if is, known := shared[string(n.Content)]; known && v.variant == variantSteady {
+				return is
+			}
+			return n.Shared
+		})
+		out[v] = n
+	}
+	return nil
 }
 
 // partOf is CLM-3.

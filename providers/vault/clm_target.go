@@ -1,8 +1,8 @@
 package vault
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +20,7 @@ var targetFields = []string{
 const targetOwn = "id, external_id__v, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, " +
 	"major_version_number__v, minor_version_number__v, crosslink__v, source_vault_id__v"
 
-const markedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v, document__sysr.type__v FROM binder_nodes__sysr)"
+const markedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v FROM binder_nodes__sysr)"
 
 // clmTarget is what one point made in one CRM vault: the stream "clm_content".
 type clmTarget struct {
@@ -28,7 +28,7 @@ type clmTarget struct {
 	scope   scope
 	columns []column
 	refs    map[string]refMap // by target field
-	shared  map[string]string // shared resources met: id → key, "" for what is not ours
+	shared  map[string]string // shared resources met: id → key, "" for what is none of ours
 }
 
 func (v *vault) clmTarget(ctx context.Context, end providers.End) (*clmTarget, error) {
@@ -95,9 +95,9 @@ func (t *clmTarget) prefix() string { return markPrefix(t.scope.Point, t.scope.S
 // the keys.
 func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
 	for _, binders := range []bool{false, true} {
-		upTo := t.prefix() + cmp.Or(req.UpTo, "~")
-		s := newScan(t.caller, "external_id__v", t.prefix()+req.After, func(after string) string {
-			return limited(t.statement(binders, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v <= "+vaultapi.Quote(upTo)) + " ORDER BY external_id__v")
+		first, last := markRange(t.prefix(), req)
+		s := newScan(t.caller, "external_id__v", first, func(after string) string {
+			return limited(t.statement(binders, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v < "+vaultapi.Quote(last)) + " ORDER BY external_id__v")
 		})
 		for {
 			page, err := s.page(ctx)
@@ -119,66 +119,69 @@ func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit 
 	return nil
 }
 
-// readMarked reads what carries the marks of keys: presentations, or members.
-type readMarked func(ctx context.Context, presentations bool, keys []string, each func([]providers.Record) error) error
+// markRange are the ends, neither of them in it, of the marks that a read of
+// everything goes through.
+func markRange(prefix string, req providers.RecordsRequest) (first, last string) {
+	const end = "~" // after whatever a mark has behind its key
+	first, last = prefix, prefix+req.UpTo+end
+	if req.After != "" {
+		first += req.After + end
+	}
+	return first, last
+}
+
+// readMarked reads what carries the marks of items: presentations, or members.
+type readMarked func(ctx context.Context, presentations bool, items []providers.Member, each func([]providers.Record) error) error
 
 // byKey reads the items of keys and, unless only they are wanted, the members
 // that they name.
 func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only bool, emit func(providers.Batch) bool) error {
 	asked := map[providers.Member]bool{}
-	var members, containers []string
+	var members, containers []providers.Member
 	for _, m := range keys {
 		if asked[m] {
 			continue
 		}
 		asked[m] = true
 		if m.Part == partPresentation {
-			containers = append(containers, m.Key)
+			containers = append(containers, m)
 		} else {
-			members = append(members, m.Key)
+			members = append(members, m)
 		}
 	}
 	wanted := map[providers.Member]bool{}
-	read := func(presentations bool, keys []string) error {
-		slices.Sort(keys)
-		return marked(ctx, presentations, slices.Compact(keys), func(records []providers.Record) error {
-			kept := records[:0]
+	read := func(presentations bool, items []providers.Member) error {
+		sortMembers(items)
+		return marked(ctx, presentations, slices.Compact(items), func(records []providers.Record) error {
 			for _, r := range records {
-				if !only || asked[providers.Member{Part: r.Part, Key: r.Key}] {
-					kept = append(kept, r)
-				}
 				for _, m := range r.Members {
 					if !asked[m] && !only {
 						wanted[m] = true
 					}
 				}
 			}
-			return send(emit, kept)
+			return send(emit, records)
 		})
 	}
 	if err := read(true, containers); err != nil {
 		return err
 	}
 	for m := range wanted {
-		members = append(members, m.Key)
+		members = append(members, m)
 	}
 	clear(wanted)
 	if err := read(false, members); err != nil || only {
 		return err
 	}
-	var shared []string
-	for m := range wanted {
-		shared = append(shared, m.Key)
-	}
-	return read(false, shared)
+	return read(false, slices.Collect(maps.Keys(wanted)))
 }
 
-// marked reads items by key, in chunks.
-func (t *clmTarget) marked(ctx context.Context, binders bool, keys []string, each func([]providers.Record) error) error {
-	for part := range slices.Chunk(keys, markList) {
+// marked reads items, in chunks.
+func (t *clmTarget) marked(ctx context.Context, binders bool, items []providers.Member, each func([]providers.Record) error) error {
+	for part := range slices.Chunk(items, markList) {
 		marks := make([]string, len(part))
-		for n, key := range part {
-			marks[n] = mark(t.scope.Point, t.scope.Source, key)
+		for n, item := range part {
+			marks[n] = mark(t.scope.Point, t.scope.Source, item)
 		}
 		rows, err := t.caller.all(ctx, t.statement(binders, "external_id__v CONTAINS "+vaultapi.QuoteList(marks...)))
 		if err != nil {
@@ -198,15 +201,6 @@ func (t *clmTarget) marked(ctx context.Context, binders bool, keys []string, eac
 
 // holders reads the published containers that name any of the keys.
 func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit func(providers.Batch) bool) error {
-	var slides, shared []string
-	for _, m := range keys {
-		switch m.Part {
-		case partSlide:
-			slides = append(slides, m.Key)
-		case partShared:
-			shared = append(shared, m.Key)
-		}
-	}
 	published := func(records []providers.Record) error {
 		kept := records[:0]
 		for _, r := range records {
@@ -216,7 +210,7 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 		}
 		return send(emit, kept)
 	}
-	members, err := t.documents(ctx, append(slices.Clone(slides), shared...))
+	members, err := t.documents(ctx, slices.DeleteFunc(slices.Clone(keys), func(m providers.Member) bool { return m.Part == partPresentation }))
 	if err != nil {
 		return err
 	}
@@ -244,11 +238,12 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 	}
 	// Slides that use a shared resource.
 	var targets []string
-	for _, key := range shared {
-		if d := members[key]; d != nil && d.part == partShared {
+	for m, d := range members {
+		if m.Part == partShared {
 			targets = append(targets, string(d.version.ID))
 		}
 	}
+	slices.Sort(targets)
 	users, err := t.related(ctx, targetDocument, sourceDocument, targets)
 	if err != nil {
 		return err
@@ -301,17 +296,13 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 	if err != nil {
 		return nil, err
 	}
-	sharedType, err := t.v.documentType(ctx, targetShared)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]providers.Record, 0, len(rows))
 	for _, r := range rows {
 		if !t.owns(r) {
 			continue
 		}
-		key, _ := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source)
-		rec := providers.Record{Part: partOfTarget[r.text("type_name")], Key: key, ID: r.text("id"), Title: r.text("name__v")}
+		item, _ := t.item(r.text("external_id__v"))
+		rec := providers.Record{Part: partOfTarget[r.text("type_name")], Key: item.Key, ID: r.text("id"), Title: r.text("name__v")}
 		if rec.Standing, err = t.standing(ctx, r); err != nil {
 			return nil, err
 		}
@@ -325,12 +316,8 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 				return nil, err
 			}
 			for _, n := range inOrder(nodes) {
-				if key, ours := keyOfMark(n.Mark, t.scope.Point, t.scope.Source); ours {
-					part := partSlide
-					if n.DocumentType == sharedType.Label {
-						part = partShared
-					}
-					rec.Members = append(rec.Members, providers.Member{Part: part, Key: key})
+				if item, ours := t.item(n.Mark); ours {
+					rec.Members = append(rec.Members, item)
 				}
 			}
 		case partSlide:
@@ -339,23 +326,30 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 					rec.Members = append(rec.Members, providers.Member{Part: partShared, Key: key})
 				}
 			}
-			slices.SortFunc(rec.Members, func(a, b providers.Member) int { return strings.Compare(a.Key, b.Key) })
+			sortMembers(rec.Members)
 		}
 		out = append(out, rec)
 	}
 	return out, nil
 }
 
-// owns is CLM-11: the mark, the type, and of a CrossLink also its source.
+// item is what a mark of ours stands for, a presentation's as if it were a
+// slide's; ours is false of any other text.
+func (t *clmTarget) item(text string) (item providers.Member, ours bool) {
+	return itemOfMark(text, t.scope.Point, t.scope.Source)
+}
+
+// owns is CLM-11: the mark, the type that it says, and of a CrossLink also its
+// source.
 func (t *clmTarget) owns(r row) bool {
-	if _, ours := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source); !ours {
+	item, ours := t.item(r.text("external_id__v"))
+	switch part := partOfTarget[r.text("type_name")]; {
+	case !ours:
 		return false
-	}
-	switch partOfTarget[r.text("type_name")] {
-	case "":
+	case part == partPresentation:
+		return item.Part == partSlide
+	case part != item.Part:
 		return false
-	case partPresentation:
-		return true
 	}
 	link, _ := r.flag("crosslink__v")
 	return link && r.int("source_vault_id__v") == t.scope.Source
@@ -383,7 +377,10 @@ const sharedKept = 50_000
 
 // meet remembers a shared resource.
 func (t *clmTarget) meet(r row) {
-	key, _ := keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source)
+	key := ""
+	if item, ours := t.item(r.text("external_id__v")); ours && item.Part == partShared {
+		key = item.Key
+	}
 	t.shared[r.text("id")] = key
 }
 
@@ -407,39 +404,38 @@ func (t *clmTarget) keys(ctx context.Context, list []string) (map[string]string,
 
 // targetDoc is a document of ours as a write needs to know it.
 type targetDoc struct {
-	key, part        string
+	typ              string
 	version          vaultapi.Version
 	lifecycle, state string
 	owned            bool
 	nodes            []node
 }
 
-// documents finds what is there of ours, by key.
-func (t *clmTarget) documents(ctx context.Context, keys []string) (map[string]*targetDoc, error) {
-	return t.find(ctx, "documents", keys, targetOwn)
+// documents finds what is there of slides and shared resources.
+func (t *clmTarget) documents(ctx context.Context, items []providers.Member) (map[providers.Member]*targetDoc, error) {
+	return t.find(ctx, "documents", items, targetOwn)
 }
 
-// binders finds presentations of ours, with their nodes.
-func (t *clmTarget) binders(ctx context.Context, keys []string) (map[string]*targetDoc, error) {
-	return t.find(ctx, "binders", keys, targetOwn+", "+markedNodes)
+// binders finds what is there of presentations, with their nodes.
+func (t *clmTarget) binders(ctx context.Context, items []providers.Member) (map[providers.Member]*targetDoc, error) {
+	return t.find(ctx, "binders", items, targetOwn+", "+markedNodes)
 }
 
-func (t *clmTarget) find(ctx context.Context, target string, keys []string, columns string) (map[string]*targetDoc, error) {
-	out := map[string]*targetDoc{}
-	marks := make([]string, len(keys))
-	for n, key := range keys {
-		marks[n] = mark(t.scope.Point, t.scope.Source, key)
+func (t *clmTarget) find(ctx context.Context, target string, items []providers.Member, columns string) (map[providers.Member]*targetDoc, error) {
+	out := map[providers.Member]*targetDoc{}
+	of := make(map[string]providers.Member, len(items))
+	for _, item := range items {
+		of[mark(t.scope.Point, t.scope.Source, item)] = item
 	}
-	slices.Sort(marks)
-	err := t.lists(ctx, slices.Compact(marks), markList, func(list string) string {
+	marks := slices.Sorted(maps.Keys(of))
+	err := t.lists(ctx, marks, markList, func(list string) string {
 		return "SELECT " + columns + " FROM " + target + " WHERE external_id__v CONTAINS " + list
 	}, func(r row) error {
 		d := &targetDoc{
-			part:      partOfTarget[r.text("type_name")],
+			typ:       r.text("type_name"),
 			version:   vaultapi.Version{ID: vaultapi.ID(r.text("id")), Major: int(r.int("major_version_number__v")), Minor: int(r.int("minor_version_number__v"))},
 			lifecycle: r.text("lifecycle_name"), state: r.text("status_name"), owned: t.owns(r),
 		}
-		d.key, _ = keyOfMark(r.text("external_id__v"), t.scope.Point, t.scope.Source)
 		if target == "binders" {
 			nodes, err := t.allNodes(ctx, r)
 			if err != nil {
@@ -447,7 +443,7 @@ func (t *clmTarget) find(ctx context.Context, target string, keys []string, colu
 			}
 			d.nodes = inOrder(nodes)
 		}
-		out[d.key] = d
+		out[of[r.text("external_id__v")]] = d
 		return nil
 	})
 	return out, err

@@ -83,24 +83,25 @@ func (w *clmWriter) family() vaultapi.Family {
 }
 
 // look finds what is there of the items. It is an error of an item when what
-// carries its mark is something else (CLM-11).
+// carries its mark is something else (CLM-11): somebody changed its type.
 func (w *clmWriter) look(ctx context.Context, items []*clmItem) error {
-	keys := make([]string, len(items))
+	members := make([]providers.Member, len(items))
 	for n, i := range items {
-		keys[n] = i.write.Key
+		members[n] = i.item()
 	}
 	find := w.documents
 	if w.binders() {
 		find = w.clmTarget.binders
 	}
-	docs, err := find(ctx, keys)
+	docs, err := find(ctx, members)
 	if err != nil {
 		return err
 	}
 	for _, i := range items {
-		d := docs[i.write.Key]
-		if d != nil && (!d.owned || d.part != w.part) {
-			i.fail(providers.Errorf(providers.Exists, "document %s of the CRM vault carries this item's mark and is not ours to change (CLM-11)", d.version.ID))
+		d := docs[i.item()]
+		if d != nil && !d.owned {
+			i.fail(providers.Errorf(providers.Exists, "document %s of the CRM vault carries this item's mark, but is a %s that did not come from this document, where a %s is expected (CLM-11); give it that type again, or blank its external id",
+				d.version.ID, d.typ, targetOfPart[w.part]))
 			continue
 		}
 		i.doc = d
@@ -195,21 +196,19 @@ func (w *clmWriter) memberIDs(ctx context.Context) error {
 	if w.part == partShared {
 		return nil
 	}
-	var keys []string
+	var members []providers.Member
 	items := w.membered()
 	for _, i := range items {
-		for _, m := range i.write.Members {
-			keys = append(keys, m.Key)
-		}
+		members = append(members, i.write.Members...)
 	}
-	docs, err := w.documents(ctx, keys)
+	docs, err := w.documents(ctx, members)
 	if err != nil {
 		return err
 	}
 	for _, i := range items {
 		for _, m := range i.write.Members {
-			d := docs[m.Key]
-			if d == nil || d.part != m.Part || !d.owned {
+			d := docs[m]
+			if d == nil || !d.owned {
 				i.fail(providers.Errorf(providers.NotFound, "%s %s, which it names, is not in the CRM vault", strings.ReplaceAll(m.Part, "_", " "), idOf(m.Key)))
 				break
 			}
@@ -239,7 +238,7 @@ func (w *clmWriter) create(ctx context.Context) error {
 		return providers.Errorf(providers.Invalid, "the document type %s of the CRM vault has no lifecycle", typ.Name)
 	}
 	w.parallel(ctx, missing, func(ctx context.Context, i *clmItem) error {
-		fields := vaultapi.Fields{"type__v": typ.Name, "lifecycle__v": typ.Lifecycles[0].Name, "external_id__v": mark(w.scope.Point, w.scope.Source, i.write.Key)}
+		fields := vaultapi.Fields{"type__v": typ.Name, "lifecycle__v": typ.Lifecycles[0].Name, "external_id__v": mark(w.scope.Point, w.scope.Source, i.item())}
 		for name, v := range i.fields {
 			fields[name] = v
 		}
@@ -354,18 +353,20 @@ func (w *clmWriter) update(ctx context.Context) error {
 // compare finds which fields differ of what should be created and is there,
 // made by an earlier run.
 func (w *clmWriter) compare(ctx context.Context) error {
-	there := map[string]*clmItem{}
+	there := map[providers.Member]*clmItem{}
 	for _, i := range w.open() {
 		if !i.made && i.write.Verb == providers.WriteCreate {
-			there[i.write.Key] = i
+			there[i.item()] = i
 		}
 	}
 	if len(there) == 0 {
 		return nil
 	}
-	return w.marked(ctx, w.binders(), slices.Sorted(maps.Keys(there)), func(records []providers.Record) error {
+	items := slices.Collect(maps.Keys(there))
+	sortMembers(items)
+	return w.marked(ctx, w.binders(), items, func(records []providers.Record) error {
 		for _, r := range records {
-			i := there[r.Key]
+			i := there[providers.Member{Part: r.Part, Key: r.Key}]
 			var has, shall map[string]json.RawMessage
 			if err := errors.Join(json.Unmarshal(r.Fields, &has), json.Unmarshal(i.write.Fields, &shall)); err != nil {
 				return fmt.Errorf("compare the fields of %s: %w", r.Title, err)
@@ -447,7 +448,7 @@ func (w *clmWriter) relate(ctx context.Context) error {
 // ours are the nodes that hold something of ours; others are not touched.
 func (t *clmTarget) ours(nodes []node) []node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool {
-		_, ours := keyOfMark(n.Mark, t.scope.Point, t.scope.Source)
+		_, ours := t.item(n.Mark)
 		return !ours
 	})
 }

@@ -92,13 +92,21 @@ func TestWayTo(t *testing.T) {
 
 // Marks of one point and source sort as keys do, and are read only by them.
 func TestMarks(t *testing.T) {
-	m := mark("promomats_crm_clm_presentation__v", 1001, keyOf("42"))
-	if key, ok := keyOfMark(m, "promomats_crm_clm_presentation__v", 1001); !ok || idOf(key) != "42" {
-		t.Errorf("%s reads as %q", m, key)
+	const point = "promomats_crm_clm_presentation__v"
+	slide, shared := providers.Member{Part: partSlide, Key: keyOf("42")}, providers.Member{Part: partShared, Key: keyOf("42")}
+	for _, item := range []providers.Member{slide, shared} {
+		m := mark(point, 1001, item)
+		if got, ok := itemOfMark(m, point, 1001); !ok || got != item {
+			t.Errorf("%s reads as %v", m, got)
+		}
 	}
-	for _, other := range []string{mark("medical_crm_clm_presentation__v", 1001, keyOf("42")), mark("promomats_crm_clm_presentation__v", 100, keyOf("42")), m + "0", "by-hand", ""} {
-		if key, ok := keyOfMark(other, "promomats_crm_clm_presentation__v", 1001); ok {
-			t.Errorf("CLM-11: %q is taken for ours: %s", other, key)
+	m := mark(point, 1001, slide)
+	if next := mark(point, 1001, providers.Member{Part: partSlide, Key: keyOf("43")}); !(m < mark(point, 1001, shared) && mark(point, 1001, shared) < next) {
+		t.Error("the marks of a slide, of what became of it, and of the next do not sort as keys do")
+	}
+	for _, other := range []string{mark("medical_crm_clm_presentation__v", 1001, slide), mark(point, 100, slide), m + "0", m + ":t", "by-hand", ""} {
+		if item, ok := itemOfMark(other, point, 1001); ok {
+			t.Errorf("CLM-11: %q is taken for ours: %v", other, item)
 		}
 	}
 	if !(keyOf("9") < keyOf("10") && keyOf("99") < keyOf("100")) {

@@ -164,5 +164,5 @@ func (e *engineAt) published(ctx context.Context) (map[string]int, error) {
 }
 
 func sortMembers(list []providers.Member) {
-	slices.SortFunc(list, func(a, b providers.Member) int { return cmp.Compare(a.Key, b.Key) })
+	slices.SortFunc(list, func(a, b providers.Member) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Part, b.Part)) })
 }

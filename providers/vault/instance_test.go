@@ -133,7 +133,10 @@ func TestStandings(t *testing.T) {
 		}
 	}
 	m := clmMeanings("keep", variantSteady)
-	for _, never := range []string{standMissing, standRetyped, standDraft, standExpired} {
+	if m[standRetyped] != providers.Withdraw {
+		t.Errorf("CLM-3: another type means %s", m[standRetyped])
+	}
+	for _, never := range []string{standMissing, standDraft, standExpired} {
 		if m[never] == providers.Withdraw || m[never] == providers.Publish {
 			t.Errorf("absence never removes: %s means %s", never, m[never])
 		}

@@ -259,31 +259,49 @@ var partOfTarget = map[string]string{targetPresentation: partPresentation, targe
 var targetOfPart = map[string]string{partPresentation: targetPresentation, partSlide: targetSlide, partShared: targetShared}
 
 // mark is what accord writes into external_id__v of what it makes in a CRM
-// vault (CLM-11): whose it is, and of which source document. Marks of one
-// point and source sort as the keys do.
-func mark(point string, source int64, key string) string { return markPrefix(point, source) + key }
+// vault (CLM-11): whose it is, and of which source document. A document that
+// becomes a shared resource is another item than the slide that it was, which
+// a presentation may still show, so that shared resources have marks of their
+// own. Marks of one point and source sort as the keys do.
+func mark(point string, source int64, item providers.Member) string {
+	text := markPrefix(point, source) + item.Key
+	if item.Part == partShared {
+		text += markShared
+	}
+	return text
+}
 
 func markPrefix(point string, source int64) string {
 	return markOurs + point + ":" + strconv.FormatInt(source, 10) + ":"
 }
 
-// markOurs begins every mark.
-const markOurs = "accord:"
+// markOurs begins every mark, and markShared ends those of shared resources.
+const (
+	markOurs   = "accord:"
+	markShared = ":s"
+)
 
-// keyOfMark is the inverse of mark. Every row and node that is read is asked for
-// it, so that it makes no prefix to compare with.
-func keyOfMark(text, point string, source int64) (key string, ok bool) {
+// itemOfMark is the inverse of mark, for members: the mark of a presentation
+// reads as that of a slide. Every row and node that is read is asked for it, so
+// that it makes no prefix to compare with.
+func itemOfMark(text, point string, source int64) (item providers.Member, ok bool) {
+	item.Part = partSlide
+	text, shared := strings.CutSuffix(text, markShared)
+	if shared {
+		item.Part = partShared
+	}
 	of, key, ok := cutLast(text, ':')
 	if !ok || len(key) != keyWidth {
-		return "", false
+		return item, false
 	}
+	item.Key = key
 	of, vault, ok := cutLast(of, ':')
 	var own [20]byte
 	if !ok || vault != string(strconv.AppendInt(own[:0], source, 10)) {
-		return "", false
+		return item, false
 	}
 	name, ok := strings.CutPrefix(of, markOurs)
-	return key, ok && name == point
+	return item, ok && name == point
 }
 
 func cutLast(s string, sep byte) (before, after string, ok bool) {

@@ -17,10 +17,11 @@ type node struct {
 	Order   int64
 	Type    string
 	Section vaultapi.ID
-	Shared  bool
 	Mark    string // of its document; target only
 
-	DocumentType string // target only; the label
+	// Source only: what the latest version of its document is.
+	Shared bool
+	Minor  int64
 }
 
 // nodesIn reads the nodes that came with a row.
@@ -44,8 +45,8 @@ func nodesIn(r row) (nodes []node, details vaultapi.Details, err error) {
 				n.Shared, _ = one.flag(name)
 			case "document__sysr.external_id__v":
 				n.Mark = one.text(name)
-			case "document__sysr.type__v":
-				n.DocumentType = one.one(name)
+			case "document__sysr.minor_version_number__v":
+				n.Minor = one.int(name)
 			}
 		}
 		nodes = append(nodes, n)
@@ -92,9 +93,9 @@ func inOrder(nodes []node) []node {
 	return out
 }
 
-// membersOf are the slides of a presentation, in order; problem is why they
-// cannot be taken as they are.
-func membersOf(nodes []node) (members []providers.Member, problem string) {
+// membersOf are the slides of a presentation, in order, of which some are
+// shared resources; problem is why they cannot be taken as they are.
+func membersOf(nodes []node, shared func(node) bool) (members []providers.Member, problem string) {
 	for _, n := range inOrder(nodes) {
 		part := partSlide
 		switch {
@@ -104,7 +105,7 @@ func membersOf(nodes []node) (members []providers.Member, problem string) {
 		case n.Content == "":
 			problem = "one of its slides is not there any more"
 			continue
-		case n.Shared:
+		case shared(n):
 			part = partShared
 		}
 		members = append(members, providers.Member{Part: part, Key: keyOf(string(n.Content))})
@@ -141,7 +142,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	}
 	known := map[string]row{}
 	err = c.lists(ctx, used.sorted(), listed, func(list string) string {
-		return "SELECT id, is_shared_resource__v, external_id__v, type__v FROM documents WHERE id CONTAINS " + list
+		return "SELECT id, is_shared_resource__v, minor_version_number__v, external_id__v FROM documents WHERE id CONTAINS " + list
 	}, func(r row) error { known[r.text("id")] = r; return nil })
 	if err != nil {
 		return nil, err
@@ -149,7 +150,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	for n := range nodes {
 		if r := known[string(nodes[n].Content)]; r != nil {
 			shared, _ := r.flag("is_shared_resource__v")
-			nodes[n].Shared, nodes[n].Mark, nodes[n].DocumentType = shared, r.text("external_id__v"), r.one("type__v")
+			nodes[n].Shared, nodes[n].Minor, nodes[n].Mark = shared, r.int("minor_version_number__v"), r.text("external_id__v")
 		}
 	}
 	return nodes, nil

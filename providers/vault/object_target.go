@@ -32,7 +32,7 @@ var objectOfPart = map[string]string{partPresentation: objPresentation, partSlid
 const (
 	presentationOwn = "id, name__v, external_id__v, link__sys, status__v"
 	keyMessageOwn   = presentationOwn + ", is_shared_resource__v, shared_resource__vr.external_id__v"
-	memberOwn       = "id, external_id__v, status__v, clm_presentation__v, key_message__v, key_message__vr.external_id__v, key_message__vr.is_shared_resource__v, display_order__v"
+	memberOwn       = "id, external_id__v, status__v, clm_presentation__v, key_message__v, key_message__vr.external_id__v, display_order__v"
 )
 
 // objectRules are the fields that every record of the object model has (CLM-5),
@@ -160,9 +160,9 @@ func (t *objectTarget) prefix() string { return markPrefix(t.scope.Point, t.scop
 // keys.
 func (t *objectTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
 	for _, object := range []string{objKeyMessage, objPresentation} {
-		upTo := t.prefix() + cmp.Or(req.UpTo, "~")
-		s := newScan(t.caller, "external_id__v", t.prefix()+req.After, func(after string) string {
-			return limited(t.statement(object, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v <= "+vaultapi.Quote(upTo)) + " ORDER BY external_id__v")
+		first, last := markRange(t.prefix(), req)
+		s := newScan(t.caller, "external_id__v", first, func(after string) string {
+			return limited(t.statement(object, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v < "+vaultapi.Quote(last)) + " ORDER BY external_id__v")
 		})
 		for {
 			page, err := s.page(ctx)
@@ -184,16 +184,16 @@ func (t *objectTarget) all(ctx context.Context, req providers.RecordsRequest, em
 	return nil
 }
 
-// marked reads records by key, in chunks: presentations, or key messages.
-func (t *objectTarget) marked(ctx context.Context, presentations bool, keys []string, each func([]providers.Record) error) error {
+// marked reads the records of items, in chunks: presentations, or key messages.
+func (t *objectTarget) marked(ctx context.Context, presentations bool, items []providers.Member, each func([]providers.Record) error) error {
 	object := objKeyMessage
 	if presentations {
 		object = objPresentation
 	}
-	for part := range slices.Chunk(keys, markList) {
+	for part := range slices.Chunk(items, markList) {
 		marks := make([]string, len(part))
-		for n, key := range part {
-			marks[n] = mark(t.scope.Point, t.scope.Source, key)
+		for n, item := range part {
+			marks[n] = mark(t.scope.Point, t.scope.Source, item)
 		}
 		if err := t.where(ctx, object, "external_id__v CONTAINS "+vaultapi.QuoteList(marks...), each); err != nil {
 			return err
@@ -218,11 +218,7 @@ func (t *objectTarget) where(ctx context.Context, object, condition string, each
 
 // holders reads the published containers that name any of the keys.
 func (t *objectTarget) holders(ctx context.Context, keys []providers.Member, emit func(providers.Batch) bool) error {
-	var members []string
-	for _, m := range keys {
-		members = append(members, m.Key)
-	}
-	there, err := t.find(ctx, objKeyMessage, members)
+	there, err := t.find(ctx, objKeyMessage, keys)
 	if err != nil {
 		return err
 	}
@@ -257,7 +253,7 @@ func (t *objectTarget) holders(ctx context.Context, keys []providers.Member, emi
 
 // records turns rows of one object into records of ours, in their order.
 func (t *objectTarget) records(ctx context.Context, object string, rows []row) ([]providers.Record, error) {
-	rows = slices.DeleteFunc(rows, func(r row) bool { return t.key(r.text("external_id__v")) == "" })
+	rows = slices.DeleteFunc(rows, func(r row) bool { _, ours := t.item(r.text("external_id__v")); return !ours })
 	known, err := t.neutralReferences(ctx, t.columns[object], rows, func(r row) (string, string) { return r.text("link__sys"), r.text("external_id__v") })
 	if err != nil {
 		return nil, err
@@ -274,7 +270,8 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 	}
 	out := make([]providers.Record, 0, len(rows))
 	for _, r := range rows {
-		rec := providers.Record{Part: partPresentation, Key: t.key(r.text("external_id__v")), ID: r.text("id"), Title: r.text("name__v"), Standing: providers.Withdrawn}
+		item, _ := t.item(r.text("external_id__v"))
+		rec := providers.Record{Part: partPresentation, Key: item.Key, ID: r.text("id"), Title: r.text("name__v"), Standing: providers.Withdrawn}
 		if r.one("status__v") == statusActive {
 			rec.Standing = providers.Published
 		}
@@ -289,9 +286,12 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 				}
 			}
 		default:
-			rec.Part = keyMessagePart(r, "is_shared_resource__v")
-			if key := t.key(r.text("shared_resource__vr.external_id__v")); key != "" {
-				rec.Members = []providers.Member{{Part: partShared, Key: key}}
+			rec.Part = item.Part
+			if shared, _ := r.flag("is_shared_resource__v"); shared != (item.Part == partShared) && rec.Standing == providers.Published {
+				rec.Standing = providers.Unfinished // not as it was made
+			}
+			if shared, ours := t.item(r.text("shared_resource__vr.external_id__v")); ours {
+				rec.Members = []providers.Member{shared}
 			}
 		}
 		out = append(out, rec)
@@ -299,20 +299,10 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 	return out, nil
 }
 
-// key is the key of a mark of ours, else "".
-func (t *objectTarget) key(text string) string {
-	key, ours := keyOfMark(text, t.scope.Point, t.scope.Source)
-	if !ours {
-		return ""
-	}
-	return key
-}
-
-func keyMessagePart(r row, field string) string {
-	if shared, _ := r.flag(field); shared {
-		return partShared
-	}
-	return partSlide
+// item is what a mark of ours stands for, a presentation's as if it were a
+// slide's; ours is false of any other text.
+func (t *objectTarget) item(text string) (item providers.Member, ours bool) {
+	return itemOfMark(text, t.scope.Point, t.scope.Source)
 }
 
 // presentationSlide is a presentation slide of ours.
@@ -335,7 +325,7 @@ func (t *objectTarget) slides(ctx context.Context, presentations []string) (map[
 			return nil
 		}
 		s := presentationSlide{id: r.text("id"), mark: r.text("external_id__v"), message: r.one("key_message__v"), order: r.int("display_order__v"), active: r.one("status__v") == statusActive}
-		s.member = providers.Member{Part: keyMessagePart(r, "key_message__vr.is_shared_resource__v"), Key: t.key(r.text("key_message__vr.external_id__v"))}
+		s.member, _ = t.item(r.text("key_message__vr.external_id__v"))
 		out[r.one("clm_presentation__v")] = append(out[r.one("clm_presentation__v")], s)
 		return nil
 	})
@@ -349,29 +339,21 @@ func (t *objectTarget) slides(ctx context.Context, presentations []string) (map[
 
 // targetRecord is a record of ours as a write needs to know it.
 type targetRecord struct {
-	id, part string
-	active   bool
+	id     string
+	active bool
 }
 
-// find finds what is there of ours, by key.
-func (t *objectTarget) find(ctx context.Context, object string, keys []string) (map[string]*targetRecord, error) {
-	out := map[string]*targetRecord{}
-	marks := map[string]bool{}
-	for _, key := range keys {
-		marks[mark(t.scope.Point, t.scope.Source, key)] = true
+// find finds what is there of items, all of one object.
+func (t *objectTarget) find(ctx context.Context, object string, items []providers.Member) (map[providers.Member]*targetRecord, error) {
+	out := map[providers.Member]*targetRecord{}
+	of := make(map[string]providers.Member, len(items))
+	for _, item := range items {
+		of[mark(t.scope.Point, t.scope.Source, item)] = item
 	}
-	own := "id, external_id__v, status__v"
-	if object == objKeyMessage {
-		own += ", is_shared_resource__v"
-	}
-	err := t.lists(ctx, slices.Sorted(maps.Keys(marks)), markList, func(list string) string {
-		return "SELECT " + own + " FROM " + object + " WHERE external_id__v CONTAINS " + list
+	err := t.lists(ctx, slices.Sorted(maps.Keys(of)), markList, func(list string) string {
+		return "SELECT id, external_id__v, status__v FROM " + object + " WHERE external_id__v CONTAINS " + list
 	}, func(r row) error {
-		rec := &targetRecord{id: r.text("id"), part: partPresentation, active: r.one("status__v") == statusActive}
-		if object == objKeyMessage {
-			rec.part = keyMessagePart(r, "is_shared_resource__v")
-		}
-		out[t.key(r.text("external_id__v"))] = rec
+		out[of[r.text("external_id__v")]] = &targetRecord{id: r.text("id"), active: r.one("status__v") == statusActive}
 		return nil
 	})
 	return out, err

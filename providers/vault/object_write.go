@@ -65,21 +65,18 @@ func (w *objectWriter) open() []*objectItem {
 
 func (w *objectWriter) object() string { return objectOfPart[w.part] }
 
-// look finds what is there of the items. It is an error of an item when what
-// carries its mark is something else (CLM-11).
+// look finds what is there of the items.
 func (w *objectWriter) look(ctx context.Context) error {
-	var keys []string
+	var items []providers.Member
 	for _, i := range w.open() {
-		keys = append(keys, i.write.Key)
+		items = append(items, i.item())
 	}
-	there, err := w.find(ctx, w.object(), keys)
+	there, err := w.find(ctx, w.object(), items)
 	if err != nil {
 		return err
 	}
 	for _, i := range w.open() {
-		if i.there = there[i.write.Key]; i.there != nil && i.there.part != w.part {
-			i.fail(providers.Errorf(providers.Exists, "key message %s of the CRM vault carries this item's mark and is not of this kind (CLM-11)", i.there.id))
-		}
+		i.there = there[i.item()]
 	}
 	return nil
 }
@@ -170,20 +167,18 @@ func (w *objectWriter) publish(ctx context.Context) error {
 // memberIDs finds the key messages that members are in the CRM vault, in
 // batches. A member that is not there fails its container.
 func (w *objectWriter) memberIDs(ctx context.Context) error {
-	var keys []string
+	var items []providers.Member
 	for _, i := range w.open() {
-		for _, m := range i.write.Members {
-			keys = append(keys, m.Key)
-		}
+		items = append(items, i.write.Members...)
 	}
-	messages, err := w.find(ctx, objKeyMessage, keys)
+	messages, err := w.find(ctx, objKeyMessage, items)
 	if err != nil {
 		return err
 	}
 	for _, i := range w.open() {
 		for _, m := range i.write.Members {
-			r := messages[m.Key]
-			if r == nil || r.part != m.Part {
+			r := messages[m]
+			if r == nil {
 				i.fail(providers.Errorf(providers.NotFound, "the key message of %s, which it names, is not in the CRM vault", idOf(m.Key)))
 				break
 			}
@@ -199,7 +194,7 @@ func (w *objectWriter) upsert(ctx context.Context) {
 	var rows []vaultapi.Fields
 	of := w.open()
 	for _, i := range of {
-		row := vaultapi.Fields{"external_id__v": mark(w.scope.Point, w.scope.Source, i.write.Key)}
+		row := vaultapi.Fields{"external_id__v": mark(w.scope.Point, w.scope.Source, i.item())}
 		for _, c := range w.columns[w.object()] { // what is blank in the source becomes blank
 			if i.there != nil && slices.Contains(i.write.Changed, c.field) {
 				row[c.field] = nil
@@ -230,7 +225,7 @@ func (w *objectWriter) upsert(ctx context.Context) {
 	settleRows(results, of)
 	for n, r := range results {
 		if of[n].there == nil && r.Err == nil {
-			of[n].there = &targetRecord{id: string(r.ID), part: w.part, active: w.part != partPresentation}
+			of[n].there = &targetRecord{id: string(r.ID), active: w.part != partPresentation}
 		}
 	}
 }
@@ -260,7 +255,7 @@ func (w *objectWriter) hold(ctx context.Context) error {
 		wanted, times := map[string]bool{}, map[string]int{}
 		for n, m := range i.write.Members {
 			times[m.Key]++
-			text := fmt.Sprintf("%s:%s:%d", mark(w.scope.Point, w.scope.Source, i.write.Key), m.Key, times[m.Key])
+			text := fmt.Sprintf("%s:%s:%d", mark(w.scope.Point, w.scope.Source, i.item()), m.Key, times[m.Key])
 			wanted[text] = true
 			if s := byMark[text]; s.id != "" && s.active && s.order == int64(n+1) && s.message == i.members[n] {
 				continue

@@ -12,8 +12,8 @@ import (
 // platformContent reads the stream "platform_content": what an engine that is
 // not accord's made in a CRM vault of the content of one content vault. It
 // carries no mark of ours. A CrossLink is known by its source, a presentation by
-// its link; of several with one source the first counts. It is read as a whole,
-// for forecasts only.
+// its link; of several of one type with one source the first counts. It is read
+// as a whole, for forecasts only.
 type platformContent struct{ *clmTarget }
 
 func (p *Provider) platformRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
@@ -74,7 +74,7 @@ func (t *platformContent) read(ctx context.Context, binders bool, emit func([]pr
 		return limited("SELECT " + selectList(t.columns, targetOwn, "source_document_id__v") + nodes + " FROM " + target + " WHERE TONAME(type__v) CONTAINS " + types +
 			" AND " + where + quote(after) + " ORDER BY " + column + ", id")
 	})
-	last := ""
+	last, seen := "", map[string]bool{} // of the source that was met last: its types
 	for {
 		var page []row
 		for len(page) < pageRows {
@@ -86,10 +86,15 @@ func (t *platformContent) read(ctx context.Context, binders bool, emit func([]pr
 				break
 			}
 			s.take()
-			if strings.HasPrefix(r.text("external_id__v"), markOurs) || r.text(column) == last {
+			if r.text(column) != last {
+				last = r.text(column)
+				clear(seen)
+			}
+			typ := r.text("type_name")
+			if strings.HasPrefix(r.text("external_id__v"), markOurs) || seen[typ] {
 				continue
 			}
-			last = r.text(column)
+			seen[typ] = true
 			page = append(page, r)
 		}
 		if len(page) == 0 {

@@ -395,7 +395,8 @@ func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourh
 	}
 }
 
-// clmMeanings is CLM-1. Content past its CRM end date is not published anew
+// clmMeanings is CLM-1. A document that was given another type is no CLM content
+// any more (CLM-3), and is withdrawn like one that was deleted. Content past its CRM end date is not published anew
 // (CLM-7: not valid), and what is there of it stays: no rule says that it is
 // withdrawn, and absence never removes. It is reported as expired.
 func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
@@ -404,6 +405,7 @@ func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 		standUnpublished: providers.Withdraw,
 		standObsolete:    providers.Withdraw,
 		standDeleted:     providers.Withdraw,
+		standRetyped:     providers.Withdraw,
 		standExpired:     providers.Keep,
 	}
 	if variant == variantSteady {

@@ -23,6 +23,11 @@ func newWriteItem(writes []providers.Write, n int) writeItem {
 	return i
 }
 
+// item is what is written.
+func (i *writeItem) item() providers.Member {
+	return providers.Member{Part: i.write.Part, Key: i.write.Key}
+}
+
 func (i *writeItem) fail(err error) {
 	if i.err == nil {
 		i.err = err
