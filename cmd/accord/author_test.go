@@ -20,6 +20,7 @@ import (
 //	author DIR VAULT do NAME ACTION           a lifecycle action: approve, make_obsolete, …
 //	author DIR VAULT slides NAME SLIDE …      the slides of a presentation, in order
 //	author DIR VAULT uses SLIDE [SHARED …]    the shared resources of a slide
+//	author DIR VAULT becomes NAME TYPE        a document of another type
 //	author DIR VAULT delete NAME
 //	author DIR VAULT add LINE …               lines of a library
 //	author DIR VAULT media                    what users see: presentations with their slides
@@ -90,6 +91,8 @@ func authorVerb(dir, vault, verb string, args []string) error {
 		return a.do("POST", d.path(), url.Values{"createDraft": {"latestContent"}})
 	case "do":
 		return a.do("PUT", d.version()+"/lifecycle_actions/"+args[1]+"__v", nil)
+	case "becomes":
+		return a.do("PUT", d.path(), url.Values{"reclassify": {"true"}, "type__v": {args[1]}, "lifecycle__v": {"promo_mats_lifecycle__v"}})
 	case "delete":
 		return a.do("DELETE", d.path(), nil)
 	case "slides":

@@ -135,7 +135,8 @@ func (s *story) randomRules(c *crmConfig) {
 	if c.environment == "sandbox" {
 		c.rule = oneOf(s.r, "", "active", "inactive", "inactive")
 	}
-	c.team = oneOf(s.r, "", "plain", "values", "default")
+	c.team = oneOf(s.r, "", "plain", "values", "values", "default")
+	c.types = someOf(s.r, []string{"presentation__v", "slide__v", "shared_resource__v"}, 1+s.r.IntN(3))
 	c.onUnapproved = oneOf(s.r, "keep", "keep", "withdraw")
 	if c.platform { // that engine knows neither
 		c.team, c.onUnapproved = oneOf(s.r, "", "plain", "default"), "keep"

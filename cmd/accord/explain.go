@@ -195,7 +195,7 @@ var explanations = map[string]explanation{
 	},
 	"CLM-3": {
 		"this mapping is fixed",
-		"Presentations, slides and shared resources keep their document types; which becomes which cannot be configured.",
+		"Presentations, slides and shared resources keep their document types; which becomes which cannot be configured. A document that is given another type, or becomes a shared resource or ceases to be one, is another item of the CRM vault from then on: the old one is withdrawn once nothing needs it.",
 		"Take the attribute out.",
 	},
 	"CONN-4": {

@@ -422,7 +422,7 @@ func synced(w *world, c *crmConfig, part string, v *version) string {
 	}
 	team, _ := v.Fields["team__c"].(string)
 	switch {
-	case c.team == "", c.team == "values" && part == shareds:
+	case !c.ruled(part):
 		f["team__c"] = "not compared" // what no rule fills stays as it is
 		team = ""
 	case c.team == "values" && team == "red":
@@ -504,7 +504,7 @@ func (w *world) published(c *crmConfig) items {
 				f[name] = r[name]
 			}
 		}
-		if c.team == "" || c.team == "values" && at.part == shareds {
+		if !c.ruled(at.part) {
 			f["team__c"] = "not compared"
 		}
 		byID[fmt.Sprint(r["id"])] = at

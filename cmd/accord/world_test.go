@@ -84,6 +84,7 @@ type crmConfig struct {
 	clm          bool     // the CLM Integration is active
 	rule         string   // query_rule: "" for none, active, inactive
 	team         string   // field_rule team__c → team__c: "", plain, values, default
+	types        []string // what a rule with values applies to: document types
 	onUnapproved string
 	platform     bool // the platform's engine moves its content (INT-7)
 	both         bool // the object model is declared beside the document model (CLM-10)
@@ -95,6 +96,11 @@ type crmConfig struct {
 	nobody bool
 
 	moves int // how often its points were given another name
+}
+
+// ruled reports whether the rule of the team reaches a part.
+func (c *crmConfig) ruled(part string) bool {
+	return c.team != "" && (c.team != "values" || slices.Contains(c.types, part+"__v"))
 }
 
 func (c *crmConfig) vault() string { return "crm-" + c.key }
@@ -505,7 +511,8 @@ vault "promomats" {
 		fmt.Fprintf(&b, "field_rule \"team_%s\" {\n  connection = connection.crm[%q]\n  source = \"team__c\"\n  target = \"team__c\"\n", c.key, c.key)
 		switch c.team {
 		case "values":
-			b.WriteString("  applies_to = [\"presentation__v\", \"slide__v\"]\n  values = { red = \"Red team\" }\n")
+			types, _ := json.Marshal(c.types)
+			fmt.Fprintf(&b, "  applies_to = %s\n  values = { red = \"Red team\" }\n", types)
 		case "default":
 			b.WriteString("  default = \"nobody\"\n")
 		}

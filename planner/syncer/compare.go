@@ -83,6 +83,8 @@ type comparison struct {
 	lost  *sorter   // of one part: what would lose all its members of another
 	keys  []frames  // incremental, by part: all items that are looked at
 
+	others []*walk // by part: what the source has of it, while another part is gone through
+
 	buf           []byte // these are of one item, again and again
 	source, there parser
 	shall         fields
@@ -351,6 +353,14 @@ func (c *comparison) part(q int, needed frames) error {
 	defer need.close()
 	out := c.p.scratch.spool()
 	c.lost = c.p.scratch.set()
+	c.others = make([]*walk, len(c.p.parts))
+	defer func() {
+		for _, w := range c.others {
+			if w != nil {
+				w.close()
+			}
+		}
+	}()
 
 	for src.rec != nil || tgt.rec != nil {
 		var s, t *record
@@ -372,10 +382,15 @@ func (c *comparison) part(q int, needed frames) error {
 			tgt.next()
 		}
 	}
-	if err := firstError(src.err, tgt.err, gaps.err, need.err); err != nil {
+	err := firstError(src.err, tgt.err, gaps.err, need.err)
+	for _, w := range c.others {
+		if w != nil {
+			err = firstError(err, w.err)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	var err error
 	c.changes[q], err = out.rest()
 	return err
 }
@@ -414,6 +429,9 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 		c.blank(s)
 	} else {
 		f, why = c.class.decideMember(s, need.seek(key), gap)
+		if f == withdraw && t != nil && t.standing != providers.Withdrawn {
+			why = cmp.Or(c.became(q, key), why)
+		}
 	}
 	there := t != nil && t.standing != providers.Withdrawn
 	if there {
@@ -442,6 +460,23 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 	}
 	c.buf = appendChange(c.buf[:0], &ch)
 	return out.add(key, c.buf)
+}
+
+// became says what other part a member has become, which is why nothing needs
+// it as what it was; "": none.
+func (c *comparison) became(q int, key string) string {
+	for other, part := range c.p.parts {
+		if other == q || part.Routed {
+			continue
+		}
+		if c.others[other] == nil {
+			c.others[other] = walkSource(c.p.library[other], part.Name, c.class.variant)
+		}
+		if r := c.others[other].seek(key); r != nil && c.class.meaning(r) == providers.Publish {
+			return "it is a " + words(part.Name) + " now"
+		}
+	}
+	return ""
 }
 
 // blank counts what would be published if it had a route value (CTRY-5).

@@ -25,11 +25,11 @@ const (
 	standUnpublished = "unpublished" // Publish for CRM (CLM) is No; of a presentation also blank
 	standObsolete    = "obsolete"
 	standDeleted     = "deleted"
-	standExpired     = "expired"    // past its CRM end date
-	standUnapproved  = "unapproved" // had a steady version, has none now, and is not obsolete
-	standDraft       = "draft"      // never had one
+	standExpired     = "expired"         // past its CRM end date
+	standUnapproved  = "unapproved"      // had a steady version, has none now, and is not obsolete
+	standDraft       = "draft"           // never had one
 	standRetyped     = "of_another_type" // is not of this part any more
-	standMissing     = "missing"    // neither there nor among the deleted
+	standMissing     = "missing"         // neither there nor among the deleted
 )
 
 // sourceFields are the stream's own fields: what its base rules read (CLM-5).
