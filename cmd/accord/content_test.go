@@ -59,7 +59,7 @@ func seeds(t *testing.T, n int) (cases int, first uint64) {
 // an incremental run or by a full one.
 func TestContent(t *testing.T) {
 	t.Parallel()
-	cases, first := seeds(t, howMany(4, 8, 3000))
+	cases, first := seeds(t, howMany(5, 8, 3000))
 	var total tally
 	t.Run("cases", func(t *testing.T) {
 		for n := range cases {
@@ -674,6 +674,14 @@ func (s *story) change() {
 		}
 		doc = oneOf(s.r, ill...)
 	}
+	kinds := 25
+	if s.fixed {
+		kinds = 22
+	}
+	kindOfChange := s.r.IntN(kinds)
+	if members := append(l.docs(slides), l.docs(shareds)...); (kindOfChange == 22 || kindOfChange == 23) && !heal && len(members) > 0 {
+		doc = oneOf(s.r, members...)
+	}
 	v := l.latest(doc)
 	part, kind := v.part(), "multichannel_slide__v"
 	base := fmt.Sprintf("objects/documents/%d", doc)
@@ -719,18 +727,14 @@ func (s *story) change() {
 		do("PUT", base, "clm_content__v", "true", "crm_end_date__v", "")
 		return
 	}
-	switch n := s.r.IntN(24); n {
-	case 22: // CLM-3: a slide becomes a shared resource, or one a slide
-		if part != presentations && !s.fixed {
-			do("PUT", base, "is_shared_resource__v", fmt.Sprint(part == slides))
-			s.total.retyped.Add(1)
-		}
-	case 23: // CLM-3: no CLM content any more, or again
-		switch {
-		case s.fixed:
-		case part == "":
+	switch kindOfChange {
+	case 22, 23: // CLM-3: a slide becomes a shared resource, or one a slide
+		do("PUT", base, "is_shared_resource__v", fmt.Sprint(part == slides))
+		s.total.retyped.Add(1)
+	case 24: // CLM-3: no CLM content any more, or again
+		if part == "" {
 			retype(kind)
-		default:
+		} else {
 			retype("material__v")
 		}
 	case 0, 1: // a new version
