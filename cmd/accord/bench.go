@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,15 @@ func (c *cli) benchCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bench", Short: "Benchmarks that need the whole program", Hidden: true}
 	cmd.AddCommand(c.benchSyncCommand(), c.benchBareCommand(), c.benchPlanCommand(), c.benchFloorCommand())
 	return cmd
+}
+
+// benchText is where a benchmark says something to people: nowhere where lines
+// for machines are printed.
+func (c *cli) benchText() io.Writer {
+	if c.json {
+		return io.Discard
+	}
+	return c.stdout
 }
 
 // measured is what a run of accord took.

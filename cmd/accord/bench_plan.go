@@ -130,6 +130,15 @@ type cost struct {
 	memory     int64 // peak of the tool and of its plugin, together
 }
 
+// costJSON is a cost as a machine reads it.
+type costJSON struct {
+	Wall   float64 `json:"wall_s"`
+	User   float64 `json:"user_s"`
+	Memory int64   `json:"peak_bytes" doc:"of the tool and of its plugin, together"`
+}
+
+func jsonCost(c cost) costJSON { return costJSON{c.wall.Seconds(), c.user.Seconds(), c.memory} }
+
 func median(costs []cost) cost {
 	by := func(of func(cost) int64) int64 {
 		var all []int64
@@ -173,8 +182,9 @@ func (c *cli) runBenchPlan(ctx context.Context, o benchPlanOptions) error {
 	if err != nil {
 		return err
 	}
-	t := tabwriter.NewWriter(c.stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(c.stdout, "Plans that find nothing to do; x: against only parsing the same files in the same run. An empty plan: %s, %d MiB.\n", round(one.warm.wall), one.warm.memory>>20)
+	out := c.benchText()
+	t := tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(out, "Plans that find nothing to do; x: against only parsing the same files in the same run. An empty plan: %s, %d MiB.\n", round(one.warm.wall), one.warm.memory>>20)
 	fmt.Fprint(t, "shape\tresources\tparse\tuser\tplan\tx\tuser\tx\tagain\tx\tuser\tx\tKB each\tagain\tcalls\tapply\t\n")
 	rows := map[string][]benchRow{}
 	for _, shape := range o.shapes {
@@ -186,6 +196,12 @@ func (c *cli) runBenchPlan(ctx context.Context, o benchPlanOptions) error {
 			rows[shape] = append(rows[shape], *r)
 			each := func(m cost) float64 { return float64(m.memory-one.warm.memory) / 1024 / float64(n) }
 			over := func(a, b time.Duration) float64 { return a.Seconds() / b.Seconds() }
+			if c.json {
+				if err := c.line("bench_plan", fmt.Sprintf("%s, %s resources", shape, number(n)), map[string]any{"shape": shape, "resources": n, "calls": r.calls.total(),
+					"empty": jsonCost(one.warm), "parse": jsonCost(r.floor), "apply": jsonCost(r.apply), "plan": jsonCost(r.cold), "again": jsonCost(r.warm)}); err != nil {
+					return err
+				}
+			}
 			fmt.Fprintf(t, "%s\t%s\t%.2fs\t%.2fs\t%.2fs\t%.2f\t%.2fs\t%.2f\t%.2fs\t%.2f\t%.2fs\t%.2f\t%.1f\t%.1f\t%d\t%.2fs\t\n", shape, number(n),
 				r.floor.wall.Seconds(), r.floor.user.Seconds(),
 				r.cold.wall.Seconds(), over(r.cold.wall, r.floor.wall), r.cold.user.Seconds(), over(r.cold.user, r.floor.user),
@@ -196,8 +212,8 @@ func (c *cli) runBenchPlan(ctx context.Context, o benchPlanOptions) error {
 	if err := t.Flush(); err != nil || len(o.sizes) < 2 {
 		return err
 	}
-	fmt.Fprintln(c.stdout, "\nGrowth of user CPU from size to size, as an exponent: of the parse, of the plan, of the plan again.")
-	t = tabwriter.NewWriter(c.stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(out, "\nGrowth of user CPU from size to size, as an exponent: of the parse, of the plan, of the plan again.")
+	t = tabwriter.NewWriter(out, 2, 0, 2, ' ', tabwriter.AlignRight)
 	for _, shape := range o.shapes {
 		for i := range rows[shape][1:] {
 			a, b := rows[shape][i], rows[shape][i+1]

@@ -181,6 +181,19 @@ type benchRun struct {
 	calls        []devvault.CallCount
 }
 
+// runJSON is a run as a machine reads it.
+type runJSON struct {
+	Wall   float64 `json:"wall_s"`
+	CPU    float64 `json:"cpu_s"`
+	Tool   int64   `json:"tool_peak_bytes"`
+	Plugin int64   `json:"plugin_peak_bytes"`
+	Calls  int     `json:"calls"`
+}
+
+func jsonRun(r *benchRun) runJSON {
+	return runJSON{r.wall.Seconds(), r.cpu.Seconds(), r.tool, r.plugin, r.total()}
+}
+
 func (r *benchRun) total() (n int) {
 	for _, c := range r.calls {
 		n += c.Count
@@ -220,12 +233,12 @@ func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
 	if o.share {
 		where = "to each those of its country"
 	}
-	fmt.Fprintf(c.stdout, "%s documents in one PromoMats vault; CRM vaults: %d, %s\n", number(o.documents), o.vaults, where)
+	fmt.Fprintf(c.benchText(), "%s documents in one PromoMats vault; CRM vaults: %d, %s\n", number(o.documents), o.vaults, where)
 	started := time.Now()
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "loaded and configured in %s\n", round(time.Since(started)))
+	fmt.Fprintf(c.benchText(), "loaded and configured in %s\n", round(time.Since(started)))
 	if !o.filled {
 		if err := b.measure(ctx, "full, into empty vaults", []string{"sync"}, "full"); err != nil {
 			return err
@@ -434,8 +447,8 @@ const (
 )
 
 func (b *benchSync) print() error {
-	fmt.Fprintln(b.stdout)
-	t := tabwriter.NewWriter(b.stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(b.benchText())
+	t := tabwriter.NewWriter(b.benchText(), 2, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "run\twall\tfloor\tx\tCPU\tfloor\tcalls\tfewest\tx\ttool\tplugin\tat 2,000 in 5 min\t\n")
 	var missed []string
 	for _, r := range b.rows {
@@ -444,6 +457,12 @@ func (b *benchSync) print() error {
 		busiest, most := r.tool.busiest()
 		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%s\t%s\t%s\t%s\t%.3f\t%d MiB\t%d MiB\t%s: %s\t\n", r.title, round(r.tool.wall), round(r.floor.wall), wall,
 			round(r.tool.cpu), round(r.floor.cpu), number(r.tool.total()), number(r.floor.total()), calls, r.tool.tool>>20, r.tool.plugin>>20, busiest, forecast(most))
+		if b.json {
+			if err := b.line("bench_sync", r.title, map[string]any{"run": r.title, "documents": b.documents, "vaults": b.vaults,
+				"accord": jsonRun(&r.tool), "floor": jsonRun(&r.floor), "forecast_s": forecast(most).Seconds()}); err != nil {
+				return err
+			}
+		}
 		miss := func(of bool, format string, args ...any) {
 			if of {
 				missed = append(missed, r.title+": "+fmt.Sprintf(format, args...))
@@ -456,15 +475,15 @@ func (b *benchSync) print() error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(b.stdout)
+	fmt.Fprintln(b.benchText())
 	for _, r := range b.rows {
 		b.differences(r)
 	}
 	if len(missed) == 0 {
-		fmt.Fprintf(b.stdout, "All within %.2f of the floor's time, %.2f of the fewest calls, and %d MiB.\n", benchWall, benchFewest, benchMemory>>20)
+		fmt.Fprintf(b.benchText(), "All within %.2f of the floor's time, %.2f of the fewest calls, and %d MiB.\n", benchWall, benchFewest, benchMemory>>20)
 	}
 	for _, m := range missed {
-		fmt.Fprintf(b.stdout, "Missed: %s\n", m)
+		fmt.Fprintf(b.benchText(), "Missed: %s\n", m)
 	}
 	return nil
 }
@@ -494,7 +513,7 @@ func (b *benchSync) differences(r benchSyncRow) {
 		return
 	}
 	slices.Sort(lines)
-	fmt.Fprintf(b.stdout, "%s, calls that differ:\n%s\n", r.title, strings.Join(lines, "\n"))
+	fmt.Fprintf(b.benchText(), "%s, calls that differ:\n%s\n", r.title, strings.Join(lines, "\n"))
 }
 
 // forecast is how long so many calls of one vault take where 2,000 are allowed

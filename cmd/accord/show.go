@@ -53,6 +53,9 @@ func (c *cli) runShowState(ctx context.Context, l look) error {
 	if err := l.check(c); err != nil {
 		return err
 	}
+	if l.since != "" {
+		return misused("Name a saved plan: accord show FILE -since="+l.since, "A state is not compared with a plan")
+	}
 	if l.format == "markdown" || l.format == "html" {
 		return misused("Name a saved plan: accord show FILE -format="+l.format, "A state is shown as text or json, not as %s", l.format)
 	}

@@ -11,15 +11,6 @@ import (
 type countdown struct {
 	until time.Time
 	why   string
-	quit  chan struct{} // nil: nothing ticks
-}
-
-func (c *countdown) end() {
-	c.until = time.Time{}
-	if c.quit != nil {
-		close(c.quit)
-		c.quit = nil
-	}
 }
 
 // countDown says that a run waits, and for how long: once in a line that stays,
@@ -32,9 +23,8 @@ func (p *progress) countDown(e syncer.Waiting) {
 	if e.Until.After(p.wait.until) {
 		p.wait.until, p.wait.why = e.Until, e.Why
 	}
-	if p.live && p.wait.quit == nil && left > 0 {
-		p.wait.quit = make(chan struct{})
-		go p.tick(p.wait.quit)
+	if p.live && left > 0 {
+		p.tick()
 	}
 	p.mu.Unlock()
 	if said || left < time.Second {
@@ -43,26 +33,6 @@ func (p *progress) countDown(e syncer.Waiting) {
 	p.stay("  %s %s waits %s, until %s: %s", faint("◷"), e.Addr, round(left), clockTime(e.Until, now), e.Why)
 	if e.Why == syncer.AfterEdit {
 		p.stay("    An interrupt loses nothing: the run stays owed, and begins no earlier and no later for it")
-	}
-}
-
-// tick shows how long is left, until there is nothing to wait for.
-func (p *progress) tick(quit <-chan struct{}) {
-	every := time.NewTicker(time.Second)
-	defer every.Stop()
-	for {
-		select {
-		case <-quit:
-			return
-		case now := <-every.C:
-			p.mu.Lock()
-			if text := p.waits(now); text != "" && p.wait.quit == quit {
-				p.wipe()
-				fmt.Fprint(p.w, shorten("  "+text, min(screenWidth(p.w), 120)-1))
-				p.shown, p.last = true, now
-			}
-			p.mu.Unlock()
-		}
 	}
 }
 

@@ -45,6 +45,8 @@ type document struct {
 	Nothing bool   `json:"nothing,omitempty" doc:"there is nothing to apply"`
 	Totals  totals `json:"totals"`
 
+	Since *delta `json:"since,omitempty" doc:"how it differs from an earlier plan (-since)"`
+
 	Resolved []plan.Resolved `json:"resolved,omitempty" doc:"calls of an earlier apply whose answer was lost, and what came of them"`
 
 	Newly []newly `json:"newly" doc:"countries that a vault receives for the first time (CTRY-8)"`

@@ -96,6 +96,9 @@ func (c *cli) planLines(p *document) {
 	for _, r := range p.Resolved {
 		_ = c.line("resolved", resolvedText(r), map[string]any{"resolved": r})
 	}
+	if s := p.Since; s != nil {
+		_ = c.line("since", fmt.Sprintf("%s: %s", s.Title(), count(len(s.Lines), "difference")), map[string]any{"since": s})
+	}
 	for _, mv := range p.Moves {
 		_ = c.line("resource_moved", fmt.Sprintf("%s is now %s", mv.From, mv.To), map[string]any{"from": mv.From, "to": mv.To})
 	}

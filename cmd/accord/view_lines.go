@@ -48,6 +48,7 @@ var lineTypes = []lineType{
 		"target": []string{}, "exclude": []string{}, "left_out": 0}},
 	{"assumed", "What the state remembers was not read again.", nil},
 	{"resolved", "What came of a call of an earlier apply whose answer was lost.", fields{"resolved": plan.Resolved{}}},
+	{"since", "How the plan differs from an earlier one.", fields{"since": delta{}}},
 	{"newly_receives", "A country that a vault receives for the first time (CTRY-8); before all else that a plan says.", fields{"newly": newly{}}},
 	{"resource_moved", "A recorded object has another name.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
 	{"resource_drift", "An object changed outside this configuration.", fields{"change": plan.Change{}}},
@@ -147,6 +148,10 @@ var lineTypes = []lineType{
 	{"provider_schema", "What the blocks of a provider may say.", fields{"provider": schema.Provider{}}},
 	{"json_schema", "The JSON Schema of all lines and documents.", fields{"schema": json.RawMessage{}}},
 	{"route", "A route of the development server.", fields{"route": devvault.RouteInfo{}}},
+	{"bench_plan", "What plans of one configuration took: of an empty one, the parsing of its files alone, its apply, a plan, and the plan again with what is remembered of it.", fields{
+		"shape": "", "resources": 0, "calls": 0, "empty": costJSON{}, "parse": costJSON{}, "apply": costJSON{}, "plan": costJSON{}, "again": costJSON{}}},
+	{"bench_sync", "What one kind of run took, of accord and of the bare loop; and how long its calls take under the vendor's limit.", fields{
+		"run": "", "documents": 0, "vaults": 0, "accord": runJSON{}, "floor": runJSON{}, "forecast_s": 0.0}},
 	{"serving", "The development server takes calls.", fields{"address": "", "password_file": ""}},
 }
 

@@ -23,9 +23,9 @@ const folded = 12
 // of the least important parts are left out, and it says so.
 func markdown(d *document, l look) []byte {
 	m := marker(d)
-	parts := []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdImpact(d), mdDetails(d, l.verbose), mdDrift(d), mdMoves(d), mdChanges(d, l.verbose), mdUnknown(d), mdSyncs(d, l.verbose), mdWarnings(d), mdFooter(d)}
+	parts := []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdSince(d), mdImpact(d), mdDetails(d, l.verbose), mdDrift(d), mdMoves(d), mdChanges(d, l.verbose), mdUnknown(d), mdSyncs(d, l.verbose), mdWarnings(d), mdFooter(d)}
 	if l.concise {
-		parts = []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdFooter(d)}
+		parts = []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdSince(d), mdFooter(d)}
 	}
 	return within(m, parts, l.maxBytes)
 }

@@ -32,8 +32,11 @@ var (
 type look struct {
 	format   string // text, json, markdown or html
 	maxBytes int    // of Markdown
-	verbose  bool
-	concise  bool
+	since    string // a file with an earlier plan
+
+	was     *document // that plan
+	verbose bool
+	concise bool
 }
 
 func (l *look) flags(cmd *cobra.Command) {
@@ -43,6 +46,7 @@ func (l *look) flags(cmd *cobra.Command) {
 
 func (l *look) formatFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.format, "format", "text", "print it as `FORMAT`: text, json (one document), markdown (for a pull request), html (one file)")
+	cmd.Flags().StringVar(&l.since, "since", "", "say as well what is new since an earlier plan: a `FILE` that -out saved, or -format=json printed")
 	cmd.Flags().IntVar(&l.maxBytes, "max-bytes", markdownBudget, "leave sections of Markdown out beyond `N` bytes")
 }
 
@@ -56,7 +60,12 @@ func (l *look) check(c *cli) error {
 	case l.maxBytes < 0:
 		return misused("It is a number of bytes, such as 60000.", "-max-bytes=%d is no size", l.maxBytes)
 	}
-	return nil
+	if l.since == "" {
+		return nil
+	}
+	was, err := earlier(l.since)
+	l.was = was
+	return err
 }
 
 // document reports whether standard output is one document, and nothing else.
@@ -65,6 +74,9 @@ func (l *look) document() bool { return l.format != "" && l.format != "text" }
 // showPlan prints a plan in the format that was asked for.
 func (c *cli) showPlan(p *plan.Plan, l look) error {
 	d := documentOf(p)
+	if l.was != nil {
+		d.Since = since(l.was, d)
+	}
 	var out []byte
 	var err error
 	switch {
@@ -91,6 +103,7 @@ func (c *cli) planText(d *document, l look) {
 	v.newly()
 	v.scope()
 	v.resolved()
+	v.since()
 	if !l.concise {
 		v.reads()
 		v.drift()

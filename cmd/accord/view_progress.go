@@ -14,17 +14,18 @@ import (
 	"accord/providers"
 )
 
-// progress says on stderr what is happening: on a terminal one line that
-// moves below lines that stay; elsewhere lines alone, one for each start and
-// end and a heartbeat between. With -json they are lines on stdout.
+// progress says on stderr what is happening: on a terminal lines that move, one
+// for each step that runs, below lines that stay; elsewhere lines alone, one for
+// each start and end and a heartbeat between. With -json they are lines on stdout.
 type progress struct {
 	cli  *cli
 	w    io.Writer
 	live bool
 
 	mu    sync.Mutex
-	last  time.Time // of the last line, moving or not
-	shown bool
+	lines region
+	ticks chan struct{}             // nil: nothing ticks
+	last  time.Time                 // of the last line of -json
 	moved time.Time                 // when it was last said what goes on
 	doing string                    // in words
 	wait  countdown                 // beside what goes on
@@ -32,7 +33,7 @@ type progress struct {
 }
 
 func (c *cli) progress() *progress {
-	p := &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now(), word: map[addrs.Instance]string{}}
+	p := &progress{cli: c, w: c.stderr, live: isTerminal(c.stderr) && !c.json, last: time.Now(), lines: region{w: c.stderr}, word: map[addrs.Instance]string{}}
 	c.showing.Store(p)
 	return p
 }
@@ -47,28 +48,24 @@ func (p *progress) said(message string) {
 		_ = p.cli.line("waiting", message, nil)
 		return
 	case p.live:
-		p.wipe()
-		fmt.Fprint(p.w, shorten("  "+message, min(screenWidth(p.w), 120)-1))
-		p.shown = true
+		p.lines.beside = clean(message)
+		p.lines.draw(time.Now())
 	default:
 		fmt.Fprintf(p.w, "  %s\n", message)
 	}
-	p.last = time.Now()
 }
 
-// clear takes the moving line away.
+// clear takes the moving lines away.
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.wipe()
+	p.lines.wipe()
+	p.lines.running, p.lines.beside = nil, ""
 	p.doing = ""
-	p.wait.end()
-}
-
-func (p *progress) wipe() {
-	if p.shown {
-		fmt.Fprint(p.w, "\r\x1b[K")
-		p.shown = false
+	p.wait = countdown{}
+	if p.ticks != nil {
+		close(p.ticks)
+		p.ticks = nil
 	}
 }
 
@@ -79,9 +76,12 @@ func (p *progress) stay(format string, args ...any) {
 	if p.cli.json {
 		return // it is a line
 	}
-	p.wipe()
+	p.lines.wipe()
 	fmt.Fprintf(p.w, format+"\n", args...)
-	p.last = time.Now()
+	p.lines.beside = ""
+	if len(p.lines.running) > 0 {
+		p.lines.soon(time.Now())
+	}
 }
 
 // goesOn is what goes on right now, "" where that is not known.
@@ -99,11 +99,58 @@ func (p *progress) move(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.doing, p.moved = fmt.Sprintf(format, args...), time.Now()
-	if now := p.moved; p.live && now.Sub(p.last) > 80*time.Millisecond {
-		p.wipe()
-		fmt.Fprint(p.w, shorten("  "+p.doing, min(screenWidth(p.w), 120)-1))
-		p.shown, p.last = true, now
+	if p.live {
+		p.lines.beside = p.doing
+		p.lines.soon(p.moved)
 	}
+}
+
+// runs shows what a step does right now, in a line of its own until it ends.
+func (p *progress) runs(key, format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doing, p.moved = fmt.Sprintf(format, args...), time.Now()
+	if p.live {
+		p.lines.set(key, p.doing, p.moved)
+		p.lines.soon(p.moved)
+		p.tick()
+	}
+}
+
+// ends takes the line of a step away.
+func (p *progress) ends(key string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines.end(key)
+}
+
+// tick has the lines drawn every second from now on, so that time is seen to
+// pass. The caller holds mu.
+func (p *progress) tick() {
+	if p.ticks != nil {
+		return
+	}
+	quit := make(chan struct{})
+	p.ticks = quit
+	go func() {
+		every := time.NewTicker(time.Second)
+		defer every.Stop()
+		for {
+			select {
+			case <-quit:
+				return
+			case now := <-every.C:
+				p.mu.Lock()
+				if p.ticks == quit {
+					if text := p.waits(now); text != "" {
+						p.lines.beside = text
+					}
+					p.lines.draw(now)
+				}
+				p.mu.Unlock()
+			}
+		}
+	}()
 }
 
 func (p *progress) planner(e planner.Event) {
@@ -115,10 +162,12 @@ func (p *progress) planner(e planner.Event) {
 		p.move("reading %d of type %s", e.Count, e.Type)
 	case planner.StepStarted:
 		p.begin(e)
-		p.move("%s: %s …", e.Ref.Addr, stepWord(e))
+		p.runs(describeRef(e.Ref), "%s: %s …", e.Ref.Addr, stepWord(e))
 	case planner.StepDone:
+		p.ends(describeRef(e.Ref))
 		p.stay("  %s %s: %s", green("✓"), e.Ref.Addr, p.ended(e.Ref.Addr))
 	case planner.StepFailed:
+		p.ends(describeRef(e.Ref))
 		p.stay("  %s %s: failed", red("✗"), describeRef(e.Ref))
 	}
 }
@@ -169,12 +218,11 @@ func (p *progress) syncer(e syncer.Event) {
 	}
 	switch e := e.(type) {
 	case syncer.Started:
-		begins := fmt.Sprintf("%s %s: %s run begins", faint("▸"), e.Addr, e.Decision.Mode)
 		if p.live {
-			p.move("%s", begins)
+			p.runs(e.Addr.String(), "▸ %s: %s run begins", e.Addr, e.Decision.Mode)
 			break
 		}
-		p.stay("  %s", begins)
+		p.stay("  %s %s: %s run begins", faint("▸"), e.Addr, e.Decision.Mode)
 	case syncer.Reading:
 		p.move("reading %s of %s: %s records, %d calls", e.Stream, e.Instance, number(e.Records), e.Calls)
 	case syncer.Waiting:
@@ -184,15 +232,16 @@ func (p *progress) syncer(e syncer.Event) {
 		if e.Failed > 0 {
 			failed = fmt.Sprintf(", %s failed", number(e.Failed))
 		}
-		p.move("%s %s/%s %s %s%s  %s", bar(e.Done, e.Total), number(e.Done), number(e.Total), e.Verb, e.Part, failed, e.Addr)
+		p.runs(e.Addr.String(), "%s %s/%s %s %s%s  %s", bar(e.Done, e.Total), number(e.Done), number(e.Total), e.Verb, e.Part, failed, e.Addr)
 	case syncer.Following:
-		p.move("%s: %s, %s left", e.Sync.Addr, followingText(e), round(time.Until(e.Until)))
+		p.runs(e.Sync.Addr.String(), "%s: %s, %s left", e.Sync.Addr, followingText(e), round(time.Until(e.Until)))
 	case syncer.Finished:
 		o := e.Outcome
 		mark := green("✓")
 		if o.Status != syncer.Clean && o.Status != syncer.Skipped {
 			mark = red("✗")
 		}
+		p.ends(e.Addr.String())
 		p.stay("  %s %s: %s run %s, %s", mark, e.Addr, o.Decision.Mode, o.Status, round(o.Ended.Sub(o.Started)))
 	}
 }

@@ -2,12 +2,8 @@ package main
 
 import (
 	"io"
-	"math"
-	"os"
 	"slices"
 	"strings"
-
-	"golang.org/x/term"
 )
 
 // table is rows, under a head if there is one, the first column to the left and numbers to the
@@ -82,10 +78,6 @@ const defaultWidth = 100
 // screenWidth is how many columns there are; without a terminal, as many as a
 // line needs, so that it can be searched.
 func screenWidth(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 20 {
-			return n
-		}
-	}
-	return math.MaxInt32
+	width, _ := screenSize(w)
+	return width
 }
