@@ -145,7 +145,7 @@ func (c *comparison) look(ctx context.Context) error {
 		set := c.p.scratch.set()
 		src := c.p.library[q].open()
 		for src.next() {
-			if err := set.add(src.key, nil); err != nil {
+			if err := set.note(src.key); err != nil {
 				src.close()
 				return err
 			}
@@ -270,7 +270,7 @@ func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (f
 		if held.seek(w.rec.key) || retried.seek(w.rec.key) {
 			to = asked
 		}
-		if err := to.add(w.rec.key, nil); err != nil {
+		if err := to.note(w.rec.key); err != nil {
 			return frames{}, err
 		}
 	}
@@ -295,7 +295,7 @@ func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (f
 			}
 			for _, m := range r.Members {
 				if m.Part == part {
-					if err := holders[at].add(r.Key, []byte(m.Key)); err != nil {
+					if err := holders[at].add(r.Key, []byte(m.Key), nil); err != nil {
 						return err
 					}
 				}
@@ -331,7 +331,7 @@ func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
 	defer h.close()
 	for h.next() {
 		if !own.seek(h.key) {
-			if err := to.add(h.payload, nil); err != nil {
+			if err := to.note(h.payload); err != nil {
 				return err
 			}
 		}
@@ -361,6 +361,7 @@ func (c *comparison) part(q int, needed frames) error {
 			}
 		}
 	}()
+	var err error
 
 	for src.rec != nil || tgt.rec != nil {
 		var s, t *record
@@ -372,8 +373,19 @@ func (c *comparison) part(q int, needed frames) error {
 		default:
 			s, t = src.rec, tgt.rec
 		}
-		if err := c.item(q, s, t, gaps, need, tgt.twice, out); err != nil {
-			return err
+		if part.Routed {
+			c.blank(s)
+		}
+		if t != nil || c.wanted(s, part.Routed, need) {
+			if s != nil {
+				err = src.whole()
+			}
+			if t != nil {
+				err = firstError(err, tgt.whole())
+			}
+			if err = firstError(err, c.item(q, s, t, gaps, need, tgt.twice, out)); err != nil {
+				return err
+			}
 		}
 		if s != nil {
 			src.next()
@@ -382,7 +394,7 @@ func (c *comparison) part(q int, needed frames) error {
 			tgt.next()
 		}
 	}
-	err := firstError(src.err, tgt.err, gaps.err, need.err)
+	err = firstError(src.err, tgt.err, gaps.err, need.err)
 	for _, w := range c.others {
 		if w != nil {
 			err = firstError(err, w.err)
@@ -393,6 +405,19 @@ func (c *comparison) part(q int, needed frames) error {
 	}
 	c.changes[q], err = out.rest()
 	return err
+}
+
+// wanted reports whether something may become of a record that is not there.
+// Most of a library concerns few targets.
+func (c *comparison) wanted(s *record, routed bool, need *cursor) bool {
+	switch {
+	case c.Decision.Mode == Withdrawal:
+		return false
+	case routed:
+		return c.routes.takes(s.routes) && c.class.meaning(s) == providers.Publish
+	default:
+		return need.seek(s.key)
+	}
 }
 
 // item decides one item, counts it, and writes down what has to change.
@@ -426,7 +451,6 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 		f = withdraw // one reason for all: the run has it
 	} else if part.Routed {
 		f, why = c.class.decide(s, c.routes, gap)
-		c.blank(s)
 	} else {
 		f, why = c.class.decideMember(s, need.seek(key), gap)
 		if f == withdraw && t != nil && t.standing != providers.Withdrawn {
@@ -459,7 +483,7 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 		return nil
 	}
 	c.buf = appendChange(c.buf[:0], &ch)
-	return out.add(key, c.buf)
+	return out.add(key, c.buf, nil)
 }
 
 // became says what other part a member has become, which is why nothing needs
@@ -550,7 +574,7 @@ func (c *comparison) publish(ch *Change, s, t *record, m mapping) error {
 			return nil
 		}
 		if t.standing != providers.Withdrawn && len(lostParts(t.members, s.members)) > 0 {
-			if err := c.lost.add(s.key, nil); err != nil {
+			if err := c.lost.note(s.key); err != nil {
 				return err
 			}
 		}
@@ -612,7 +636,7 @@ func name(sets []*sorter, p *pass, members iter.Seq[providers.Member]) error {
 		if q < 0 {
 			return providers.Errorf(providers.Internal, "a member of a part that is not known: %q", m.Part)
 		}
-		if err := sets[q].add(m.Key, nil); err != nil {
+		if err := sets[q].note(m.Key); err != nil {
 			return err
 		}
 	}

@@ -121,7 +121,7 @@ func (t *telling) gather(ctx context.Context, settled bool) error {
 		if err != nil {
 			return err
 		}
-		return shall[q].add(key, payload)
+		return shall[q].add(key, payload, nil)
 	}
 	items := 0
 	for f, err := range t.s.opts.Journal.Failures(ctx, t.Sync.Addr) {
@@ -232,7 +232,8 @@ func (t *telling) next(q int, open, shall *cursor) (*providers.Write, error) {
 	var there, wanted providers.Exception
 	if order <= 0 {
 		var r record
-		err := r.decode(open.payload, w.Part, open.key)
+		body, err := open.bodies.read(open.body)
+		err = firstError(err, r.decode(open.payload, w.Part, open.key), r.decodeBody(body))
 		if err == nil {
 			err = json.Unmarshal([]byte(r.fields), &there)
 		}

@@ -182,26 +182,32 @@ func (l list) groups() map[string]string {
 	return maps.Collect(l.pairs())
 }
 
-// record is a providers.Record as it lies in a frame.
+// record is a providers.Record as it lies in a frame. Its body is read for those
+// that somebody looks into; until then it has no id, fields and groups.
 type record struct {
-	part, key         string
-	standing, problem string
-	variants, routes  list
-	members           list
-	id, title, fields string
-	groups            list
+	part, key                string
+	standing, problem, title string
+	variants, routes         list
+	members                  list
+	place                    place // of the body
+
+	id, fields string
+	groups     list
 }
 
-// appendRecord encodes all of a record but its part and key, which the spool
-// and the frame know.
-func appendRecord(b []byte, r *providers.Record) []byte {
+// appendHead encodes what most steps look at, all but the part and the key,
+// which the spool and the frame know.
+func appendHead(b []byte, r *providers.Record) []byte {
 	b = putString(b, r.Standing)
 	b = putString(b, r.Problem)
+	b = putString(b, r.Title)
 	b = putStrings(b, r.Variants)
 	b = putStrings(b, r.Routes)
-	b = putMembers(b, r.Members)
+	return putMembers(b, r.Members)
+}
+
+func appendBody(b []byte, r *providers.Record) []byte {
 	b = putString(b, r.ID)
-	b = putString(b, r.Title)
 	b = putString(b, string(r.Fields))
 	return putGroups(b, r.Groups)
 }
@@ -209,16 +215,22 @@ func appendRecord(b []byte, r *providers.Record) []byte {
 // decode takes a frame apart; r shares its bytes.
 func (r *record) decode(payload, part, key string) error {
 	from := reader{rest: payload}
-	r.part, r.key = part, key
-	r.standing, r.problem = from.string(), from.string()
-	r.variants, r.routes, r.members = from.list(), from.list(), from.list()
-	r.id, r.title, r.fields = from.string(), from.string(), from.string()
-	r.groups = from.list()
+	*r = record{
+		part: part, key: key,
+		standing: from.string(), problem: from.string(), title: from.string(),
+		variants: from.list(), routes: from.list(), members: from.list(),
+	}
+	return from.end()
+}
+
+func (r *record) decodeBody(body string) error {
+	from := reader{rest: body}
+	r.id, r.fields, r.groups = from.string(), from.string(), from.list()
 	return from.end()
 }
 
 // recordOf is a record that was just read as one that lies in a frame.
 func recordOf(from *providers.Record) (r record, err error) {
-	err = r.decode(string(appendRecord(nil, from)), from.Part, from.Key)
-	return r, err
+	err = r.decode(string(appendHead(nil, from)), from.Part, from.Key)
+	return r, firstError(err, r.decodeBody(string(appendBody(nil, from))))
 }

@@ -99,7 +99,7 @@ func (p *pass) askForHolders(ctx context.Context) error {
 				if j.class.meaning(w.rec) != providers.Withdraw {
 					continue
 				}
-				if err := gone[q].add(w.rec.key, nil); err != nil {
+				if err := gone[q].note(w.rec.key); err != nil {
 					w.close()
 					return err
 				}
@@ -153,7 +153,7 @@ func (p *pass) orphans(target frames, q int, variant string, to *sorter) error {
 	defer tgt.close()
 	for ; tgt.rec != nil; tgt.next() {
 		if tgt.rec.standing != providers.Withdrawn && src.seek(tgt.rec.key) == nil {
-			if err := to.add(tgt.rec.key, nil); err != nil {
+			if err := to.note(tgt.rec.key); err != nil {
 				return err
 			}
 		}
@@ -169,7 +169,7 @@ func (p *pass) missing(keys frames, q int, variant string, to *sorter) error {
 	defer c.close()
 	for c.next() {
 		if src.seek(c.key) == nil {
-			if err := to.add(c.key, nil); err != nil {
+			if err := to.note(c.key); err != nil {
 				return err
 			}
 		}
@@ -230,7 +230,7 @@ func (p *pass) edges(ctx context.Context, c *class) ([]frames, error) {
 					return nil, providers.Errorf(providers.Internal, "%s %s names a member of part %q, which is not written before it", w.rec.part, w.rec.key, m.Part)
 				}
 				payload = append(binary.AppendUvarint(payload[:0], uint64(q)), w.rec.key...)
-				if err := sorters[to].add(m.Key, payload); err != nil {
+				if err := sorters[to].add(m.Key, payload, nil); err != nil {
 					w.close()
 					return nil, err
 				}
@@ -273,7 +273,7 @@ func (p *pass) findGaps(c *class, q int, edges frames, gaps []*sorter) error {
 			continue
 		}
 		container, n := uvarint(e.payload)
-		if err := gaps[container].add(e.payload[n:], []byte(why)); err != nil {
+		if err := gaps[container].add(e.payload[n:], []byte(why), nil); err != nil {
 			return err
 		}
 	}

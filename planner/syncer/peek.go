@@ -60,7 +60,7 @@ func (s *Syncer) Peek(ctx context.Context, tasks []Task, since time.Time) (*Sigh
 		}
 		buf = append(buf[:0], r.Part...)
 		buf = append(buf, 0)
-		buf = appendRecord(append(append(buf, r.Key...), 0), r)
+		buf = appendBody(appendHead(append(append(buf, r.Key...), 0), r), r)
 		sight.Records[maphash.Bytes(sightSeed, buf)] = struct{}{}
 		return nil
 	})

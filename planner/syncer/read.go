@@ -69,7 +69,8 @@ type intake struct {
 	spools  []*spool // where they come in order
 	last    []string
 	sorters []*sorter // where they do not
-	buf     []byte
+
+	head, body []byte
 }
 
 func newIntake(scratch scratch, parts []schema.Part, ordered bool) *intake {
@@ -92,15 +93,15 @@ func (in *intake) add(r *providers.Record) error {
 	if r.Key == "" {
 		return providers.Errorf(providers.Internal, "a %s without a key", r.Part)
 	}
-	in.buf = appendRecord(in.buf[:0], r)
+	in.head, in.body = appendHead(in.head[:0], r), appendBody(in.body[:0], r)
 	if in.sorters != nil {
-		return in.sorters[q].add(r.Key, in.buf)
+		return in.sorters[q].add(r.Key, in.head, in.body)
 	}
 	if r.Key < in.last[q] {
 		return providers.Errorf(providers.Internal, "the read went backwards: %s %s came after %s", r.Part, r.Key, in.last[q])
 	}
 	in.last[q] = r.Key
-	return in.spools[q].add(r.Key, in.buf)
+	return in.spools[q].add(r.Key, in.head, in.body)
 }
 
 func (in *intake) rest() ([]frames, error) {
@@ -181,6 +182,7 @@ func (w *walk) next() {
 				w.rec, w.err = nil, err
 				return
 			}
+			at.place = w.c.body
 			if rank := w.rank(at); rank >= 0 && rank >= best {
 				w.twice = w.rec != nil && best > 0
 				w.rec, best = at, rank
@@ -194,6 +196,15 @@ func (w *walk) next() {
 	if w.c.err != nil {
 		w.rec, w.err = nil, w.c.err
 	}
+}
+
+// whole reads the body of the record that the walk stands at.
+func (w *walk) whole() error {
+	body, err := w.c.bodies.read(w.rec.place)
+	if err != nil {
+		return err
+	}
+	return w.rec.decodeBody(body)
 }
 
 // seek moves forward to a key, and returns its record or nil. Keys asked for
@@ -260,7 +271,7 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 	}
 	add := func(part, key string) error {
 		if q := partIndex(p.parts, part); q >= 0 {
-			return sets[q].add(key, nil)
+			return sets[q].note(key)
 		}
 		return nil
 	}

@@ -50,7 +50,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 					byEnd[name], ends[name] = p.scratch.set(), rule.Reference.Records
 				}
 				for _, element := range elements(value(rule, source)) {
-					if err := byEnd[name].add(string(element), nil); err != nil {
+					if err := byEnd[name].note(string(element)); err != nil {
 						return err
 					}
 				}
@@ -90,7 +90,7 @@ func (j *job) publishable(p *pass, q int, f func(*record) error) error {
 		if j.class.meaning(w.rec) != providers.Publish || j.class.problem(w.rec) != "" {
 			continue
 		}
-		if err := f(w.rec); err != nil {
+		if err := firstError(w.whole(), f(w.rec)); err != nil {
 			return err
 		}
 	}

@@ -22,20 +22,21 @@ type sorter struct {
 	runs    []frames
 }
 
-type entry struct{ at, key, end int } // the key is arena[at:key], the payload arena[key:end]
+type entry struct{ at, key, body, end int } // the key is arena[at:key], the payload arena[key:body], the body arena[body:end]
 
 func (s scratch) sorter() *sorter { return &sorter{scratch: s} }
 
 // set returns a sorter that keeps one frame of each key.
 func (s scratch) set() *sorter { return &sorter{scratch: s, unique: true} }
 
-const entrySize = 24
+const entrySize = 32
 
-func (s *sorter) add(key string, payload []byte) error {
+func (s *sorter) add(key string, payload, body []byte) error {
 	at := len(s.arena)
 	s.arena = append(s.arena, key...)
 	s.arena = append(s.arena, payload...)
-	s.entries = append(s.entries, entry{at, at + len(key), len(s.arena)})
+	s.arena = append(s.arena, body...)
+	s.entries = append(s.entries, entry{at, at + len(key), at + len(key) + len(payload), len(s.arena)})
 	if len(s.arena)+entrySize*len(s.entries) < s.scratch.budget {
 		return nil
 	}
@@ -43,6 +44,9 @@ func (s *sorter) add(key string, payload []byte) error {
 	s.runs = append(s.runs, run)
 	return err
 }
+
+// note adds a key with nothing to it.
+func (s *sorter) note(key string) error { return s.add(key, nil, nil) }
 
 // run writes what is in memory as one sorted run.
 func (s *sorter) run() (frames, error) {
@@ -57,7 +61,7 @@ func (s *sorter) run() (frames, error) {
 				continue
 			}
 		}
-		if err := out.add(string(key), s.arena[e.key:e.end]); err != nil {
+		if err := out.add(string(key), s.arena[e.key:e.body], s.arena[e.body:e.end]); err != nil {
 			return frames{}, err
 		}
 	}
@@ -114,7 +118,7 @@ func (s scratch) merge(unique bool, parts ...frames) (frames, error) {
 	for len(heads) > 0 {
 		c := heads[0].cursor
 		if !unique || out.n == 0 || last != c.key {
-			if err := out.add(c.key, []byte(c.payload)); err != nil {
+			if err := out.copy(c); err != nil {
 				return frames{}, err
 			}
 			last = c.key
@@ -140,7 +144,7 @@ func (s scratch) without(list, others frames) (frames, error) {
 	out := s.spool()
 	for c.next() {
 		if !o.seek(c.key) {
-			if err := out.add(c.key, []byte(c.payload)); err != nil {
+			if err := out.copy(c); err != nil {
 				return frames{}, err
 			}
 		}

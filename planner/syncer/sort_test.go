@@ -20,7 +20,7 @@ func testScratch(t interface{ TempDir() string }, budget int) scratch {
 	return scratch{dir: t.TempDir(), budget: budget, small: min(budget, smallFrames), next: new(atomic.Int64)}
 }
 
-type frame struct{ key, payload string }
+type frame struct{ key, payload, body string }
 
 func drain(t rapid.TB, f frames) []frame {
 	t.Helper()
@@ -28,7 +28,11 @@ func drain(t rapid.TB, f frames) []frame {
 	c := f.open()
 	defer c.close()
 	for c.next() {
-		all = append(all, frame{c.key, c.payload})
+		body, err := c.bodies.read(c.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, frame{c.key, c.payload, body})
 	}
 	if c.err != nil {
 		t.Fatal(c.err)
@@ -52,9 +56,9 @@ func TestSorter(t *testing.T) {
 		sorter.unique = unique
 		var want []frame
 		for i := range rapid.IntRange(0, 120).Draw(t, "n") {
-			f := frame{rapid.StringMatching(`[a-c]{0,3}`).Draw(t, "key"), fmt.Sprint(i)}
+			f := frame{rapid.StringMatching(`[a-c]{0,3}`).Draw(t, "key"), fmt.Sprint(i), strings.Repeat("body", i%4)}
 			want = append(want, f)
-			if err := sorter.add(f.key, []byte(f.payload)); err != nil {
+			if err := sorter.add(f.key, []byte(f.payload), []byte(f.body)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -70,7 +74,7 @@ func TestSorter(t *testing.T) {
 		if got := drain(t, sorted); !slices.Equal(got, want) {
 			t.Fatalf("got %v, want %v", got, want)
 		}
-		if left, _ := os.ReadDir(dir); len(left) > 1 {
+		if left, _ := os.ReadDir(dir); len(left) > 2 {
 			t.Fatalf("%d files are left", len(left))
 		}
 	})
@@ -83,9 +87,9 @@ func TestSorterStaysWithinItsBudget(t *testing.T) {
 	t.Parallel()
 	s := testScratch(t, 10_000)
 	sorter := s.sorter()
-	payload := bytes.Repeat([]byte("x"), 100)
+	payload, body := bytes.Repeat([]byte("x"), 50), bytes.Repeat([]byte("y"), 50)
 	for i := range 5000 {
-		if err := sorter.add(fmt.Sprintf("%06d", (i*7919)%5000), payload); err != nil {
+		if err := sorter.add(fmt.Sprintf("%06d", (i*7919)%5000), payload, body); err != nil {
 			t.Fatal(err)
 		}
 		if held := cap(sorter.arena) + entrySize*cap(sorter.entries); held > 40_000 {
@@ -96,11 +100,13 @@ func TestSorterStaysWithinItsBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(sorted.path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
+	for _, path := range []string{sorted.heads.path, sorted.bodies.path} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
 	}
-	if all := drain(t, sorted); len(all) != 5000 || all[17].key != "000017" {
+	if all := drain(t, sorted); len(all) != 5000 || all[17] != (frame{"000017", string(payload), string(body)}) {
 		t.Errorf("%d frames", len(all))
 	}
 }
@@ -119,9 +125,9 @@ func TestFrameOfRecord(t *testing.T) {
 		for _, key := range list.Draw(t, "members") {
 			r.Members = append(r.Members, providers.Member{Part: "m", Key: key})
 		}
-		payload := string(appendRecord(nil, &r))
-		var got record
-		if err := got.decode(payload, "p", "k"); err != nil {
+		head, body := string(appendHead(nil, &r)), string(appendBody(nil, &r))
+		got, err := recordOf(&r)
+		if err != nil {
 			t.Fatal(err)
 		}
 		back := providers.Record{
@@ -135,16 +141,18 @@ func TestFrameOfRecord(t *testing.T) {
 		if again, err := recordOf(&back); err != nil || again != got {
 			t.Fatalf("what is equal is not in frames: %+v, %+v, %v", again, got, err)
 		}
-		if cut := rapid.IntRange(0, len(payload)-1).Draw(t, "cut"); true {
-			if err := new(record).decode(payload[:cut], "p", "k"); err == nil {
-				t.Fatalf("cut at %d of %d it is still a record", cut, len(payload))
-			}
+		if cut := rapid.IntRange(0, len(head)-1).Draw(t, "cut"); new(record).decode(head[:cut], "p", "k") == nil {
+			t.Fatalf("cut at %d of %d it is still a record", cut, len(head))
+		}
+		if cut := rapid.IntRange(0, len(body)-1).Draw(t, "cut of the body"); new(record).decodeBody(body[:cut]) == nil {
+			t.Fatalf("cut at %d of %d it is still the body of a record", cut, len(body))
 		}
 	})
 }
 
 // A temporary file that was cut off anywhere but behind a frame is an error,
-// however its frames lie in the blocks that are read.
+// however its frames lie in the blocks that are read; so is one without all
+// bodies, for whoever reads them.
 func TestCursorOfDamagedFile(t *testing.T) {
 	t.Parallel()
 	s := testScratch(t, 1)
@@ -153,35 +161,48 @@ func TestCursorOfDamagedFile(t *testing.T) {
 	var size int64
 	for i := range 40 {
 		payload := bytes.Repeat([]byte{byte(i)}, i*300)
-		if err := w.add(fmt.Sprintf("%012d", i), payload); err != nil {
+		if err := w.add(fmt.Sprintf("%012d", i), payload, payload); err != nil {
 			t.Fatal(err)
 		}
-		size += int64(12 + len(payload) + 1 + len(binary.AppendUvarint(nil, uint64(len(payload)))))
+		lengths := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(payload))), uint64(len(payload)))
+		size += int64(1 + len(lengths) + 12 + len(payload))
 		ends = append(ends, size)
 	}
 	whole, err := w.rest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := drain(t, whole); all[39].payload != strings.Repeat("\x27", 39*300) {
+	if all := drain(t, whole); all[39].payload != strings.Repeat("\x27", 39*300) || all[38].body != strings.Repeat("\x26", 38*300) {
 		t.Fatal("it is not read as it was written")
 	}
-	for cut := size; cut > 0; cut -= 97 {
-		if err := os.Truncate(whole.path, cut); err != nil {
-			t.Fatal(err)
-		}
+	read := func() (n, bodies int, err error) {
 		c := whole.open()
-		n := 0
+		defer c.close()
 		for c.next() {
 			n++
+			if _, err := c.bodies.read(c.body); err == nil {
+				bodies++
+			}
 		}
-		c.close()
+		return n, bodies, c.err
+	}
+	if err := os.Truncate(whole.bodies.path, 300*(1+2+3+4)+299); err != nil {
+		t.Fatal(err)
+	}
+	if n, bodies, err := read(); n != 40 || bodies != 5 || err != nil {
+		t.Fatalf("%d frames with %d bodies, %v", n, bodies, err)
+	}
+	for cut := size; cut > 0; cut -= 97 {
+		if err := os.Truncate(whole.heads.path, cut); err != nil {
+			t.Fatal(err)
+		}
+		n, _, err := read()
 		behind, exact := slices.BinarySearch(ends, cut)
 		if exact {
 			behind++
 		}
-		if n != behind || (c.err == nil) != exact {
-			t.Fatalf("cut at %d: %d frames of %d, %v", cut, n, behind, c.err)
+		if n != behind || (err == nil) != exact {
+			t.Fatalf("cut at %d: %d frames of %d, %v", cut, n, behind, err)
 		}
 	}
 }

@@ -27,70 +27,106 @@ func (s scratch) create() (*os.File, error) {
 	return f, nil
 }
 
-// frames is a sequence of frames at rest: in memory while it is small, else in
-// a file. It may be read by many, again and again. The zero value is empty.
+// frames is a sequence of frames at rest. It may be read by many, again and
+// again. The zero value is empty.
 type frames struct {
-	text string
-	path string
-	n    int
+	heads, bodies rest
+	n             int
 }
+
+// rest is what was written: in memory while it is small, else in a file.
+type rest struct{ text, path string }
 
 func (f frames) remove() {
-	if f.path != "" {
-		os.Remove(f.path)
-	}
-}
-
-// spool writes frames, in the order in which they come.
-type spool struct {
-	scratch scratch
-	buf     []byte
-	file    *os.File
-	n       int
-}
-
-func (s scratch) spool() *spool { return &spool{scratch: s} }
-
-func (w *spool) add(key string, payload []byte) error {
-	w.buf = binary.AppendUvarint(w.buf, uint64(len(key)))
-	w.buf = binary.AppendUvarint(w.buf, uint64(len(payload)))
-	w.buf = append(w.buf, key...)
-	w.buf = append(w.buf, payload...)
-	w.n++
-	if len(w.buf) > w.scratch.small {
-		return w.flush()
-	}
-	return nil
-}
-
-func (w *spool) flush() error {
-	if w.file == nil {
-		f, err := w.scratch.create()
-		if err != nil {
-			return err
+	for _, path := range []string{f.heads.path, f.bodies.path} {
+		if path != "" {
+			os.Remove(path)
 		}
-		w.file = f
 	}
-	if _, err := w.file.Write(w.buf); err != nil {
-		return fmt.Errorf("writing a temporary file: %w", err)
+}
+
+// spool writes frames, in the order in which they come: keys and payloads to
+// one place and bodies to another, so that a walk need not pass through what it
+// does not look at.
+type spool struct {
+	heads, bodies tape
+	n             int
+}
+
+func (s scratch) spool() *spool { return &spool{heads: tape{scratch: s}, bodies: tape{scratch: s}} }
+
+func (w *spool) add(key string, payload, body []byte) error {
+	h := &w.heads
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(key)))
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(payload)))
+	h.buf = binary.AppendUvarint(h.buf, uint64(len(body)))
+	h.buf = append(h.buf, key...)
+	h.buf = append(h.buf, payload...)
+	w.bodies.buf = append(w.bodies.buf, body...)
+	w.n++
+	return firstError(h.spill(), w.bodies.spill())
+}
+
+// copy adds the frame that a cursor stands at.
+func (w *spool) copy(c *cursor) error {
+	body, err := c.bodies.read(c.body)
+	if err != nil {
+		return err
 	}
-	w.buf = w.buf[:0]
-	return nil
+	return w.add(c.key, []byte(c.payload), []byte(body))
 }
 
 // rest ends the writing.
 func (w *spool) rest() (frames, error) {
-	if w.file == nil {
-		return frames{text: string(w.buf), n: w.n}, nil
-	}
-	if err := w.flush(); err != nil {
+	heads, err := w.heads.rest()
+	if err != nil {
 		return frames{}, err
 	}
-	w.buf = nil
-	if err := w.file.Close(); err != nil {
-		return frames{}, fmt.Errorf("writing a temporary file: %w", err)
+	bodies, err := w.bodies.rest()
+	return frames{heads, bodies, w.n}, err
+}
+
+// tape gathers bytes in memory, and once they are many in a file.
+type tape struct {
+	scratch scratch
+	buf     []byte
+	file    *os.File
+}
+
+func (t *tape) spill() error {
+	if len(t.buf) <= t.scratch.small {
+		return nil
 	}
-	return frames{path: w.file.Name(), n: w.n}, nil
+	return t.flush()
+}
+
+func (t *tape) flush() error {
+	if t.file == nil {
+		f, err := t.scratch.create()
+		if err != nil {
+			return err
+		}
+		t.file = f
+	}
+	if _, err := t.file.Write(t.buf); err != nil {
+		return fmt.Errorf("writing a temporary file: %w", err)
+	}
+	t.buf = t.buf[:0]
+	return nil
+}
+
+func (t *tape) rest() (rest, error) {
+	if t.file == nil {
+		return rest{text: string(t.buf)}, nil
+	}
+	if err := t.flush(); err != nil {
+		return rest{}, err
+	}
+	t.buf = nil
+	if err := t.file.Close(); err != nil {
+		return rest{}, fmt.Errorf("writing a temporary file: %w", err)
+	}
+	return rest{path: t.file.Name()}, nil
 }
 
 // cursor reads frames. After the last, and after an error, there is no key (ok
@@ -102,8 +138,17 @@ type cursor struct {
 	buf  []byte
 
 	key, payload string
+	body         place
 	begun, ok    bool
 	err          error
+
+	bodies bodies
+}
+
+// place is where a body lies.
+type place struct {
+	at   int64
+	size int
 }
 
 // blockSize is how much of a file is read at once.
@@ -111,16 +156,18 @@ const blockSize = 16 << 10
 
 // open returns a cursor before the first frame. Close it.
 func (f frames) open() *cursor {
-	c := &cursor{rest: f.text}
-	if f.path != "" {
-		c.file, c.err = os.Open(f.path)
+	c := &cursor{rest: f.heads.text, bodies: bodies{rest: f.bodies, block: f.bodies.text}}
+	if f.heads.path != "" {
+		c.file, c.err = os.Open(f.heads.path)
 	}
 	return c
 }
 
 func (c *cursor) close() {
-	if c.file != nil {
-		c.file.Close()
+	for _, f := range []*os.File{c.file, c.bodies.file} {
+		if f != nil {
+			f.Close()
+		}
 	}
 }
 
@@ -151,11 +198,16 @@ func (c *cursor) take() bool {
 	if b == 0 {
 		return false
 	}
-	body := c.rest[a+b:]
-	if key > uint64(len(body)) || size > uint64(len(body))-key {
+	more, n := uvarint(c.rest[a+b:])
+	if n == 0 {
 		return false
 	}
-	c.key, c.payload, c.rest = body[:key], body[key:key+size], body[key+size:]
+	frame := c.rest[a+b+n:]
+	if key > uint64(len(frame)) || size > uint64(len(frame))-key {
+		return false
+	}
+	c.key, c.payload, c.rest = frame[:key], frame[key:key+size], frame[key+size:]
+	c.body = place{c.body.at + int64(c.body.size), int(more)}
 	c.ok = true
 	return true
 }
@@ -170,7 +222,7 @@ func (c *cursor) fill() {
 	if err == nil {
 		return
 	}
-	c.close()
+	c.file.Close()
 	c.file, c.buf = nil, nil
 	if err != io.EOF {
 		c.err = fmt.Errorf("reading a temporary file: %w", err)
@@ -187,4 +239,49 @@ func (c *cursor) seek(key string) bool {
 		c.next()
 	}
 	return c.ok && c.key == key
+}
+
+// bodies reads the bodies of frames, best in their order: of those that lie
+// close to each other a block at once.
+type bodies struct {
+	rest  rest
+	file  *os.File
+	block string
+	at    int64 // of the block
+}
+
+// read returns a body, as good as a cursor's key and payload.
+func (b *bodies) read(p place) (string, error) {
+	if p.size == 0 {
+		return "", nil
+	}
+	if from := p.at - b.at; from < 0 || from+int64(p.size) > int64(len(b.block)) {
+		if err := b.fill(p); err != nil {
+			return "", err
+		}
+	}
+	return b.block[p.at-b.at:][:p.size], nil
+}
+
+func (b *bodies) fill(p place) error {
+	if b.rest.path == "" {
+		return errFrame
+	}
+	if b.file == nil {
+		var err error
+		if b.file, err = os.Open(b.rest.path); err != nil {
+			return fmt.Errorf("reading a temporary file: %w", err)
+		}
+	}
+	buf := make([]byte, max(p.size, blockSize))
+	n, err := b.file.ReadAt(buf, p.at)
+	switch {
+	case n >= p.size:
+	case err == io.EOF:
+		return errFrame
+	default:
+		return fmt.Errorf("reading a temporary file: %w", err)
+	}
+	b.block, b.at = string(buf[:n]), p.at
+	return nil
 }

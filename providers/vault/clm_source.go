@@ -1,10 +1,12 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,6 +64,7 @@ type clmSource struct {
 	kinds    map[string]map[string]bool // lifecycle → obsolete states
 	deleted  map[string]bool            // ids, once they were asked for
 	asksGone bool
+	fields   []byte             // of one record, again and again
 	uses     map[int64][]string // by slide, those that were asked for: the shared resources it uses
 	shared   *idList            // of a read of everything, once its slides were read: whose steady version is a shared resource
 }
@@ -344,12 +347,12 @@ func (f *found) approved() (r row, obsolete bool) {
 
 // record builds one record from one version.
 func (s *clmSource) record(typ string, r row, standing string, names names, known neutral) (providers.Record, error) {
-	fields, err := fieldsOf(s.columns, r, known)
-	if err != nil {
+	var err error
+	if s.fields, err = appendFields(s.fields[:0], s.columns, r, known); err != nil {
 		return providers.Record{}, err
 	}
 	rec := providers.Record{
-		Part: partOf(typ, r), Key: keyOf(r.text("id")), Title: r.text("name__v"), Standing: standing, Fields: fields,
+		Part: partOf(typ, r), Key: keyOf(r.text("id")), Title: r.text("name__v"), Standing: standing, Fields: bytes.Clone(s.fields),
 	}
 	switch rec.Part {
 	case partPresentation:
@@ -523,7 +526,7 @@ func (s *clmSource) sharedOf(ctx context.Context, typ string, page []found) (map
 		if list, known := s.uses[f.id]; known {
 			out[f.id] = list
 		} else if f.holds(typ, partSlide) {
-			ids = append(ids, fmt.Sprint(f.id))
+			ids = append(ids, strconv.FormatInt(f.id, 10))
 		}
 	}
 	asked, err := s.related(ctx, sourceDocument, targetDocument, ids)

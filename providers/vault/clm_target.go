@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
@@ -297,6 +298,7 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		return nil, err
 	}
 	out := make([]providers.Record, 0, len(rows))
+	var fields []byte
 	for _, r := range rows {
 		if !t.owns(r) {
 			continue
@@ -306,9 +308,10 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		if rec.Standing, err = t.standing(ctx, r); err != nil {
 			return nil, err
 		}
-		if rec.Fields, err = fieldsOf(t.columns, r, known); err != nil {
+		if fields, err = appendFields(fields[:0], t.columns, r, known); err != nil {
 			return nil, err
 		}
+		rec.Fields = bytes.Clone(fields)
 		switch rec.Part {
 		case partPresentation:
 			nodes, err := t.allNodes(ctx, r)

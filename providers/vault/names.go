@@ -320,7 +320,7 @@ func keyOf(id string) string {
 	if len(id) >= keyWidth {
 		return id
 	}
-	return strings.Repeat("0", keyWidth-len(id)) + id
+	return "000000000000"[len(id):] + id
 }
 
 // idOf is the inverse of keyOf.

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -269,15 +270,17 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 		}
 	}
 	out := make([]providers.Record, 0, len(rows))
+	var fields []byte
 	for _, r := range rows {
 		item, _ := t.item(r.text("external_id__v"))
 		rec := providers.Record{Part: partPresentation, Key: item.Key, ID: r.text("id"), Title: r.text("name__v"), Standing: providers.Withdrawn}
 		if r.one("status__v") == statusActive {
 			rec.Standing = providers.Published
 		}
-		if rec.Fields, err = fieldsOf(t.columns[object], r, known); err != nil {
+		if fields, err = appendFields(fields[:0], t.columns[object], r, known); err != nil {
 			return nil, err
 		}
+		rec.Fields = bytes.Clone(fields)
 		switch {
 		case object == objPresentation:
 			for _, s := range slides[rec.ID] {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -148,6 +149,7 @@ func (t *platformContent) records(ctx context.Context, rows []row) ([]providers.
 		return nil, err
 	}
 	out := make([]providers.Record, 0, len(rows))
+	var fields []byte
 	for _, r := range rows {
 		rec := providers.Record{Part: partOfTarget[r.text("type_name")], ID: r.text("id"), Title: r.text("name__v"), Key: keyOf(r.text("source_document_id__v"))}
 		if rec.Part == partPresentation {
@@ -156,9 +158,10 @@ func (t *platformContent) records(ctx context.Context, rows []row) ([]providers.
 		if rec.Standing, err = t.standing(ctx, r); err != nil {
 			return nil, err
 		}
-		if rec.Fields, err = fieldsOf(t.columns, r, known); err != nil {
+		if fields, err = appendFields(fields[:0], t.columns, r, known); err != nil {
 			return nil, err
 		}
+		rec.Fields = bytes.Clone(fields)
 		var list []string
 		for _, n := range nodes[rec.ID] {
 			list = append(list, string(n.Content))

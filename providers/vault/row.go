@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -20,9 +19,9 @@ type row []vaultapi.Cell
 
 // DecodeRow implements vaultapi.RowDecoder.
 func (r *row) DecodeRow(text string) error {
-	var buffer [32]vaultapi.Cell
-	cells, err := vaultapi.Cells(buffer[:0], text)
-	*r = slices.Clone(row(cells))
+	atMost := min(1+strings.Count(text, ","), 64)
+	cells, err := vaultapi.Cells(make([]vaultapi.Cell, 0, atMost), text)
+	*r = cells
 	return err
 }
 
@@ -175,7 +174,7 @@ func (c column) selected() string {
 // targets are compared, canonical JSON: nothing when blank; lists sorted, for
 // picklists and references always a list; times in milliseconds, UTC;
 // references as they are known in another vault.
-func (c column) append(to []byte, r row, known neutral) ([]byte, error) {
+func (c *column) append(to []byte, r row, known neutral) ([]byte, error) {
 	raw := r.raw(c.key)
 	if blank(raw) {
 		return to, nil
@@ -198,10 +197,7 @@ func (c column) append(to []byte, r row, known neutral) ([]byte, error) {
 		b, _ := r.flag(c.key)
 		return strconv.AppendBool(to, b), nil
 	case "Number":
-		var n json.Number
-		if json.Unmarshal([]byte(raw), &n) == nil {
-			return schema.AppendCanonical(to, n, nil)
-		}
+		return appendNumber(to, raw)
 	case "DateTime":
 		if t, err := vaultapi.ParseTime(r.text(c.key)); err == nil {
 			return schema.AppendCanonical(to, vaultapi.FormatTime(t), nil)
@@ -210,24 +206,35 @@ func (c column) append(to []byte, r row, known neutral) ([]byte, error) {
 	return schema.AppendString(to, r.text(c.key)), nil
 }
 
-// fieldsOf is the canonical JSON object of the columns that have a value.
-// Columns are in the order of their fields.
-func fieldsOf(columns []column, r row, known neutral) (json.RawMessage, error) {
-	out := append(make([]byte, 0, 512), '{')
-	for _, c := range columns {
-		before := len(out)
-		if before > 1 {
-			out = append(out, ',')
+// appendNumber appends what is a number as one, and else as a text.
+func appendNumber(to []byte, raw string) ([]byte, error) {
+	var n json.Number
+	if json.Unmarshal([]byte(raw), &n) == nil {
+		return schema.AppendCanonical(to, n, nil)
+	}
+	return schema.AppendString(to, row{{Value: raw}}.text("")), nil
+}
+
+// appendFields appends the canonical JSON object of the columns that have a
+// value. Columns are in the order of their fields.
+func appendFields(to []byte, columns []column, r row, known neutral) ([]byte, error) {
+	to = append(to, '{')
+	begin := len(to)
+	for n := range columns {
+		c := &columns[n]
+		before := len(to)
+		if before > begin {
+			to = append(to, ',')
 		}
-		out = append(append(append(out, '"'), c.field...), `":`...)
-		value := len(out)
+		to = append(append(append(to, '"'), c.field...), `":`...)
+		value := len(to)
 		var err error
-		if out, err = c.append(out, r, known); err != nil {
+		if to, err = c.append(to, r, known); err != nil {
 			return nil, fmt.Errorf("read the field %s: %w", c.field, err)
 		}
-		if len(out) == value {
-			out = out[:before]
+		if len(to) == value {
+			to = to[:before]
 		}
 	}
-	return bytes.Clone(append(out, '}')), nil
+	return append(to, '}'), nil
 }

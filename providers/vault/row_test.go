@@ -30,13 +30,13 @@ func TestRow(t *testing.T) {
 }
 
 // The fields of a row are one canonical object, whatever the order of columns.
-func TestFieldsOf(t *testing.T) {
+func TestAppendFields(t *testing.T) {
 	columns := []column{newColumn("crm_hidden__v", "Boolean", ""), newColumn("crm_media_type__v", "Picklist", ""), newColumn("name__v", "String", ""), newColumn("size__c", "Number", ""), newColumn("when__c", "DateTime", "")}
 	var r row
 	if err := r.DecodeRow(`{"name__v":"<b>\u2028 作用","when__c":"2026-11-02T09:00:00Z","crm_media_type_v_name":["b__v","a__v","b__v"],"size__c":1.50,"crm_hidden__v":false,"other":1}`); err != nil {
 		t.Fatal(err)
 	}
-	got, err := fieldsOf(columns, r, nil)
+	got, err := appendFields(nil, columns, r, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestFieldsOf(t *testing.T) {
 	if string(got) != want || !json.Valid(got) {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if got, err := fieldsOf(columns, row{}, nil); err != nil || string(got) != "{}" {
+	if got, err := appendFields(nil, columns, row{}, nil); err != nil || string(got) != "{}" {
 		t.Errorf("no columns: %s %v", got, err)
 	}
 }

@@ -74,10 +74,14 @@ func SubRows(value string, each func([]Cell) error) (Details, error) {
 	return details, nil
 }
 
-func unquoted(text string) (s string) {
-	if strings.IndexByte(text, '\\') < 0 {
-		return text[1 : len(text)-1]
+func unquoted(text string) string {
+	if strings.IndexByte(text, '\\') >= 0 {
+		return unescaped(text)
 	}
+	return text[1 : len(text)-1]
+}
+
+func unescaped(text string) (s string) {
 	_ = json.Unmarshal([]byte(text), &s) // it is a string
 	return s
 }
