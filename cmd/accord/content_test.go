@@ -416,7 +416,18 @@ func (s *story) nothingMore(ctx context.Context) {
 	if err != nil {
 		s.fail("sync: %v", err)
 	}
+	for _, o := range outcomes {
+		s.note("%s %s %s %v: %+v", o.Addr, o.Decision.Mode, o.Status, o.Decision.Reasons, o.Failures)
+	}
+	// A day that went by may have ended the time of a slide, which a run sees that
+	// reads more than what changed: that is told, and the content stays as it is.
+	told := slices.ContainsFunc(outcomes, func(o syncer.Outcome) bool {
+		return slices.ContainsFunc(o.Failures, func(f syncer.Failure) bool { return strings.Contains(f.Message, "is expired") })
+	})
 	for call, n := range s.writes() {
+		if told && strings.HasSuffix(call, " POST vobjects/{object}") {
+			continue
+		}
 		if !strings.HasSuffix(call, " PUT vobjects/{object}") || n > 3*len(s.crms) {
 			s.fail("a further run made %d calls of %s", n, call)
 		}

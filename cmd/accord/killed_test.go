@@ -356,6 +356,114 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// ERR-4: whatever befalls the writes of exceptions alone, one in five or one in
+// twenty: the content is what the rules say, and once the trouble is over each
+// item that fails is told of once, and none that does not.
+func TestFaultsOfExceptions(t *testing.T) {
+	t.Parallel()
+	cases := howMany(2, 4, 60)
+	var met, told atomic.Int64
+	t.Run("cases", func(t *testing.T) {
+		for n := range cases {
+			seed, rate := uint64(n+1), []float64{0.2, 0.05}[n%2]
+			t.Run(fmt.Sprintf("%v, seed=%d", rate, seed), func(t *testing.T) {
+				t.Parallel()
+				s := newStory(t, seed, new(tally), 2)
+				s.settle()
+				struck := 0
+				trouble := func(begin bool) {
+					for _, f := range s.server.Faults() {
+						struck += f.Times
+					}
+					s.server.ClearFaults()
+					if !begin {
+						return
+					}
+					for _, c := range s.crms {
+						for _, object := range []string{"*exception_message__*", "*exception_item__*"} {
+							for _, method := range []string{"POST", "PUT"} {
+								for _, kind := range troubles {
+									if _, err := s.server.AddFault(devvault.Fault{Vault: c.vault(), Method: method, Route: "vobjects/" + object, Kind: kind,
+										Rate: rate / float64(len(troubles)), Seed: seed + uint64(len(s.server.Faults())), DelayMS: 5}); err != nil {
+										t.Fatal(err)
+									}
+								}
+							}
+						}
+					}
+				}
+				before := s.look()
+				trouble(true)
+				for range 2 {
+					if _, _, err := s.world.apply(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					s.clock.pass(time.Minute)
+				}
+				trouble(false)
+				s.applyToEnd()
+				s.converged(before)
+				for range 4 {
+					for range 4 {
+						s.change()
+					}
+					s.clock.pass(time.Minute)
+					before = s.look()
+					trouble(true)
+					for range 2 {
+						_, outcomes, err := s.runs(t.Context(), false, false)
+						if err != nil {
+							t.Fatal(err)
+						}
+						for _, o := range outcomes {
+							s.note("%s %s %s failed %d %v", o.Addr, o.Decision.Mode, o.Status, o.Failed, o.Err)
+						}
+						s.clock.pass(time.Minute)
+					}
+					trouble(false)
+					s.syncToEnd()
+					s.converged(before)
+					told.Add(int64(s.toldOnce()))
+				}
+				met.Add(int64(struck))
+			})
+		}
+	})
+	t.Logf("%d cases, %d writes of exceptions met a fault, %d items told of", cases, met.Load(), told.Load())
+	if (met.Load() == 0 || told.Load() == 0) && !t.Failed() {
+		t.Error("it proves nothing")
+	}
+}
+
+// toldOnce holds the open items in the CRM vaults against what fails by the
+// journal, and returns how many there are.
+func (s *story) toldOnce() (items int) {
+	s.t.Helper()
+	x := s.start(context.Background(), "look")
+	defer x.Close()
+	for _, c := range s.crms {
+		told := map[string]int{}
+		for _, r := range s.query(c.vault(), "SELECT item__sys, exception_message__sysr.message_processor__sys FROM exception_item__sys WHERE status__v = 'active__v' AND exception_message__sysr.status__v = 'active__v'") {
+			told[fmt.Sprint(r["exception_message__sysr.message_processor__sys"], " ", r["item__sys"])]++
+		}
+		fails := map[string]int{}
+		for _, m := range c.models() {
+			for f, err := range x.journal.Failures(context.Background(), m.content()) {
+				if err != nil {
+					s.fail("%v", err)
+				}
+				point := map[bool]string{false: "promomats_crm_clm_presentation__v", true: "promomats_crm_clm_object_model__v"}[m.asObjects]
+				fails[fmt.Sprintf("accord:%s:%d:items %s", point, s.world.ids[source], strings.TrimLeft(f.Key, "0"))]++
+				items++
+			}
+		}
+		if diff := cmp.Diff(fails, told); diff != "" {
+			s.fail("%s: exception items (-the journal +the vault)\n%s", c.key, diff)
+		}
+	}
+	return items
+}
+
 // syncToEnd runs what is due, and wants it to come to its end.
 func (s *story) syncToEnd() {
 	s.t.Helper()

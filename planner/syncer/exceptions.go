@@ -115,13 +115,11 @@ func (t *telling) gather(ctx context.Context, settled bool) error {
 	if message < 0 || item < 0 {
 		return providers.Errorf(providers.Internal, "a stream of exceptions has messages and items")
 	}
-	add := func(q int, key string, x providers.Exception) error {
-		x.Title, x.Message = brief(cmp.Or(x.Title, key), toldTitle), brief(cmp.Or(x.Message, x.Kind), toldMessage)
-		payload, err := json.Marshal(x)
+	add := func(q int, w providers.Write, err error) error {
 		if err != nil {
 			return err
 		}
-		return shall[q].add(key, payload, nil)
+		return shall[q].add(w.Key, w.Fields, nil)
 	}
 	items := 0
 	for f, err := range t.s.opts.Journal.Failures(ctx, t.Sync.Addr) {
@@ -131,25 +129,45 @@ func (t *telling) gather(ctx context.Context, settled bool) error {
 		case settled && len(t.Decision.Only) == 0 && f.Run != t.run.id:
 			continue // it is resolved, as the end of the run says
 		case f.General:
-			err = add(message, f.Key, providers.Exception{Title: f.Title, Kind: f.Kind, Message: f.Message})
+			w, made := exceptionWrite(providers.ExceptionMessage, f.Key, providers.Exception{Title: f.Title, Kind: f.Kind, Message: f.Message})
+			err = add(message, w, made)
 		default:
 			items++
-			x := providers.Exception{Part: f.Part, Key: f.Key, Title: f.Title, Kind: f.Kind, Message: f.Message}
-			err = add(item, x.RecordKey(), x)
+			w, made := itemWrite(f.Part, f.Key, f.Title, f.Kind, f.Message)
+			err = add(item, w, made)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if items > 0 {
-		err := add(message, providers.ItemsMessage, providers.Exception{Title: t.Sync.Title, Kind: providers.ItemsMessage, Items: items,
-			Message: fmt.Sprintf("Items that cannot be synced: %d", items)})
-		if err != nil {
+		w, made := holderWrite(t.Sync.Title, items)
+		if err := add(message, w, made); err != nil {
 			return err
 		}
 	}
 	t.shall, err = restAll(shall)
 	return err
+}
+
+// itemWrite is the write that makes the record of an item (ERR-2).
+func itemWrite(part, key, title, kind, message string) (providers.Write, error) {
+	x := providers.Exception{Part: part, Key: key, Title: title, Kind: kind, Message: message}
+	return exceptionWrite(providers.ExceptionItem, x.RecordKey(), x)
+}
+
+// holderWrite is the write that makes the message which holds all items.
+func holderWrite(title string, items int) (providers.Write, error) {
+	return exceptionWrite(providers.ExceptionMessage, providers.ItemsMessage, providers.Exception{
+		Title: title, Kind: providers.ItemsMessage, Items: items, Message: fmt.Sprintf("Items that cannot be synced: %d", items),
+	})
+}
+
+// exceptionWrite is the write that makes a record of an exception.
+func exceptionWrite(part, key string, x providers.Exception) (providers.Write, error) {
+	x.Title, x.Message = brief(cmp.Or(x.Title, key), toldTitle), brief(cmp.Or(x.Message, x.Kind), toldMessage)
+	fields, err := json.Marshal(x)
+	return providers.Write{Verb: providers.WriteCreate, Part: part, Key: key, Title: x.Title, Fields: fields}, err
 }
 
 // brief makes a text one line of at most n characters.

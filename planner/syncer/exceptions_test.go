@@ -231,3 +231,35 @@ func TestPlatformIsToldNothing(t *testing.T) {
 		t.Error("it was written to")
 	}
 }
+
+// ERR-4: a run that is killed has told of what failed until then; the next one
+// takes back what was mended meanwhile, and doubles nothing.
+func TestKilledRunHasTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(standing(providertest.Picture("x2", "Y"), providertest.StandingObsolete), providertest.Page("p1", "Newer", "x1"))
+	w.p.left = 3 // a message and two items, before any content is written
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status == syncer.Clean || o.Done.Written() != 0 {
+		t.Fatalf("it was not killed: %s, %+v", o.Status, o.Done)
+	}
+	want := []string{
+		"item book/b1 published: page Second (p2): picture Y (x2) is obsolete",
+		"item book/b2 published: page Second (p2): picture Y (x2) is obsolete",
+		"message items published: Items that cannot be synced: 2",
+	}
+	w.wantTold("after the kill", want...)
+	w.mend()
+	w.m.Pass(time.Minute)
+	w.run(w.tasks(syncer.Request{}))
+	w.wantTold("after the next run", want...)
+	w.north().Put(providertest.Picture("x2", "New Y"))
+	w.m.Pass(time.Minute)
+	w.mustRun(syncer.Request{})
+	for n := range want {
+		want[n] = strings.Replace(want[n], " published: ", " withdrawn: ", 1)
+	}
+	w.wantTold("mended", want...)
+}

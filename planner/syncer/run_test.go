@@ -304,7 +304,8 @@ func TestManyBatchesOnTheLocalJournal(t *testing.T) {
 			verbs[c.Part+" "+c.Verb]++
 		}
 	}
-	if diff := cmp.Diff(map[string]int{"page create": 3, "book create": 3, "message create": 1, "item create": 1}, verbs); diff != "" {
+	// The two are told of as they fail, and their number in the end.
+	if diff := cmp.Diff(map[string]int{"page create": 3, "book create": 3, "message create": 1, "item create": 2, "message update": 1}, verbs); diff != "" {
 		t.Errorf("batches (-want +got)\n%s", diff)
 	}
 	o = s.Run(context.Background(), task())[0]

@@ -26,7 +26,8 @@ const (
 // writing is the writes of one run.
 type writing struct {
 	*job
-	p providers.Provider
+	p      providers.Provider
+	teller *teller
 
 	mu      sync.Mutex
 	failed  map[uint64]struct{} // members that could not be written: their containers are not
@@ -59,6 +60,9 @@ func (j *job) write(ctx context.Context) error {
 		return err
 	}
 	w := &writing{job: j, p: p, failed: make(map[uint64]struct{}), held: make(map[uint64]struct{}), counts: make(map[step]*progress)}
+	if w.teller, err = newTeller(ctx, j); err != nil {
+		return err
+	}
 	if err := w.exceptions(ctx); err != nil {
 		return err
 	}
@@ -70,6 +74,7 @@ func (j *job) write(ctx context.Context) error {
 		if err := w.phase(ctx, phase.part, phase.verbs); err != nil {
 			return err
 		}
+		w.teller.tell(ctx, 0)
 	}
 	for _, seq := range await {
 		if err := j.checkpoint(ctx, seq, nil, nil); err != nil {
@@ -110,7 +115,8 @@ func (w *writing) exceptions(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := w.checkpoint(ctx, 0, nil, batch)
+		err := w.fails(ctx, 0, nil, batch)
+		w.teller.tell(ctx, 0)
 		batch = nil
 		return err
 	}
@@ -253,7 +259,17 @@ func (w *writing) hindered(c *Change) *Failure {
 func (w *writing) fail(ctx context.Context, q int, c *Change, f Failure) error {
 	w.lose(c)
 	w.progress(q, c.Verb, 1, 1)
-	return w.checkpoint(ctx, 0, nil, []Failure{w.failure(f)})
+	err := w.fails(ctx, 0, nil, []Failure{w.failure(f)})
+	w.teller.tell(ctx, batchSize)
+	return err
+}
+
+// fails is a checkpoint that the teller hears of.
+func (w *writing) fails(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure, resolved ...state.Item) error {
+	if err := w.checkpoint(ctx, seq, counts, failed, resolved...); err != nil {
+		return err
+	}
+	return w.teller.add(failed)
 }
 
 // lose notes what follows for others from a change that was not made.
@@ -301,9 +317,10 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []Chang
 	w.mu.Lock()
 	w.done.add(verb, good)
 	w.mu.Unlock()
-	if err := w.checkpoint(ctx, seq, map[string]int64{verb: int64(good)}, failed, settled...); err != nil {
+	if err := w.fails(ctx, seq, map[string]int64{verb: int64(good)}, failed, settled...); err != nil {
 		return err
 	}
+	w.teller.tell(ctx, 0)
 	w.progress(q, verb, len(changes), len(failed))
 	return nil
 }

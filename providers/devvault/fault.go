@@ -11,7 +11,7 @@ import (
 )
 
 // Fault is trouble that calls can be made to meet. Empty Vault, Method and Route match everything; Route is compared with the pattern of the
-// route ("objects/documents/{id}"), and may hold * for any part of it.
+// route ("objects/documents/{id}") and with the call's own path ("objects/documents/7"), and may hold * for any part of it.
 //
 // A fault strikes by Script, one word a matching call, when there is one; else by Rate with Seed; else always, after the first Skip
 // calls, and Count times at most when Count is set.
@@ -118,11 +118,11 @@ func (s *Server) Faults() []Fault {
 }
 
 // meet decides which fault, if any, a call meets: the first that matches and strikes.
-func (l *faults) meet(vault, method, pattern string) *fault {
+func (l *faults) meet(vault, method, pattern, path string) *fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, f := range l.list {
-		if f.Vault != "" && f.Vault != vault || f.Method != "" && f.Method != method || f.Route != "" && !matchRoute(f.Route, pattern) {
+		if f.Vault != "" && f.Vault != vault || f.Method != "" && f.Method != method || f.Route != "" && !matchRoute(f.Route, pattern) && !matchRoute(f.Route, path) {
 			continue
 		}
 		f.Met++

@@ -327,7 +327,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	c.fault = s.faults.meet(name, r.Method, found.pattern)
+	c.fault = s.faults.meet(name, r.Method, found.pattern, strings.TrimPrefix(rest, c.version+"/"))
 	s.withFault(c, w, func() (reply, error) {
 		if unread != nil {
 			return reply{}, unread
