@@ -57,7 +57,7 @@ func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances ma
 	if err != nil {
 		return nil, err
 	}
-	return p.tasks(ctx, changes, settings, request, false)
+	return p.tasks(ctx, slices.Values(changes), settings, request, false)
 }
 
 // Survey is what was applied, as found at one moment, as far as it could be read.
@@ -95,7 +95,7 @@ func (p *Planner) Survey(ctx context.Context, s *state.State, instances map[addr
 				changes = append(changes, o.asApplied())
 			}
 		}
-		tasks, err := p.tasks(ctx, changes, settings, syncer.Request{}, false)
+		tasks, err := p.tasks(ctx, slices.Values(changes), settings, syncer.Request{}, false)
 		var perr *providers.Error
 		if errors.As(err, &perr) && s.Objects[perr.Addr] != nil && out.Unread[perr.Addr] == nil {
 			out.Unread[perr.Addr] = perr

@@ -108,9 +108,11 @@ func (o *object) moved() bool {
 
 // forcing lists what differs in the configuration, of what makes another object.
 func (o *object) forcing() []plan.Edit {
+	var buffer [2][24]schema.Member // more than most bodies have
+	was, _ := schema.Members(buffer[0][:0], o.recorded.Body)
+	is, _ := schema.Members(buffer[1][:0], o.desired.Object.Body)
 	names := flagged(o.typ, func(a *schema.Attribute) bool {
-		return a.Replace && slices.Contains(o.typ.Identity, a.Name) &&
-			!bytes.Equal(schema.ValueOf(o.recorded.Body, a.Name), schema.ValueOf(o.desired.Object.Body, a.Name))
+		return a.Replace && slices.Contains(o.typ.Identity, a.Name) && !bytes.Equal(schema.Find(was, a.Name).Value, schema.Find(is, a.Name).Value)
 	})
 	if len(names) == 0 {
 		return nil

@@ -228,8 +228,9 @@ func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
 // planAll plans level by level, so that each object sees those it refers to as
 // they will be.
 func (m *making) planAll(ctx context.Context) {
-	m.known = map[addrs.Instance]lang.Object{}
+	m.known = make(map[addrs.Instance]lang.Object, len(m.sorted)+len(m.req.Instances))
 	g := graph.New[addrs.Instance]()
+	g.Grow(len(m.sorted))
 	for _, o := range m.sorted {
 		if o.left {
 			continue
@@ -313,13 +314,17 @@ func (m *making) ignoring(o *object, want *providers.Object) *providers.Object {
 	return want
 }
 
+// planConcurrency is how many batches are being planned at once. Nothing is
+// waited for but the provider's own work, and each costs memory at both ends.
+const planConcurrency = 3
+
 // planLevel asks the providers what objects will be that do not depend on each
 // other.
 func (m *making) planLevel(ctx context.Context, todo []*object) {
 	all := batches(todo)
 	answers := make([][]providers.PlanResponse, len(all))
 	var group graph.Group
-	group.SetLimit(concurrency)
+	group.SetLimit(planConcurrency)
 	for n, batch := range all {
 		group.Go(func() error {
 			answers[n] = m.Providers[batch[0].provider].Plan(ctx, m.planRequest(batch))

@@ -104,8 +104,8 @@ func (n *neighbourhoods) root(at int) int {
 	return at
 }
 
-// of is what a request about some objects carries: their neighbourhoods, and
-// all that providers connect to.
+// of is what a request about some objects carries beside them: their
+// neighbourhoods, where they have any, and all that providers connect to.
 func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs {
 	refs := providers.Refs{}
 	keep := func(list []addrs.Instance) {
@@ -121,10 +121,7 @@ func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs {
 		root, ok := n.number[addr]
 		switch {
 		case !ok:
-		case n.size[root] == 1:
-			if o, ok := n.all[addr]; ok {
-				refs[addr] = o
-			}
+		case n.size[root] == 1: // the request has it
 		case !seen[root]:
 			seen[root] = true
 			keep(n.members[root])

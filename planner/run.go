@@ -120,7 +120,7 @@ func (a *applying) tasksNow(ctx context.Context) ([]syncer.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.tasks(ctx, changes, SettingsOf(a.req.Desired.Settings), syncer.Request{}, false)
+	return a.tasks(ctx, slices.Values(changes), SettingsOf(a.req.Desired.Settings), syncer.Request{}, false)
 }
 
 // sameSync reports whether two definitions do the same, whatever the clock and

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 
 	"accord/lang/addrs"
@@ -18,10 +19,11 @@ import (
 // the content, and adds them to the steps.
 func (m *making) syncs(ctx context.Context) {
 	settings := SettingsOf(m.req.Desired.Settings)
-	var changes []providers.Change
-	for _, o := range m.sorted {
-		if !o.unreachable {
-			changes = append(changes, o.change())
+	changes := func(yield func(providers.Change) bool) {
+		for _, o := range m.sorted {
+			if !o.unreachable && !yield(o.change()) {
+				return
+			}
 		}
 	}
 	tasks, err := m.tasks(ctx, changes, settings, syncer.Request{}, m.req.Assume)
@@ -106,14 +108,14 @@ func (o *object) before() *providers.Object {
 // tasks asks the providers for their syncs, and decides about each.
 // With assumed, nothing was read of when they last ran: what the journal
 // remembers holds.
-func (p *Planner) tasks(ctx context.Context, changes []providers.Change, settings Settings, request syncer.Request, assumed bool) ([]syncer.Task, error) {
+func (p *Planner) tasks(ctx context.Context, changes iter.Seq[providers.Change], settings Settings, request syncer.Request, assumed bool) ([]syncer.Task, error) {
 	var tasks []syncer.Task
 	for name, provider := range p.Providers {
 		if len(p.Schemas[name].Streams) == 0 {
 			continue // nothing that a sync could read or write
 		}
 		var mine []providers.Change
-		for _, c := range changes {
+		for c := range changes {
 			if owner, _, _ := p.typeOf(typeOfChange(c)); owner == name {
 				mine = append(mine, c)
 			}

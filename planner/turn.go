@@ -25,7 +25,7 @@ import (
 // move gives what is recorded the names that moved blocks give it. The plan goes
 // by the new names; apply renames before its first step.
 func (m *making) move(context.Context) {
-	if m.req.Destroy {
+	if m.req.Destroy || len(m.req.Desired.Moves) == 0 {
 		return
 	}
 	names := map[addrs.Instance]addrs.Instance{}

@@ -41,7 +41,8 @@ func (o *Object) Decode(into any) error { return json.Unmarshal(o.Body, into) }
 
 // Refs are the objects that others refer to, by address, as planned (or, in
 // Read, as configured or recorded). They hold the whole chain: an integration
-// point's integration, its connection, and both vaults.
+// point's integration, its connection, and both vaults. An object of the request
+// that hangs together with no other need not be among them.
 type Refs map[addrs.Instance]Object
 
 // Config connects a provider.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"time"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -69,10 +69,16 @@ type document struct {
 // environmentsOf are those of the vaults of a plan.
 func environmentsOf(p *plan.Plan) []string {
 	var all []string
+	none := map[string]bool{} // types that have no environment
 	for i := range p.Objects {
 		var body instanceBody
-		if !bytes.Contains(p.Objects[i].Body, []byte(`"environment":`)) {
-			continue // one of thousands that are no vault
+		typ := p.Objects[i].Type
+		if none[typ] {
+			continue
+		}
+		if schema.ValueOf(p.Objects[i].Body, "environment") == nil {
+			none[typ] = true // of a vault it is always known
+			continue
 		}
 		if p.Objects[i].Decode(&body) == nil && body.Environment != "" && !slices.Contains(all, body.Environment) {
 			all = append(all, body.Environment)

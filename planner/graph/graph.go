@@ -27,6 +27,15 @@ func New[N comparable]() *Graph[N] {
 	return &Graph[N]{index: map[N]int{}}
 }
 
+// Grow makes room for as many nodes.
+func (g *Graph[N]) Grow(nodes int) {
+	g.nodes = slices.Grow(g.nodes, nodes)
+	g.out, g.in = slices.Grow(g.out, nodes), slices.Grow(g.in, nodes)
+	if len(g.index) == 0 {
+		g.index = make(map[N]int, nodes)
+	}
+}
+
 // Add adds a node that depends on others. Nodes that were not yet added are,
 // without dependencies; dependencies of one node add up. A node that depends
 // on itself is a cycle.

@@ -198,9 +198,15 @@ func (f *field) leftOut() bool {
 
 // decode reads a body into a new value of T.
 func decode[T any](o *providers.Object) (*T, error) {
-	v := new(T)
 	if o == nil {
 		return nil, nil
+	}
+	v := new(T)
+	if d := decoderFor(reflect.TypeFor[T]()); d != nil {
+		if end, ok := d(o.Body, 0, reflect.ValueOf(v).Elem()); ok && end == len(o.Body) {
+			return v, nil
+		}
+		*v = *new(T)
 	}
 	if err := o.Decode(v); err != nil {
 		return nil, providers.Errorf(providers.Invalid, "reading the body of a %s: %v", o.Type, err)
