@@ -53,6 +53,7 @@ type shared struct {
 	diags   hcl.Diagnostics
 
 	memory  *memory     // of the last evaluation of the same; nil where there is none
+	proof   *Proof      // nil where nothing may be remembered
 	outside atomic.Bool // something was read that is no part of the configuration
 }
 
@@ -110,8 +111,8 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	if e.memory == nil {
 		e.checkCircles()
 	}
-	if keeps && e.memory == nil && len(e.diags) == 0 {
-		_ = e.remember(c.memory, key) // it only makes the next time slower
+	if keeps && len(e.diags) == 0 && (e.memory != nil || e.remember(c.memory, key)) {
+		e.proof = &Proof{path: filepath.Join(filepath.Dir(c.memory), "checked"), key: key}
 	}
 	if c.broken {
 		e.diags = withoutConsequences(e.diags)

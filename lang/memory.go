@@ -5,10 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -142,10 +140,11 @@ func recall(path string, key [sha256.Size]byte) *memory {
 	return m
 }
 
-// remember writes down what the blocks came to, if it is much.
-func (e *evaluator) remember(path string, key [sha256.Size]byte) error {
+// remember writes down what the blocks came to, and reports whether it did: not
+// where it is little.
+func (e *evaluator) remember(path string, key [sha256.Size]byte) bool {
 	if e.outside.Load() {
-		return nil
+		return false
 	}
 	w := &memoryWriter{addresses: map[addrs.Instance]uint64{}}
 	for _, m := range e.all {
@@ -156,27 +155,11 @@ func (e *evaluator) remember(path string, key [sha256.Size]byte) error {
 		}
 	}
 	if len(w.blocks) < worthwhile {
-		return nil
+		return false
 	}
-	folder := filepath.Dir(path)
-	if err := os.Mkdir(folder, 0o700); err != nil && !os.IsExist(err) {
-		return err
-	}
-	f, err := os.CreateTemp(folder, filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
 	body := w.bytes()
 	sum := sha256.Sum256(body)
-	for _, part := range [][]byte{[]byte(memoryHead), key[:], sum[:], body} {
-		_, more := f.Write(part)
-		err = errors.Join(err, more)
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return lower.Keep(path, []byte(memoryHead), key[:], sum[:], body) == nil
 }
 
 // closed are the resources of a block that follows from the configuration

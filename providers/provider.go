@@ -25,7 +25,8 @@ type Provider interface {
 
 	// Validate checks all desired objects of this provider against each other
 	// beyond what the schema says. It makes no calls and may be called before
-	// Configure. Objects may hold unknowns.
+	// Configure. Objects may hold unknowns. Of the same objects it says the same:
+	// where it had nothing to say of them, it may not be asked again.
 	Validate(ctx context.Context, objects []Object) []Diagnostic
 
 	// Configure connects every instance, once, before anything but Schema and

@@ -77,7 +77,17 @@ func TestCounts(t *testing.T) {
 			}
 			check("an apply", benched(t, dir, "apply", "-auto-approve", "-concise"), batches, batches+levels, 3*batches+levels)
 			check("a plan", benched(t, dir, "plan", "-concise", "-detailed-exitcode"), batches, batches+levels, 0)
-			check("a plan that is saved", benched(t, dir, "plan", "-concise", "-out="+filepath.Join(dir, "saved")), batches, batches+levels, 0)
+			again := benched(t, dir, "plan", "-concise", "-out="+filepath.Join(dir, "saved"))
+			check("a plan that is saved", again, batches, batches+levels, 0)
+			if again.Calls["validate"] != 0 {
+				t.Error("what was checked without a word is checked again")
+			}
+			if err := os.WriteFile(filepath.Join(dir, "more.hcl"), []byte("locals {\n  more = 1\n}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if count := benched(t, dir, "plan", "-concise"); count.Calls["validate"] != 1 {
+				t.Error("another configuration is not checked")
+			}
 			for _, args := range [][]string{{"show", filepath.Join(dir, "saved")}, {"state", "list"}, {"version"}} {
 				if count := benched(t, dir, args...); count.Starts != 0 {
 					t.Errorf("%v starts a plugin", args)

@@ -21,6 +21,7 @@ import (
 )
 
 func main() {
+	collectLate()
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"accord/lang"
 	"accord/lang/addrs"
+	"accord/lang/lower"
 	"accord/lang/schema"
 	"accord/planner"
 	"accord/providers"
@@ -50,6 +51,7 @@ type started struct {
 	*plugin.Plugin
 	schema *schema.Provider
 	named  string // what it calls itself; the schema says what it is called here
+	digest string // of its program; "" where nobody knows it
 }
 
 // declared asks a provider for its schema, and closes one that gives none.
@@ -77,6 +79,7 @@ func (c *cli) startBuiltin(ctx context.Context, name string) (*started, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask provider %s for its schema: %w", name, err)
 	}
+	s.digest = "accord " + lower.Program()
 	return s, nil
 }
 
@@ -147,6 +150,7 @@ func (c *cli) startCopy(ctx context.Context, p *lang.RequiredProvider, binary *p
 		return nil, err
 	}
 	s.schema.Name = p.Name // as the configuration and the state call it
+	s.digest = binary.Checksum
 	return s, nil
 }
 
@@ -225,7 +229,14 @@ func (w *workspace) employ(all []*started) error {
 		Tool: "accord " + Version, Now: time.Now,
 	}
 	var schemas []*schema.Provider
+	w.judges = []string{}
 	for _, s := range all {
+		if s.digest == "" {
+			w.judges = nil
+		}
+		if w.judges != nil {
+			w.judges = append(w.judges, s.schema.Name, s.digest)
+		}
 		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = veiled{s, &w.cli.veil}, s.schema
 		schemas = append(schemas, s.schema)
 	}

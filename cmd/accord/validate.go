@@ -39,6 +39,7 @@ func (c *cli) runValidate(ctx context.Context, in inputs) error {
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
+	in.thorough = true
 	warnings, err := w.evaluate(ctx, in)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -37,6 +36,7 @@ type workspace struct {
 	closers []func() error
 
 	starting *starting // built-in providers, before openProviders has them
+	judges   []string  // what tells the programs of the providers apart; nil where that is not known
 
 	landing time.Duration // how long a call of a tool that died may still land
 
@@ -48,6 +48,8 @@ type workspace struct {
 type inputs struct {
 	vars     []string
 	varFiles []string
+
+	thorough bool // providers check also what they had nothing to say of the last time
 }
 
 // load reads the files of the directory, and ends with every mistake in them.
@@ -63,7 +65,6 @@ func (c *cli) load() (*workspace, error) {
 func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, error) {
 	w := &workspace{cli: c, dir: c.chdir, config: config}
 	c.sources = config.Files()
-	thrift(c.sources)
 	if diags.HasErrors() {
 		return nil, c.problems(diags)
 	}
@@ -72,20 +73,6 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 		return nil, c.problems(diags)
 	}
 	return w, nil
-}
-
-// thrift collects garbage sooner where there are many objects, all of which are
-// held at once, here and in the provider: memory is then scarcer than time. GOGC
-// has the last word.
-func thrift(sources map[string]*hcl.File) {
-	size := 0
-	for _, f := range sources {
-		size += len(f.Bytes)
-	}
-	if size > 1<<20 && os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-		_ = os.Setenv("GOGC", "50") // for what is started from here
-	}
 }
 
 // Close ends everything that was opened, last first.
@@ -103,7 +90,15 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	desired, diags := w.config.Evaluate(w.schemas(), lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
 	w.cli.sources = w.config.Files()
 	w.desired = desired
-	diags = w.planner.Validate(ctx, desired, diags)
+	proof, judges := desired.Proof(), w.judges
+	if len(diags) > 0 || judges == nil {
+		proof = nil
+	}
+	if in.thorough || !proof.Holds(judges...) {
+		if diags = w.planner.Validate(ctx, desired, diags); len(diags) == 0 {
+			proof.Keep(judges...)
+		}
+	}
 	if diags.HasErrors() {
 		return nil, w.cli.problems(lang.Arrange(diags))
 	}

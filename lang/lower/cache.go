@@ -119,10 +119,6 @@ func (c *Cache) Save() error {
 	if !c.new || c.size < worthwhile {
 		return nil
 	}
-	folder := filepath.Dir(c.path)
-	if err := os.Mkdir(folder, 0o700); err != nil && !os.IsExist(err) {
-		return err
-	}
 	size := 0
 	for _, tree := range c.now {
 		size += sha256.Size + binary.MaxVarintLen64 + len(tree)
@@ -132,13 +128,23 @@ func (c *Cache) Save() error {
 		body = binary.AppendUvarint(append(body, k[:]...), uint64(len(tree)))
 		body = append(body, tree...)
 	}
-	f, err := os.CreateTemp(folder, filepath.Base(c.path)+".*.tmp")
+	sum := sha256.Sum256(body)
+	return Keep(c.path, cacheHead(), sum[:], body)
+}
+
+// Keep writes a file of a cache, whole or not at all. A folder that is not there
+// is not made, but for the last one.
+func Keep(path string, parts ...[]byte) error {
+	folder := filepath.Dir(path)
+	if err := os.Mkdir(folder, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	f, err := os.CreateTemp(folder, filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	sum := sha256.Sum256(body)
-	for _, part := range [][]byte{cacheHead(), sum[:], body} {
+	for _, part := range parts {
 		if _, err := f.Write(part); err != nil {
 			_ = f.Close()
 			return err
@@ -147,5 +153,5 @@ func (c *Cache) Save() error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), c.path)
+	return os.Rename(f.Name(), path)
 }
