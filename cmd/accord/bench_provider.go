@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -161,39 +158,40 @@ func (s *benchShelf) load() error {
 	if err != nil {
 		return err
 	}
-	for len(data) > 0 {
-		size, n := binary.Uvarint(data)
-		if n <= 0 || uint64(len(data)-n) < size {
+	for r := (benchReader{rest: data}); len(r.rest) > 0; {
+		batch := benchReader{rest: r.text()}
+		for rows := batch.number(); rows > 0 && !batch.broken; rows-- {
+			row := batch.row()
+			s.rows[row.Name] = row
+		}
+		for gone := batch.number(); gone > 0 && !batch.broken; gone-- {
+			delete(s.rows, string(batch.text()))
+		}
+		if r.broken || batch.broken {
 			return errors.New("reading the boxes: the last batch is not whole")
 		}
-		var batch benchBatch
-		if err := gob.NewDecoder(bytes.NewReader(data[n:][:size])).Decode(&batch); err != nil {
-			return fmt.Errorf("reading the boxes: %w", err)
-		}
-		maps.Copy(s.rows, batch.Rows)
-		for _, name := range batch.Gone {
-			delete(s.rows, name)
-		}
-		data = data[n:][size:]
 	}
 	return nil
 }
 
 // keep does what a batch says, and writes it down. The caller holds mu.
 func (s *benchShelf) keep(batch benchBatch) error {
-	maps.Copy(s.rows, batch.Rows)
+	var w benchWriter
+	w.number(len(batch.Rows))
+	for name, row := range batch.Rows {
+		s.rows[name] = row
+		w.row(row)
+	}
+	w.number(len(batch.Gone))
 	for _, name := range batch.Gone {
 		delete(s.rows, name)
-	}
-	var body bytes.Buffer
-	if err := gob.NewEncoder(&body).Encode(batch); err != nil {
-		return err
+		w.text(name)
 	}
 	f, err := os.OpenFile(filepath.Join(s.dir, benchStore), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(binary.AppendUvarint(nil, uint64(body.Len())), body.Bytes()...))
+	_, err = f.Write(append(binary.AppendVarint(nil, int64(len(w.bytes))), w.bytes...))
 	return errors.Join(err, f.Close())
 }
 
