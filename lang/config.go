@@ -257,7 +257,7 @@ func checkLabels(block *hcl.Block, want []string) *hcl.Diagnostic {
 		}
 	}
 	for n, label := range block.Labels {
-		if !hclsyntax.ValidIdentifier(label) {
+		if !plainName(label) && !hclsyntax.ValidIdentifier(label) {
 			return &hcl.Diagnostic{
 				Severity: hcl.DiagError,
 				Summary:  "Bad name",
@@ -268,6 +268,19 @@ func checkLabels(block *hcl.Block, want []string) *hcl.Diagnostic {
 		}
 	}
 	return nil
+}
+
+// plainName spares most names the trouble of being taken apart.
+func plainName(name string) bool {
+	for n := range len(name) {
+		switch c := name[n]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_':
+		case n > 0 && ('0' <= c && c <= '9' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return name != ""
 }
 
 // Files returns all that was read, by the name in the ranges of diagnostics;

@@ -229,24 +229,24 @@ func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
 // they will be.
 func (m *making) planAll(ctx context.Context) {
 	m.known = make(map[addrs.Instance]lang.Object, len(m.sorted)+len(m.req.Instances))
-	g := graph.New[addrs.Instance]()
+	g := graph.New[*object]()
 	g.Grow(len(m.sorted))
 	for _, o := range m.sorted {
 		if o.left {
 			continue
 		}
-		g.Add(o.addr)
+		g.Add(o)
 		if o.desired == nil {
 			continue
 		}
 		for _, on := range o.desired.DependsOn {
 			if other := m.objects[on]; other != nil && !other.left {
-				g.Add(o.addr, on)
+				g.Add(o, other)
 			}
 		}
 	}
 	if cycle := g.Cycle(); cycle != nil {
-		m.diags = append(m.diags, m.cycle(cycle))
+		m.diags = append(m.diags, m.cycle(slices.Collect(addresses(cycle))))
 		return
 	}
 	known := m.known
@@ -268,8 +268,7 @@ func (m *making) planAll(ctx context.Context) {
 	}
 	for _, level := range levels {
 		var todo []*object
-		for _, addr := range level {
-			o := m.objects[addr]
+		for _, o := range level {
 			if m.hangs(o) {
 				continue
 			}
@@ -436,6 +435,10 @@ func (m *making) onlyLocal(o *object) bool {
 // entryDiffers reports whether the state would say something else about an
 // object that stays as it is.
 func (m *making) entryDiffers(o *object) bool {
+	if o.desired != nil && len(o.planned.Sensitive) == 0 && bytes.Equal(o.planned.Body, o.recorded.Body) { // without what is volatile
+		return o.desired.Protect != o.recorded.Protect || o.planned.ID != o.recorded.ID ||
+			o.typ.Version != o.recorded.SchemaVersion || !slices.Equal(o.desired.DependsOn, o.recorded.DependsOn)
+	}
 	e := o.entry(o.planned)
 	return string(e.Body) != string(o.recorded.Body) || e.Protect != o.recorded.Protect ||
 		e.ID != o.recorded.ID || e.SchemaVersion != o.recorded.SchemaVersion || !slices.Equal(e.DependsOn, o.recorded.DependsOn)

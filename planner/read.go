@@ -38,7 +38,7 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 			mu.Lock()
 			defer mu.Unlock()
 			for i, o := range batch {
-				if err := o.found(req.Objects[i], answer(results, i)); err != nil {
+				if err := o.found(&req.Objects[i], answer(results, i)); err != nil {
 					failed[o] = err
 				}
 			}
@@ -68,7 +68,7 @@ func (o *object) question() *providers.Object {
 	return remembered(o.recorded)
 }
 
-func (o *object) found(asked providers.Object, r providers.Result) *providers.Error {
+func (o *object) found(asked *providers.Object, r providers.Result) *providers.Error {
 	o.response.Diagnostics = append(o.response.Diagnostics, r.Diagnostics...)
 	switch {
 	case r.Err != nil:
@@ -79,9 +79,9 @@ func (o *object) found(asked providers.Object, r providers.Result) *providers.Er
 	case r.Missing:
 		o.missing = true
 	case r.Same:
-		o.live = &asked
-		if r.Object != nil {
-			o.live = r.Object
+		if o.live = r.Object; o.live == nil {
+			same := *asked
+			o.live = &same
 		}
 	case r.Object != nil:
 		o.live = r.Object

@@ -71,7 +71,7 @@ func (c *cli) runExport(ctx context.Context, o exportOptions) error {
 	if req.State, err = w.store.Read(ctx); err != nil {
 		return err
 	}
-	if req.Instances, err = w.connect(ctx, objectsOf(w.desired.Instances), pairs(objectsOf(w.desired.Resources)), true); err != nil {
+	if req.Instances, err = w.connect(ctx, objectsOf(w.desired.Instances), pairs(w.connections()), true); err != nil {
 		return err
 	}
 	if req.Alone {

@@ -59,7 +59,7 @@ func (c *cli) runImport(ctx context.Context, in inputs, address, id string) erro
 		return w.planProblems(ctx, diags)
 	}
 	instances := slices.DeleteFunc(objectsOf(w.desired.Instances), func(o providers.Object) bool { return !needed[o.Addr] })
-	if req.Instances, err = w.connect(ctx, instances, pairs(objectsOf(w.desired.Resources)), true); err != nil {
+	if req.Instances, err = w.connect(ctx, instances, pairs(w.connections()), true); err != nil {
 		return err
 	}
 	// One that is left open is what resume goes on with: it stays.

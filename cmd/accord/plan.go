@@ -131,7 +131,7 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	if needed != nil {
 		instances = slices.DeleteFunc(instances, func(inst providers.Object) bool { return !needed[inst.Addr] })
 	}
-	found, errs, err := w.reach(ctx, instances, pairs(objectsOf(w.desired.Resources)), readOnly)
+	found, errs, err := w.reach(ctx, instances, pairs(w.connections()), readOnly)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"sync"
@@ -298,13 +299,21 @@ func (w *workspace) accessProblems(errs []error) error {
 	return told(code)
 }
 
-// pairs lists the connections of a configuration, for the development server.
-func pairs(objects []providers.Object) []devPair {
-	var out []devPair
-	for _, o := range objects {
-		if o.Type != "connection" {
-			continue
+// connections are those that a configuration wants.
+func (w *workspace) connections() iter.Seq[providers.Object] {
+	return func(yield func(providers.Object) bool) {
+		for _, r := range w.desired.Resources {
+			if r.Type.Name == "connection" && !yield(objectOf(r)) {
+				return
+			}
 		}
+	}
+}
+
+// pairs lists connections, for the development server.
+func pairs(objects iter.Seq[providers.Object]) []devPair {
+	var out []devPair
+	for o := range objects {
 		var body struct {
 			Type    string         `json:"type"`
 			Content addrs.Instance `json:"content"`

@@ -2,7 +2,10 @@ package plugin
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
+
+	"accord/providers"
 )
 
 // bodies are those that an exchange has carried, in the order in which they
@@ -20,7 +23,16 @@ type place struct {
 	size  int
 }
 
-func newBodies() *bodies { return &bodies{number: map[place]uint32{}} }
+func newBodies(room int) *bodies {
+	return &bodies{all: make([][]byte, 0, room), number: make(map[place]uint32, room)}
+}
+
+// alike reports whether two objects are the same in everything. Their bodies are
+// compared by place.
+func alike(a, b *providers.Object) bool {
+	return a != nil && b != nil && a.Addr == b.Addr && a.Type == b.Type && a.ID == b.ID && placeOf(a.Body) == placeOf(b.Body) &&
+		slices.Equal(a.Unknown, b.Unknown) && slices.Equal(a.Sensitive, b.Sensitive)
+}
 
 func placeOf(body []byte) place { return place{unsafe.SliceData(body), len(body)} }
 

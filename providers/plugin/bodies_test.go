@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	protobuf "google.golang.org/protobuf/proto"
 
 	"accord/lang/addrs"
@@ -15,8 +16,8 @@ import (
 // What a plan sends of an object that stays as it is: its body as wanted, and
 // once how it is, as which it is remembered and planned too.
 func TestBodiesTravelOnce(t *testing.T) {
-	there, answers := ends()
-	back, requests := ends()
+	there, answers := ends(0)
+	back, requests := ends(0)
 	req := providers.PlanRequest{Refs: providers.Refs{}}
 	for n := range 10 {
 		addr := addrs.NewKeyed("box", "b", fmt.Sprint(n))
@@ -63,6 +64,34 @@ func TestBodiesTravelOnce(t *testing.T) {
 	answers.object(&proto.Object{Same: 1000})
 	if answers.err == nil {
 		t.Error("a body that was never sent was found")
+	}
+}
+
+// What is remembered as it was found, and planned to stay so, is said in a word.
+func TestNothingNewIsSaid(t *testing.T) {
+	there, _ := ends(0)
+	_, requests := ends(0)
+	addr := addrs.New("box", "b")
+	is := &providers.Object{Addr: addr, Type: "box", ID: "id", Body: []byte(`{"name":"b"}`), Sensitive: []addrs.Path{"/name"}}
+	remembered := *is
+	sent := there.planItem(&providers.PlanItem{Addr: addr, Desired: is, Live: is, Recorded: &remembered})
+	if sent.Recorded != nil || !sent.RecordedAsLive {
+		t.Errorf("sent %v", sent)
+	}
+	got := requests.planItem(sent)
+	if diff := cmp.Diff(got.Live, got.Recorded); diff != "" || got.Recorded == got.Live || got.Recorded == nil {
+		t.Error(diff)
+	}
+	for name, change := range map[string]func(*providers.Object){
+		"another id":   func(o *providers.Object) { o.ID = "other" },
+		"another body": func(o *providers.Object) { o.Body = []byte(`{"name":"c"}`) },
+		"no secret":    func(o *providers.Object) { o.Sensitive = nil },
+	} {
+		other := *is
+		change(&other)
+		if m := there.planItem(&providers.PlanItem{Addr: addr, Live: is, Recorded: &other}); m.RecordedAsLive || m.Recorded == nil {
+			t.Errorf("%s: %v", name, m)
+		}
 	}
 }
 

@@ -313,7 +313,7 @@ func (p *Plugin) Configure(ctx context.Context, config providers.Config) []provi
 
 // Read implements providers.Provider.
 func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []providers.Result {
-	w, r := ends()
+	w, r := ends(len(req.Objects))
 	var got []providers.Result
 	err := p.call(ctx, "reading", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.ReadRequest) bool) {
@@ -332,7 +332,12 @@ func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []provider
 		return exchange(ctx, p.rpc.Read, request, func(m *proto.ResultsResponse) {
 			for _, result := range m.Results {
 				g := r.result(result)
-				if n := len(got); result.AsRecorded && g.Object != nil && n < len(req.Recorded) {
+				if n := len(got); result.AsRecorded && n < len(req.Recorded) && len(req.Recorded[n]) > 0 {
+					if g.Object == nil {
+						asked := req.Objects[n]
+						asked.Unknown = nil
+						g.Object = &asked
+					}
 					g.Object.Body = req.Recorded[n]
 				}
 				got = append(got, g)
@@ -353,7 +358,7 @@ func digestOf(body json.RawMessage) []byte {
 
 // Plan implements providers.Provider.
 func (p *Plugin) Plan(ctx context.Context, req providers.PlanRequest) []providers.PlanResponse {
-	w, r := ends()
+	w, r := ends(2 * len(req.Items))
 	var got []providers.PlanResponse
 	err := p.call(ctx, "planning", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.PlanRequest) bool) {
@@ -365,14 +370,23 @@ func (p *Plugin) Plan(ctx context.Context, req providers.PlanRequest) []provider
 				refs = nil
 			}
 		}
-		return exchange(ctx, p.rpc.Plan, request, func(m *proto.PlanResponse) { got = append(got, convert(m.Items, r.planned)...) })
+		return exchange(ctx, p.rpc.Plan, request, func(m *proto.PlanResponse) {
+			for _, item := range m.Items {
+				g := r.planned(item)
+				if n := len(got); item.PlannedAsLive && n < len(req.Items) && req.Items[n].Live != nil {
+					live := *req.Items[n].Live
+					g.Planned = &live
+				}
+				got = append(got, g)
+			}
+		})
 	})
 	return results(len(req.Items), got, err, failedPlan)
 }
 
 // Apply implements providers.Provider.
 func (p *Plugin) Apply(ctx context.Context, req providers.ApplyRequest) []providers.Result {
-	w, r := ends()
+	w, r := ends(2 * len(req.Items))
 	var got []providers.Result
 	err := p.call(ctx, "applying", providers.Ambiguous, &r, func() error {
 		request := func(yield func(*proto.ApplyRequest) bool) {
@@ -454,7 +468,7 @@ func (p *Plugin) Seen(ctx context.Context) ([]providers.Seen, error) {
 
 // Syncs implements providers.Provider.
 func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
-	w, r := ends()
+	w, r := ends(2 * len(changes))
 	var syncs []providers.Sync
 	var refused *providers.Error
 	if err := p.call(ctx, "asking for syncs", providers.Transient, &r, func() error {

@@ -21,9 +21,10 @@ type reader struct {
 	bodies *bodies
 }
 
-// ends are both directions of an exchange in which each body travels once.
-func ends() (wire, reader) {
-	b := newBodies()
+// ends are both directions of an exchange in which each body travels once; there
+// may be about as many.
+func ends(room int) (wire, reader) {
+	b := newBodies(room)
 	return wire{b}, reader{bodies: b}
 }
 
@@ -196,17 +197,22 @@ func (*reader) endpoint(e *proto.Endpoint) providers.Endpoint {
 }
 
 func (w wire) planItem(i *providers.PlanItem) *proto.PlanItem {
-	return &proto.PlanItem{
-		Addr: i.Addr.String(), Desired: w.object(i.Desired), Recorded: w.object(i.Recorded), Live: w.object(i.Live),
-		Removal: string(i.Removal),
+	m := &proto.PlanItem{Addr: i.Addr.String(), Desired: w.object(i.Desired), Live: w.object(i.Live), Removal: string(i.Removal)}
+	if m.RecordedAsLive = alike(i.Recorded, i.Live); !m.RecordedAsLive {
+		m.Recorded = w.object(i.Recorded)
 	}
+	return m
 }
 
 func (r *reader) planItem(i *proto.PlanItem) providers.PlanItem {
-	return providers.PlanItem{
-		Addr: r.addr(i.Addr), Desired: r.object(i.Desired), Recorded: r.object(i.Recorded), Live: r.object(i.Live),
-		Removal: schema.Removal(i.Removal),
+	item := providers.PlanItem{Addr: r.addr(i.Addr), Desired: r.object(i.Desired), Live: r.object(i.Live), Removal: schema.Removal(i.Removal)}
+	if i.RecordedAsLive && item.Live != nil {
+		recorded := *item.Live
+		item.Recorded = &recorded
+	} else {
+		item.Recorded = r.object(i.Recorded)
 	}
+	return item
 }
 
 func (w wire) planned(p *providers.PlanResponse) *proto.Planned {

@@ -155,7 +155,7 @@ func (s *server) Configure(stream grpc.BidiStreamingServer[proto.ConfigureReques
 }
 
 func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.ResultsResponse]) error {
-	w, r := ends()
+	w, r := ends(0)
 	var req providers.ReadRequest
 	var recorded [][]byte // their digests
 	err := receive(stream, func(m *proto.ReadRequest) {
@@ -173,14 +173,17 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 	results := guarded(len(req.Objects), func() []providers.Result { return s.provider(stream.Context()).Read(stream.Context(), req) }, failedResult)
 	n := 0
 	return sendResults(stream, results, func(result *providers.Result) *proto.Result {
+		at := n
 		known := n < len(recorded) && result.Object != nil && len(recorded[n]) > 0 && bytes.Equal(recorded[n], digestOf(result.Object.Body))
 		n++
 		if !known {
 			return w.result(result)
 		}
-		bare := *result.Object
-		bare.Body = nil
-		result.Object = &bare
+		bare, asked := *result.Object, req.Objects[at]
+		bare.Body, asked.Body, asked.Unknown = nil, nil, nil
+		if result.Object = &bare; alike(&bare, &asked) {
+			result.Object = nil
+		}
 		m := w.result(result)
 		m.AsRecorded = true
 		return m
@@ -188,7 +191,7 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 }
 
 func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto.ResultsResponse]) error {
-	w, r := ends()
+	w, r := ends(0)
 	var req providers.ApplyRequest
 	err := receive(stream, func(m *proto.ApplyRequest) {
 		req.Items = append(req.Items, convert(m.Items, r.applyItem)...)
@@ -216,7 +219,7 @@ func sendResults(stream interface {
 }
 
 func (s *server) Plan(stream grpc.BidiStreamingServer[proto.PlanRequest, proto.PlanResponse]) error {
-	w, r := ends()
+	w, r := ends(0)
 	var req providers.PlanRequest
 	err := receive(stream, func(m *proto.PlanRequest) {
 		req.Items = append(req.Items, convert(m.Items, r.planItem)...)
@@ -229,8 +232,20 @@ func (s *server) Plan(stream grpc.BidiStreamingServer[proto.PlanRequest, proto.P
 		return badRequest(r.err)
 	}
 	responses := guarded(len(req.Items), func() []providers.PlanResponse { return s.provider(stream.Context()).Plan(stream.Context(), req) }, failedPlan)
+	n := 0
+	write := func(p *providers.PlanResponse) *proto.Planned {
+		same := alike(p.Planned, req.Items[n].Live)
+		n++
+		if !same {
+			return w.planned(p)
+		}
+		p.Planned = nil
+		m := w.planned(p)
+		m.PlannedAsLive = true
+		return m
+	}
 	for some := range parts(responses, sizeOfPlanned) {
-		if err := stream.Send(&proto.PlanResponse{Items: convertAt(some, w.planned)}); err != nil {
+		if err := stream.Send(&proto.PlanResponse{Items: convertAt(some, write)}); err != nil {
 			return err
 		}
 	}
@@ -300,7 +315,7 @@ func (s *server) Seen(_ *proto.SeenRequest, stream grpc.ServerStreamingServer[pr
 }
 
 func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto.SyncsResponse]) error {
-	_, r := ends()
+	_, r := ends(0)
 	var changes []providers.Change
 	if err := receive(stream, func(m *proto.SyncsRequest) { changes = append(changes, convert(m.Changes, r.change)...) }); err != nil {
 		return err

@@ -189,11 +189,15 @@ func (s *Store) load() (loaded, error) {
 }
 
 func (s *Store) loadWith(log contents) (loaded, error) {
-	data, err := os.ReadFile(s.path)
+	file, err := readWhole(s.path)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {
 		return loaded{}, fmt.Errorf("reading the state: %w", err)
 	}
+	if !missing {
+		defer file.free()
+	}
+	data := file.data
 
 	var saved *state.State
 	switch {
@@ -209,10 +213,12 @@ func (s *Store) loadWith(log contents) (loaded, error) {
 	default:
 		saved = state.New(s.opts.Tool, newLineage())
 	}
-	got := loaded{state: saved.Clone(), saved: saved, log: log, sealed: missing || state.SealedAsBy(s.opts.Cipher, data)}
+	got := loaded{state: saved, saved: saved, log: log, sealed: missing || state.SealedAsBy(s.opts.Cipher, data)}
 	if !log.exists() {
 		return got, nil
 	}
+
+	got.state = saved.Clone()
 
 	// The log goes on from this very version, or became part of it when it was saved.
 	included := log.savedIn(data)

@@ -321,7 +321,7 @@ type Result struct {
 	Err           *Error                 `protobuf:"bytes,4,opt,name=err,proto3" json:"err,omitempty"`
 	Diagnostics   []*Diagnostic          `protobuf:"bytes,5,rep,name=diagnostics,proto3" json:"diagnostics,omitempty"`
 	Touched       *Touch                 `protobuf:"bytes,6,opt,name=touched,proto3" json:"touched,omitempty"`
-	AsRecorded    bool                   `protobuf:"varint,7,opt,name=as_recorded,json=asRecorded,proto3" json:"as_recorded,omitempty"` // the object's body is the one that the state has
+	AsRecorded    bool                   `protobuf:"varint,7,opt,name=as_recorded,json=asRecorded,proto3" json:"as_recorded,omitempty"` // the object's body is the one that the state has; without an object all else is as asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -958,14 +958,15 @@ func (x *PlanRequest) GetRefs() []*Object {
 }
 
 type PlanItem struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Addr          string                 `protobuf:"bytes,1,opt,name=addr,proto3" json:"addr,omitempty"`
-	Desired       *Object                `protobuf:"bytes,2,opt,name=desired,proto3" json:"desired,omitempty"`
-	Recorded      *Object                `protobuf:"bytes,3,opt,name=recorded,proto3" json:"recorded,omitempty"`
-	Live          *Object                `protobuf:"bytes,4,opt,name=live,proto3" json:"live,omitempty"`
-	Removal       string                 `protobuf:"bytes,5,opt,name=removal,proto3" json:"removal,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Addr           string                 `protobuf:"bytes,1,opt,name=addr,proto3" json:"addr,omitempty"`
+	Desired        *Object                `protobuf:"bytes,2,opt,name=desired,proto3" json:"desired,omitempty"`
+	Recorded       *Object                `protobuf:"bytes,3,opt,name=recorded,proto3" json:"recorded,omitempty"`
+	Live           *Object                `protobuf:"bytes,4,opt,name=live,proto3" json:"live,omitempty"`
+	Removal        string                 `protobuf:"bytes,5,opt,name=removal,proto3" json:"removal,omitempty"`
+	RecordedAsLive bool                   `protobuf:"varint,6,opt,name=recorded_as_live,json=recordedAsLive,proto3" json:"recorded_as_live,omitempty"` // recorded is all that live is
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PlanItem) Reset() {
@@ -1033,6 +1034,13 @@ func (x *PlanItem) GetRemoval() string {
 	return ""
 }
 
+func (x *PlanItem) GetRecordedAsLive() bool {
+	if x != nil {
+		return x.RecordedAsLive
+	}
+	return false
+}
+
 type PlanResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*Planned             `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
@@ -1084,6 +1092,7 @@ type Planned struct {
 	Consequences  []string               `protobuf:"bytes,3,rep,name=consequences,proto3" json:"consequences,omitempty"`
 	After         []*Ref                 `protobuf:"bytes,4,rep,name=after,proto3" json:"after,omitempty"`
 	Diagnostics   []*Diagnostic          `protobuf:"bytes,5,rep,name=diagnostics,proto3" json:"diagnostics,omitempty"`
+	PlannedAsLive bool                   `protobuf:"varint,6,opt,name=planned_as_live,json=plannedAsLive,proto3" json:"planned_as_live,omitempty"` // planned is all that the item's live is
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1151,6 +1160,13 @@ func (x *Planned) GetDiagnostics() []*Diagnostic {
 		return x.Diagnostics
 	}
 	return nil
+}
+
+func (x *Planned) GetPlannedAsLive() bool {
+	if x != nil {
+		return x.PlannedAsLive
+	}
+	return false
 }
 
 type Ref struct {
@@ -2680,21 +2696,23 @@ const file_provider_proto_rawDesc = "" +
 	"\brecorded\x18\x04 \x03(\fR\brecorded\"m\n" +
 	"\vPlanRequest\x120\n" +
 	"\x05items\x18\x01 \x03(\v2\x1a.accord.plugin.v1.PlanItemR\x05items\x12,\n" +
-	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"\xd0\x01\n" +
+	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"\xfa\x01\n" +
 	"\bPlanItem\x12\x12\n" +
 	"\x04addr\x18\x01 \x01(\tR\x04addr\x122\n" +
 	"\adesired\x18\x02 \x01(\v2\x18.accord.plugin.v1.ObjectR\adesired\x124\n" +
 	"\brecorded\x18\x03 \x01(\v2\x18.accord.plugin.v1.ObjectR\brecorded\x12,\n" +
 	"\x04live\x18\x04 \x01(\v2\x18.accord.plugin.v1.ObjectR\x04live\x12\x18\n" +
-	"\aremoval\x18\x05 \x01(\tR\aremoval\"?\n" +
+	"\aremoval\x18\x05 \x01(\tR\aremoval\x12(\n" +
+	"\x10recorded_as_live\x18\x06 \x01(\bR\x0erecordedAsLive\"?\n" +
 	"\fPlanResponse\x12/\n" +
-	"\x05items\x18\x01 \x03(\v2\x19.accord.plugin.v1.PlannedR\x05items\"\xe8\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x19.accord.plugin.v1.PlannedR\x05items\"\x90\x02\n" +
 	"\aPlanned\x122\n" +
 	"\aplanned\x18\x01 \x01(\v2\x18.accord.plugin.v1.ObjectR\aplanned\x12\x18\n" +
 	"\areplace\x18\x02 \x03(\tR\areplace\x12\"\n" +
 	"\fconsequences\x18\x03 \x03(\tR\fconsequences\x12+\n" +
 	"\x05after\x18\x04 \x03(\v2\x15.accord.plugin.v1.RefR\x05after\x12>\n" +
-	"\vdiagnostics\x18\x05 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\"-\n" +
+	"\vdiagnostics\x18\x05 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\x12&\n" +
+	"\x0fplanned_as_live\x18\x06 \x01(\bR\rplannedAsLive\"-\n" +
 	"\x03Ref\x12\x12\n" +
 	"\x04addr\x18\x01 \x01(\tR\x04addr\x12\x12\n" +
 	"\x04sync\x18\x02 \x01(\bR\x04sync\"\r\n" +
