@@ -41,6 +41,7 @@ const (
 type bareOptions struct {
 	vaults int
 	share  bool
+	first  bool
 	since  string
 }
 
@@ -65,6 +66,7 @@ func (c *cli) benchBareCommand() *cobra.Command {
 	}
 	cmd.Flags().IntVar(&o.vaults, "vaults", 1, "how many CRM vaults")
 	cmd.Flags().BoolVar(&o.share, "share", false, "route by country")
+	cmd.Flags().BoolVar(&o.first, "first", false, "nothing is known yet of what earlier runs left")
 	cmd.Flags().StringVar(&o.since, "since", "", "of an incremental run: where it begins")
 	return cmd
 }
@@ -360,6 +362,25 @@ func (r *bareRun) finish(ctx context.Context, v *bareVault, point string) error 
 	return v.batch(ctx, http.MethodPut, "vobjects/integration_point__sys", "application/json", string(row), nil)
 }
 
+// exceptions reads what an earlier run may have left open at a point (ERR-4).
+func (v *bareVault) exceptions(ctx context.Context, point string) error {
+	for _, object := range []string{"exception_message__sys", "exception_item__sys"} {
+		if err := v.get(ctx, "metadata/vobjects/"+object); err != nil {
+			return err
+		}
+	}
+	if err := v.readPoints(ctx); err != nil {
+		return err
+	}
+	for _, q := range []string{"SELECT id, name__v, error_message__sys FROM exception_message__sys WHERE id > '' AND status__v = 'active__v' AND message_processor__sys > '%[1]s' AND message_processor__sys < '%[1]s~' ORDER BY id PAGESIZE 1000",
+		"SELECT id, name__v, item__sys, error_message__sys FROM exception_item__sys WHERE id > '' AND status__v = 'active__v' AND exception_message__sysr.message_processor__sys > '%[1]s' AND exception_message__sysr.message_processor__sys < '%[1]s~' ORDER BY id PAGESIZE 1000"} {
+		if _, err := bareQuery[struct{}](ctx, v, fmt.Sprintf(q, "accord:"+point+":")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // countries is the Country Integration where nothing is to be done: the
 // countries, and of each CRM vault the Connection Country records.
 func (r *bareRun) countries(ctx context.Context) error {
@@ -423,6 +444,11 @@ func (r *bareRun) content(ctx context.Context) error {
 		}
 		if err := r.write(ctx, v); err != nil {
 			return err
+		}
+		if r.first {
+			if err := v.exceptions(ctx, barePointCLM); err != nil {
+				return err
+			}
 		}
 		return r.finish(ctx, v, barePointCLM)
 	})

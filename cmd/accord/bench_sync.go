@@ -322,7 +322,7 @@ func (b *benchSync) measure(ctx context.Context, title string, tool []string, fl
 	if row.tool, err = b.run(ctx, b.dir, tool...); err != nil {
 		return err
 	}
-	if row.floor, err = b.run(ctx, b.floor, append([]string{"bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), fmt.Sprintf("-share=%t", b.share)}, floor...)...); err != nil {
+	if row.floor, err = b.run(ctx, b.floor, append([]string{"bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), fmt.Sprintf("-share=%t", b.share), fmt.Sprintf("-first=%t", len(b.rows) == 0)}, floor...)...); err != nil {
 		return err
 	}
 	b.rows = append(b.rows, row)

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"accord/planner/syncer"
 	"accord/providers/devvault/sample"
@@ -222,4 +225,130 @@ func TestCalls(t *testing.T) {
 	atMost("20 changes, the CRM vaults", calls, 20*crms, targets...)
 	atMost("20 changes, writes", calls, crms, "crm PUT objects/documents/batch")
 	atMost("20 changes, other writes", calls, 0, "crm POST objects", "crm DELETE objects")
+}
+
+// Beside a bare loop that makes the calls which the work takes, in the processes
+// and against the server that people have: no kind of run makes more than a
+// twentieth more.
+func TestCallsBesideTheFloor(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"-share"}, {"-share", "-filled"}, nil} {
+		t.Run(strings.Join(args, ""), func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && len(args) != 1 {
+				t.Skip("one of three")
+			}
+			cmd := exec.Command("accord", append([]string{"bench", "sync", "-documents=600", "-vaults=3", "-changes=20"}, args...)...) // the test binary, see TestMain
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			t.Logf("%s", out)
+			rows := 3 // full, unchanged, incremental, and with -share the plan
+			if slices.Contains(args, "-share") {
+				rows++
+			}
+			if slices.Contains(args, "-filled") {
+				rows--
+			}
+			measured := 0
+			for line := range strings.Lines(string(out)) {
+				if strings.HasSuffix(strings.TrimSpace(line), "s") && strings.Contains(line, "MiB") && !strings.HasPrefix(line, "Missed") && !strings.HasPrefix(line, "All") {
+					measured++
+				}
+				if strings.Contains(line, "of the fewest calls") && strings.HasPrefix(line, "Missed") {
+					t.Error(line)
+				}
+			}
+			if measured != rows {
+				t.Errorf("%d kinds of runs were measured, not %d", measured, rows)
+			}
+		})
+	}
+}
+
+// The impact of an edited filter is read off one read of the source, however
+// many CRM vaults there are: but for the Connection Country records of each,
+// the content vault is called as often for eight as for two.
+func TestPlanReadsTheSourceOnce(t *testing.T) {
+	t.Parallel()
+	planned := func(crms int) map[string]int {
+		var configs []*crmConfig
+		for n := range crms {
+			configs = append(configs, &crmConfig{key: string(rune('a' + n)), clm: true, country: true, countries: []string{"United States"}})
+		}
+		w := newWorld(t, true, configs...)
+		var b strings.Builder
+		if err := sample.Write(&b, sample.Params{Seed: 3, Presentations: 20, Slides: 60, SharedResources: 4}); err != nil {
+			t.Fatal(err)
+		}
+		w.load(source, b.String())
+		w.applyCleanly()
+		for _, c := range w.crms {
+			c.countries = []string{"United States", "Canada"}
+		}
+		w.listen()
+		p, err := w.plan(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := called(w.listen())
+		impacts := 0
+		for _, c := range p.Content {
+			if c.Impact.Exact && strings.Contains(c.Impact.Addr.String(), "clm_presentation") {
+				impacts++
+			}
+		}
+		if impacts != crms {
+			t.Fatalf("the plan tells of %d CRM vaults, not of %d", impacts, crms)
+		}
+		maps.DeleteFunc(calls, func(call string, _ int) bool {
+			return !strings.HasPrefix(call, source) || strings.HasSuffix(call, "crm_connection_country__v")
+		})
+		return calls
+	}
+	two, eight := planned(2), planned(8)
+	if two[source+" POST query documents"] == 0 || two[source+" POST query binders"] == 0 {
+		t.Fatalf("%v proves nothing", two)
+	}
+	if diff := cmp.Diff(two, eight); diff != "" {
+		t.Errorf("calls of the content vault, for two CRM vaults and for eight (-2 +8)\n%s", diff)
+	}
+}
+
+// What an incremental run costs depends on what changed, and not on how much
+// there is.
+func TestIncrementalCallsOfAnyLibrary(t *testing.T) {
+	t.Parallel()
+	changed := func(presentations int) map[string]int {
+		w := newWorld(t, true, &crmConfig{key: "a", clm: true, country: true, countries: []string{"United States", "Canada", "Mexico"}})
+		var b strings.Builder
+		if err := sample.Write(&b, sample.Params{Seed: 3, Presentations: presentations, Slides: 4 * presentations, SharedResources: presentations / 5}); err != nil {
+			t.Fatal(err)
+		}
+		w.load(source, b.String())
+		w.applyCleanly()
+		w.clock.pass(time.Hour)
+		w.syncs(false)
+		w.clock.pass(time.Hour)
+		before := w.published(w.crms[0])
+		n := 0
+		for _, r := range w.query(source, "SELECT id FROM binders WHERE status__v = STEADYSTATE() AND clm_content__v = true ORDER BY id") {
+			if n++; n <= 3 {
+				w.must(w.call("PUT", source, fmt.Sprintf("objects/binders/%v", r["id"]), url.Values{"title__v": {"Changed"}}))
+			}
+		}
+		w.listen()
+		w.syncs(false)
+		calls := called(w.listen())
+		if cmp.Equal(before, w.published(w.crms[0])) {
+			t.Fatal("nothing was changed")
+		}
+		return calls
+	}
+	small, large := changed(10), changed(60)
+	t.Logf("%v", small)
+	if diff := cmp.Diff(small, large); diff != "" {
+		t.Errorf("calls for three changes in a library, and in one of six times its size (-small +large)\n%s", diff)
+	}
 }

@@ -264,8 +264,8 @@ func (j *job) escalate() {
 // tableOf returns what the target of a table holds: after its change list, or
 // after its run, or as it is.
 func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, error) {
-	if by.table != nil && !writing && by.Decision.Mode == Full {
-		return by.table, nil
+	if by.table != nil && by.Decision.Mode == Full && (!writing || by.status == Clean) {
+		return by.table, nil // all of it was read, and all that was to be done is done
 	}
 	t, err := s.held(ctx, by.Sync.Target)
 	if err != nil {

@@ -102,6 +102,7 @@ func (v *vault) connectionRecords(ctx context.Context) ([]connectionRecord, erro
 		}
 	}
 	v.sawConnections(list)
+	v.tied.keep(objConnection, list)
 	return list, nil
 }
 
@@ -208,6 +209,20 @@ func (s sides) body(want *connectionBody) connectionBody {
 // connectionRecords finds a vault with its connections.
 type connectionRecords func(addrs.Instance) (*vault, []connectionRecord, error)
 
+// connectionsLately goes by what was read a moment ago, as it is for what was
+// read to be planned.
+func (p *Provider) connectionsLately(ctx context.Context) connectionRecords {
+	read := p.connectionCache(ctx)
+	return func(addr addrs.Instance) (*vault, []connectionRecord, error) {
+		if v, err := p.vault(addr); err == nil {
+			if list, ok := v.tied.get(objConnection); ok {
+				return v, list, nil
+			}
+		}
+		return read(addr)
+	}
+}
+
 // connectionCache reads each vault's connections once.
 func (p *Provider) connectionCache(ctx context.Context) connectionRecords {
 	kept := map[addrs.Instance][]connectionRecord{}
@@ -254,7 +269,7 @@ func (p *Provider) sides(body *connectionBody, records connectionRecords) (sides
 }
 
 func (p *Provider) planConnections(ctx context.Context, env *resource.Env, changes []*resource.Change[connectionBody]) {
-	records := p.connectionCache(ctx)
+	records := p.connectionsLately(ctx)
 	for _, c := range changes {
 		if c.Desired == nil {
 			continue

@@ -38,6 +38,7 @@ type vault struct {
 	accesses   accesses
 	known      recent[[]countryRecord]
 	lately     recent[map[string]string] // names of records, by object
+	tied       recent[[]connectionRecord]
 	seen       sightings
 }
 
