@@ -370,7 +370,7 @@ func TestFaultsOfExceptions(t *testing.T) {
 				t.Parallel()
 				s := newStory(t, seed, new(tally), 2)
 				s.settle()
-				struck := 0
+				struck, times := 0, 0
 				trouble := func(begin bool) {
 					for _, f := range s.server.Faults() {
 						struck += f.Times
@@ -379,7 +379,11 @@ func TestFaultsOfExceptions(t *testing.T) {
 					if !begin {
 						return
 					}
+					times++
 					for _, c := range s.crms {
+						if _, err := s.server.AddFault(devvault.Fault{Vault: c.vault(), Method: "POST", Route: "vobjects/*exception_*", Kind: troubles[times%len(troubles)], Count: 1, DelayMS: 5}); err != nil { // the first in any case
+							t.Fatal(err)
+						}
 						for _, object := range []string{"*exception_message__*", "*exception_item__*"} {
 							for _, method := range []string{"POST", "PUT"} {
 								for _, kind := range troubles {
