@@ -316,8 +316,8 @@ func (m *making) unmanaged(ctx context.Context, d *Drift) {
 	d.Unlisted = failed
 	managed := m.identities()
 	for _, o := range found {
-		if !managed[m.identityOf(&o)] {
-			d.Unmanaged = append(d.Unmanaged, o)
+		if o.Left == "" && !managed[m.identityOf(&o.Object)] {
+			d.Unmanaged = append(d.Unmanaged, o.Object)
 		}
 	}
 }

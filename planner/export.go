@@ -62,7 +62,7 @@ type LeftOut struct {
 // plan would change or refuse is left out, and said. Nothing is written
 // anywhere, and no content is read.
 func (p *Planner) Export(ctx context.Context, req ExportRequest) (*Export, hcl.Diagnostics) {
-	e := &exporting{Planner: p, req: req, out: &Export{Objects: map[string]int{}}, known: map[string]addrs.Instance{}, same: map[addrs.Instance]addrs.Instance{}}
+	e := &exporting{Planner: p, req: req, out: &Export{Objects: map[string]int{}}, known: map[string]addrs.Instance{}, lost: map[addrs.Instance]bool{}, same: map[addrs.Instance]addrs.Instance{}}
 	e.discover(ctx)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -85,11 +85,13 @@ func (p *Planner) Export(ctx context.Context, req ExportRequest) (*Export, hcl.D
 // exporting is one export being made.
 type exporting struct {
 	*Planner
-	req   ExportRequest
-	out   *Export
-	found []*finding
-	known map[string]addrs.Instance         // what is under code, by identity
-	same  map[addrs.Instance]addrs.Instance // the address under code of what was found
+	req    ExportRequest
+	out    *Export
+	found  []*finding
+	passed []LeftOut                         // what nobody could manage
+	lost   map[addrs.Instance]bool           // of found: left out from the beginning
+	known  map[string]addrs.Instance         // what is under code, by identity
+	same   map[addrs.Instance]addrs.Instance // the address under code of what was found
 
 	runs  []plan.SyncLine // of the last proof
 	fills map[string]int
@@ -130,7 +132,12 @@ func (e *exporting) discover(ctx context.Context) {
 		for _, addr := range slices.SortedFunc(maps.Keys(chosen), addrs.Instance.Compare) {
 			objects, failed := e.List(ctx, typ, map[addrs.Instance]providers.Object{addr: chosen[addr]}, refs)
 			maps.Copy(e.out.Unlisted, failed)
-			for _, o := range objects {
+			for _, found := range objects {
+				o := found.Object
+				if found.Left != "" {
+					e.passed = append(e.passed, LeftOut{Type: typ.Name, ID: o.ID, Instance: addr, Why: found.Left})
+					continue
+				}
 				o.Addr = addrs.NewKeyed(typ.Name, "found", fmt.Sprintf("%07d", len(e.found)))
 				if id := e.identityAs(&o); met[id] {
 					continue
@@ -139,7 +146,8 @@ func (e *exporting) discover(ctx context.Context) {
 					refs[o.Addr] = o // as it is, with its id
 					continue
 				}
-				e.found = append(e.found, &finding{Object: o, typ: typ, on: addr, why: e.unsayable(typ, o.Body)})
+				f := &finding{Object: o, typ: typ, on: addr, why: e.unsayable(typ, o.Body)}
+				e.found, e.lost[o.Addr] = append(e.found, f), f.why != ""
 				refs[o.Addr] = o
 			}
 		}
@@ -211,6 +219,9 @@ func (e *exporting) unsayable(typ *schema.Type, body json.RawMessage) string {
 	for _, to := range references(typ, body) {
 		if to.Module != "" {
 			return fmt.Sprintf("it belongs to %s, which is in a module, where no block outside can refer to it", to)
+		}
+		if e.lost[to] {
+			return "what it belongs to is left out"
 		}
 	}
 	return ""
@@ -481,7 +492,7 @@ func (at *proof) judge(made *plan.Plan) {
 func (e *exporting) finish(d *draft.Draft) *Export {
 	e.out.Files, e.out.Blocks, e.out.Runs = d.Files, d.Blocks, e.runs
 	e.out.Fills = e.fills
-	e.out.LeftOut = e.leftOut()
+	e.out.LeftOut = append(e.leftOut(), e.passed...)
 	e.out.Secrets = slices.Sorted(maps.Keys(d.Secrets))
 	for _, f := range e.found {
 		if f.why == "" && !f.instance {

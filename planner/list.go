@@ -17,7 +17,7 @@ import (
 // first. refs are the objects that are under code, by which lists are made: the
 // integrations of a vault are those of the connections in refs. What an
 // instance could not tell is in failed; the rest is found all the same.
-func (p *Planner) ListAll(ctx context.Context, instances map[addrs.Instance]providers.Object, refs providers.Refs) (found []providers.Object, failed map[addrs.Instance]error) {
+func (p *Planner) ListAll(ctx context.Context, instances map[addrs.Instance]providers.Object, refs providers.Refs) (found []providers.Found, failed map[addrs.Instance]error) {
 	failed = map[addrs.Instance]error{}
 	for _, typ := range p.listable() {
 		list, errs := p.List(ctx, typ, instances, refs)
@@ -28,7 +28,7 @@ func (p *Planner) ListAll(ctx context.Context, instances map[addrs.Instance]prov
 }
 
 // List is ListAll of one type.
-func (p *Planner) List(ctx context.Context, typ *schema.Type, instances map[addrs.Instance]providers.Object, refs providers.Refs) (found []providers.Object, failed map[addrs.Instance]error) {
+func (p *Planner) List(ctx context.Context, typ *schema.Type, instances map[addrs.Instance]providers.Object, refs providers.Refs) (found []providers.Found, failed map[addrs.Instance]error) {
 	failed = map[addrs.Instance]error{}
 	owner, _, _ := p.typeOf(typ.Name)
 	for _, addr := range slices.SortedFunc(maps.Keys(instances), addrs.Instance.Compare) {

@@ -163,6 +163,13 @@ type ListRequest struct {
 	Refs     Refs           `json:"refs,omitempty"`
 }
 
+// Found is an object that List found. Left says why no block can be made of it,
+// where none can: of such an object nothing but type and id is said.
+type Found struct {
+	Object
+	Left string `json:"left,omitempty"`
+}
+
 // Change is one object before and after, for Syncs.
 type Change struct {
 	Addr   addrs.Instance `json:"addr"`

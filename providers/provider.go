@@ -52,8 +52,9 @@ type Provider interface {
 	// now, also beside an error, nil where nothing exists or it is not known.
 	Apply(ctx context.Context, req ApplyRequest) []Result
 
-	// List yields all objects of a type on an instance, configured or not.
-	List(ctx context.Context, req ListRequest) iter.Seq2[Object, error]
+	// List yields all objects of a type on an instance, configured or not, and
+	// those that cannot be.
+	List(ctx context.Context, req ListRequest) iter.Seq2[Found, error]
 
 	// Syncs turns objects, as they are and as they will be, into the syncs
 	// that they ask for, changed or not: all that could run.

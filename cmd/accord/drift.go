@@ -49,7 +49,7 @@ over; it is listed all the same.`,
 }
 
 func (c *cli) runDrift(ctx context.Context, o driftOptions) error {
-	if err := o.look.check(c); err != nil {
+	if err := o.look.check(c, "drift"); err != nil {
 		return err
 	}
 	w, st, err := c.withState(ctx, o.inputs)

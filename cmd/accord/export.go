@@ -351,7 +351,7 @@ func (v *exportView) left() {
 		list := byReason[why]
 		names := make([]string, len(list))
 		for n, l := range list {
-			names[n] = l.Type + " " + l.ID
+			names[n] = fmt.Sprintf("%s %s of %s", l.Type, l.ID, l.Instance)
 		}
 		const few = 5
 		if more := len(names) - few; more > 0 {

@@ -82,13 +82,14 @@ known all the same is shown, and what is not, and why. It cannot be saved or app
 	}
 	o.flags(cmd)
 	o.formatFlags(cmd)
+	o.sinceFlag(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")
 	o.destroyFlag(cmd)
 	return cmd
 }
 
 func (c *cli) runPlan(ctx context.Context, o planOptions) error {
-	if err := o.look.check(c); err != nil {
+	if err := o.look.check(c, "a plan"); err != nil {
 		return err
 	}
 	w, st, err := c.withState(ctx, o.inputs)

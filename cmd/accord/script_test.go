@@ -302,6 +302,22 @@ func vaultVerb(dir string, args []string) error {
 			fmt.Println(string(b))
 		}
 		return nil
+	case "mdl":
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/mdl/execute", strings.NewReader(args[2]))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", session)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err == nil && !bytes.Contains(b, []byte(`"responseStatus":"SUCCESS"`)) {
+			err = fmt.Errorf("%s", b)
+		}
+		return err
 	case "put", "post":
 		form := url.Values{}
 		for _, kv := range args[3:] {

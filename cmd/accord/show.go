@@ -35,11 +35,12 @@ vault is asked.`,
 	}
 	l.flags(cmd)
 	l.formatFlags(cmd)
+	l.sinceFlag(cmd)
 	return cmd
 }
 
 func (c *cli) runShowPlan(name string, l look) error {
-	if err := l.check(c); err != nil {
+	if err := l.check(c, "a plan"); err != nil {
 		return err
 	}
 	f, err := readPlan(name)
@@ -50,7 +51,7 @@ func (c *cli) runShowPlan(name string, l look) error {
 }
 
 func (c *cli) runShowState(ctx context.Context, l look) error {
-	if err := l.check(c); err != nil {
+	if err := l.check(c, "a state"); err != nil {
 		return err
 	}
 	if l.since != "" {

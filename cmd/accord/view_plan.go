@@ -46,15 +46,18 @@ func (l *look) flags(cmd *cobra.Command) {
 
 func (l *look) formatFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.format, "format", "text", "print it as `FORMAT`: text, json (one document), markdown (for a pull request), html (one file)")
-	cmd.Flags().StringVar(&l.since, "since", "", "say as well what is new since an earlier plan: a `FILE` that -out saved, or -format=json printed")
 	cmd.Flags().IntVar(&l.maxBytes, "max-bytes", markdownBudget, "leave sections of Markdown out beyond `N` bytes")
 }
 
-// check refuses what cannot be shown, before anything is done for it.
-func (l *look) check(c *cli) error {
+func (l *look) sinceFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.since, "since", "", "say as well what is new since an earlier plan: a `FILE` that -out saved, or -format=json printed")
+}
+
+// check refuses what cannot be shown of something, before anything is done for it.
+func (l *look) check(c *cli, of string) error {
 	switch {
 	case !slices.Contains([]string{"", "text", "json", "markdown", "html"}, l.format):
-		return misused("It is text, json, markdown or html.", "There is no format %q of a plan", l.format)
+		return misused("It is text, json, markdown or html.", "There is no format %q of %s", l.format, of)
 	case c.json && l.format != "" && l.format != "text":
 		return misused("-json prints lines while things happen, -format=json one document at the end.", "-json and -format=%s exclude each other", l.format)
 	case l.maxBytes < 0:

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"accord/providers/devvault/mdl"
 )
 
 // trail is one of the audit trails of a vault.
@@ -85,6 +87,28 @@ func (c *call) auditRecord(t *tx, o *object, action string, r, old *record) {
 			continue
 		}
 		line("field_label", f.Label, "field_name", f.Name, "old_value", before, "new_value", after, "old_display_value", before, "new_display_value", after)
+	}
+}
+
+// auditComponent notes what a statement did to a component, and to each part of
+// it that it names. Values are not told.
+func (c *call) auditComponent(t *tx, s mdl.Statement) {
+	action := map[mdl.Command]string{mdl.Create: "Create", mdl.Drop: "Delete"}[s.Command]
+	if action == "" {
+		action = "Edit"
+	}
+	line := func(what string) {
+		c.audit(t, systemTrail, s.Key(), "action", action, "item", s.Type+" : "+s.Name, "event_description", what)
+	}
+	if len(s.Attributes) > 0 || len(s.Components) == 0 {
+		names := []string{}
+		for _, a := range s.Attributes {
+			names = append(names, a.Name)
+		}
+		line(strings.TrimSpace(action + " " + s.Type + " " + s.Name + " " + strings.Join(names, ", ")))
+	}
+	for _, x := range s.Components {
+		line(strings.TrimSpace(string(x.Command) + " " + x.Type + " " + x.Name))
 	}
 }
 

@@ -192,6 +192,11 @@ func (c *call) runStatement(s mdl.Statement) (affected bool, err error) {
 	default:
 		return false, &statementError{"GEN-FSYN-II-1001", fmt.Sprintf("The command [%s] is not supported", s.Command)}
 	}
+	save := moved
+	moved = func(t *tx) error {
+		c.auditComponent(t, s)
+		return save(t)
+	}
 	if len(saved) == 0 {
 		x, _ := cat.component(s.Type, s.Name)
 		saved[s.Key()] = mdl.Format(x)

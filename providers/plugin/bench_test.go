@@ -44,11 +44,11 @@ func (echo) Finish(_ context.Context, run providers.Run) error {
 }
 
 // List yields as many objects as the type says, each of a megabyte.
-func (echo) List(_ context.Context, req providers.ListRequest) iter.Seq2[providers.Object, error] {
-	return func(yield func(providers.Object, error) bool) {
+func (echo) List(_ context.Context, req providers.ListRequest) iter.Seq2[providers.Found, error] {
+	return func(yield func(providers.Found, error) bool) {
 		body := make([]byte, 1<<20)
 		for range len(req.Type) {
-			if !yield(providers.Object{Type: req.Type, Body: body}, nil) {
+			if !yield(providers.Found{Object: providers.Object{Type: req.Type, Body: body}}, nil) {
 				return
 			}
 		}

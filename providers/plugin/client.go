@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -404,8 +405,8 @@ func (p *Plugin) Apply(ctx context.Context, req providers.ApplyRequest) []provid
 }
 
 // List implements providers.Provider.
-func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[providers.Object, error] {
-	return func(yield func(providers.Object, error) bool) {
+func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[providers.Found, error] {
+	return func(yield func(providers.Found, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var r reader
@@ -417,20 +418,23 @@ func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[
 		next := func() (m *proto.ListResponse, err error) { return stream.Recv() }
 		for m, err := range messages(p, ctx, "listing", open, next) {
 			if err != nil {
-				yield(providers.Object{}, err)
+				yield(providers.Found{}, err)
 				return
 			}
-			for _, o := range r.objects(m.Objects) {
+			for n, o := range r.objects(m.Objects) {
+				if r.err == nil && len(m.Left) != len(m.Objects) {
+					r.err = errors.New("an answer with objects, and without what keeps each from being managed")
+				}
 				if r.err != nil {
-					yield(providers.Object{}, r.err)
+					yield(providers.Found{}, r.err)
 					return
 				}
-				if !yield(o, nil) {
+				if !yield(providers.Found{Object: o, Left: m.Left[n]}, nil) {
 					return
 				}
 			}
 			if m.Err != nil {
-				yield(providers.Object{}, r.error(m.Err))
+				yield(providers.Found{}, r.error(m.Err))
 				return
 			}
 		}

@@ -349,8 +349,8 @@ func (o *odd) Apply(ctx context.Context, req providers.ApplyRequest) []providers
 	return nil
 }
 
-func (o *odd) List(ctx context.Context, _ providers.ListRequest) iter.Seq2[providers.Object, error] {
-	return func(yield func(providers.Object, error) bool) { o.hang(ctx) }
+func (o *odd) List(ctx context.Context, _ providers.ListRequest) iter.Seq2[providers.Found, error] {
+	return func(yield func(providers.Found, error) bool) { o.hang(ctx) }
 }
 
 func (o *odd) Seen(ctx context.Context) ([]providers.Seen, error) {

@@ -262,11 +262,12 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 		failure error // of the provider
 		broken  error // of the stream
 		waiting []*proto.Object
+		left    []string
 		size    int
 	)
 	send := func(answer *proto.ListResponse) bool {
 		broken = stream.Send(answer)
-		waiting, size = nil, 0
+		waiting, left, size = nil, nil, 0
 		return broken == nil
 	}
 	crash := guard(func() {
@@ -274,8 +275,8 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 			if failure = err; err != nil {
 				return
 			}
-			waiting = append(waiting, wire{}.object(&o))
-			if size += sizeOfObject(&o); size > partSize/4 && !send(&proto.ListResponse{Objects: waiting}) {
+			waiting, left = append(waiting, wire{}.object(&o.Object)), append(left, o.Left)
+			if size += sizeOfObject(&o.Object) + len(o.Left); size > partSize/4 && !send(&proto.ListResponse{Objects: waiting, Left: left}) {
 				return
 			}
 		}
@@ -287,7 +288,7 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 	if crash != nil {
 		last = crash
 	}
-	send(&proto.ListResponse{Objects: waiting, Err: wire{}.err(last)})
+	send(&proto.ListResponse{Objects: waiting, Left: left, Err: wire{}.err(last)})
 	return broken
 }
 

@@ -601,11 +601,17 @@ func (w *world) list(t *testing.T, r Resource) map[string]providers.Object {
 			if err != nil {
 				t.Fatalf("list %s on %s: %v", r.Desired.Type, instance.Addr, err)
 			}
+			if o.Left != "" {
+				if o.ID == "" || len(o.Body) > 0 {
+					t.Errorf("list: what cannot be managed has an id, and nothing else: %+v", o)
+				}
+				continue
+			}
 			if o.ID == "" || o.Type != r.Desired.Type || !o.Addr.IsZero() {
 				t.Errorf("list: an object without id, of another type, or with an address: %+v", o)
 			}
-			w.wellFormed(t, &o, addrs.Instance{})
-			all[o.ID] = o
+			w.wellFormed(t, &o.Object, addrs.Instance{})
+			all[o.ID] = o.Object
 		}
 	}
 	return all

@@ -192,13 +192,13 @@ func (a *assembled) Apply(ctx context.Context, req providers.ApplyRequest) []pro
 	})
 }
 
-func (a *assembled) List(ctx context.Context, req providers.ListRequest) iter.Seq2[providers.Object, error] {
+func (a *assembled) List(ctx context.Context, req providers.ListRequest) iter.Seq2[providers.Found, error] {
 	env, err := a.env(req.Refs)
 	if err == nil && a.resources[req.Type] == nil {
 		err = a.unknownType(req.Type)
 	}
 	if err != nil {
-		return func(yield func(providers.Object, error) bool) { yield(providers.Object{}, err) }
+		return func(yield func(providers.Found, error) bool) { yield(providers.Found{}, err) }
 	}
 	return a.resources[req.Type].list(ctx, env, req.Instance)
 }

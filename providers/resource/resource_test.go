@@ -110,7 +110,7 @@ func (s *store) provider() providers.Provider {
 			List: func(_ context.Context, env *Env, shop addrs.Instance) iter.Seq2[Found[box], error] {
 				return func(yield func(Found[box], error) bool) {
 					for name, b := range s.boxes {
-						if !yield(Found[box]{"id-" + name, b}, nil) {
+						if !yield(Found[box]{ID: "id-" + name, Body: b}, nil) {
 							return
 						}
 					}

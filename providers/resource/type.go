@@ -50,10 +50,12 @@ type Type[T any] struct {
 	List func(ctx context.Context, env *Env, instance addrs.Instance) iter.Seq2[Found[T], error]
 }
 
-// Found is an object that List found.
+// Found is an object that List found; with Left, one of which no block can be
+// made, and why.
 type Found[T any] struct {
 	ID   string
 	Body T
+	Left string
 }
 
 // Resource is a Type of any T.
@@ -69,7 +71,7 @@ type resource struct {
 	read     func(context.Context, *Env, []providers.Object) []providers.Result
 	plan     func(context.Context, *Env, []providers.PlanItem) []providers.PlanResponse
 	apply    func(context.Context, *Env, []providers.ApplyItem) []providers.Result
-	list     func(context.Context, *Env, addrs.Instance) iter.Seq2[providers.Object, error]
+	list     func(context.Context, *Env, addrs.Instance) iter.Seq2[providers.Found, error]
 }
 
 func (t Type[T]) assemble() *resource {
@@ -97,7 +99,7 @@ func (t Type[T]) assemble() *resource {
 		apply: func(ctx context.Context, env *Env, items []providers.ApplyItem) []providers.Result {
 			return t.applied(ctx, c, env, items)
 		},
-		list: func(ctx context.Context, env *Env, instance addrs.Instance) iter.Seq2[providers.Object, error] {
+		list: func(ctx context.Context, env *Env, instance addrs.Instance) iter.Seq2[providers.Found, error] {
 			return t.listed(ctx, c, env, instance)
 		},
 	}
@@ -291,10 +293,10 @@ func open[T any](changes []*Change[T], actions ...providers.Action) []*Change[T]
 	return some
 }
 
-func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs.Instance) iter.Seq2[providers.Object, error] {
-	return func(yield func(providers.Object, error) bool) {
+func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs.Instance) iter.Seq2[providers.Found, error] {
+	return func(yield func(providers.Found, error) bool) {
 		if t.List == nil {
-			yield(providers.Object{}, providers.Errorf(providers.Invalid, "objects of type %s cannot be listed", t.Name))
+			yield(providers.Found{}, providers.Errorf(providers.Invalid, "objects of type %s cannot be listed", t.Name))
 			return
 		}
 		elsewhere := false // a panic of whom we yield to is not ours
@@ -303,20 +305,20 @@ func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs
 				return
 			}
 			if v := recover(); v != nil {
-				yield(providers.Object{}, panicked(v))
+				yield(providers.Found{}, panicked(v))
 			}
 		}()
 		for found, err := range t.List(ctx, env, instance) {
-			o := &providers.Object{Type: t.Name}
-			if err == nil {
+			o := &providers.Object{Type: t.Name, ID: found.ID}
+			if err == nil && found.Left == "" {
 				o, err = c.object(o, found.ID, &found.Body, nil)
 			}
 			elsewhere = true
 			if err != nil {
-				yield(providers.Object{}, asError(err, "listing "+t.Name, addrs.Instance{}, providers.Transient))
+				yield(providers.Found{}, asError(err, "listing "+t.Name, addrs.Instance{}, providers.Transient))
 				return
 			}
-			if !yield(*o, nil) {
+			if !yield(providers.Found{Object: *o, Left: found.Left}, nil) {
 				return
 			}
 			elsewhere = false

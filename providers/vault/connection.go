@@ -190,6 +190,9 @@ func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items
 			i.Missing()
 		default:
 			i.Found(s.crm.ID, s.body(i.Want))
+			if crm, err := p.vault(i.Want.CRM); err == nil {
+				touch(ctx, env, i, crm, objConnection, s.crm.ID)
+			}
 		}
 	}
 }

@@ -112,7 +112,7 @@ func fieldRuleLabel(b *fieldRuleBody) string {
 }
 
 func (p *Provider) readFieldRules(ctx context.Context, env *resource.Env, items []*resource.Item[fieldRuleBody]) {
-	rules := rulesCache(ctx)
+	rules, touched := rulesCache(ctx), componentTouches(ctx, env)
 	for _, i := range items {
 		l, err := p.link(env, i.Want.Connection)
 		if err != nil {
@@ -130,6 +130,7 @@ func (p *Provider) readFieldRules(ctx context.Context, env *resource.Env, items 
 			continue
 		}
 		i.Found(l.names.Rule+"."+f.Name, fieldRuleNow(i.Want, f))
+		i.Touch(touched(l.crm, f.Name, l.names.Rule))
 	}
 }
 

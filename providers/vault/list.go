@@ -58,14 +58,41 @@ func (p *Provider) linksOf(env *resource.Env, crm *vault) []*link {
 	return links
 }
 
-// listConnections finds those whose content vault is connected too.
-func (p *Provider) listConnections(ctx context.Context, _ *resource.Env, crm *vault, yield lister[connectionBody]) error {
-	found, err := p.connectionsOf(crm, p.connectionCache(ctx))
+// listConnections finds, on CRM vaults, those whose content vault is connected
+// too. Others are told of: those that lead to a vault without a block, on either
+// side, and those that are of no standard kind.
+func (p *Provider) listConnections(ctx context.Context, _ *resource.Env, v *vault, yield lister[connectionBody]) error {
+	cache := p.connectionCache(ctx)
+	found, err := p.connectionsOf(v, cache)
 	if err != nil {
 		return err
 	}
+	taken := map[string]bool{}
 	for _, f := range found {
+		taken[f.ID] = true
 		if !yield(f) {
+			return nil
+		}
+	}
+	_, own, err := cache(v.addr)
+	if err != nil {
+		return err
+	}
+	for _, r := range own {
+		why := ""
+		switch {
+		case taken[r.ID]:
+			continue
+		case r.Remote == "":
+			why = "it leads nowhere yet: no other vault has accepted it"
+		case p.vaultWithID(r.Remote, "") == nil:
+			why = "it leads to the vault with the id " + r.Remote + ", which no vault block declares"
+		case v.kind != kindCRM:
+			continue // it is found from its other side
+		default:
+			why = "it is none of the standard connections of content vaults (CONN-1)"
+		}
+		if !yield(resource.Found[connectionBody]{ID: r.API, Left: why}) {
 			return nil
 		}
 	}
@@ -163,12 +190,13 @@ func firstOf(records []connectionRecord, names *connectionNames, crm int64) *str
 	return &found[0].API
 }
 
+// vaultWithID finds a connected vault of a kind, or of any kind.
 func (p *Provider) vaultWithID(id, kind string) *vault {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	var found *vault
 	for _, v := range p.vaults {
-		if strconv.FormatInt(v.id, 10) == id && v.kind == kind && (found == nil || v.addr.Compare(found.addr) < 0) {
+		if strconv.FormatInt(v.id, 10) == id && (kind == "" || v.kind == kind) && (found == nil || v.addr.Compare(found.addr) < 0) {
 			found = v
 		}
 	}
@@ -303,19 +331,27 @@ func (p *Provider) listQueryRules(ctx context.Context, env *resource.Env, crm *v
 		if err != nil {
 			return err
 		}
-		if r == nil || r.approvedOnly() == nil {
+		if r == nil {
 			continue
 		}
-		q := r.approvedOnly()
-		if !yield(resource.Found[queryRuleBody]{ID: l.names.Rule + "." + q.Name, Body: queryRuleNow(l, &queryRuleBody{Connection: l.addr}, q)}) {
-			return nil
+		for i := range r.QueryRules {
+			q := &r.QueryRules[i]
+			f := resource.Found[queryRuleBody]{ID: l.names.Rule + "." + q.Name}
+			if q == r.approvedOnly() {
+				f.Body = queryRuleNow(l, &queryRuleBody{Connection: l.addr}, q)
+			} else {
+				f.Left = "accord manages the one query rule that lets only steady-state content through (RULE-4)"
+			}
+			if !yield(f) {
+				return nil
+			}
 		}
 	}
 	return nil
 }
 
-// listFieldRules finds the custom rules. Those of the platform itself are not
-// changed.
+// listFieldRules finds the custom rules, and tells of those of the platform
+// itself, which are not changed.
 func (p *Provider) listFieldRules(ctx context.Context, env *resource.Env, crm *vault, yield lister[fieldRuleBody]) error {
 	rules := rulesCache(ctx)
 	for _, l := range p.linksOf(env, crm) {
@@ -328,14 +364,18 @@ func (p *Provider) listFieldRules(ctx context.Context, env *resource.Env, crm *v
 		}
 		for i := range r.FieldRules {
 			f := &r.FieldRules[i]
+			found := resource.Found[fieldRuleBody]{ID: l.names.Rule + "." + f.Name}
 			switch {
-			case !strings.HasSuffix(f.Name, "__c"), f.QueryField == "", f.TargetField == "", slices.Contains(fixedTargets, f.TargetField):
-				continue
-			case r.byPairOfRule[[2]string{f.QueryField, f.TargetField}] != f: // another rule of the same fields
-				continue
+			case !strings.HasSuffix(f.Name, "__c"), slices.Contains(fixedTargets, f.TargetField):
+				found.Left = "a rule of the platform itself, which is not changed (RULE-1)"
+			case f.QueryField == "", f.TargetField == "":
+				found.Left = "it does not map one field to another"
+			case r.byPairOfRule[[2]string{f.QueryField, f.TargetField}] != f:
+				found.Left = "another rule maps the same fields"
+			default:
+				found.Body = fieldRuleNow(&fieldRuleBody{Connection: l.addr, Source: f.QueryField, Target: f.TargetField}, f)
 			}
-			want := &fieldRuleBody{Connection: l.addr, Source: f.QueryField, Target: f.TargetField}
-			if !yield(resource.Found[fieldRuleBody]{ID: l.names.Rule + "." + f.Name, Body: fieldRuleNow(want, f)}) {
+			if !yield(found) {
 				return nil
 			}
 		}
@@ -344,7 +384,8 @@ func (p *Provider) listFieldRules(ctx context.Context, env *resource.Env, crm *v
 }
 
 // listPermissionSets finds the custom sets, with all that can be read of them
-// in words of the language: a bundle that is granted whole by its name.
+// in words of the language: a bundle that is granted whole by its name. It tells
+// of the standard ones.
 func (p *Provider) listPermissionSets(ctx context.Context, _ *resource.Env, v *vault, yield lister[permissionSetBody]) error {
 	var all []struct {
 		Name string `json:"name"`
@@ -356,12 +397,18 @@ func (p *Provider) listPermissionSets(ctx context.Context, _ *resource.Env, v *v
 		return err
 	}
 	var names []string
+	slices.SortFunc(all, func(a, b struct {
+		Name string `json:"name"`
+	}) int {
+		return strings.Compare(a.Name, b.Name)
+	})
 	for _, s := range all {
 		if strings.HasSuffix(s.Name, "__c") {
 			names = append(names, s.Name)
+		} else if !yield(resource.Found[permissionSetBody]{ID: s.Name, Left: "a standard permission set, which is not changed (PERM-4)"}) {
+			return nil
 		}
 	}
-	slices.Sort(names)
 	const atOnce = 8
 	for batch := range slices.Chunk(names, atOnce) {
 		found := make([]*resource.Found[permissionSetBody], len(batch))

@@ -22,7 +22,7 @@ func TestListIsWhatReadFinds(t *testing.T) {
 	w.countries("promomats")
 	field := `{"mdl": "RECREATE Docfield team__c (label('Team'), active(true), required(false), shared(true), type('String'), max_length(100), display_section('general'));"}` + "\n"
 	w.load("promomats", field)
-	w.load("crm-a", field+`{"mdl": "ALTER Integrationrule promomats_crm_clm_presentation_iir__v (ADD Fieldrule hand__c(label('By hand'), active(true), query_object('documents'), query_field('team__c'), target_docfield('Docfield.team__c'), field_default('none')));"}
+	w.load("crm-a", field+`{"mdl": "ALTER Integrationrule promomats_crm_clm_presentation_iir__v (ADD Fieldrule hand__c(label('By hand'), active(true), query_object('documents'), query_field('team__c'), target_docfield('Docfield.team__c'), field_default('none')), ADD Fieldrule platform__v(label('Theirs'), active(true), query_object('documents'), query_field('title__v'), target_docfield('Docfield.title__v')));"}
 {"mdl": "RECREATE Permissionset readers__c (label('Readers'), active(true), Objectpermission keyword__v(read(true)));"}
 `)
 	w.connect(false)
@@ -35,12 +35,18 @@ func TestListIsWhatReadFinds(t *testing.T) {
 		refs[v.Addr] = v
 	}
 	var got []string
+	left := map[string]int{}
 	for _, typ := range []string{"connection", "permission_set", "country_filter", "integration", "integration_point", "query_rule", "field_rule"} {
 		n := 0
 		for _, v := range w.vaults {
-			for o, err := range w.p.List(t.Context(), providers.ListRequest{Type: typ, Instance: v.Addr, Refs: refs}) {
+			for found, err := range w.p.List(t.Context(), providers.ListRequest{Type: typ, Instance: v.Addr, Refs: refs}) {
 				if err != nil {
 					t.Fatalf("list %s of %s: %v", typ, v.Addr, err)
+				}
+				o := found.Object
+				if found.Left != "" {
+					left[found.Left]++
+					continue
 				}
 				o.Addr = addrs.NewKeyed(typ, "found", fmt.Sprint(len(refs)))
 				refs[o.Addr] = o
@@ -67,6 +73,13 @@ func TestListIsWhatReadFinds(t *testing.T) {
 	want := []string{"connection 3", "permission_set 2", "country_filter 1", "integration 14", "integration_point 17", "query_rule 3", "field_rule 1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]int{
+		"a standard permission set, which is not changed (PERM-4)":     8,
+		"a rule of the platform itself, which is not changed (RULE-1)": 1,
+		"it leads nowhere yet: no other vault has accepted it":         1,
+	}, left); diff != "" {
+		t.Errorf("what cannot be managed (-want +got)\n%s", diff)
 	}
 	if n := w.writes(); n > 0 {
 		t.Errorf("listing has written %d times", n)

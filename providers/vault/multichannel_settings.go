@@ -154,10 +154,10 @@ func (p *Provider) findProfile(body *multichannelBody, profiles func(*vault) ([]
 	return v, r, err
 }
 
-func (p *Provider) readMultichannel(ctx context.Context, _ *resource.Env, items []*resource.Item[multichannelBody]) {
+func (p *Provider) readMultichannel(ctx context.Context, env *resource.Env, items []*resource.Item[multichannelBody]) {
 	profiles := cached(func(v *vault) ([]profileRecord, error) { return v.profiles(ctx) })
 	for _, i := range items {
-		_, r, err := p.findProfile(i.Want, profiles)
+		v, r, err := p.findProfile(i.Want, profiles)
 		switch {
 		case err != nil:
 			i.Fail(err)
@@ -165,6 +165,7 @@ func (p *Provider) readMultichannel(ctx context.Context, _ *resource.Env, items 
 			i.Missing()
 		default:
 			i.Found(r.ID, multichannelBody{Vault: i.Want.Vault, Profile: i.Want.Profile, CLMContent: r.Model})
+			touch(ctx, env, i, v, objProfile, r.ID)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (p *Provider) permissionSetType() resource.Resource {
 		Removal:  schema.Revoke,
 		Removals: []schema.Removal{schema.Delete},
 		Validate: validatePermissionSets,
-		Read:     resource.Each(8, p.readPermissionSet),
+		Read:     p.readPermissionSets,
 		List:     listing(p, p.listPermissionSets),
 		Plan:     resource.Each(8, p.planPermissionSet),
 		Create:   resource.Each(8, p.writePermissionSet),
@@ -253,7 +253,14 @@ func (v *vault) permissionSet(ctx context.Context, name string) (*permissionText
 	return set, nil
 }
 
-func (p *Provider) readPermissionSet(ctx context.Context, _ *resource.Env, i *resource.Item[permissionSetBody]) {
+func (p *Provider) readPermissionSets(ctx context.Context, env *resource.Env, items []*resource.Item[permissionSetBody]) {
+	touched := componentTouches(ctx, env)
+	resource.Each(8, func(ctx context.Context, _ *resource.Env, i *resource.Item[permissionSetBody]) {
+		p.readPermissionSet(ctx, i, touched)
+	})(ctx, env, items)
+}
+
+func (p *Provider) readPermissionSet(ctx context.Context, i *resource.Item[permissionSetBody], touched func(*vault, ...string) *providers.Touch) {
 	v, err := p.vault(i.Want.Vault)
 	if err != nil {
 		i.Fail(err)
@@ -277,6 +284,7 @@ func (p *Provider) readPermissionSet(ctx context.Context, _ *resource.Env, i *re
 	label := set.label()
 	now.Label = &label
 	i.Found(i.Want.Name, now)
+	i.Touch(touched(v, i.Want.Name))
 }
 
 func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *resource.Change[permissionSetBody]) {

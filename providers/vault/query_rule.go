@@ -45,7 +45,7 @@ func validateQueryRules(_ *resource.Env, items []*resource.Item[queryRuleBody]) 
 }
 
 func (p *Provider) readQueryRules(ctx context.Context, env *resource.Env, items []*resource.Item[queryRuleBody]) {
-	rules := rulesCache(ctx)
+	rules, touched := rulesCache(ctx), componentTouches(ctx, env)
 	for _, i := range items {
 		l, q, err := p.findQueryRule(env, i.Want, rules)
 		switch {
@@ -55,6 +55,7 @@ func (p *Provider) readQueryRules(ctx context.Context, env *resource.Env, items 
 			i.Missing()
 		default:
 			i.Found(l.names.Rule+"."+q.Name, queryRuleNow(l, i.Want, q))
+			i.Touch(touched(l.crm, q.Name, l.names.Rule))
 		}
 	}
 }

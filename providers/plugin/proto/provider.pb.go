@@ -1508,7 +1508,8 @@ func (x *ListRequest) GetRefs() []*Object {
 type ListResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
-	Err           *Error                 `protobuf:"bytes,2,opt,name=err,proto3" json:"err,omitempty"` // the last word
+	Err           *Error                 `protobuf:"bytes,2,opt,name=err,proto3" json:"err,omitempty"`   // the last word
+	Left          []string               `protobuf:"bytes,3,rep,name=left,proto3" json:"left,omitempty"` // of each object
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1553,6 +1554,13 @@ func (x *ListResponse) GetObjects() []*Object {
 func (x *ListResponse) GetErr() *Error {
 	if x != nil {
 		return x.Err
+	}
+	return nil
+}
+
+func (x *ListResponse) GetLeft() []string {
+	if x != nil {
+		return x.Left
 	}
 	return nil
 }
@@ -2733,10 +2741,11 @@ const file_provider_proto_rawDesc = "" +
 	"\vListRequest\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12,\n" +
-	"\x04refs\x18\x03 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"m\n" +
+	"\x04refs\x18\x03 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"\x81\x01\n" +
 	"\fListResponse\x122\n" +
 	"\aobjects\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\aobjects\x12)\n" +
-	"\x03err\x18\x02 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\"B\n" +
+	"\x03err\x18\x02 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\x12\x12\n" +
+	"\x04left\x18\x03 \x03(\tR\x04left\"B\n" +
 	"\fSyncsRequest\x122\n" +
 	"\achanges\x18\x01 \x03(\v2\x18.accord.plugin.v1.ChangeR\achanges\"\xac\x01\n" +
 	"\x06Change\x12\x12\n" +
