@@ -36,8 +36,8 @@ func (f *exceptionFilter) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.points, "point", nil, "only those of the integration point at this `ADDRESS`; without a key all of its block")
 	flags.StringArrayVar(&f.classes, "class", nil, "only those of a `CLASS`: configuration, document, wait")
 	flags.StringArrayVar(&f.types, "type", nil, "only those of a `TYPE`: message, item")
-	flags.StringArrayVar(&f.countries, "country", nil, "only documents for this `COUNTRY`, by its name")
-	flags.StringArrayVar(&f.products, "product", nil, "only documents of this `PRODUCT`, by its name")
+	flags.StringArrayVar(&f.countries, "country", nil, "only documents for this `COUNTRY`, by its name; slides and shared resources by the presentations that need them")
+	flags.StringArrayVar(&f.products, "product", nil, "only documents of this `PRODUCT`, by its name; slides and shared resources as above")
 	flags.StringVar(&f.since, "since", "", "only those seen since `WHEN`: a time ago (36h, 7d), a date, or a time")
 	flags.StringVar(&f.known, "acknowledged", "", "only those that somebody has acknowledged, or nobody: `yes|no`")
 }
@@ -248,6 +248,21 @@ func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 		}
 		if failed[i] != nil {
 			*errs = append(*errs, fmt.Errorf("%s: %w", sync.Addr, failed[i]))
+		}
+	}
+	// Slides and shared resources count where the presentations do that need them.
+	for _, sync := range syncs {
+		nowhere := x.ledger.Nowhere(sync.Addr)
+		if len(nowhere) == 0 {
+			continue
+		}
+		groups, err := x.planner.Syncer.Groups(ctx, sync, nowhere)
+		if err != nil {
+			*errs = append(*errs, fmt.Errorf("%s: finding what %d items belong to: %w", sync.Addr, len(nowhere), err))
+			continue
+		}
+		for m, of := range groups {
+			x.ledger.Belongs(sync.Addr, m, of)
 		}
 	}
 	x.entries = x.ledger.Entries()

@@ -139,6 +139,28 @@ func (l *Ledger) Vault(sync addrs.Instance, x providers.Exception) {
 	e.Class = ClassOf(e.Kind, x.General, false)
 }
 
+// Nowhere are the items of a sync of which is not known to which countries and
+// products they belong: members, which have none of their own.
+func (l *Ledger) Nowhere(sync addrs.Instance) []providers.Member {
+	var list []providers.Member
+	for at, e := range l.entries {
+		if at.sync == sync && e.Type == Item && e.Part != "" && e.Countries == "" && e.Product == "" {
+			list = append(list, providers.Member{Part: e.Part, Key: e.Key})
+		}
+	}
+	slices.SortFunc(list, func(a, b providers.Member) int {
+		return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
+	})
+	return list
+}
+
+// Belongs adds what an item belongs to.
+func (l *Ledger) Belongs(sync addrs.Instance, m providers.Member, groups map[string]string) {
+	if e := l.entries[place{sync, state.Item{Part: m.Part, Key: m.Key}}]; e != nil {
+		e.Countries, e.Product = groups[groupCountry], groups[groupProduct]
+	}
+}
+
 func (l *Ledger) entry(sync addrs.Instance, item state.Item, general bool) *Entry {
 	at := place{sync, item}
 	if e := l.entries[at]; e != nil {
