@@ -16,6 +16,7 @@ import (
 
 	"accord/lang"
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/planner"
 	"accord/planner/graph"
 	"accord/planner/ledger"
@@ -272,7 +273,7 @@ func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 // locate says of each entry which line would mend it: of the block that causes
 // it, else, where the configuration must change, of its point.
 func (x *troubled) locate() {
-	line := x.lines()
+	line := linesOf(x.config, x.schemas())
 	for _, e := range x.entries {
 		switch e.Class {
 		case ledger.Configuration:
@@ -294,10 +295,10 @@ func documentOfKey(key string) string {
 	return "record " + clean(key)
 }
 
-// lines returns where blocks are declared, as FILE:LINE; "" where the files do
+// linesOf returns where blocks are declared, as FILE:LINE; "" where the files do
 // not, or cannot be read at the moment.
-func (w *workspace) lines() func(addrs.Instance) string {
-	desired, _ := w.config.Evaluate(w.schemas(), lang.Options{Environ: os.Environ()})
+func linesOf(config *lang.Config, schemas []*schema.Provider) func(addrs.Instance) string {
+	desired, _ := config.Evaluate(schemas, lang.Options{Environ: os.Environ()})
 	return func(a addrs.Instance) string {
 		if desired == nil || a.IsZero() {
 			return ""

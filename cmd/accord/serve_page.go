@@ -193,10 +193,12 @@ func (s *server) past(ctx context.Context, d *pageData, now time.Time) error {
 
 // line is where what would mend an exception is declared.
 func (s *server) line(e *ledger.Entry) string {
-	if on := s.now.Load(); on != nil && on.lines != nil && e.Class == ledger.Configuration {
-		return cmp.Or(on.lines(e.Cause), on.lines(e.Point))
+	on := s.now.Load()
+	if on == nil || e.Class != ledger.Configuration {
+		return ""
 	}
-	return ""
+	at := *on.lines.Load()
+	return cmp.Or(at(e.Cause), at(e.Point))
 }
 
 func viewException(e *ledger.Entry, fix string, now time.Time) pageItem {

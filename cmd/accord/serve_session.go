@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner"
 	"accord/planner/ledger"
@@ -34,7 +36,7 @@ type session struct {
 	config    providers.Config                    // for those that did not answer at first
 	found     map[addrs.Instance]providers.Object // connected
 	settings  planner.Settings
-	lines     func(addrs.Instance) string // where blocks are declared
+	lines     atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
 	end       context.CancelCauseFunc
 	ran       map[string]chan struct{} // by who is told, that a run has ended
 }
@@ -69,7 +71,7 @@ func (s *server) session(ctx context.Context) error {
 	if err := w.openSyncer(on.settings, nil); err != nil {
 		return err
 	}
-	on.lines = w.lines()
+	on.locate(w.config)
 	on.watch = watch.New(watch.Options{
 		Look: on.look, Serial: on.serial, Prepare: on.prepare,
 		Runner: w.planner.Syncer, Interval: on.interval(),
@@ -91,6 +93,23 @@ func (s *server) session(ctx context.Context) error {
 		return err
 	}
 	return context.Cause(ctx)
+}
+
+// locate notes where the blocks of a configuration are declared.
+func (s *session) locate(config *lang.Config) {
+	lines := linesOf(config, s.schemas())
+	s.lines.Store(&lines)
+}
+
+// relocate reads the files again, which have changed with what was applied.
+// While they cannot be read, blocks are where they were.
+func (s *session) relocate() {
+	config, diags := lang.Load(s.dir)
+	if diags.HasErrors() {
+		s.log.Warn("the files cannot be read, so that exceptions name the lines that they had", "error", clean(diags.Error()))
+		return
+	}
+	s.locate(config)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -245,6 +264,7 @@ func (s *session) event(e watch.Event) {
 	switch e := e.(type) {
 	case watch.Looked:
 		if e.Moved {
+			s.relocate()
 			s.log.Info("watching", "serial", e.Serial, "points", e.Syncs, "drift", e.Drift)
 		}
 	case watch.Trouble:

@@ -188,6 +188,33 @@ func TestServeReprocesses(t *testing.T) {
 		t.Errorf("reprocess a message: %d", code)
 	}
 	until("the message is gone", func() bool { _, ok := of(true); return !ok })
+
+	// Somebody applies other files, in which the block stands elsewhere.
+	s.block = strings.Repeat("\n", 7)
+	s.crms[0].onUnapproved = map[string]string{"withdraw": "keep"}[s.crms[0].onUnapproved]
+	if s.crms[0].onUnapproved == "" {
+		s.crms[0].onUnapproved = "withdraw"
+	}
+	s.done("apply", "-auto-approve")
+	fault(devvault.Fault{Method: "PUT", Route: "vobjects/*", Kind: "failure", Type: "INSUFFICIENT_ACCESS", Count: 1 << 20})
+	var again pageItem
+	until("the message again", func() bool {
+		s.change()
+		for _, again = range exceptions() {
+			if again.ID == message.ID {
+				return true
+			}
+		}
+		return false
+	})
+	line := func(x pageItem) (n int) {
+		_, at, _ := strings.Cut(x.Fix, "main.hcl:")
+		fmt.Sscan(at, &n)
+		return n
+	}
+	if line(again) != line(message)+7 {
+		t.Errorf("the message names %s, and named %s before 7 lines were added above", again.Fix, message.Fix)
+	}
 }
 
 // The page is readable on a phone, and nothing of a title does anything there.
