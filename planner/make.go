@@ -154,7 +154,18 @@ func (m *making) gather(context.Context) {
 		m.orphaned(provider, orphans[provider])
 	}
 	m.openIntents()
-	m.sorted = slices.SortedFunc(maps.Values(m.objects), func(a, b *object) int { return a.addr.Compare(b.addr) })
+	m.sorted = make([]*object, 0, len(m.objects))
+	if !m.req.Destroy {
+		for _, r := range m.req.Desired.Resources { // by address
+			m.sorted = append(m.sorted, m.objects[r.Addr])
+		}
+	}
+	for _, o := range m.objects {
+		if o.desired == nil {
+			m.sorted = append(m.sorted, o)
+		}
+	}
+	slices.SortFunc(m.sorted, func(a, b *object) int { return a.addr.Compare(b.addr) })
 	for _, o := range m.sorted {
 		o.replace = m.chosen.replace[o.addr]
 		switch {

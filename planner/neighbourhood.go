@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"bytes"
 	"iter"
 
 	"accord/lang/addrs"
@@ -33,10 +34,11 @@ func (p *Planner) neighbourhoods(all providers.Refs, before ...*object) *neighbo
 		n.join(addr, &o)
 	}
 	for _, o := range before {
-		for _, was := range []*providers.Object{remembered(o.recorded), o.live} {
-			if was != nil {
-				n.join(o.addr, was)
-			}
+		if o.recorded != nil {
+			n.join(o.addr, remembered(o.recorded))
+		}
+		if o.live != nil && (o.recorded == nil || !bytes.Equal(o.live.Body, o.recorded.Body)) {
+			n.join(o.addr, o.live)
 		}
 	}
 	for addr, at := range n.number {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -393,6 +394,9 @@ func skipString(data []byte, at int) (end int, ok bool) {
 		return 0, false
 	}
 	for n := at + 1; n < len(data); n++ {
+		for n+8 < len(data) && plainWord(binary.LittleEndian.Uint64(data[n:])) {
+			n += 8
+		}
 		switch c := data[n]; {
 		case c == '"':
 			return n + 1, true
@@ -408,6 +412,15 @@ func skipString(data []byte, at int) (end int, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// plainWord reports whether eight bytes are all of a string as it is: no quote,
+// no backslash, no control character.
+func plainWord(w uint64) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	zero := func(x uint64) uint64 { return (x - ones) & ^x & high }
+	control := (w - ones*0x20) & ^w & high
+	return zero(w^ones*'"')|zero(w^ones*'\\')|control == 0
 }
 
 func isHex(digits []byte) bool {

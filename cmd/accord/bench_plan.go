@@ -45,6 +45,10 @@ peak of the tool and of the plugin above that of a plan of one resource.`,
 	return cmd
 }
 
+// benchFloor are the arguments of the floor, by which a process knows that it is
+// to be as any other program.
+var benchFloor = []string{"bench", "parse"}
+
 // benchFloorCommand is the floor of bench plan, a process of its own.
 func (c *cli) benchFloorCommand() *cobra.Command {
 	return &cobra.Command{
@@ -254,7 +258,7 @@ func (c *cli) benchShape(ctx context.Context, dir, shape string, n, rounds int) 
 		if _, err := run(&empty, "version"); err != nil {
 			return nil, err
 		}
-		m, err := run(&floor, "bench", "parse")
+		m, err := run(&floor, benchFloor...)
 		if err != nil {
 			return nil, err
 		}

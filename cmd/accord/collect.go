@@ -1,31 +1,44 @@
 package main
 
 import (
-	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 )
 
 // collectFrom is how much memory a process takes before it looks for garbage. A
-// command is over soon, and most never need as much; a heap that is still small
-// would be gone through again and again while it grows.
+// command is over soon, and most never need as much; a heap that is small would
+// be gone through again and again.
 const collectFrom = 48 << 20
 
-// collectLate puts the first garbage collection off until there is something to
-// collect; from there on they come as ever. GOGC and GOMEMLIMIT have the last
-// word.
+// collectLate puts garbage collections off until there is something to collect:
+// none comes below collectFrom, and from there on they come as ever. GOGC and
+// GOMEMLIMIT have the last word.
 func collectLate() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	percent := debug.SetGCPercent(-1)
-	debug.SetMemoryLimit(collectFrom)
-	runtime.SetFinalizer(new(garbage), func(*garbage) {
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(math.MaxInt64)
-	})
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	var adjust func(*garbage)
+	adjust = func(*garbage) {
+		metrics.Read(live)
+		debug.SetGCPercent(percentFor(live[0].Value.Uint64()))
+		runtime.SetFinalizer(new(garbage), adjust)
+	}
+	adjust(nil)
 }
 
-// garbage is what the first collection finds.
+// garbage is what every collection finds: it tells that there was one.
 type garbage struct{ _ [32]byte }
+
+// percentFor is how much may be allocated, in percent of what is in use, before
+// garbage is looked for again. The runtime's smallest heap is 4 MiB at 100, and
+// grows with it.
+func percentFor(live uint64) int {
+	const usual, smallest = 100, 4 << 20
+	if 2*live >= collectFrom {
+		return usual
+	}
+	return int(min(collectFrom*usual/smallest, collectFrom*100/max(live, 1)-100))
+}

@@ -506,7 +506,6 @@ func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]provi
 // them, up to windowSize ahead of who reads them.
 func (p *Plugin) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
 	return func(yield func(providers.Batch, error) bool) {
-		unhurried()
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var r reader

@@ -352,7 +352,6 @@ func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingSer
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	unhurried()
 	var failure, broken error // of the provider; of the stream
 	crash := guard(func() {
 		for b, err := range s.provider(stream.Context()).Records(stream.Context(), req) {
