@@ -86,7 +86,7 @@ var explanations = map[string]explanation{
 	"PLUGIN": {
 		"a provider that is not built in cannot be used",
 		"A provider from elsewhere is found by its source, and pinned in .accord.lock.hcl by version and checksum. Every command runs a copy whose bytes were checked, and starts nothing where they are not those that were locked. A block type belongs to one provider, and both ends must speak a version of the plugin protocol in common.",
-		"Follow the message: mostly accord init, which chooses what is not chosen yet, or accord init -upgrade, which chooses anew. If bytes changed that nobody meant to change, find out who did.",
+		"Follow the message: mostly accord init, which chooses what is not chosen yet, or accord init -upgrade, which chooses anew. If bytes changed that nobody meant to change, find out who did. One that does not start within 20 s is given up; where it only takes longer, set ACCORD_PLUGIN_TIMEOUT, such as 60s.",
 	},
 	"PROMISE": {
 		"the content would not change as it was approved",

@@ -54,11 +54,42 @@ type started struct {
 	digest string // of its program; "" where nobody knows it
 }
 
+// pluginTimeout is the variable that says how long a provider may take to
+// start: 60s.
+const pluginTimeout = "ACCORD_PLUGIN_TIMEOUT"
+
+// startWithin is how long a provider may take to start, and to say what it declares.
+func startWithin() (time.Duration, error) {
+	text := os.Getenv(pluginTimeout)
+	if text == "" {
+		return plugin.StartWithin, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return 0, misused("Set it to a time such as 60s, or unset it.", "%s is %q, which is no time", pluginTimeout, text)
+	}
+	return d, nil
+}
+
+// tooSlow says of a provider that was given up what else it may be.
+func tooSlow(err error) error {
+	var late *providers.Error
+	if errors.As(err, &late) && late.Kind == providers.Transient && late.Advice == "" {
+		late.Advice = fmt.Sprintf("Nothing was read or written. Where it only takes longer here, give it more time: %s=60s", pluginTimeout)
+	}
+	return err
+}
+
 // declared asks a provider for its schema, and closes one that gives none.
-func declared(ctx context.Context, p *plugin.Plugin) (*started, error) {
-	sch, err := p.Schema(ctx)
+func declared(ctx context.Context, p *plugin.Plugin, limit time.Duration) (*started, error) {
+	asking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	sch, err := p.Schema(asking)
 	if err != nil {
 		_ = p.Close()
+		if ctx.Err() == nil && asking.Err() != nil {
+			return nil, tooSlow(providers.Errorf(providers.Transient, "the provider did not say what it declares within %s", limit))
+		}
 		return nil, err
 	}
 	return &started{Plugin: p, schema: sch, named: sch.Name}, nil
@@ -71,11 +102,15 @@ func (c *cli) startBuiltin(ctx context.Context, name string) (*started, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := plugin.Open(ctx, plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Log: c.logger()})
+	limit, err := startWithin()
 	if err != nil {
-		return nil, fmt.Errorf("start provider %s: %w", name, err)
+		return nil, err
 	}
-	s, err := declared(ctx, p)
+	p, err := plugin.Open(ctx, plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Within: limit, Log: c.logger()})
+	if err != nil {
+		return nil, fmt.Errorf("start provider %s: %w", name, tooSlow(err))
+	}
+	s, err := declared(ctx, p, limit)
 	if err != nil {
 		return nil, fmt.Errorf("ask provider %s for its schema: %w", name, err)
 	}
@@ -141,11 +176,15 @@ func (s *starting) discard() error {
 
 // startCopy starts a provider that is not built in.
 func (c *cli) startCopy(ctx context.Context, p *lang.RequiredProvider, binary *pin.Copy) (*started, error) {
-	opened, err := plugin.Open(ctx, plugin.Command{Name: p.Name, Path: binary.Path, Environ: environ(p), Log: c.logger()})
+	limit, err := startWithin()
 	if err != nil {
 		return nil, err
 	}
-	s, err := declared(ctx, opened)
+	opened, err := plugin.Open(ctx, plugin.Command{Name: p.Name, Path: binary.Path, Environ: environ(p), Within: limit, Log: c.logger()})
+	if err != nil {
+		return nil, tooSlow(err)
+	}
+	s, err := declared(ctx, opened, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -389,13 +428,16 @@ func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*started
 	return s, nil
 }
 
+// attachWithin is how long one may take that somebody looks at in a debugger.
+const attachWithin = 10 * time.Minute
+
 // attach connects to a provider that somebody started by hand.
 func attach(ctx context.Context, name string, place hcl.Range, at plugin.Reattach) (*started, hcl.Diagnostics) {
 	opened, err := plugin.Attach(ctx, name, at)
 	if err != nil {
 		return nil, hcl.Diagnostics{notStarted(place, err)}
 	}
-	s, err := declared(ctx, opened)
+	s, err := declared(ctx, opened, attachWithin)
 	if err != nil {
 		return nil, hcl.Diagnostics{notStarted(place, err)}
 	}

@@ -30,12 +30,13 @@ import (
 
 // Command is how a plugin is started.
 type Command struct {
-	Name    string       // for people; the base of Path where empty
-	Path    string       // the executable, as exec.Command takes it
-	Args    []string     // without the name
-	Environ []string     // its environment, as of os.Environ; nil: the host's own
-	Env     []string     // beside that
-	Log     *slog.Logger // where its log goes; other lines of it go there at level debug; nil: slog.Default
+	Name    string        // for people; the base of Path where empty
+	Path    string        // the executable, as exec.Command takes it
+	Args    []string      // without the name
+	Environ []string      // its environment, as of os.Environ; nil: the host's own
+	Env     []string      // beside that
+	Within  time.Duration // how long it may take to start; StartWithin where zero
+	Log     *slog.Logger  // where its log goes; other lines of it go there at level debug; nil: slog.Default
 }
 
 func (c *Command) level() string {
@@ -46,6 +47,10 @@ func (c *Command) level() string {
 	}
 	return slog.LevelWarn.String()
 }
+
+// StartWithin is how long a plugin may take to answer, unless the command says
+// otherwise: far longer than any takes that is well.
+const StartWithin = 20 * time.Second
 
 // Plugin is a provider in a process of its own.
 type Plugin struct {
@@ -64,6 +69,7 @@ func Open(ctx context.Context, c Command) (*Plugin, error) { return open(ctx, c,
 
 func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
 	c.Name = cmp.Or(c.Name, filepath.Base(c.Path))
+	c.Within = cmp.Or(c.Within, StartWithin)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -75,6 +81,7 @@ func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
 	p := &Plugin{process: newProcess(c)}
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  handshake,
+		StartTimeout:     c.Within,
 		VersionedPlugins: speaks.sets(&end{}),
 		SkipHostEnv:      true, // the process has what the command says
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
@@ -89,9 +96,12 @@ func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
 	})
 	stop := context.AfterFunc(ctx, func() { _ = p.process.Kill(ctx) })
 	defer stop()
+	began := time.Now()
 	if err := p.start(); err != nil {
+		_, dead := p.process.dead() // by itself
+		late := !dead && time.Since(began) >= c.Within
 		_ = p.Close()
-		return nil, p.notStarted(ctx, err, speaks)
+		return nil, p.notStarted(ctx, err, speaks, late)
 	}
 	return p, nil
 }
@@ -116,7 +126,7 @@ func (p *Plugin) start() error {
 
 var incompatible = regexp.MustCompile(`Plugin version: (\d+), Client versions`)
 
-func (p *Plugin) notStarted(ctx context.Context, err error, speaks versions) error {
+func (p *Plugin) notStarted(ctx context.Context, err error, speaks versions, late bool) error {
 	c := p.process.command
 	if m := incompatible.FindStringSubmatch(err.Error()); m != nil {
 		theirs, _ := strconv.Atoi(m[1])
@@ -128,6 +138,8 @@ func (p *Plugin) notStarted(ctx context.Context, err error, speaks versions) err
 	e := providers.Errorf(providers.Internal, "starting plugin %s: it did not answer as a plugin does: %v", c.Name, err)
 	status, dead := p.process.dead()
 	switch {
+	case late:
+		e.Kind, e.Message = providers.Transient, fmt.Sprintf("starting plugin %s: it did not answer within %s, and was ended", c.Name, c.Within)
 	case dead && !p.process.started:
 		e.Message = fmt.Sprintf("starting plugin %s: %s", c.Name, status)
 	case dead:

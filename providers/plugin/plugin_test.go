@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -54,6 +55,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "I am no plugin")
 		os.Exit(3)
 	case "hang":
+		fmt.Fprintln(os.Stderr, "waiting for somebody")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 	case "host":
 		err = host()
@@ -242,6 +244,18 @@ func TestPluginDiesInAStream(t *testing.T) {
 	}
 }
 
+// kill ends a plugin's process as nobody can prevent.
+func kill(t *testing.T, p *Plugin) {
+	t.Helper()
+	process, err := os.FindProcess(p.PID())
+	if err == nil {
+		err = process.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPluginIsKilledInFlight(t *testing.T) {
 	for _, c := range calls {
 		t.Run(c.method, func(t *testing.T) {
@@ -404,6 +418,15 @@ func TestOpenFails(t *testing.T) {
 	cancel()
 	_, err = Open(ctx, command(t, "hang"))
 	check(err, providers.Transient, "canceled")
+
+	silent := command(t, "hang")
+	silent.Within = 300 * time.Millisecond
+	began := time.Now()
+	_, err = Open(t.Context(), silent)
+	check(err, providers.Transient, "plugin hang", "did not answer within 300ms", "waiting for somebody")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it was given up after %s", took)
+	}
 }
 
 // Both ends use the newest version that both speak, whichever is older.

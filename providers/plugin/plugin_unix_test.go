@@ -12,13 +12,6 @@ import (
 	"testing"
 )
 
-func kill(t *testing.T, p *Plugin) {
-	t.Helper()
-	if err := syscall.Kill(p.PID(), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func init() {
 	if path := os.Getenv(envAlive); path != "" && os.Getenv(envMode) == "memory" {
 		if _, err := os.OpenFile(path, os.O_WRONLY, 0); err != nil {
