@@ -265,7 +265,7 @@ func (w *workspace) openProviders(ctx context.Context) error {
 func (w *workspace) employ(all []*started) error {
 	w.planner = &planner.Planner{
 		Providers: map[string]providers.Provider{}, Schemas: map[string]*schema.Provider{},
-		Tool: "accord " + Version, Now: time.Now,
+		Journal: w.journal, Tool: "accord " + Version, Now: time.Now,
 	}
 	var schemas []*schema.Provider
 	w.judges = []string{}

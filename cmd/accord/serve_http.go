@@ -169,7 +169,7 @@ func (s *server) health(w http.ResponseWriter, r *http.Request) {
 func (s *server) render(w http.ResponseWriter, name string, data any) {
 	nonce := rand.Text()
 	var out bytes.Buffer
-	if err := pages.ExecuteTemplate(&out, name, map[string]any{"Nonce": nonce, "Data": data}); err != nil {
+	if err := pages().ExecuteTemplate(&out, name, map[string]any{"Nonce": nonce, "Data": data}); err != nil {
 		s.log.Error("a page cannot be shown", "page", name, "error", err)
 		http.Error(w, "this page cannot be shown; see the log", http.StatusInternalServerError)
 		return

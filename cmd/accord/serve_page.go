@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"accord/lang/addrs"
@@ -23,7 +24,9 @@ import (
 //go:embed serve.html
 var pageFiles embed.FS
 
-var pages = template.Must(template.New("").ParseFS(pageFiles, "serve.html"))
+var pages = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").ParseFS(pageFiles, "serve.html"))
+})
 
 // How much of the past the page shows.
 const (

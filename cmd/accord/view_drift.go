@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"accord/lang/addrs"
@@ -156,7 +157,9 @@ func (d *driftDocument) markdown(l look) []byte {
 //go:embed drift.html
 var driftPage string
 
-var driftTemplate = template.Must(template.Must(reportTemplate.Clone()).New("drift").Parse(driftPage))
+var driftTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.Must(reportTemplate().Clone()).New("drift").Parse(driftPage))
+})
 
 // html is the document as one file that needs nothing else, as report is of a
 // plan.
@@ -190,7 +193,7 @@ func (d *driftDocument) html() ([]byte, error) {
 		page.Pending = append(page.Pending, reportChangeOf(c))
 	}
 	var out strings.Builder
-	if err := driftTemplate.Execute(&out, page); err != nil {
+	if err := driftTemplate().Execute(&out, page); err != nil {
 		return nil, err
 	}
 	return []byte(out.String()), nil

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"slices"
+	"sync"
 	"time"
 
 	"accord/planner/plan"
@@ -25,7 +26,9 @@ var (
 	reportScript string
 )
 
-var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"paragraph": paragraph}).Parse(reportPage))
+var reportTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report").Funcs(template.FuncMap{"paragraph": paragraph}).Parse(reportPage))
+})
 
 // report is a plan as one HTML file that needs nothing else: styles, script and
 // the document itself lie in it, and its policy forbids everything but these
@@ -84,7 +87,7 @@ func report(d *document) ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	if err := reportTemplate.Execute(&out, page); err != nil {
+	if err := reportTemplate().Execute(&out, page); err != nil {
 		return nil, fmt.Errorf("write the report: %w", err)
 	}
 	return out.Bytes(), nil

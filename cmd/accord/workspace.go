@@ -146,10 +146,10 @@ func (c *cli) withState(ctx context.Context, in inputs) (w *workspace, st *state
 // applied counts, not what the files want now. Whoever asked closes it.
 func (c *cli) remembering(ctx context.Context) (*workspace, error) {
 	return c.opened(ctx, func(w *workspace) error {
-		if err := w.openProviders(ctx); err != nil {
+		if err := w.openState(ctx); err != nil { // while the providers start
 			return err
 		}
-		return w.openState(ctx)
+		return w.openProviders(ctx)
 	})
 }
 
@@ -191,7 +191,10 @@ func (w *workspace) openJournal(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the journal of syncs: %w", err)
 	}
-	w.journal, w.planner.Journal = journal, journal
+	w.journal = journal
+	if w.planner != nil {
+		w.planner.Journal = journal
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"accord/providers/devvault/mdl"
 )
@@ -46,10 +47,10 @@ func textKind(typ, label string) componentKind {
 	}
 }
 
-var componentKinds map[string]componentKind
-
-func init() {
-	componentKinds = map[string]componentKind{
+// componentKinds holds all kinds by name. It is made when it is needed, since
+// this package is linked into processes that serve no vault.
+var componentKinds = sync.OnceValue(func() map[string]componentKind {
+	kinds := map[string]componentKind{
 		"Permissionset":       textKind("Permissionset", "Permission Set"),
 		"Securityprofile":     textKind("Securityprofile", "Security Profile"),
 		"Integrationrule":     textKind("Integrationrule", "Integration Rule"),
@@ -63,16 +64,17 @@ func init() {
 		"Docrelationshiptype": {"Document Relationship Type", func(c *catalog) []string { return names(c.relations) }, printRelationType, conformRelationType, dropRelationType},
 	}
 	for _, n := range names(componentTypes()) { // the rest of those whose attributes are known is text
-		if _, done := componentKinds[n]; !done && len(componentTypes()[n].attributes) > 0 {
-			componentKinds[n] = textKind(n, n)
+		if _, done := kinds[n]; !done && len(componentTypes()[n].attributes) > 0 {
+			kinds[n] = textKind(n, n)
 		}
 	}
-}
+	return kinds
+})
 
 // component prints one component; ok is false when there is none, or none of that type. What the catalog gives no meaning to
 // is there as it was written.
 func (c *catalog) component(typ, name string) (x mdl.Component, ok bool) {
-	k, known := componentKinds[typ]
+	k, known := componentKinds()[typ]
 	if !known {
 		return x, false
 	}
@@ -118,7 +120,7 @@ func keepWritten(x, w *mdl.Component) {
 
 // conform makes the catalog have the component as it is given.
 func (c *catalog) conform(x mdl.Component) error {
-	k, known := componentKinds[x.Type]
+	k, known := componentKinds()[x.Type]
 	if !known || k.conform == nil {
 		return fail("OPERATION_NOT_ALLOWED", "Components of type [%s] cannot be changed here", x.Type)
 	}
@@ -133,7 +135,7 @@ func (c *catalog) conform(x mdl.Component) error {
 }
 
 func (c *catalog) drop(typ, name string) error {
-	k, known := componentKinds[typ]
+	k, known := componentKinds()[typ]
 	if !known || k.drop == nil {
 		return fail("OPERATION_NOT_ALLOWED", "Components of type [%s] cannot be dropped", typ)
 	}

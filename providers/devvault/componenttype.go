@@ -233,7 +233,7 @@ func abbreviation(name string) string {
 }
 
 func componentLabel(name string) string {
-	if k, known := componentKinds[name]; known && k.label != "" {
+	if k, known := componentKinds()[name]; known && k.label != "" {
 		return k.label
 	}
 	return name

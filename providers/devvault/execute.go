@@ -110,7 +110,7 @@ func scriptBody(code, message string, failures, changed int) body {
 
 // runStatement does one statement; affected is false when its IF made it do nothing.
 func (c *call) runStatement(s mdl.Statement) (affected bool, err error) {
-	if _, known := componentKinds[s.Type]; !known || componentTypes()[s.Type] == nil {
+	if _, known := componentKinds()[s.Type]; !known || componentTypes()[s.Type] == nil {
 		return false, &statementError{"GEN-FTYP-II-1002", fmt.Sprintf("The component type [%s] is not supported", s.Type)}
 	}
 	if s.Type == "Permissionset" && strings.HasSuffix(s.Name, "__v") {
@@ -466,7 +466,7 @@ func handleComponentText(c *call) (reply, error) {
 func handleConfiguration(c *call) (reply, error) {
 	typ, name, one := strings.Cut(c.param("component"), ".")
 	cat := c.v.catalog()
-	k, known := componentKinds[typ]
+	k, known := componentKinds()[typ]
 	if !known {
 		if componentTypes()[typ] == nil {
 			return reply{}, fail("INVALID_DATA", "The component type [%s] does not exist", typ)

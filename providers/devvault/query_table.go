@@ -322,8 +322,8 @@ func (q *compiler) typeRows(alias string) fragment {
 // componentRows makes rows out of the components that the catalog has.
 func (q *compiler) componentRows(alias string) fragment {
 	rows := []any{}
-	for _, typ := range names(componentKinds) {
-		for _, n := range componentKinds[typ].names(q.cat) {
+	for _, typ := range names(componentKinds()) {
+		for _, n := range componentKinds()[typ].names(q.cat) {
 			x, _ := q.cat.component(typ, n)
 			row := map[string]string{"id": typ + "." + n, "type": typ, "name": n, "label": x.Text("label")}
 			if q.definitions {
