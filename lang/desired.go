@@ -91,6 +91,10 @@ type Resource struct {
 	evaluator *evaluator
 }
 
+// Reads reports whether the body reads other blocks, so that Resolve may answer
+// with something else than Object.
+func (r *Resource) Reads() bool { return len(r.decl.mentions) > 0 }
+
 // Resolve evaluates the body again with the objects it reads as they are
 // known: planned, with Unknown, or applied. An object that is not in known
 // stays unknown. Where the body reads none, the answer is r.Object. Resolve may

@@ -9,12 +9,15 @@ import (
 	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner/plan"
+	"accord/providers"
 )
 
 // known is an object as conditions read it: as planned, with what is volatile
 // as it was found.
-func (o *object) known() lang.Object {
-	known := lang.Object{Body: o.planned.Body, Unknown: o.planned.Unknown, Sensitive: o.planned.Sensitive}
+func (o *object) known() lang.Object { return o.knownAs(o.planned) }
+
+func (o *object) knownAs(planned *providers.Object) lang.Object {
+	known := lang.Object{Body: planned.Body, Unknown: planned.Unknown, Sensitive: planned.Sensitive}
 	volatile := flagged(o.typ, isVolatile)
 	if o.live != nil && !o.assumed {
 		known.Body = plan.With(known.Body, o.live.Body, volatile...)

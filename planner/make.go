@@ -112,6 +112,7 @@ type making struct {
 	refs    providers.Refs
 	around  *neighbourhoods                // of refs
 	known   map[addrs.Instance]lang.Object // as planned
+	reads   bool                           // a body reads others, and so must know them
 	plan    *plan.Plan
 	sources map[string]bool // reads of sources that are in plan.Reads
 	diags   hcl.Diagnostics
@@ -125,6 +126,7 @@ func (m *making) gather(context.Context) {
 	if !m.req.Destroy {
 		for _, r := range m.req.Desired.Resources {
 			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
+			m.reads = m.reads || r.Reads()
 			if i := m.req.Import; i != nil && i.To == r.Addr {
 				m.objects[r.Addr].imported = i
 			}
@@ -277,6 +279,7 @@ func (m *making) planAll(ctx context.Context) {
 	if slices.ContainsFunc(m.sorted, (*object).differs) {
 		m.around = m.neighbourhoods(m.refs, m.sorted...) // it may be found to refer to something else
 	}
+	m.foresee(ctx, levels)
 	for _, level := range levels {
 		var todo []*object
 		for _, o := range level {
@@ -328,32 +331,43 @@ func (m *making) ignoring(o *object, want *providers.Object) *providers.Object {
 // waited for but the provider's own work, and each costs memory at both ends.
 const planConcurrency = 3
 
-// planLevel asks the providers what objects will be that do not depend on each
-// other.
+// planLevel plans objects that do not depend on each other.
 func (m *making) planLevel(ctx context.Context, todo []*object) {
-	all := batches(todo)
-	answers := make([][]providers.PlanResponse, len(all))
+	some := batches(slices.DeleteFunc(slices.Clone(todo), func(o *object) bool { return o.foreseen != nil }))
+	answers := m.askPlans(ctx, some)
+	for n, batch := range some {
+		for i, o := range batch {
+			if i >= len(answers[n]) {
+				m.fail(o.addr, "", "The provider did not plan this object", "It answered fewer results than it was asked for. This is a bug in the provider.")
+				continue
+			}
+			o.foreseen = &answers[n][i]
+		}
+	}
+	for _, o := range todo {
+		if o.foreseen == nil {
+			continue // reported
+		}
+		reading := o.response.Diagnostics
+		o.response = *o.foreseen
+		o.response.Diagnostics = append(reading, o.response.Diagnostics...)
+		m.judge(o)
+	}
+}
+
+// askPlans asks the providers what objects will be, in batches.
+func (m *making) askPlans(ctx context.Context, some [][]*object) [][]providers.PlanResponse {
+	answers := make([][]providers.PlanResponse, len(some))
 	var group graph.Group
 	group.SetLimit(planConcurrency)
-	for n, batch := range all {
+	for n, batch := range some {
 		group.Go(func() error {
 			answers[n] = m.Providers[batch[0].provider].Plan(ctx, m.planRequest(batch))
 			return nil
 		})
 	}
 	_ = group.Wait()
-	for n, batch := range all {
-		for i, o := range batch {
-			if i >= len(answers[n]) {
-				m.fail(o.addr, "", "The provider did not plan this object", "It answered fewer results than it was asked for. This is a bug in the provider.")
-				continue
-			}
-			reading := o.response.Diagnostics
-			o.response = answers[n][i]
-			o.response.Diagnostics = append(reading, o.response.Diagnostics...)
-			m.judge(o)
-		}
-	}
+	return answers
 }
 
 func (m *making) planRequest(batch []*object) providers.PlanRequest {

@@ -30,6 +30,7 @@ type object struct {
 	planned  *providers.Object
 	response providers.PlanResponse
 	action   providers.Action
+	foreseen *providers.PlanResponse // asked for before its turn; nil: not yet asked for
 	removal  schema.Removal
 	record   bool // nothing for the provider to do, but the state entry changes
 
