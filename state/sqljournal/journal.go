@@ -12,7 +12,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"accord/lang/addrs"
@@ -27,6 +29,10 @@ const KeptRuns = 1000
 type Place struct {
 	DB      *sql.DB
 	Dialect Dialect
+
+	// Parses reports that the driver parses a statement each time it is used, so
+	// that the journal keeps those that come again.
+	Parses bool
 
 	// Turn is the first statement of each transaction, which makes writers
 	// take turns; "" where the database sees to it.
@@ -64,7 +70,10 @@ func (d Dialect) of(statement string) string {
 
 // Journal is a state.Journal. What is done must be kept although the caller
 // was told to stop, so only beginnings heed ctx.
-type Journal struct{ at Place }
+type Journal struct {
+	at   Place
+	kept statements
+}
 
 var _ state.Journal = (*Journal)(nil)
 
@@ -86,22 +95,75 @@ func (j *Journal) now(ctx context.Context, tx tx) (time.Time, error) {
 type tx struct {
 	*sql.Tx
 	dialect Dialect
+	kept    *statements // nil: the driver keeps them
 }
 
 func (t tx) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	if s := t.kept.find(statement); s != nil {
+		return t.StmtContext(ctx, s).ExecContext(ctx, args...)
+	}
 	return t.Tx.ExecContext(ctx, t.dialect.of(statement), args...)
 }
 
 func (t tx) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	if s := t.kept.find(statement); s != nil {
+		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
+	}
 	return t.Tx.QueryContext(ctx, t.dialect.of(statement), args...)
 }
 
 func (t tx) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	if s := t.kept.find(statement); s != nil {
+		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+	}
 	return t.Tx.QueryRowContext(ctx, t.dialect.of(statement), args...)
 }
 
 func (t tx) PrepareContext(ctx context.Context, statement string) (*sql.Stmt, error) {
 	return t.Tx.PrepareContext(ctx, t.dialect.of(statement))
+}
+
+// statements keeps what was parsed of the statements that came more than once.
+type statements struct {
+	mu      sync.Mutex
+	parsed  map[string]*sql.Stmt // nil: it came once
+	waiting []string             // to be parsed, once there is no transaction
+}
+
+// find returns the statement that was kept; nil: there is none.
+func (s *statements) find(statement string) *sql.Stmt {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.parsed == nil {
+		s.parsed = map[string]*sql.Stmt{}
+	}
+	found, again := s.parsed[statement]
+	switch {
+	case !again:
+		s.parsed[statement] = nil
+	case found == nil && !slices.Contains(s.waiting, statement):
+		s.waiting = append(s.waiting, statement)
+	}
+	return found
+}
+
+// parse parses the statements that came again. What cannot be parsed says so
+// where it is used.
+func (s *statements) parse(ctx context.Context, in db) {
+	s.mu.Lock()
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, statement := range waiting {
+		if parsed, err := in.DB.PrepareContext(ctx, in.dialect.of(statement)); err == nil {
+			s.mu.Lock()
+			s.parsed[statement] = parsed
+			s.mu.Unlock()
+		}
+	}
 }
 
 // db is a database that is spoken to in the same way.
@@ -128,8 +190,13 @@ func (j *Journal) tx(ctx context.Context, fn func(tx tx) error) error {
 	if j.at.Turn != "" {
 		_, err = t.ExecContext(ctx, j.at.Turn)
 	}
+	var kept *statements
+	if j.at.Parses {
+		kept = &j.kept
+		defer kept.parse(ctx, j.db())
+	}
 	if err == nil {
-		err = fn(tx{t, j.at.Dialect})
+		err = fn(tx{t, j.at.Dialect, kept})
 	}
 	if err != nil {
 		t.Rollback()
