@@ -141,6 +141,8 @@ func TestTargetOfARemoval(t *testing.T) {
 	w.want(w.plan(""), "delete box.a", "deactivate label.on_a")
 }
 
+// Trap, selector ignored: an address that matches nothing is an error, and says
+// what there is.
 func TestAddressThatMatchesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.clean(w.apply(twoShelves))

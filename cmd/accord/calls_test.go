@@ -352,3 +352,42 @@ func TestIncrementalCallsOfAnyLibrary(t *testing.T) {
 		t.Errorf("calls for three changes in a library, and in one of six times its size (-small +large)\n%s", diff)
 	}
 }
+
+// A refresh that finds nothing to do makes exactly these calls: each list once,
+// whatever it holds, and for each CRM vault the same again.
+func TestCallsOfARefresh(t *testing.T) {
+	t.Parallel()
+	refreshed := func(crms int) map[string]int {
+		var configs []*crmConfig
+		for n := range crms {
+			configs = append(configs, &crmConfig{key: string(rune('a' + n)), clm: true, country: true, countries: []string{"United States"}, rule: "active"})
+		}
+		w := newWorld(t, true, configs...)
+		w.applyCleanly()
+		w.listen()
+		p, err := w.plan(t.Context())
+		if err != nil || !p.Empty() {
+			t.Fatalf("%v, %d steps", err, len(p.Steps))
+		}
+		return called(w.listen())
+	}
+	want := func(crms int) map[string]int {
+		exact := map[string]int{}
+		for _, call := range []string{"POST auth", "GET objects/domain", "POST query connection__sys", "POST query country__v", "DELETE session"} {
+			exact[source+" "+call] = 1
+		}
+		for _, call := range []string{
+			"POST auth", "GET objects/domain", "GET objects/users/me", "POST query connection__sys", "POST query connection_settings__v",
+			"GET objects/picklists/country_cda__v", "POST query integration__sys", "GET metadata/vobjects/integration_point__sys",
+			"POST query integration_point__sys", "GET configuration/Integrationrule.promomats_crm_clm_presentation_iir__v", "DELETE session",
+		} {
+			exact["crm "+call] = crms
+		}
+		return exact
+	}
+	for _, crms := range []int{1, 2, 5} {
+		if diff := cmp.Diff(want(crms), refreshed(crms)); diff != "" {
+			t.Errorf("%d CRM vaults (-want +called)\n%s", crms, diff)
+		}
+	}
+}

@@ -77,7 +77,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// A crash is never a 2: that would say that a plan has changes.
+// Trap, crash looks like changes: a crash is never a 2. That would say that a plan has changes.
 func TestCrashExits11(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer

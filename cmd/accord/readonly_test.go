@@ -30,7 +30,7 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// Anchors §6.7: what only looks changes nothing, neither in a vault nor on this
+// Trap, dry run writes: what only looks changes nothing, neither in a vault nor on this
 // machine, so that the apply after it does what it would have done without.
 func TestLookingChangesNothing(t *testing.T) {
 	t.Parallel()

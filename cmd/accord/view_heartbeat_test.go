@@ -12,7 +12,7 @@ import (
 	"accord/planner"
 )
 
-// A command that goes on says so at every tick, not only at the first: with
+// Trap, heartbeat stops: a command that goes on says so at every tick, not only at the first: with
 // -json by a valid line.
 func TestHeartbeatGoesOnPastTheSecondTick(t *testing.T) {
 	t.Parallel()

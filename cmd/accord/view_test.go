@@ -204,7 +204,8 @@ func TestViewsAreDeclaredAndDeterministic(t *testing.T) {
 	}
 }
 
-// Nothing sensitive is in any rendering, nor what a terminal obeys.
+// Trap, json shows secrets: nothing sensitive is in any rendering, nor what a
+// terminal obeys.
 func TestViewsAreRedactedAndHarmless(t *testing.T) {
 	t.Parallel()
 	for name, out := range render(t, aPlan(hostile)) {
@@ -216,6 +217,31 @@ func TestViewsAreRedactedAndHarmless(t *testing.T) {
 				t.Errorf("%s has %U", name, r)
 				break
 			}
+		}
+	}
+}
+
+// Trap, masked ids: what is sensitive is left out at its place. The same text
+// elsewhere (an id, an address, a name) stays as it is, in every rendering.
+func TestMaskingIsByPlaceNotByText(t *testing.T) {
+	t.Parallel()
+	p := aPlan("Cholecap")
+	p.Changes = append(p.Changes, plan.Change{Addr: parsed(`permission_set.V3S000000000001`), Action: providers.Update, Reason: plan.Edited, Edits: []plan.Edit{
+		{Path: addrs.Path("").Child("password"), Before: []byte(`"V3S000000000001"`), After: []byte(`"Cholecap"`), Sensitive: true},
+		{Path: addrs.Path("").Child("owner"), Before: []byte(`"V3S000000000001"`), After: []byte(`"V3S000000000002"`)},
+	}})
+	for name, out := range render(t, p) {
+		text := string(out)
+		if name == "concise" {
+			continue // it says of no object anything
+		}
+		for _, want := range []string{"permission_set.V3S000000000001", "V3S000000000002", "Cholecap"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s has lost %s", name, want)
+			}
+		}
+		if strings.Contains(text, `password": "V3S`) || strings.Contains(text, `password  "V3S`) || strings.Contains(text, "password: \"V3S") {
+			t.Errorf("%s shows what is sensitive", name)
 		}
 	}
 }

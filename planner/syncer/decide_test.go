@@ -11,7 +11,8 @@ import (
 	"accord/state"
 )
 
-// CLM-6, and the other reasons: INT-3, INT-5, INT-6, INT-7, RULE-5, CTRY-7,
+// Trap, edited filter looks like deletion: an edited filter is a reason for a full
+// run, which withdraws by rules and under limits. CLM-6, and the other reasons: INT-3, INT-5, INT-6, INT-7, RULE-5, CTRY-7,
 // CLM-8, CLM-14.
 func TestDecide(t *testing.T) {
 	now := time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC) // a night on which clocks in Europe change

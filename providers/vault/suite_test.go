@@ -57,7 +57,8 @@ func TestMain(m *testing.M) {
 
 const asPlugin = "serve-the-vault-provider"
 
-// Every provider passes the suite, in process and behind the plugin boundary.
+// Trap, defaults look like changes: what was applied is read as it was planned,
+// whatever the vault filled in. Every provider passes the suite, in process and behind the plugin boundary.
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	trySuite(t, func(*testing.T) providers.Provider { return New() })

@@ -208,7 +208,7 @@ func TestLogDamaged(t *testing.T) {
 	}
 }
 
-// Anchors §6.1: a state file that was cut short, at any byte, is named, said
+// Trap, torn state: a state file that was cut short, at any byte, is named, said
 // to be so, and left alone.
 func TestStateTruncated(t *testing.T) {
 	t.Parallel()
