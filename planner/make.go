@@ -111,8 +111,8 @@ type making struct {
 	sorted  []*object
 	refs    providers.Refs
 	around  *neighbourhoods                // of refs
-	known   map[addrs.Instance]lang.Object // as planned
-	reads   bool                           // a body reads others, and so must know them
+	known   map[addrs.Instance]lang.Object // as planned, if reads
+	reads   bool                           // a body or a condition reads others, and so must know them
 	plan    *plan.Plan
 	sources map[string]bool // reads of sources that are in plan.Reads
 	diags   hcl.Diagnostics
@@ -123,10 +123,11 @@ func (m *making) gather(context.Context) {
 	most := max(len(m.req.Desired.Resources), len(m.req.State.Objects))
 	m.objects = make(map[addrs.Instance]*object, most)
 	m.refs = make(providers.Refs, most+len(m.req.Instances))
+	m.reads = len(m.req.Desired.Conditions()) > 0
 	if !m.req.Destroy {
 		for _, r := range m.req.Desired.Resources {
 			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
-			m.reads = m.reads || r.Reads()
+			m.reads = m.reads || r.Reads() || len(r.Conditions) > 0
 			if i := m.req.Import; i != nil && i.To == r.Addr {
 				m.objects[r.Addr].imported = i
 			}
@@ -241,7 +242,7 @@ func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
 // planAll plans level by level, so that each object sees those it refers to as
 // they will be.
 func (m *making) planAll(ctx context.Context) {
-	m.known = make(map[addrs.Instance]lang.Object, len(m.sorted)+len(m.req.Instances))
+	m.known = map[addrs.Instance]lang.Object{}
 	g := graph.New[*object]()
 	g.Grow(len(m.sorted))
 	for _, o := range m.sorted {
@@ -302,7 +303,9 @@ func (m *making) planAll(ctx context.Context) {
 		for _, o := range todo {
 			if o.planned != nil && o.lost == "" {
 				m.refs[o.addr] = *o.planned
-				known[o.addr] = o.known()
+				if m.reads {
+					known[o.addr] = o.known()
+				}
 				if o.desired != nil {
 					m.conditions(o, lang.Postcondition, known)
 				}

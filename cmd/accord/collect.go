@@ -9,12 +9,16 @@ import (
 
 // collectFrom is how much memory a process takes before it looks for garbage. A
 // command is over soon, and most never need as much; a heap that is small would
-// be gone through again and again.
-const collectFrom = 48 << 20
+// be gone through again and again. From there on usual is how much more may be
+// taken before garbage is looked for again, in percent of what is in use: where
+// there is much, it is all needed at once, and memory is scarcer than time.
+const (
+	collectFrom = 32 << 20
+	usual       = 60
+)
 
 // collectLate puts garbage collections off until there is something to collect:
-// none comes below collectFrom, and from there on they come as ever. GOGC and
-// GOMEMLIMIT have the last word.
+// none comes below collectFrom. GOGC and GOMEMLIMIT have the last word.
 func collectLate() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -36,9 +40,9 @@ type garbage struct{ _ [32]byte }
 // garbage is looked for again. The runtime's smallest heap is 4 MiB at 100, and
 // grows with it.
 func percentFor(live uint64) int {
-	const usual, smallest = 100, 4 << 20
-	if 2*live >= collectFrom {
+	const smallest = 4 << 20
+	if live*(100+usual)/100 >= collectFrom {
 		return usual
 	}
-	return int(min(collectFrom*usual/smallest, collectFrom*100/max(live, 1)-100))
+	return int(min(collectFrom*100/smallest, collectFrom*100/max(live, 1)-100))
 }

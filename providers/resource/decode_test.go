@@ -2,7 +2,6 @@ package resource
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -105,6 +104,6 @@ func TestDecode(t *testing.T) {
 	d := decoderFor(reflect.TypeFor[everyKind]())
 	simple := strings.Replace(string(full), `[\"k\\\"\"]`, "", 1)
 	if _, ok := d([]byte(simple), 0, reflect.ValueOf(new(everyKind)).Elem()); !ok {
-		t.Error(fmt.Sprintf("%s is not read", simple))
+		t.Errorf("%s is not read", simple)
 	}
 }
