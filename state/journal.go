@@ -53,9 +53,10 @@ type Journal interface {
 	End(ctx context.Context, run string, e End) (Run, error)
 
 	// Open returns the batches that were begun and have no checkpoint, by run
-	// and Seq: of runs that were cut short, and of the one that runs. They
-	// stay until a run of the sync has ended as Clean or Faulty, which thus
-	// must have looked at their keys.
+	// and Seq: of runs that were cut short, of the one that runs, and what a
+	// run has left for the next (Await). They stay until a later run of the
+	// sync has ended as Clean or Faulty, which thus must have looked at their
+	// keys.
 	Open(ctx context.Context, sync addrs.Instance) ([]Batch, error)
 
 	// Failures yields the open failures of a sync, by part and key; of all
@@ -171,6 +172,10 @@ type Run struct {
 	New      int              // those among them that were not failing before
 	Message  string           // why it gave up, for people
 }
+
+// Await is the verb of a batch by which nothing is written: a later run has to
+// look at its keys.
+const Await = "await"
 
 // Batch is a number of writes of one run.
 type Batch struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -219,6 +220,7 @@ func (w *workspace) cutShort(ctx context.Context, op *planner.Operation) (map[ad
 		if err != nil {
 			return nil, err
 		}
+		open = slices.DeleteFunc(open, func(b state.Batch) bool { return b.Verb == state.Await })
 		last := m.Last
 		switch {
 		case last != nil && last.Outcome == "":

@@ -207,7 +207,7 @@ func (j *journal) End(_ context.Context, id string, e state.End) (ended state.Ru
 			maps.DeleteFunc(j.failures[run.Sync], func(i state.Item, _ state.Failure) bool { return !j.met[id][i] })
 		}
 		if e.Outcome == state.Clean || e.Outcome == state.Faulty {
-			j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync })
+			j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync && b.Run != id })
 		}
 		ended = *run
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"accord/lang/schema"
 	"accord/providers"
+	"accord/state"
 )
 
 // How many keys one request carries.
@@ -297,6 +298,9 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 			return nil, fmt.Errorf("reading what was cut short: %w", err)
 		}
 		for _, b := range open {
+			if b.Verb == state.Await && len(j.Decision.Only) > 0 {
+				continue // it leaves them as they are
+			}
 			for _, key := range b.Keys {
 				if err := add(b.Part, key); err != nil {
 					return nil, err

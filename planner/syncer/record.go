@@ -164,7 +164,7 @@ func (s *Syncer) settle(ctx context.Context, j *job) error {
 	}
 	var last time.Time
 	for _, b := range open {
-		if b.At.After(last) {
+		if b.Verb != state.Await && b.At.After(last) {
 			last = b.At
 		}
 	}

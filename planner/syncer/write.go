@@ -30,9 +30,10 @@ type writing struct {
 	teller *teller
 
 	mu      sync.Mutex
-	failed  map[uint64]struct{} // members that could not be written: their containers are not
-	held    map[uint64]struct{} // members that containers still name which could not be written
-	refused int                 // items in a row
+	failed  map[uint64]struct{}           // members that could not be written: their containers are not
+	held    map[uint64]struct{}           // members that containers still name which could not be written
+	lost    map[providers.Member]struct{} // members that these would name
+	refused int                           // items in a row
 	last    *providers.Error
 	counts  map[step]*progress
 }
@@ -59,7 +60,7 @@ func (j *job) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := &writing{job: j, p: p, failed: make(map[uint64]struct{}), held: make(map[uint64]struct{}), counts: make(map[step]*progress)}
+	w := &writing{job: j, p: p, failed: make(map[uint64]struct{}), held: make(map[uint64]struct{}), lost: make(map[providers.Member]struct{}), counts: make(map[step]*progress)}
 	if w.teller, err = newTeller(ctx, j); err != nil {
 		return err
 	}
@@ -79,6 +80,42 @@ func (j *job) write(ctx context.Context) error {
 	for _, seq := range await {
 		if err := j.checkpoint(ctx, seq, nil, nil); err != nil {
 			return err
+		}
+	}
+	return w.leave(ctx)
+}
+
+// leave leaves the members of what could not be written to the next run. Should
+// their containers vanish before they are tried again, nothing else would lead
+// to members that were made for them. A run of a few items hands on what was left
+// to it.
+func (w *writing) leave(ctx context.Context) error {
+	if len(w.Decision.Only) > 0 {
+		open, err := w.s.opts.Journal.Open(ctx, w.Sync.Addr)
+		if err != nil {
+			return fmt.Errorf("reading what was left: %w", err)
+		}
+		for _, b := range open {
+			if b.Verb != state.Await || b.Run == w.run.id {
+				continue
+			}
+			for _, key := range b.Keys {
+				w.lost[providers.Member{Part: b.Part, Key: key}] = struct{}{}
+			}
+		}
+	}
+	for _, part := range w.parts {
+		var keys []string
+		for m := range w.lost {
+			if m.Part == part.Name {
+				keys = append(keys, m.Key)
+			}
+		}
+		slices.Sort(keys)
+		for some := range slices.Chunk(keys, batchSize) {
+			if err := w.intend(ctx, state.Batch{Seq: w.run.seq.Add(1), Part: part.Name, Verb: state.Await, Keys: some}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -153,7 +190,7 @@ func (w *writing) await(ctx context.Context) ([]uint64, error) {
 		}
 		seq := w.run.seq.Add(1)
 		seqs = append(seqs, seq)
-		err := w.intend(ctx, state.Batch{Seq: seq, Part: part, Verb: "await", Keys: keys})
+		err := w.intend(ctx, state.Batch{Seq: seq, Part: part, Verb: state.Await, Keys: keys})
 		keys = nil
 		return err
 	}
@@ -279,6 +316,11 @@ func (w *writing) lose(c *Change) {
 	w.failed[hash(c.Part, c.Key)] = struct{}{}
 	for m := range c.held.members() {
 		w.held[hash(m.Part, m.Key)] = struct{}{}
+	}
+	if c.Verb != Withdrawn {
+		for m := range c.members.members() {
+			w.lost[m] = struct{}{}
+		}
 	}
 }
 

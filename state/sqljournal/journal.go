@@ -488,7 +488,7 @@ func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state
 			e.Outcome, nanos(e.At), e.Message, r.seq); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2)", r.sync, finished); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)", r.sync, finished, r.seq); err != nil {
 			return err
 		}
 		if e.Memory != nil {

@@ -381,7 +381,12 @@ func testInterrupted(p place) {
 	open("R1 2 [b]", "R2 1 [c]")
 	p.begin(j, lease, "R3", state.Incremental)
 	open("R1 2 [b]", "R2 1 [c]")
+	p.must(j.Intend(p.ctx, "R3", []state.Batch{{Seq: 1, Keys: []string{"d"}}, {Seq: 2, Verb: state.Await, Keys: []string{"e"}}}))
+	p.must(j.Checkpoint(p.ctx, "R3", state.Checkpoint{Seq: 1}))
 	p.end(j, "R3", state.End{Outcome: state.Faulty})
+	open("R3 2 [e]") // left for the next
+	p.begin(j, lease, "R4", state.Incremental)
+	p.end(j, "R4", state.End{Outcome: state.Clean})
 	open()
 }
 
