@@ -1,0 +1,95 @@
+package main
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"accord/lang/addrs"
+	"accord/planner/ledger"
+)
+
+// exceptionFilter is which exceptions a command is about, as flags say it.
+type exceptionFilter struct {
+	vaults, points, classes, types, countries, products []string
+	since, known                                        string
+}
+
+func (f *exceptionFilter) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.vaults, "vault", nil, "only those from, to or of the vault at this `ADDRESS`")
+	flags.StringArrayVar(&f.points, "point", nil, "only those of the integration point at this `ADDRESS`; without a key all of its block")
+	flags.StringArrayVar(&f.classes, "class", nil, "only those of a `CLASS`: configuration, document, wait")
+	flags.StringArrayVar(&f.types, "type", nil, "only those of a `TYPE`: message, item")
+	flags.StringArrayVar(&f.countries, "country", nil, "only documents for this `COUNTRY`, by its name; slides and shared resources by the presentations that need them")
+	flags.StringArrayVar(&f.products, "product", nil, "only documents of this `PRODUCT`, by its name; slides and shared resources as above")
+	flags.StringVar(&f.since, "since", "", "only those seen since `WHEN`: a time ago (36h, 7d), a date, or a time")
+	flags.StringVar(&f.known, "acknowledged", "", "only those that somebody has acknowledged, or nobody: `yes|no`")
+}
+
+// filter reads the flags.
+func (f *exceptionFilter) filter(ids []string, now time.Time) (ledger.Filter, error) {
+	out := ledger.Filter{IDs: ids, Countries: f.countries, Products: f.products}
+	for _, list := range []struct {
+		given []string
+		into  *[]addrs.Instance
+	}{{f.vaults, &out.Vaults}, {f.points, &out.Points}} {
+		for _, text := range list.given {
+			a, err := addrs.ParseTarget(text)
+			if err != nil {
+				return out, misused(`An address is written as in the files: vault.crm["us"]`, "%s", err)
+			}
+			*list.into = append(*list.into, a)
+		}
+	}
+	for _, class := range f.classes {
+		if !slices.Contains(ledger.Classes, ledger.Class(class)) {
+			return out, misused("The classes are configuration, document and wait.", "-class=%s is no class of exceptions", class)
+		}
+		out.Classes = append(out.Classes, ledger.Class(class))
+	}
+	for _, typ := range f.types {
+		if typ != ledger.Message && typ != ledger.Item {
+			return out, misused("A message is a general error, an item one document's failure.", "-type=%s is neither message nor item", typ)
+		}
+		out.Types = append(out.Types, typ)
+	}
+	switch f.known {
+	case "":
+	case "yes", "no":
+		yes := f.known == "yes"
+		out.Known = &yes
+	default:
+		return out, misused("Leave it out for both.", "-acknowledged=%s is neither yes nor no", f.known)
+	}
+	var err error
+	if f.since != "" {
+		if out.Since, err = timeOf(f.since, now, -1); err != nil {
+			return out, misused("Write a time ago (36h, 7d), a date (2026-03-01), or a time (2026-03-01T12:00:00Z).", "-since=%s is no time", f.since)
+		}
+	}
+	return out, nil
+}
+
+func (f *exceptionFilter) empty() bool {
+	return len(f.vaults)+len(f.points)+len(f.classes)+len(f.types)+len(f.countries)+len(f.products) == 0 && f.since+f.known == ""
+}
+
+// timeOf reads a time: a distance from now in a direction, a date, or a time.
+func timeOf(text string, now time.Time, direction int) (time.Time, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
+			return now.AddDate(0, 0, direction*n), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(time.Duration(direction) * d), nil
+	}
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	return time.Parse(time.RFC3339, text)
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"accord/lang"
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner"
+	"accord/planner/graph"
+	"accord/planner/ledger"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// troubled is a workspace with what was applied, and what cannot be synced of it.
+type troubled struct {
+	*workspace
+	tasks   []syncer.Task
+	ledger  *ledger.Ledger
+	entries []*ledger.Entry // in order
+}
+
+// purpose is what the vaults are reached for. Who reads is told what the journal
+// knows of a vault that does not answer, and warned; who writes needs all.
+type purpose bool
+
+const (
+	reading purpose = false
+	writing purpose = true
+)
+
+// chosen gathers the ledger, and the entries of it that arguments and flags mean.
+// Whoever asked closes it.
+func (c *cli) chosen(ctx context.Context, to purpose, ids []string, f exceptionFilter, named bool) (*troubled, []*ledger.Entry, error) {
+	w, err := c.load()
+	if err != nil {
+		return nil, nil, err
+	}
+	x := &troubled{workspace: w}
+	err = x.open(ctx, to)
+	var picked []*ledger.Entry
+	if err == nil {
+		picked, err = x.pick(ids, f, named)
+	}
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return x, picked, nil
+}
+
+func (x *troubled) open(ctx context.Context, to purpose) error {
+	if err := x.openProviders(ctx); err != nil {
+		return err
+	}
+	if err := x.openState(ctx); err != nil {
+		return err
+	}
+	if _, none := x.journal.(state.NoJournal); none {
+		return state.ErrNoJournal
+	}
+	st, err := x.store.Read(ctx)
+	if err != nil {
+		return err
+	}
+	settings, ok := planner.AppliedSettings(st)
+	if !ok {
+		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Exceptions are of what was applied. Run: accord apply"}
+	}
+	if err := x.openSyncer(settings, nil); err != nil {
+		return err
+	}
+	instances := x.planner.AppliedInstances(st)
+	var found map[addrs.Instance]providers.Object
+	var errs []error
+	if to == writing {
+		found, err = x.connect(ctx, instances, nil, false)
+	} else {
+		found, errs, err = x.reach(ctx, instances, nil, true)
+	}
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		survey, err := x.planner.Survey(ctx, st, found)
+		if err != nil {
+			return err
+		}
+		x.tasks = survey.Tasks
+	}
+	if err := x.gather(ctx, &errs); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		x.cli.warn(err, "What accord remembers of it is listed; what its vault alone knows is not.")
+	}
+	x.locate()
+	return nil
+}
+
+// warn presents an error as a warning.
+func (c *cli) warn(err error, more string) {
+	d := diagnosticOf(err)
+	d.Severity = hcl.DiagWarning
+	d.Detail = strings.TrimSpace(d.Detail + " " + more)
+	c.diagnostics(hcl.Diagnostics{d})
+}
+
+// gather reads the journal and, a few at once, the vaults.
+func (x *troubled) gather(ctx context.Context, errs *[]error) error {
+	syncs := make([]providers.Sync, len(x.tasks))
+	for i, t := range x.tasks {
+		syncs[i] = t.Sync
+	}
+	x.ledger = ledger.New(x.planner.Now(), syncs)
+	for f, err := range x.journal.Failures(ctx, addrs.Instance{}) {
+		if err != nil {
+			return err
+		}
+		x.ledger.Journal(f)
+	}
+	told := make([][]providers.Exception, len(syncs))
+	failed := make([]error, len(syncs))
+	var group graph.Group
+	group.SetLimit(8)
+	for i, sync := range syncs {
+		group.Go(func() error {
+			failed[i] = x.planner.Syncer.Exceptions(ctx, sync, func(e providers.Exception) error {
+				told[i] = append(told[i], e)
+				return nil
+			})
+			return nil
+		})
+	}
+	_ = group.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i, sync := range syncs {
+		for _, e := range told[i] {
+			x.ledger.Vault(sync.Addr, e)
+		}
+		if failed[i] != nil {
+			*errs = append(*errs, fmt.Errorf("%s: %w", sync.Addr, failed[i]))
+		}
+	}
+	// Slides and shared resources count where the presentations do that need them.
+	for _, sync := range syncs {
+		nowhere := x.ledger.Nowhere(sync.Addr)
+		if len(nowhere) == 0 {
+			continue
+		}
+		groups, err := x.planner.Syncer.Groups(ctx, sync, nowhere)
+		if err != nil {
+			*errs = append(*errs, fmt.Errorf("%s: finding what %d items belong to: %w", sync.Addr, len(nowhere), err))
+			continue
+		}
+		for m, of := range groups {
+			x.ledger.Belongs(sync.Addr, m, of)
+		}
+	}
+	x.entries = x.ledger.Entries()
+	return nil
+}
+
+// locate says of each entry which line would mend it: of the block that causes
+// it, else, where the configuration must change, of its point.
+func (x *troubled) locate() {
+	line := linesOf(x.config, x.schemas())
+	for _, e := range x.entries {
+		switch e.Class {
+		case ledger.Configuration:
+			e.Fix = line(e.Cause)
+			if e.Fix == "" {
+				e.Fix = line(e.Point)
+			}
+		case ledger.Document:
+			e.Fix = fmt.Sprintf("%s in %s", documentOfKey(e.Key), e.Source)
+		}
+	}
+}
+
+// documentOfKey is what people know a document by: its id, of a key the number.
+func documentOfKey(key string) string {
+	if _, err := strconv.ParseUint(key, 10, 64); err == nil {
+		return "document " + strings.TrimLeft(key, "0")
+	}
+	return "record " + clean(key)
+}
+
+// linesOf returns where blocks are declared, as FILE:LINE; "" where the files do
+// not, or cannot be read at the moment.
+func linesOf(config *lang.Config, schemas []*schema.Provider) func(addrs.Instance) string {
+	desired, _ := config.Evaluate(schemas, lang.Options{Environ: os.Environ()})
+	return func(a addrs.Instance) string {
+		if desired == nil || a.IsZero() {
+			return ""
+		}
+		r := desired.Find(a)
+		if r == nil {
+			return ""
+		}
+		at := r.Locate("")
+		return fmt.Sprintf("%s:%d", filepath.ToSlash(at.Filename), at.Start.Line)
+	}
+}
+
+// pick returns the entries that arguments and flags mean. Commands that change
+// something want to be told which.
+func (x *troubled) pick(ids []string, f exceptionFilter, named bool) ([]*ledger.Entry, error) {
+	if named && len(ids) == 0 && f.empty() {
+		return nil, misused("Name them by id, or choose them: -point, -class, -country … See: accord exceptions list", "Which exceptions?")
+	}
+	filter, err := f.filter(ids, x.planner.Now())
+	if err != nil {
+		return nil, err
+	}
+	return filter.Pick(x.entries)
+}

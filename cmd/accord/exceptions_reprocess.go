@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"accord/lang/addrs"
+	"accord/planner/ledger"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+type exceptionsReprocessOptions struct {
+	exceptionFilter
+	failOn failOn
+}
+
+func (c *cli) exceptionsReprocessCommand() *cobra.Command {
+	var o exceptionsReprocessOptions
+	cmd := &cobra.Command{
+		Use:   "reprocess [ID…]",
+		Short: "Try items again at once; deactivate messages",
+		Long: `An item is tried again at once, by an incremental run of its point that looks at
+nothing else. A message is deactivated at once: no run, no full sync, and Last
+Successful Run Time stays as it is; the next run tries again.
+
+Where the platform's own engine moves the content, a message is deactivated by the
+vault's own action Reprocess Request. Its items cannot be tried again one by one:
+each of its runs does so.`,
+		Example: `  accord exceptions reprocess k3v9q2x7ab
+  accord exceptions reprocess -point='integration_point.clm["us"]' -class=document`,
+		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
+		RunE:        func(cmd *cobra.Command, args []string) error { return c.runExceptionsReprocess(cmd.Context(), args, o) },
+	}
+	o.flags(cmd)
+	o.failOn.flag(cmd)
+	return cmd
+}
+
+func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o exceptionsReprocessOptions) error {
+	x, picked, err := c.chosen(ctx, writing, ids, o.exceptionFilter, true)
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	if len(picked) == 0 {
+		if !c.json {
+			fmt.Fprintln(c.stdout, "No exception is meant.")
+		}
+		return nil
+	}
+	messages, items, err := x.byPoint(picked)
+	if err != nil {
+		return err
+	}
+	if err := x.dismiss(ctx, messages); err != nil {
+		return err
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	for point, list := range items {
+		if err := x.journal.Retried(ctx, point, list, state.Who()); err != nil {
+			return err
+		}
+	}
+	tasks := slices.Clone(x.tasks)
+	for i := range tasks {
+		t := &tasks[i]
+		at := t.Decision.At
+		t.Decision = syncer.Decision{At: at}
+		if list := items[t.Sync.Addr]; len(list) > 0 {
+			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: list}, x.planner.Now())
+		}
+	}
+	outcomes := x.planner.Syncer.Run(ctx, tasks)
+	return c.syncReport(ctx, tasks, outcomes, syncOptions{failOn: o.failOn})
+}
+
+// byPoint sorts what is to be reprocessed. What cannot be is an error before
+// anything is done.
+func (x *troubled) byPoint(picked []*ledger.Entry) (messages map[addrs.Instance][]*ledger.Entry, items map[addrs.Instance][]state.Item, err error) {
+	messages, items = map[addrs.Instance][]*ledger.Entry{}, map[addrs.Instance][]state.Item{}
+	for _, e := range picked {
+		n := slices.IndexFunc(x.tasks, func(t syncer.Task) bool { return t.Sync.Addr == e.Point })
+		var sync providers.Sync
+		if n >= 0 {
+			sync = x.tasks[n].Sync
+		}
+		switch {
+		case n < 0:
+			return nil, nil, &providers.Error{Kind: providers.Invalid, Addr: e.Point, Message: fmt.Sprintf("exception %s: %s is no sync that was applied", e.ID, e.Point),
+				Advice: "Apply the configuration that declares the point, and reprocess then."}
+		case e.Type == ledger.Message:
+			messages[e.Point] = append(messages[e.Point], e)
+		case sync.Engine == providers.EnginePlatform:
+			return nil, nil, &providers.Error{Kind: providers.Refused, Addr: e.Point,
+				Message: fmt.Sprintf("exception %s: %s has engine = \"platform\": that engine tries its items again with each of its runs, and none alone", e.ID, e.Point),
+				Advice:  "Ask it for a full run, and follow it: accord sync -full '" + e.Point.String() + "'"}
+		case !sync.Active:
+			return nil, nil, &providers.Error{Kind: providers.Refused, Addr: e.Point, Message: fmt.Sprintf("exception %s: %s does not run: %s", e.ID, e.Point, sync.Idle),
+				Advice: "Activate the point, and reprocess then."}
+		default:
+			items[e.Point] = append(items[e.Point], e.Item())
+		}
+	}
+	return messages, items, nil
+}
+
+// dismiss deactivates messages (ERR-1).
+func (x *troubled) dismiss(ctx context.Context, messages map[addrs.Instance][]*ledger.Entry) error {
+	var errs []error
+	for _, t := range x.tasks {
+		list := messages[t.Sync.Addr]
+		if len(list) == 0 {
+			continue
+		}
+		var batch []syncer.Message
+		for _, e := range list {
+			batch = append(batch, syncer.Message{ID: e.Record, Key: e.Key, Title: e.Title})
+		}
+		if err := x.planner.Syncer.Dismiss(ctx, t.Sync, batch); err != nil {
+			errs = append(errs, fmt.Errorf("reprocess messages of %s: %w", t.Sync.Addr, err))
+			continue
+		}
+		for _, e := range list {
+			if x.cli.json {
+				_ = x.cli.line("exception_dismissed", e.ID, map[string]any{"id": e.ID, "point": e.Point})
+			}
+		}
+		if !x.cli.json {
+			fmt.Fprintf(x.cli.stdout, "%s: deactivated %s; the next run tries again: accord sync '%[1]s'\n", t.Sync.Addr, count(len(list), "message"))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"accord/lang/addrs"
+	"accord/planner/plan"
+	"accord/planner/syncer"
+)
+
+// newly names the countries that a vault receives for the first time (CTRY-8).
+// It stands at the top, since that is what a reviewer must not miss.
+func (v *planView) newly() {
+	for _, n := range v.plan.Newly {
+		v.line("%s", wrap(fmt.Sprintf("%s %s newly receives %s: %s", yellow("!"), bold(n.Vault.String()), bold(clean(n.Title)), signed(n.Counts)), "  ", v.width))
+	}
+}
+
+// movesContent reports whether a sync moves content, with members and containers,
+// and not only a table that others are routed by.
+func movesContent(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
+
+func (v *planView) content() {
+	if len(v.plan.Content) == 0 {
+		return
+	}
+	columns := v.columns()
+	narrow := v.width < labelWidth+columnWidth*len(columns)
+	head := fmt.Sprintf("%-*s", labelWidth, "Content")
+	for _, col := range columns {
+		if !narrow {
+			head += fmt.Sprintf("%*s", columnWidth, col.title)
+		}
+	}
+	v.line("\n%s", bold(strings.TrimRight(head, " ")))
+	for _, c := range v.plan.Content {
+		if c.Impact.Unaffected() && !v.verbose {
+			continue
+		}
+		v.line("  %s  %s", c.Vault, faint(c.Addr.String()))
+		for _, p := range slices.Backward(c.Impact.Parts) {
+			if narrow {
+				v.text("    ", p.Title+": "+listed(columns, p.Counts))
+				continue
+			}
+			row := fmt.Sprintf("    %-*s", labelWidth-4, p.Title)
+			for _, col := range columns {
+				row += fmt.Sprintf("%*s", columnWidth, number(col.count(p.Counts)))
+			}
+			v.line("%s", row)
+		}
+		v.details(c)
+	}
+	v.unaffected()
+}
+
+const labelWidth, columnWidth = 22, 11
+
+// listed are the columns that count something, as a list.
+func listed(columns []column, c syncer.Counts) string {
+	var parts []string
+	for _, col := range columns {
+		if n := col.count(c); n > 0 {
+			parts = append(parts, number(n)+" "+col.title)
+		}
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// unaffected names the vaults whose content is proven to stay, and those in
+// which nothing runs; what is alike, in one line.
+func (v *planView) unaffected() {
+	type group struct {
+		first addrs.Instance
+		keys  []string
+		text  string
+	}
+	var groups []group
+	add := func(vault addrs.Instance, text string) {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.first.Block == vault.Block && g.text == text })
+		if i < 0 || v.verbose {
+			i, groups = len(groups), append(groups, group{first: vault, text: text})
+		}
+		groups[i].keys = append(groups[i].keys, vault.Key)
+	}
+	for _, c := range v.plan.Content {
+		if c.Impact.Unaffected() && !v.verbose {
+			by := c.Title
+			if by == "" {
+				by = c.Addr.Block.String()
+			}
+			add(c.Vault, fmt.Sprintf("unaffected (proved): %s (%s; %s)", stays(c.Impact.Total.Unchanged), clean(by), asOf(c.Impact)))
+		}
+	}
+	for _, idle := range v.plan.Idle {
+		add(idle.Vault, "no run, so its content stays as it is")
+	}
+	for _, g := range groups {
+		v.text("  ", fleet(g.first, g.keys)+"  "+g.text)
+	}
+}
+
+func stays(n int) string {
+	switch n {
+	case 0:
+		return "nothing was read that could change"
+	case 1:
+		return "1 item was read, and stays as it is"
+	}
+	return number(n) + " items were read, and stay as they are"
+}
+
+// column is one thing that may become of an item.
+type column struct {
+	title string
+	count func(syncer.Counts) int
+}
+
+// columns are what is always counted, and of the rest what there is.
+func (v *planView) columns() []column {
+	columns := []column{
+		{"added", func(c syncer.Counts) int { return c.Added }},
+		{"updated", func(c syncer.Counts) int { return c.Updated }},
+		{"withdrawn", func(c syncer.Counts) int { return c.Withdrawn }},
+		{"unchanged", func(c syncer.Counts) int { return c.Unchanged }},
+	}
+	for _, col := range []column{
+		{"restored", func(c syncer.Counts) int { return c.Restored }},
+		{"kept", func(c syncer.Counts) int { return c.Kept }},
+		{"failing", func(c syncer.Counts) int { return c.Exceptions }},
+	} {
+		if slices.ContainsFunc(v.plan.Content, func(c plan.Content) bool { return col.count(c.Impact.Total) > 0 }) {
+			columns = append(columns, col)
+		}
+	}
+	return columns
+}
+
+// details adds what the totals hide: countries, names, and what is not done.
+func (v *planView) details(c plan.Content) {
+	i := c.Impact
+	if movesContent(c) {
+		var countries []string
+		for _, r := range i.Routes {
+			if r.Written() > 0 && r.Key != "" {
+				countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
+			}
+		}
+		v.some("by country: ", countries)
+		for _, group := range groupsOf(i) {
+			var names []string
+			for _, g := range i.Groups[group] {
+				if g.Written() > 0 && g.Name != "" {
+					names = append(names, clean(g.Name)+" "+signed(g.Counts))
+				}
+			}
+			v.some("by "+clean(group)+": ", names)
+		}
+	}
+	if v.verbose {
+		v.names(i, syncer.Added, "added")
+		v.names(i, syncer.Restored, "restored")
+		v.names(i, syncer.Updated, "updated")
+	}
+	v.names(i, syncer.Withdrawn, "withdrawn")
+	v.names(i, syncer.Exception, "cannot be published")
+	v.names(i, syncer.Kept, "kept as they are")
+	switch {
+	case i.Blank == 1:
+		v.text("    ", "1 item has no country, and goes nowhere")
+	case i.Blank > 1:
+		v.text("    ", number(i.Blank)+" items have no country, and go nowhere")
+	}
+	if i.First && movesContent(c) && i.Total.Published() > 0 {
+		v.text("    ", "the first full sync of an empty vault: max_published does not apply")
+	}
+	if i.Withheld != "" {
+		v.text("    ", "nothing is withdrawn: "+clean(i.Withheld))
+	}
+	v.text("    ", faint(readText(i)))
+}
+
+// groupsOf are the names by which an impact groups items, but for the country,
+// which its routes tell better.
+func groupsOf(i syncer.Impact) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(i.Groups)), func(name string) bool { return name == "country" && len(i.Routes) > 0 })
+}
+
+// readText says how well the counts are known, and what it took to know them.
+func readText(i syncer.Impact) string {
+	text := fmt.Sprintf("%s: %s read%s", asOf(i), count(i.Records, "record"), byCalls(i.Calls))
+	if 0 < i.Shared && i.Shared < i.Calls {
+		text += fmt.Sprintf(", %s of them for all vaults of this source", number(i.Shared))
+	}
+	return text
+}
+
+// contentRead says what reading content took for all of a plan.
+func contentRead(d *document) string {
+	return count(d.Reads.Records, "record") + " of content read" + byCalls(d.Reads.Calls)
+}
+
+// asOf says whether the counts are exact, and when they were so.
+func asOf(i syncer.Impact) string {
+	how := "only what changed was looked at"
+	if i.Exact {
+		how = "exact"
+	}
+	return how + ", as of " + i.AsOf.UTC().Format("2 Jan 15:04:05 UTC")
+}
+
+func byCalls(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return " by " + count(n, "call")
+}
+
+// some lists the first few of many, all with -verbose.
+func (v *planView) some(label string, items []string) {
+	if len(items) == 0 {
+		return
+	}
+	const few = 8
+	more := ""
+	if n := len(items) - few; n > 0 && !v.verbose {
+		items, more = items[:few], fmt.Sprintf(" … and %s more", number(n))
+	}
+	v.text("    ", label+strings.Join(items, ", ")+more)
+}
+
+// names lists some of the items that something becomes of, all with -verbose.
+func (v *planView) names(i syncer.Impact, verb, label string) {
+	items := i.Names[verb]
+	if len(items) == 0 {
+		return
+	}
+	show := 3
+	if v.verbose {
+		show = len(items)
+	}
+	var titles []string
+	for _, it := range items[:min(show, len(items))] {
+		text := it.Title
+		if it.Reason != "" {
+			text += " (" + it.Reason + ")"
+		}
+		titles = append(titles, text)
+	}
+	more := ""
+	if total := verbTotal(i.Total, verb); total > len(titles) {
+		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
+	}
+	v.text("    ", label+": "+clean(strings.Join(titles, "; "))+more)
+}
+
+func verbTotal(c syncer.Counts, verb string) int {
+	switch verb {
+	case syncer.Withdrawn:
+		return c.Withdrawn
+	case syncer.Exception:
+		return c.Exceptions
+	case syncer.Kept:
+		return c.Kept
+	case syncer.Added:
+		return c.Added
+	case syncer.Restored:
+		return c.Restored
+	case syncer.Updated:
+		return c.Updated
+	}
+	return 0
+}
+
+func signed(c syncer.Counts) string {
+	var parts []string
+	if n := c.Published(); n > 0 {
+		parts = append(parts, green(fmt.Sprintf("+%d", n)))
+	}
+	if c.Updated > 0 {
+		parts = append(parts, yellow(fmt.Sprintf("~%d", c.Updated)))
+	}
+	if c.Withdrawn > 0 {
+		parts = append(parts, red(fmt.Sprintf("-%d", c.Withdrawn)))
+	}
+	return strings.Join(parts, " ")
+}

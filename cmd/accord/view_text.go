@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+)
+
+// Colours stress; the symbol or word beside them carries the meaning.
+var (
+	bold   = color.New(color.Bold).SprintFunc()
+	green  = color.New(color.FgGreen).SprintFunc()
+	red    = color.New(color.FgRed).SprintFunc()
+	yellow = color.New(color.FgYellow).SprintFunc()
+	faint  = color.New(color.Faint).SprintFunc()
+)
+
+// count is a number with its noun.
+func count(n int, noun string) string { return number(n) + " " + plural(n, noun) }
+
+// number groups digits by narrow spaces, so that it can still be grepped by
+// its groups and never misread.
+func number(n int) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return s
+}
+
+func round(d time.Duration) time.Duration {
+	switch {
+	case d > time.Minute:
+		return d.Round(time.Second)
+	case d > time.Second:
+		return d.Round(100 * time.Millisecond)
+	default:
+		return d.Round(time.Millisecond)
+	}
+}
+
+func shorten(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// visible is how many columns painted text takes.
+func visible(s string) int { return len([]rune(unpainted.Replace(s))) }
+
+// unpainted takes out the colours that stand within paragraphs.
+var unpainted = strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "", "\x1b[0;0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[22m", "", "\x1b[0;22m", "")
+
+// wrap breaks text at the screen's width, and at 100 columns on a wider one.
+func wrap(s, indent string, width int) string {
+	var out strings.Builder
+	col := len(indent)
+	for i, word := range strings.Fields(s) {
+		n := visible(word)
+		if i > 0 && col+n+1 > min(width, defaultWidth) {
+			out.WriteString("\n" + indent)
+			col = len(indent)
+		} else if i > 0 {
+			out.WriteByte(' ')
+			col++
+		}
+		out.WriteString(word)
+		col += n
+	}
+	return out.String()
+}
+
+// clean strips control characters from text that came from a vault: a title
+// must not move the cursor.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case commands(r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// commands reports whether a character is no text: a control character, or
+// one that turns the direction of what follows.
+func commands(r rune) bool {
+	return r < 0x20 || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}
