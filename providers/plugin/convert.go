@@ -105,6 +105,24 @@ func (r *reader) object(o *proto.Object) *providers.Object {
 	}
 }
 
+// side is an object of an item, which has its address.
+func (w wire) side(item addrs.Instance, o *providers.Object) *proto.Object {
+	if o == nil || o.Addr != item {
+		return w.object(o)
+	}
+	bare := *o
+	bare.Addr = addrs.Instance{}
+	return w.object(&bare)
+}
+
+func (r *reader) side(item addrs.Instance, m *proto.Object) *providers.Object {
+	o := r.object(m)
+	if o != nil && o.Addr.IsZero() {
+		o.Addr = item
+	}
+	return o
+}
+
 func (r *reader) objects(list []*proto.Object) []providers.Object {
 	return convert(list, func(o *proto.Object) providers.Object { return *r.object(o) })
 }
@@ -197,20 +215,21 @@ func (*reader) endpoint(e *proto.Endpoint) providers.Endpoint {
 }
 
 func (w wire) planItem(i *providers.PlanItem) *proto.PlanItem {
-	m := &proto.PlanItem{Addr: i.Addr.String(), Desired: w.object(i.Desired), Live: w.object(i.Live), Removal: string(i.Removal)}
+	m := &proto.PlanItem{Addr: i.Addr.String(), Desired: w.side(i.Addr, i.Desired), Live: w.side(i.Addr, i.Live), Removal: string(i.Removal)}
 	if m.RecordedAsLive = alike(i.Recorded, i.Live); !m.RecordedAsLive {
-		m.Recorded = w.object(i.Recorded)
+		m.Recorded = w.side(i.Addr, i.Recorded)
 	}
 	return m
 }
 
 func (r *reader) planItem(i *proto.PlanItem) providers.PlanItem {
-	item := providers.PlanItem{Addr: r.addr(i.Addr), Desired: r.object(i.Desired), Live: r.object(i.Live), Removal: schema.Removal(i.Removal)}
+	addr := r.addr(i.Addr)
+	item := providers.PlanItem{Addr: addr, Desired: r.side(addr, i.Desired), Live: r.side(addr, i.Live), Removal: schema.Removal(i.Removal)}
 	if i.RecordedAsLive && item.Live != nil {
 		recorded := *item.Live
 		item.Recorded = &recorded
 	} else {
-		item.Recorded = r.object(i.Recorded)
+		item.Recorded = r.side(addr, i.Recorded)
 	}
 	return item
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"accord/lang/addrs"
@@ -19,6 +20,7 @@ import (
 type codec struct {
 	body   schema.Block
 	append appender
+	size   atomic.Int64 // of the last body: the next one will be about as large
 }
 
 func newCodec(t reflect.Type) *codec {
@@ -28,7 +30,9 @@ func newCodec(t reflect.Type) *codec {
 // encode writes v, a struct of the codec's type or a pointer to one, as a
 // canonical body.
 func (c *codec) encode(v any) (json.RawMessage, error) {
-	return c.append(make([]byte, 0, 512), reflect.Indirect(reflect.ValueOf(v)))
+	body, err := c.append(make([]byte, 0, 64+c.size.Load()), reflect.Indirect(reflect.ValueOf(v)))
+	c.size.Store(int64(len(body)))
+	return body, err
 }
 
 // member is an attribute or block of a name with a value, of any type that has

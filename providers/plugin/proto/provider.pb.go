@@ -959,7 +959,7 @@ func (x *PlanRequest) GetRefs() []*Object {
 
 type PlanItem struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
-	Addr           string                 `protobuf:"bytes,1,opt,name=addr,proto3" json:"addr,omitempty"`
+	Addr           string                 `protobuf:"bytes,1,opt,name=addr,proto3" json:"addr,omitempty"` // of desired, recorded and live too, where they have none
 	Desired        *Object                `protobuf:"bytes,2,opt,name=desired,proto3" json:"desired,omitempty"`
 	Recorded       *Object                `protobuf:"bytes,3,opt,name=recorded,proto3" json:"recorded,omitempty"`
 	Live           *Object                `protobuf:"bytes,4,opt,name=live,proto3" json:"live,omitempty"`
