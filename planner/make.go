@@ -287,6 +287,10 @@ func (m *making) planAll(ctx context.Context) {
 			if m.hangs(o) {
 				continue
 			}
+			if o.question() == nil {
+				o.action, o.record = providers.NoAction, true // only the state forgets the call
+				continue
+			}
 			if o.desired != nil {
 				want, diags := o.desired.Resolve(known)
 				m.diags = append(m.diags, diags...)

@@ -43,10 +43,13 @@ func (m *making) unreached() {
 
 // leads are the objects and instances that an object refers to.
 func (o *object) leads() []addrs.Instance {
-	if o.desired != nil {
+	switch {
+	case o.desired != nil:
 		return o.desired.DependsOn
+	case o.recorded != nil:
+		return o.recorded.DependsOn
 	}
-	return o.recorded.DependsOn
+	return nil // of it there is only a call that was begun
 }
 
 // hangs loses an object that refers to one that is lost, for what is at the root

@@ -7,6 +7,18 @@ import (
 	"time"
 )
 
+// planView prints a plan for people.
+type planView struct {
+	w       io.Writer
+	width   int
+	plan    *document
+	verbose bool
+}
+
+func (c *cli) planView(d *document, verbose bool) planView {
+	return planView{w: c.stdout, width: screenWidth(c.stdout), plan: d, verbose: verbose}
+}
+
 func (c *cli) planText(d *document, l look) {
 	v := c.planView(d, l.verbose)
 	v.failed()
@@ -26,31 +38,19 @@ func (c *cli) planText(d *document, l look) {
 	v.verdict()
 }
 
-// failed says that this is no plan.
-func (v *planView) failed() {
-	if v.plan.Failed {
-		v.line("%s", red(wrap("! The plan failed, and nothing can be applied. What is known all the same:", "  ", v.width)))
-	}
-}
-
-// planView prints a plan for people.
-type planView struct {
-	w       io.Writer
-	width   int
-	plan    *document
-	verbose bool
-}
-
-func (c *cli) planView(d *document, verbose bool) planView {
-	return planView{w: c.stdout, width: screenWidth(c.stdout), plan: d, verbose: verbose}
-}
-
 func (v *planView) line(format string, args ...any) { fmt.Fprintf(v.w, format+"\n", args...) }
 
 func (v *planView) heading(text string) { v.line("\n%s", bold(wrap(text, "  ", v.width))) }
 
 // text prints a paragraph, its further lines indented like the first.
 func (v *planView) text(indent, s string) { v.line("%s%s", indent, wrap(s, indent, v.width)) }
+
+// failed says that this is no plan.
+func (v *planView) failed() {
+	if v.plan.Failed {
+		v.line("%s", red(wrap("! The plan failed, and nothing can be applied. What is known all the same:", "  ", v.width)))
+	}
+}
 
 // scope says loudly what the plan is not about.
 func (v *planView) scope() {
