@@ -80,62 +80,106 @@ type comparison struct {
 	needs []*sorter // by part: members that what will be there names
 	names []*sorter // incremental, by part: members that what is there names
 	held  []frames  // and these, once all that could name them was looked at
-	lost  *sorter   // of one part: what would lose all its members of another
 	keys  []frames  // incremental, by part: all items that are looked at
 
-	others []*walk // by part: what the source has of it, while another part is gone through
+	// of the part that is gone through
+	tgt    *walk
+	gaps   *cursor
+	need   *cursor
+	needed frames
+	out    *spool
+	lost   *sorter // what would lose all its members of another part
+	others []*walk // by part: what the source has of it
 
 	buf           []byte // these are of one item, again and again
 	source, there parser
 	shall         fields
 }
 
-// compare finds what has to change at the target of a job.
-func (j *job) compare(ctx context.Context, p *pass) error {
-	c := &comparison{
-		job: j, p: p,
-		needs: sets(p.scratch, len(p.parts)),
-		names: sets(p.scratch, len(p.parts)),
-		held:  make([]frames, len(p.parts)),
-		keys:  make([]frames, len(p.parts)),
+// leastBudget is what a sort may take, however many targets are compared at once.
+const leastBudget = 256 << 10
+
+// compare finds what has to change at the targets of jobs of one class, in one
+// walk through the source. What went wrong is said in each job.
+func (p *pass) compare(ctx context.Context, jobs []*job) {
+	scratch := p.scratch
+	scratch.budget = max(scratch.budget/max(len(jobs), 1), min(scratch.budget, leastBudget))
+	var all []*comparison
+	for _, j := range jobs {
+		all = append(all, &comparison{
+			job: j, p: p,
+			needs: sets(scratch, len(p.parts)),
+			names: sets(scratch, len(p.parts)),
+			held:  make([]frames, len(p.parts)),
+			keys:  make([]frames, len(p.parts)),
+		})
+		j.tally = newTally(len(p.parts))
+		j.changes = make([]frames, len(p.parts))
+		if j.asTable {
+			j.table = &table{keys: make(map[string]string), gone: make(map[string]string)}
+		}
 	}
-	j.tally = newTally(len(p.parts))
-	j.changes = make([]frames, len(p.parts))
-	if j.asTable {
-		j.table = &table{keys: make(map[string]string), gone: make(map[string]string)}
+	going := func(step func(*comparison) error) {
+		all = slices.DeleteFunc(all, func(c *comparison) bool {
+			c.err = step(c)
+			return c.err != nil
+		})
 	}
 	if !p.full {
-		if err := c.look(ctx); err != nil {
-			return err
-		}
+		going(func(c *comparison) error { return c.look(ctx) })
 	}
 	for q := len(p.parts) - 1; q >= 0; q-- {
-		if !p.full {
-			if err := c.lookFurther(ctx, q); err != nil {
-				return err
-			}
+		going(func(c *comparison) error { return c.open(ctx, q) })
+		p.part(q, all)
+		going(func(c *comparison) error { return firstError(c.close(q), c.err) })
+		going(func(c *comparison) error { return c.confirm(ctx, q) })
+	}
+	for _, c := range all {
+		for _, f := range slices.Concat(c.keys, c.held) {
+			f.remove()
 		}
-		needed, err := c.needs[q].sorted()
-		if err != nil {
-			return err
-		}
-		if !p.full && !p.parts[q].Routed {
-			if needed, err = c.neededOutside(ctx, q, needed); err != nil {
-				return err
-			}
-		}
-		if err := c.part(q, needed); err != nil {
-			return err
-		}
-		needed.remove()
-		if err := c.confirm(ctx, q); err != nil {
+	}
+}
+
+// open readies one part: what is at the target, and what of it is needed there.
+func (c *comparison) open(ctx context.Context, q int) error {
+	if !c.p.full {
+		if err := c.lookFurther(ctx, q); err != nil {
 			return err
 		}
 	}
-	for _, f := range slices.Concat(c.keys, c.held) {
-		f.remove()
+	var err error
+	if c.needed, err = c.needs[q].sorted(); err != nil {
+		return err
 	}
+	if !c.p.full && !c.p.parts[q].Routed {
+		if c.needed, err = c.neededOutside(ctx, q, c.needed); err != nil {
+			return err
+		}
+	}
+	c.tgt = walkTarget(c.target[q], c.p.parts[q].Name)
+	c.gaps, c.need = c.class.gaps[q].open(), c.needed.open()
+	c.out, c.lost = c.p.scratch.spool(), c.p.scratch.set()
+	c.others = make([]*walk, len(c.p.parts))
 	return nil
+}
+
+// close ends a part, and keeps what has to change of it.
+func (c *comparison) close(q int) error {
+	err := firstError(c.tgt.err, c.gaps.err, c.need.err)
+	c.tgt.close()
+	c.gaps.close()
+	c.need.close()
+	for _, w := range c.others {
+		if w != nil {
+			err = firstError(err, w.err)
+			w.close()
+		}
+	}
+	c.needed.remove()
+	var unwritten error
+	c.changes[q], unwritten = c.out.rest()
+	return firstError(err, unwritten)
 }
 
 // look reads, for an incremental run, the items at the target of all that the
@@ -339,89 +383,85 @@ func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
 	return firstError(h.err, own.err)
 }
 
-// part goes through one part key by key: source, gaps, target and needs are
-// all in key order.
-func (c *comparison) part(q int, needed frames) error {
-	part := c.p.parts[q]
-	src := walkSource(c.p.library[q], part.Name, c.class.variant)
+// part goes through one part key by key, at all targets at once: source, gaps,
+// targets and needs are all in key order. Most of a library concerns few targets.
+func (p *pass) part(q int, all []*comparison) {
+	if len(all) == 0 {
+		return
+	}
+	src := walkSource(p.library[q], p.parts[q].Name, all[0].class.variant)
 	defer src.close()
-	tgt := walkTarget(c.target[q], part.Name)
-	defer tgt.close()
-	gaps := c.class.gaps[q].open()
-	defer gaps.close()
-	need := needed.open()
-	defer need.close()
-	out := c.p.scratch.spool()
-	c.lost = c.p.scratch.set()
-	c.others = make([]*walk, len(c.p.parts))
-	defer func() {
-		for _, w := range c.others {
-			if w != nil {
-				w.close()
+	for ; src.rec != nil; src.next() {
+		for _, c := range all {
+			if c.err == nil {
+				c.err = c.meet(q, src)
 			}
 		}
-	}()
-	var err error
+	}
+	for _, c := range all {
+		for c.err == nil && c.tgt.rec != nil {
+			c.err = c.alone(q)
+		}
+		c.err = firstError(c.err, src.err)
+	}
+}
 
-	for src.rec != nil || tgt.rec != nil {
-		var s, t *record
-		switch {
-		case tgt.rec == nil || src.rec != nil && src.rec.key < tgt.rec.key:
-			s = src.rec
-		case src.rec == nil || tgt.rec.key < src.rec.key:
-			t = tgt.rec
-		default:
-			s, t = src.rec, tgt.rec
-		}
-		if part.Routed {
-			c.blank(s)
-		}
-		if t != nil || c.wanted(s, part.Routed, need) {
-			if s != nil {
-				err = src.whole()
-			}
-			if t != nil {
-				err = firstError(err, tgt.whole())
-			}
-			if err = firstError(err, c.item(q, s, t, gaps, need, tgt.twice, out)); err != nil {
-				return err
-			}
-		}
-		if s != nil {
-			src.next()
-		}
-		if t != nil {
-			tgt.next()
+// meet holds the record that the source stands at against the target, which is
+// brought there.
+func (c *comparison) meet(q int, src *walk) error {
+	s := src.rec
+	for c.tgt.rec != nil && c.tgt.rec.key < s.key {
+		if err := c.alone(q); err != nil {
+			return err
 		}
 	}
-	err = firstError(src.err, tgt.err, gaps.err, need.err)
-	for _, w := range c.others {
-		if w != nil {
-			err = firstError(err, w.err)
+	var t *record
+	if c.tgt.rec != nil && c.tgt.rec.key == s.key {
+		t = c.tgt.rec
+	}
+	routed := c.p.parts[q].Routed
+	if routed {
+		c.blank(s)
+	}
+	if t == nil {
+		if !c.wanted(s, routed) {
+			return nil
 		}
+		return firstError(src.whole(), c.item(q, s, nil))
 	}
-	if err != nil {
-		return err
+	err := firstError(src.whole(), c.tgt.whole())
+	if err == nil {
+		err = c.item(q, s, t)
 	}
-	c.changes[q], err = out.rest()
+	c.tgt.next()
+	return err
+}
+
+// alone decides the record that the target stands at, which the source does not
+// have.
+func (c *comparison) alone(q int) error {
+	err := c.tgt.whole()
+	if err == nil {
+		err = c.item(q, nil, c.tgt.rec)
+	}
+	c.tgt.next()
 	return err
 }
 
 // wanted reports whether something may become of a record that is not there.
-// Most of a library concerns few targets.
-func (c *comparison) wanted(s *record, routed bool, need *cursor) bool {
+func (c *comparison) wanted(s *record, routed bool) bool {
 	switch {
 	case c.Decision.Mode == Withdrawal:
 		return false
 	case routed:
 		return c.routes.takes(s.routes) && c.class.meaning(s) == providers.Publish
 	default:
-		return need.seek(s.key)
+		return c.need.seek(s.key)
 	}
 }
 
 // item decides one item, counts it, and writes down what has to change.
-func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, out *spool) error {
+func (c *comparison) item(q int, s, t *record) error {
 	part := &c.p.parts[q]
 	key := ""
 	if s != nil {
@@ -430,8 +470,8 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 		key = t.key
 	}
 	gap := ""
-	if s != nil && gaps.seek(key) {
-		gap = gaps.payload
+	if s != nil && c.gaps.seek(key) {
+		gap = c.gaps.payload
 	}
 	var cause addrs.Instance
 	if s != nil && c.refs != nil {
@@ -452,7 +492,7 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 	} else if part.Routed {
 		f, why = c.class.decide(s, c.routes, gap)
 	} else {
-		f, why = c.class.decideMember(s, need.seek(key), gap)
+		f, why = c.class.decideMember(s, c.need.seek(key), gap)
 		if f == withdraw && t != nil && t.standing != providers.Withdrawn {
 			why = cmp.Or(c.became(q, key), why)
 		}
@@ -468,7 +508,7 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 	if err := c.verb(&ch, f, s, t, c.mappings[q]); err != nil {
 		return err
 	}
-	if ch.Verb == Unchanged && twice {
+	if ch.Verb == Unchanged && c.tgt.twice {
 		ch.Verb, ch.Reason = Kept, "it is there twice"
 	}
 	if err := c.needsOf(ch.Verb, there, s, t); err != nil {
@@ -483,7 +523,7 @@ func (c *comparison) item(q int, s, t *record, gaps, need *cursor, twice bool, o
 		return nil
 	}
 	c.buf = appendChange(c.buf[:0], &ch)
-	return out.add(key, c.buf, nil)
+	return c.out.add(key, c.buf, nil)
 }
 
 // became says what other part a member has become, which is why nothing needs

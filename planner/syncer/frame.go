@@ -191,6 +191,7 @@ type record struct {
 	members                  list
 	place                    place // of the body
 
+	whole      bool // the rest is there as well
 	id, fields string
 	groups     list
 }
@@ -226,6 +227,7 @@ func (r *record) decode(payload, part, key string) error {
 func (r *record) decodeBody(body string) error {
 	from := reader{rest: body}
 	r.id, r.fields, r.groups = from.string(), from.string(), from.list()
+	r.whole = true
 	return from.end()
 }
 

@@ -54,16 +54,43 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 		return
 	}
 	err := p.prepare(ctx)
-	each(p.jobs, func(j *job) {
-		if j.err == nil {
-			j.err = err
+	each(p.together(), func(jobs []*job) {
+		for _, j := range jobs {
+			if j.err = firstError(j.err, err); j.err == nil {
+				j.err = j.lookUp(ctx, p)
+			}
 		}
-		if j.err == nil {
-			j.err = j.through(ctx, p, writing)
+		p.compare(ctx, slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil }))
+		for _, j := range jobs {
+			if j.err == nil {
+				j.err = j.through(ctx, p, writing)
+			}
+			finish(j)
 		}
-		finish(j)
 	})
 	p.clear()
+}
+
+// together puts jobs into rows that go through the source side by side: of one
+// class each, and no fewer rows than go on at once. An incremental run reads
+// what it compares, target by target.
+func (p *pass) together() (rows [][]*job) {
+	byClass := make(map[*class][]*job)
+	var order []*class
+	for _, j := range p.jobs {
+		if byClass[j.class] == nil {
+			order = append(order, j.class)
+		}
+		byClass[j.class] = append(byClass[j.class], j)
+	}
+	for _, c := range order {
+		size := 1
+		if p.full {
+			size = (len(byClass[c]) + concurrency - 1) / concurrency
+		}
+		rows = slices.AppendSeq(rows, slices.Chunk(byClass[c], size))
+	}
+	return rows
 }
 
 // clear removes what no target needs any more.
@@ -148,14 +175,8 @@ func (j *job) prepare(p *pass) error {
 	return nil
 }
 
-// through takes one target from the comparison to the writes.
+// through takes one target from what was found to the writes.
 func (j *job) through(ctx context.Context, p *pass, writing bool) error {
-	if err := j.lookUp(ctx, p); err != nil {
-		return err
-	}
-	if err := j.compare(ctx, p); err != nil {
-		return err
-	}
 	for _, f := range j.target {
 		f.remove()
 	}

@@ -199,8 +199,11 @@ func (w *walk) next() {
 	}
 }
 
-// whole reads the body of the record that the walk stands at.
+// whole reads the body of the record that the walk stands at, once.
 func (w *walk) whole() error {
+	if w.rec.whole {
+		return nil
+	}
 	body, err := w.c.bodies.read(w.rec.place)
 	if err != nil {
 		return err
