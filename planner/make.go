@@ -56,6 +56,10 @@ type Request struct {
 	// the plan fails, and says what is known of the others.
 	Instances map[addrs.Instance]providers.Object
 	Unreached map[addrs.Instance]error
+
+	// Invalid is what providers find wrong with objects without looking: the
+	// plan fails as well, and says what is known of the others.
+	Invalid hcl.Diagnostics
 }
 
 // Plan holds the three sides against each other and says what to do. It makes

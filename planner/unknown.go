@@ -13,11 +13,17 @@ import (
 	"accord/providers"
 )
 
-// unreached reports the instances that did not answer, and loses what leads to
-// them.
+// unreached reports the instances that did not answer and the objects that
+// nothing can be made of, and loses what leads to them.
 func (m *making) unreached() {
-	if len(m.req.Unreached) == 0 {
+	if len(m.req.Unreached)+len(m.req.Invalid) == 0 {
 		return
+	}
+	for _, d := range m.req.Invalid {
+		m.diags = append(m.diags, d)
+		if p, ok := d.Extra.(*Problem); ok {
+			m.objects[p.Addr].lose(d.Summary)
+		}
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(m.req.Unreached), addrs.Instance.Compare) {
 		m.diags = append(m.diags, m.problem(m.req.Unreached[addr], &object{addr: addr, desired: m.req.Desired.Find(addr)}))

@@ -52,7 +52,7 @@ func (o *planOptions) request(w *workspace, st *state.State) planner.Request {
 	return planner.Request{
 		Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow,
 		Target: o.target, Exclude: o.exclude, Replace: o.replace, Assume: !o.refresh,
-		Freeze: o.out != "", Approved: o.approved, Resume: o.resume,
+		Freeze: o.out != "", Approved: o.approved, Resume: o.resume, Invalid: w.invalid,
 	}
 }
 
@@ -92,6 +92,7 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 	if err := o.look.check(c, "a plan"); err != nil {
 		return err
 	}
+	o.inputs.lenient = true
 	w, st, err := c.withState(ctx, o.inputs)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +42,9 @@ type workspace struct {
 
 	landing time.Duration // how long a call of a tool that died may still land
 
-	holds  string          // leases of runs as this operation: "serve"; "": "sync"
-	advice hcl.Diagnostics // warnings of what was evaluated
+	holds   string          // leases of runs as this operation: "serve"; "": "sync"
+	invalid hcl.Diagnostics // what was set aside
+	advice  hcl.Diagnostics // warnings of what was evaluated
 }
 
 // inputs are the flags by which variables are set.
@@ -51,6 +53,7 @@ type inputs struct {
 	varFiles []string
 
 	thorough bool // providers check also what they had nothing to say of the last time
+	lenient  bool // what they find wrong with objects is left to the plan
 }
 
 // load reads the files of the directory, and ends with every mistake in them.
@@ -91,6 +94,7 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	desired, diags := w.config.Evaluate(w.schemas(), lang.Options{Environ: os.Environ(), VarFiles: in.varFiles, Vars: in.vars})
 	w.cli.sources = w.config.Files()
 	w.desired = desired
+	written := !diags.HasErrors()
 	proof, judges := desired.Proof(), w.judges
 	if len(diags) > 0 || judges == nil {
 		proof = nil
@@ -100,11 +104,29 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 			proof.Keep(judges...)
 		}
 	}
+	if in.lenient && written {
+		diags = w.setAside(diags)
+	}
 	if diags.HasErrors() {
 		return nil, w.cli.problems(lang.Arrange(diags))
 	}
 	w.advice = lang.Arrange(diags)
 	return diags, nil
+}
+
+// setAside keeps what providers find wrong with objects for a plan, which then
+// fails and says what is known of the others. What is wrong with anything else
+// stays.
+func (w *workspace) setAside(diags hcl.Diagnostics) (rest hcl.Diagnostics) {
+	for _, d := range diags {
+		p, known := d.Extra.(*planner.Problem)
+		if d.Severity == hcl.DiagError && known && slices.ContainsFunc(w.desired.Resources, func(r *lang.Resource) bool { return r.Addr == p.Addr }) {
+			w.invalid = append(w.invalid, d)
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	return rest
 }
 
 // evaluated opens the directory with its providers, and settles what the files
