@@ -141,22 +141,35 @@ func (c *cli) evaluated(ctx context.Context, in inputs) (*workspace, error) {
 	})
 }
 
-// withState is evaluated with the state, which is read meanwhile.
+// withState is evaluated with the state, which is read meanwhile: unless there is
+// nothing of accord's in the directory yet, where nothing is made before the
+// files are right.
 func (c *cli) withState(ctx context.Context, in inputs) (w *workspace, st *state.State, err error) {
 	w, err = c.opened(ctx, func(w *workspace) error {
 		if err := w.openProviders(ctx); err != nil {
 			return err
+		}
+		read := func() (err error) {
+			if err = w.openJournal(ctx); err == nil {
+				st, err = w.store.Read(ctx)
+			}
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(w.dir, ".accord")); err != nil {
+			if _, err := w.evaluate(ctx, in); err != nil {
+				return err
+			}
+			if err := w.openStore(ctx); err != nil {
+				return err
+			}
+			return read()
 		}
 		if err := w.openStore(ctx); err != nil {
 			return err
 		}
 		var unread error
 		var reading sync.WaitGroup
-		reading.Go(func() {
-			if unread = w.openJournal(ctx); unread == nil {
-				st, unread = w.store.Read(ctx)
-			}
-		})
+		reading.Go(func() { unread = read() })
 		_, err := w.evaluate(ctx, in)
 		reading.Wait()
 		return cmp.Or(err, unread)
