@@ -142,6 +142,10 @@ func mishap() {
 			select {}
 		case "interrupt":
 			_ = host.Signal(os.Interrupt)
+			select { // a call that is ended by it ends here; what is in flight goes on, once it was heard
+			case <-r.Context().Done():
+			case <-time.After(300 * time.Millisecond):
+			}
 		case "panic":
 			panic("a mishap")
 		}
