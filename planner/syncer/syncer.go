@@ -12,7 +12,7 @@
 //	route.go    which routed records a sync takes
 //	judge.go    which containers are complete
 //	rules.go    source fields to target fields; pure
-//	compare.go  source and target, key by key, into a list of changes
+//	compare.go  the source and its targets, key by key, into a list of changes for each
 //	check.go    limits, and what a plan promised; pure
 //	write.go    the changes, in phases and batches
 //	record.go   lease, journal, Finish
@@ -20,7 +20,7 @@
 //	follow.go   instead of all that: a run of the platform's own engine
 //
 // Everything that grows with a library lies in temporary files (spool.go,
-// sort.go). Absence never removes: what is withdrawn was read, and a rule
+// sort.go, frame.go), and is taken apart as far as somebody looks. Absence never removes: what is withdrawn was read, and a rule
 // names it. Start with Syncer.Preview, then order.go and compare.go.
 package syncer
 
