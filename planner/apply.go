@@ -31,6 +31,10 @@ type ApplyRequest struct {
 	NoSync  bool // runs that the plan promised are owed, not done
 	Detach  bool // those are that may not begin yet (CTRY-7), with all that comes after them
 
+	// Relock takes the lock again, which is given up while runs wait for the
+	// time before which they may not begin; nil: it is kept.
+	Relock func(context.Context) (state.Lock, error)
+
 	// Operation is the record of this apply, kept in the state; nil keeps none.
 	Operation *Operation
 }
@@ -48,6 +52,10 @@ type Report struct {
 
 	// Interrupted says that the context ended before everything was done.
 	Interrupted bool
+
+	// Overtaken says that somebody else changed the state while this apply
+	// waited; what is left was left for that; nil: nobody did.
+	Overtaken *Overtaken
 }
 
 // Failure is a step that ended badly.
@@ -106,24 +114,21 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	}
 	a.around = p.neighbourhoods(a.objects, before...)
 	a.leave()
-	g := graph.New[providers.Ref]()
-	for ref, s := range a.steps {
-		g.Add(ref)
-		for _, after := range s.After {
-			if a.steps[after] != nil {
-				g.Add(ref, after)
-			}
+	for {
+		later := a.later()
+		if err := a.walk(ctx); err != nil {
+			return a.report, err
+		}
+		if a.goOn(later); len(a.steps) == 0 || ctx.Err() != nil {
+			break
+		}
+		over, err := a.pause(ctx)
+		if err != nil || over {
+			a.report.Took = p.Now().Sub(started)
+			return a.report, err
 		}
 	}
-	a.graph = g
-	a.runs = newRendezvous(a.steps, g)
-
-	result, err := g.Walk(ctx, walkLimit, a.step)
-	a.runs.close()
-	if err != nil && !errors.Is(err, context.Canceled) {
-		return a.report, err
-	}
-	a.summarise(result)
+	a.abandon("interrupted") // none, but where it was
 	a.report.Interrupted = ctx.Err() != nil
 
 	// What was acknowledged is kept whatever happened; from here on an
@@ -138,35 +143,48 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	return a.report, nil
 }
 
+// walk does the steps that are there, each after those that it comes after.
+func (a *applying) walk(ctx context.Context) error {
+	g := graph.New[providers.Ref]()
+	for ref, s := range a.steps {
+		g.Add(ref)
+		for _, after := range s.After {
+			if a.steps[after] != nil {
+				g.Add(ref, after)
+			}
+		}
+	}
+	a.graph = g
+	a.runs = newRendezvous(a.steps, g)
+	result, err := g.Walk(ctx, walkLimit, a.step)
+	a.runs.close()
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	a.summarise(result)
+	return nil
+}
+
 // leave takes the steps out that this apply does not do: the runs that it was
 // told to leave, and what comes after one that is waited for by nobody.
 func (a *applying) leave() {
-	left := map[providers.Ref]providers.Ref{} // and the run that it waits for
-	for ref, s := range a.steps {
-		if ref.Sync && (a.req.NoSync || a.req.Detach && s.Decision.EarliestStart.After(a.Now())) {
-			left[ref] = ref
-		}
-	}
-	for more := a.req.Detach && !a.req.NoSync; more; {
-		more = false
-		for ref, s := range a.steps {
-			if _, gone := left[ref]; gone {
-				continue
-			}
-			for _, after := range s.After {
-				if run, gone := left[after]; gone {
-					left[ref], more = run, true
-				}
+	var left map[providers.Ref]providers.Ref // and the run that it waits for
+	switch {
+	case a.req.NoSync:
+		left = map[providers.Ref]providers.Ref{}
+		for ref := range a.steps {
+			if ref.Sync {
+				left[ref] = ref
 			}
 		}
+	case a.req.Detach:
+		left = a.behind(a.early)
 	}
 	for ref, run := range left {
 		if ref.Sync {
 			a.report.Left = append(a.report.Left, Left{ref.Addr, *a.steps[ref].Decision})
 		} else {
-			skip := Skip{ref, describe(run) + " comes first, and was left to begin later"}
-			a.report.Skipped = append(a.report.Skipped, skip)
-			a.emit(StepSkipped(skip))
+			a.skip(ref, describe(run)+" comes first, and was left to begin later")
 		}
 		delete(a.steps, ref)
 	}
@@ -202,6 +220,8 @@ type applying struct {
 	steps map[providers.Ref]*plan.Step
 	graph *graph.Graph[providers.Ref]
 	runs  *rendezvous
+
+	waiting bool // for the time of a run, in a moment
 
 	mu      sync.Mutex
 	objects providers.Refs  // as planned, then as applied
@@ -360,20 +380,21 @@ func (a *applying) count(action providers.Action) {
 // summarise lists what the walk left out.
 func (a *applying) summarise(result graph.Result[providers.Ref]) {
 	slices.SortFunc(a.report.Failed, func(x, y Failure) int { return compareRefs(x.Ref, y.Ref) })
-	skip := func(ref providers.Ref, because string) {
-		a.report.Skipped = append(a.report.Skipped, Skip{ref, because})
-		a.emit(StepSkipped{ref, because})
-	}
 	for _, ref := range slices.SortedFunc(maps.Keys(result.Skipped), compareRefs) {
 		because := "something it depends on was not done"
 		if causes := result.Skipped[ref]; len(causes) > 0 {
 			because = describe(slices.MinFunc(causes, compareRefs)) + " failed"
 		}
-		skip(ref, because)
+		a.skip(ref, because)
 	}
 	for _, ref := range slices.SortedFunc(slices.Values(result.Left), compareRefs) {
-		skip(ref, "interrupted")
+		a.skip(ref, "interrupted")
 	}
+}
+
+func (a *applying) skip(ref providers.Ref, because string) {
+	a.report.Skipped = append(a.report.Skipped, Skip{ref, because})
+	a.emit(StepSkipped{ref, because})
 }
 
 func describe(ref providers.Ref) string {
@@ -396,6 +417,7 @@ func (a *applying) finish(ctx context.Context) error {
 		known[addr] = lang.Object{Body: o.Body, Unknown: o.Unknown, Sensitive: o.Sensitive}
 	}
 	outputs := map[string]state.Output{}
+	a.report.Checks = nil
 	if !a.req.Plan.Destroy {
 		for _, c := range a.req.Desired.Conditions() {
 			_, diags := c.Check(known)

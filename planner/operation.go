@@ -42,6 +42,7 @@ const (
 	Done        Standing = "done"
 	Incomplete  Standing = "incomplete"  // something failed, or was skipped
 	Interrupted Standing = "interrupted" // between two steps
+	Waiting     Standing = "waiting"     // for the time of a run, without the lock (CTRY-7)
 )
 
 var operationAddr = addrs.New(SettingsType, "operation")
@@ -106,6 +107,8 @@ func (a *applying) stand(ctx context.Context) error {
 	}
 	op.Ended = a.Now().UTC()
 	switch {
+	case a.waiting:
+		op.Standing, op.Ended = Waiting, time.Time{}
 	case a.report.Interrupted:
 		op.Standing = Interrupted
 	case len(a.report.Failed)+len(a.report.Skipped) > 0:

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -258,10 +259,19 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	if op != nil {
 		op.NoSync, op.Detach = o.noSync, o.detach
 	}
-	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Detach: o.detach, Operation: op})
+	relock := func(ctx context.Context) (state.Lock, error) {
+		again, err := w.store.Lock(ctx, lock.Holder().Operation)
+		if err == nil {
+			lock = again
+			w.closers = append(w.closers, lock.Unlock)
+		}
+		return again, err
+	}
+	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Detach: o.detach, Relock: relock, Operation: op})
 	progress.clear()
 	w.cli.showReport(w, p, report)
 	w.cli.diagnostics(report.Checks)
+	w.cli.overtaken(report)
 	if err != nil {
 		return err
 	}
@@ -287,6 +297,19 @@ func (w *workspace) operation(command string, p *plan.Plan, st *state.State, o a
 	var err error
 	op.Approved, err = w.frozen(planner.Resumable(p), o.inputs)
 	return op, err
+}
+
+// overtaken says who changed the state while an apply waited without its lock.
+func (c *cli) overtaken(r *planner.Report) {
+	if r.Overtaken == nil {
+		return
+	}
+	d := &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: "Somebody else changed the state while this apply waited",
+		Detail: fmt.Sprintf("It was %s; the state has the serial %d now. The runs that this apply waited for have been made. Nothing is left to do.", clean(r.Overtaken.By), r.Overtaken.Serial)}
+	if len(r.Left)+len(r.Skipped) > 0 {
+		d.Detail = fmt.Sprintf("It was %s; the state has the serial %d now. What this apply did until then is done. What is left may not be what was approved any more: plan again.", clean(r.Overtaken.By), r.Overtaken.Serial)
+	}
+	c.diagnostics(hcl.Diagnostics{d})
 }
 
 func told2(code int) error {
@@ -321,6 +344,9 @@ func reportCode(r *planner.Report, which failOn) int {
 	}
 	if r.Interrupted {
 		return exitInterrupted
+	}
+	if r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0 {
+		return exitStale
 	}
 	if code != exitOK {
 		return code

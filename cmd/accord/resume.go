@@ -105,7 +105,7 @@ func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, o applyOpt
 
 // resuming says what was interrupted, and what was found of it.
 func (c *cli) resuming(op *planner.Operation, p *plan.Plan) {
-	how := map[planner.Standing]string{planner.Begun: "was cut short", planner.Interrupted: "was interrupted", planner.Incomplete: "did not do everything"}[op.Standing]
+	how := map[planner.Standing]string{planner.Begun: "was cut short", planner.Interrupted: "was interrupted", planner.Incomplete: "did not do everything", planner.Waiting: "waited for the time of a run"}[op.Standing]
 	ref := ""
 	if op.ChangeRef != "" {
 		ref = " (" + clean(op.ChangeRef) + ")"

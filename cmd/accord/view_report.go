@@ -49,6 +49,8 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	switch {
 	case r.Interrupted:
 		verdict = "Interrupted"
+	case r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0:
+		verdict = "Apply ended early"
 	case len(r.Failed) > 0:
 		verdict = "Apply finished with problems"
 	case p.Empty():
@@ -65,6 +67,8 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	switch {
 	case r.Interrupted:
 		text += " What was done is on record. To go on: accord resume"
+	case r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0:
+		text += " To go on: accord plan"
 	case len(r.Failed) > 0:
 		text += " When its cause is repaired, go on: accord resume"
 	case len(r.Skipped) > 0:

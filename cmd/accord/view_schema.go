@@ -25,7 +25,7 @@ var enums = map[reflect.Type][]any{
 	reflect.TypeFor[providers.Severity](): {providers.SeverityError, providers.SeverityWarning},
 	reflect.TypeFor[providers.Kind](): {providers.Invalid, providers.NotFound, providers.Exists, providers.Permission, providers.Throttled,
 		providers.Transient, providers.Ambiguous, providers.Refused, providers.Access, providers.Internal},
-	reflect.TypeFor[planner.Standing](): {planner.Begun, planner.Done, planner.Incomplete, planner.Interrupted},
+	reflect.TypeFor[planner.Standing](): {planner.Begun, planner.Done, planner.Incomplete, planner.Interrupted, planner.Waiting},
 	reflect.TypeFor[plan.Finding]():     {plan.WasDone, plan.NotDone, plan.HalfDone},
 	reflect.TypeFor[plan.Reason](): {plan.Declared, plan.Lost, plan.Found, plan.Imported, plan.Edited, plan.Drifted, plan.Follows, plan.Forced, plan.Requested, plan.Protects,
 		plan.BlockGone, plan.KeyGone, plan.Disabled, plan.ModuleGone, plan.ModuleKeyGone, plan.ModuleDisabled, plan.RemovedBlock, plan.Destroyed},

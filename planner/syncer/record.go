@@ -144,6 +144,15 @@ func (s *Syncer) acquire(ctx context.Context, addr addrs.Instance) (state.Lease,
 	}
 }
 
+// Await waits for the time before which syncs may not begin that were edited
+// for (CTRY-7), and says so of each.
+func (s *Syncer) Await(ctx context.Context, syncs []addrs.Instance, until time.Time) error {
+	for _, addr := range syncs {
+		s.emit(Waiting{Addr: addr, Until: until, Why: AfterEdit})
+	}
+	return s.opts.Sleep(ctx, max(0, until.Sub(s.opts.Now())))
+}
+
 func (s *Syncer) wait(ctx context.Context, j *job, until time.Time, why string) error {
 	left := until.Sub(s.opts.Now())
 	if until.IsZero() || left <= 0 {
