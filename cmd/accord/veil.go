@@ -25,8 +25,9 @@ type veil struct {
 	mu    sync.RWMutex
 	words []string // in every way in which calls write them, longest first
 
-	asked   int      // how many questions wait for an answer
-	untold  []func() // what the log has to tell after them
+	asked   int      // the last question
+	open    []int    // those that wait for an answer, in order
+	untold  []untold // what the log has to tell after them
 	telling sync.Mutex
 }
 
@@ -103,40 +104,50 @@ func (v *veil) add(value any) {
 	}
 }
 
-// ask begins a question to a provider; answered ends it.
-func (v *veil) ask() {
+// ask begins a question to a provider, which answered ends.
+func (v *veil) ask() (question int) {
 	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.asked++
-	v.mu.Unlock()
+	v.open = append(v.open, v.asked)
+	return v.asked
 }
 
-// answered ends a question, once the answer was learned, and tells what was
-// held back when no other waits.
-func (v *veil) answered() {
+// answered ends a question, once the answer was learned, and tells what no other
+// question holds back that was open then.
+func (v *veil) answered(question int) {
 	v.telling.Lock() // in the order in which it came
 	defer v.telling.Unlock()
 	v.mu.Lock()
-	v.asked--
-	var untold []func()
-	if v.asked == 0 {
-		untold, v.untold = v.untold, nil
+	v.open = slices.DeleteFunc(v.open, func(q int) bool { return q == question })
+	n := len(v.untold)
+	if len(v.open) > 0 {
+		n, _ = slices.BinarySearchFunc(v.untold, v.open[0], func(u untold, oldest int) int { return u.asked - oldest })
 	}
+	ready := v.untold[:n]
+	v.untold = slices.Clone(v.untold[n:])
 	v.mu.Unlock()
-	for _, tell := range untold {
-		tell()
+	for _, u := range ready {
+		u.tell()
 	}
 }
 
-// holds keeps something to be told after the answer that is waited for, and
-// reports whether there is one.
+// holds keeps something to be told after the answers that are waited for, and
+// reports whether there are any.
 func (v *veil) holds(tell func()) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.asked == 0 {
+	if len(v.open) == 0 {
 		return false
 	}
-	v.untold = append(v.untold, tell)
+	v.untold = append(v.untold, untold{v.asked, tell})
 	return true
+}
+
+// untold is what the log has to tell, and the last question that was asked then.
+type untold struct {
+	asked int
+	tell  func()
 }
 
 // over is a text without sensitive values.
@@ -197,8 +208,7 @@ func (p veiled) Configure(ctx context.Context, config providers.Config) []provid
 	for i := range config.Instances {
 		p.veil.learn(&config.Instances[i])
 	}
-	p.veil.ask()
-	defer p.veil.answered()
+	defer p.veil.answered(p.veil.ask())
 	return p.results(p.Provider.Configure(ctx, config))
 }
 
@@ -206,8 +216,7 @@ func (p veiled) Read(ctx context.Context, req providers.ReadRequest) []providers
 	for i := range req.Objects {
 		p.veil.learn(&req.Objects[i])
 	}
-	p.veil.ask()
-	defer p.veil.answered()
+	defer p.veil.answered(p.veil.ask())
 	results := p.Provider.Read(ctx, req)
 	p.learned(results, func(i int) []*providers.Object {
 		if i >= len(req.Objects) {
@@ -222,8 +231,7 @@ func (p veiled) Plan(ctx context.Context, req providers.PlanRequest) []providers
 	for _, i := range req.Items {
 		p.veil.learn(i.Desired, i.Recorded, i.Live)
 	}
-	p.veil.ask()
-	defer p.veil.answered()
+	defer p.veil.answered(p.veil.ask())
 	responses := p.Provider.Plan(ctx, req)
 	for i := range responses {
 		p.diagnostics(responses[i].Diagnostics)
@@ -235,8 +243,7 @@ func (p veiled) Apply(ctx context.Context, req providers.ApplyRequest) []provide
 	for _, i := range req.Items {
 		p.veil.learn(i.Planned, i.Recorded, i.Live)
 	}
-	p.veil.ask()
-	defer p.veil.answered()
+	defer p.veil.answered(p.veil.ask())
 	results := p.Provider.Apply(ctx, req)
 	p.learned(results, func(i int) []*providers.Object {
 		if i >= len(req.Items) {

@@ -45,3 +45,38 @@ func TestVeil(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// What is told of calls waits for the answers that were open then, and for no
+// later ones; it is told in its order, and by what was learned meanwhile.
+func TestVeilHoldsBack(t *testing.T) {
+	t.Parallel()
+	var v veil
+	var out bytes.Buffer
+	log := slog.New(veiledLog{slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}), &v})
+	told := func(want ...string) {
+		t.Helper()
+		got := strings.Count(out.String(), "msg=")
+		if got != len(want) {
+			t.Errorf("told %d lines, want %v:\n%s", got, want, out.String())
+		}
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("there is no %s in\n%s", w, out.String())
+			}
+		}
+	}
+	log.Debug("zero")
+	told("zero")
+	first := v.ask()
+	log.Debug("one sesame-2")
+	log.Info("heard at once")
+	second := v.ask()
+	log.Debug("two")
+	told("zero", "heard at once")
+	v.learn(&providers.Object{Body: []byte(`{"label":"sesame-2"}`), Sensitive: []addrs.Path{"/label"}})
+	v.answered(first)
+	told("zero", "heard at once", "one (sensitive)")
+	v.answered(second)
+	log.Debug("three")
+	told("zero", "heard at once", "one (sensitive)", "two", "three")
+}
