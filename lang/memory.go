@@ -1,12 +1,10 @@
 package lang
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -36,7 +34,9 @@ type recalled struct {
 	protect   bool
 }
 
-const memoryHead = "accord evaluated blocks 1\n"
+func memoryHead(key [sha256.Size]byte) []byte {
+	return append([]byte("accord evaluated blocks 1\n"), key[:]...)
+}
 
 // worthwhile is how large a memory must be to be faster than evaluating.
 var worthwhile = 64 << 10
@@ -123,16 +123,11 @@ func (r *Resource) recalled() bool {
 // recall reads what was remembered of the same; nil where there is nothing, or
 // not this.
 func recall(path string, key [sha256.Size]byte) *memory {
-	data, err := os.ReadFile(path)
-	if err != nil {
+	body := lower.Recall(path, memoryHead(key))
+	if body == nil {
 		return nil
 	}
-	head := append([]byte(memoryHead), key[:]...)
-	rest, ours := bytes.CutPrefix(data, head)
-	if !ours || len(rest) < sha256.Size || sha256.Sum256(rest[sha256.Size:]) != [sha256.Size]byte(rest[:sha256.Size]) {
-		return nil
-	}
-	r := &memoryReader{rest: rest[sha256.Size:]}
+	r := &memoryReader{rest: body}
 	m := r.memory()
 	if r.broken || len(r.rest) > 0 {
 		return nil
@@ -157,9 +152,7 @@ func (e *evaluator) remember(path string, key [sha256.Size]byte) bool {
 	if len(w.blocks) < worthwhile {
 		return false
 	}
-	body := w.bytes()
-	sum := sha256.Sum256(body)
-	return lower.Keep(path, []byte(memoryHead), key[:], sum[:], body) == nil
+	return lower.Keep(path, memoryHead(key), w.bytes()) == nil
 }
 
 // closed are the resources of a block that follows from the configuration

@@ -41,13 +41,15 @@ type measured struct {
 	out  bytes.Buffer
 }
 
-// child runs this program and watches the memory of its processes.
-func (c *cli) child(ctx context.Context, dir string, args ...string) (*measured, error) {
+// child runs this program, with more in its environment, and watches the memory
+// of its processes.
+func (c *cli) child(ctx context.Context, dir string, env []string, args ...string) (*measured, error) {
 	self, err := executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, append([]string{"-chdir=" + dir}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
 	m := &measured{peak: map[string]int64{}}
 	cmd.Stdout, cmd.Stderr = &m.out, &m.out
 	started := time.Now()

@@ -45,10 +45,6 @@ peak of the tool and of the plugin above that of a plan of one resource.`,
 	return cmd
 }
 
-// benchFloor are the arguments of the floor, by which a process knows that it is
-// to be as any other program.
-var benchFloor = []string{"bench", "parse"}
-
 // benchFloorCommand is the floor of bench plan, a process of its own.
 func (c *cli) benchFloorCommand() *cobra.Command {
 	return &cobra.Command{
@@ -242,23 +238,23 @@ func (c *cli) benchShape(ctx context.Context, dir, shape string, n, rounds int) 
 		return nil, err
 	}
 	r := &benchRow{Shape: shape, N: n}
-	run := func(into *[]cost, args ...string) (*measured, error) {
-		m, err := c.child(ctx, dir, args...)
+	run := func(into *[]cost, env []string, args ...string) (*measured, error) {
+		m, err := c.child(ctx, dir, env, args...)
 		if err == nil {
 			*into = append(*into, cost{wall: m.took, user: m.user, memory: m.peak["tool"] + m.peak["plugin"]})
 		}
 		return m, err
 	}
 	var floor, apply, cold, warm, empty []cost
-	if _, err := run(&apply, "apply", "-auto-approve", "-concise"); err != nil {
+	if _, err := run(&apply, nil, "apply", "-auto-approve", "-concise"); err != nil {
 		return nil, err
 	}
 	r.apply = apply[0]
 	for range rounds {
-		if _, err := run(&empty, "version"); err != nil {
+		if _, err := run(&empty, nil, "version"); err != nil {
 			return nil, err
 		}
-		m, err := run(&floor, benchFloor...)
+		m, err := run(&floor, []string{"GOGC=100"}, "bench", "parse") // as in any program
 		if err != nil {
 			return nil, err
 		}
@@ -278,7 +274,7 @@ func (c *cli) benchShape(ctx context.Context, dir, shape string, n, rounds int) 
 				}
 			}
 			_ = os.Remove(filepath.Join(dir, benchCalls))
-			if _, err := run(into, "plan", "-concise", "-detailed-exitcode"); err != nil {
+			if _, err := run(into, nil, "plan", "-concise", "-detailed-exitcode"); err != nil {
 				return nil, fmt.Errorf("a plan that should be empty: %w", err)
 			}
 		}

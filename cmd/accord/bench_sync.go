@@ -280,11 +280,11 @@ func (b *benchSync) prepare(ctx context.Context) error {
 		return err
 	}
 	defer dev.Close()
-	if _, err := b.child(ctx, b.dir, "apply", "-auto-approve", "-concise", "-no-sync"); err != nil {
+	if _, err := b.child(ctx, b.dir, nil, "apply", "-auto-approve", "-concise", "-no-sync"); err != nil {
 		return err
 	}
 	if b.share {
-		m, err := b.child(ctx, b.dir, "sync", "integration_point.clm_country")
+		m, err := b.child(ctx, b.dir, nil, "sync", "integration_point.clm_country")
 		if err != nil {
 			return err
 		}
@@ -342,7 +342,7 @@ func (b *benchSync) run(ctx context.Context, dir string, args ...string) (r benc
 	if err := dev.control(ctx, http.MethodGet, "calls?reset=true", nil, nil); err != nil {
 		return r, err
 	}
-	m, err := b.child(ctx, dir, args...)
+	m, err := b.child(ctx, dir, nil, args...)
 	if err != nil {
 		return r, err
 	}
@@ -359,7 +359,7 @@ func (b *benchSync) run(ctx context.Context, dir string, args ...string) (r benc
 // preview finds nothing to do.
 func (b *benchSync) settled(ctx context.Context, title string) error {
 	for who, dir := range map[string]string{"accord": b.dir, "the bare loop": b.floor} {
-		m, err := b.child(ctx, dir, "-json", "sync", "-full", "-preview")
+		m, err := b.child(ctx, dir, nil, "-json", "sync", "-full", "-preview")
 		if err != nil {
 			return err
 		}

@@ -1,13 +1,9 @@
 package lower
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"os"
-	"path/filepath"
-	"runtime/debug"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,15 +30,7 @@ type key [sha256.Size]byte
 // OpenCache reads the cache of a file, which need not be there.
 func OpenCache(path string) *Cache {
 	c := &Cache{path: path, was: map[key][]byte{}, now: map[key][]byte{}}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return c
-	}
-	rest, ours := bytes.CutPrefix(data, cacheHead())
-	if !ours || len(rest) < sha256.Size || sha256.Sum256(rest[sha256.Size:]) != key(rest[:sha256.Size]) {
-		return c
-	}
-	for rest = rest[sha256.Size:]; len(rest) > 0; {
+	for rest := Recall(path, cacheHead()); len(rest) > 0; {
 		k := key(rest[:sha256.Size])
 		size, n := binary.Uvarint(rest[sha256.Size:])
 		rest = rest[sha256.Size+n:]
@@ -56,35 +44,6 @@ func cacheHead() []byte {
 	const form = 1
 	return fmt.Appendf(nil, "accord lowered files %d %s\n", form, Program())
 }
-
-// Program tells programs apart that may read a configuration otherwise. One that
-// was not built of a commit is told by when it was built.
-var Program = sync.OnceValue(func() string {
-	text, committed := "", false
-	if info, ok := debug.ReadBuildInfo(); ok {
-		text = info.GoVersion + " " + info.Main.Version
-		for _, dep := range info.Deps {
-			if dep.Path == "github.com/hashicorp/hcl/v2" || dep.Path == "github.com/zclconf/go-cty" {
-				text += " " + dep.Version
-			}
-		}
-		settings := map[string]string{}
-		for _, s := range info.Settings {
-			settings[s.Key] = s.Value
-		}
-		text += " " + settings["vcs.revision"]
-		committed = settings["vcs.revision"] != "" && settings["vcs.modified"] == "false"
-	}
-	if committed {
-		return text
-	}
-	if self, err := os.Executable(); err == nil {
-		if info, err := os.Stat(self); err == nil {
-			text += fmt.Sprintf(" %d %d", info.Size(), info.ModTime().UnixNano())
-		}
-	}
-	return text
-})
 
 // Parse is Parse for a file that may have been lowered before. It may be called
 // concurrently.
@@ -128,30 +87,5 @@ func (c *Cache) Save() error {
 		body = binary.AppendUvarint(append(body, k[:]...), uint64(len(tree)))
 		body = append(body, tree...)
 	}
-	sum := sha256.Sum256(body)
-	return Keep(c.path, cacheHead(), sum[:], body)
-}
-
-// Keep writes a file of a cache, whole or not at all. A folder that is not there
-// is not made, but for the last one.
-func Keep(path string, parts ...[]byte) error {
-	folder := filepath.Dir(path)
-	if err := os.Mkdir(folder, 0o700); err != nil && !os.IsExist(err) {
-		return err
-	}
-	f, err := os.CreateTemp(folder, filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	for _, part := range parts {
-		if _, err := f.Write(part); err != nil {
-			_ = f.Close()
-			return err
-		}
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return Keep(c.path, cacheHead(), body)
 }
