@@ -23,6 +23,11 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 	}
 	known := maps.Clone(m.known)
 	all := make([]*object, 0, len(m.sorted))
+	defer func() { // until it is its turn
+		for _, o := range all {
+			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
+		}
+	}()
 	for _, level := range levels {
 		for _, o := range level {
 			stays := o.stays()
@@ -30,6 +35,7 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 				return
 			}
 			all = append(all, o)
+			m.refs[o.addr] = *stays
 			if m.reads {
 				known[o.addr] = o.knownAs(stays)
 			}
@@ -42,20 +48,14 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 			return
 		}
 	}
-	for _, o := range all {
-		m.refs[o.addr] = *o.stays()
-	}
 	some := batches(all)
 	answers := m.askPlans(ctx, some)
-	for _, o := range all { // until it is its turn
-		m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
-	}
 	for n, batch := range some {
 		if len(answers[n]) != len(batch) {
 			return
 		}
 		for i, o := range batch {
-			if a := &answers[n][i]; a.Planned == nil || len(a.Replace) > 0 || hasError(a.Diagnostics) || !o.staysBy(a.Planned) {
+			if !m.staysBy(o, &answers[n][i]) {
 				return
 			}
 		}
@@ -81,9 +81,10 @@ func (o *object) stays() *providers.Object {
 	return &stays
 }
 
-// staysBy reports whether an object is planned as it is.
-func (o *object) staysBy(planned *providers.Object) bool {
-	stays := o.stays()
-	return len(planned.Unknown) == 0 && (planned.ID == "" || planned.ID == stays.ID) && slices.Equal(planned.Sensitive, stays.Sensitive) &&
+// staysBy reports whether an object is planned as it is, which refs say.
+func (m *making) staysBy(o *object, answer *providers.PlanResponse) bool {
+	stays, planned := m.refs[o.addr], answer.Planned
+	return planned != nil && len(answer.Replace) == 0 && !hasError(answer.Diagnostics) &&
+		len(planned.Unknown) == 0 && (planned.ID == "" || planned.ID == stays.ID) && slices.Equal(planned.Sensitive, stays.Sensitive) &&
 		bytes.Equal(plan.Without(planned.Body, flagged(o.typ, isVolatile)...), stays.Body)
 }
