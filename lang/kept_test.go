@@ -6,21 +6,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // What is kept of the files holds nothing that is written out where something
 // sensitive belongs, in either syntax and in modules; every line is where it
 // was, and what is kept can be read.
 func TestKept(t *testing.T) {
-	archive, err := txtar.ParseFile("testdata/kept/files.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sources := map[string][]byte{}
-	for _, f := range archive.Files {
-		sources[f.Name] = f.Data
-	}
+	sources := archived(t, "testdata/kept/files.txtar")
 	config, diags := Parse(".", sources)
 	if diags.HasErrors() {
 		t.Fatal(diags)

@@ -530,17 +530,24 @@ func TestLanguageByExample(t *testing.T) {
 	}
 }
 
-// TestSourcesParseAgain: what Sources returns is the whole configuration, its
-// modules included, as a saved plan needs it.
-func TestSourcesParseAgain(t *testing.T) {
-	archive, err := txtar.ParseFile("testdata/modules.txtar")
+// archived are the files of an archive, by name.
+func archived(t *testing.T, name string) map[string][]byte {
+	t.Helper()
+	archive, err := txtar.ParseFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := map[string][]byte{}
+	files := map[string][]byte{}
 	for _, f := range archive.Files {
-		sources[f.Name] = f.Data
+		files[f.Name] = f.Data
 	}
+	return files
+}
+
+// TestSourcesParseAgain: what Sources returns is the whole configuration, its
+// modules included, as a saved plan needs it.
+func TestSourcesParseAgain(t *testing.T) {
+	sources := archived(t, "testdata/modules.txtar")
 	digest := func(sources map[string][]byte) (string, *Config) {
 		config, diags := Parse(".", sources)
 		desired, more := config.Evaluate(testProviders(), Options{})
