@@ -53,6 +53,7 @@ func (c *cli) benchBareCommand() *cobra.Command {
 		Short: "The floor of bench sync: the same calls, and nothing else",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			collectLater() // as accord does
 			info, err := readDevInfo(c.chdir)
 			if err != nil {
 				return err

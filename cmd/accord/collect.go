@@ -1,21 +1,33 @@
 package main
 
 import (
+	"context"
+	"iter"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
+
+	"accord/providers"
 )
 
-// collectFrom is how much memory a process takes before it looks for garbage. A
-// command is over soon, and most never need as much; a heap that is small would
-// be gone through again and again. From there on usual is how much more may be
-// taken before garbage is looked for again, in percent of what is in use: where
-// there is much, it is all needed at once, and memory is scarcer than time.
+// A process looks for garbage once it has taken so much memory. A command is
+// over soon, and most never need as much; a heap that is small would be gone
+// through again and again. From there on usual is how much more may be taken
+// before garbage is looked for again, in percent of what is in use: where there
+// is much, it is all needed at once, and memory is scarcer than time.
 const (
 	collectFrom = 32 << 20
 	usual       = 60
+
+	// What content passes through keeps nothing of it: nearly all is garbage, and
+	// the later it is looked for the less there is to do.
+	collectFromContent = 96 << 20
 )
+
+// collecting is from where on garbage is looked for; 0: as the runtime has it.
+var collecting atomic.Int64
 
 // collectLate puts garbage collections off until there is something to collect:
 // none comes below collectFrom. GOGC and GOMEMLIMIT have the last word.
@@ -23,14 +35,26 @@ func collectLate() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	collecting.Store(collectFrom)
 	var adjust func(*garbage)
 	adjust = func(*garbage) {
-		metrics.Read(live)
-		debug.SetGCPercent(percentFor(live[0].Value.Uint64()))
+		setPercent()
 		runtime.SetFinalizer(new(garbage), adjust)
 	}
 	adjust(nil)
+}
+
+// collectLater is for a process that content passes through from now on.
+func collectLater() {
+	if collecting.CompareAndSwap(collectFrom, collectFromContent) {
+		setPercent()
+	}
+}
+
+func setPercent() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	debug.SetGCPercent(percentFor(live[0].Value.Uint64(), uint64(collecting.Load())))
 }
 
 // garbage is what every collection finds: it tells that there was one.
@@ -39,10 +63,19 @@ type garbage struct{ _ [32]byte }
 // percentFor is how much may be allocated, in percent of what is in use, before
 // garbage is looked for again. The runtime's smallest heap is 4 MiB at 100, and
 // grows with it.
-func percentFor(live uint64) int {
+func percentFor(live, from uint64) int {
 	const smallest = 4 << 20
-	if live*(100+usual)/100 >= collectFrom {
+	if live*(100+usual)/100 >= from {
 		return usual
 	}
-	return int(min(collectFrom*100/smallest, collectFrom*100/max(live, 1)-100))
+	return int(min(from*100/smallest, from*100/max(live, 1)-100))
+}
+
+// passing is a provider whose process collects garbage later once content
+// passes through it.
+type passing struct{ providers.Provider }
+
+func (p passing) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	collectLater()
+	return p.Provider.Records(ctx, req)
 }

@@ -220,7 +220,7 @@ func (w *workspace) employ(all []*started) error {
 		if w.judges != nil {
 			w.judges = append(w.judges, s.schema.Name, s.digest)
 		}
-		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = veiled{s, &w.cli.veil}, s.schema
+		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = veiled{passing{s}, &w.cli.veil}, s.schema
 		schemas = append(schemas, s.schema)
 	}
 	if w.config == nil {
@@ -444,7 +444,7 @@ func (c *cli) providerCommand() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("there is no built-in provider %q", args[0])
 			}
-			return plugin.Serve(maker)
+			return plugin.Serve(func() providers.Provider { return passing{maker()} })
 		},
 	}
 }
