@@ -69,12 +69,41 @@ func valueOf(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnost
 			given = append(given, x)
 		}
 		for _, arg := range given {
-			if v, diags := arg.Value(d.EvalContext); diags.HasErrors() || isSensitive(v) {
+			if maySay(arg, d.EvalContext) {
 				d.Detail = fmt.Sprintf("The function %q failed. Why is not shown, as it was given something sensitive.", extra.CalledFunctionName())
 			}
 		}
 	}
 	return v, diags
+}
+
+// maySay reports whether an error about an expression may quote something
+// sensitive: its value is, or something that it mentions where it has no value.
+func maySay(expr hclsyntax.Expression, ctx *hcl.EvalContext) bool {
+	v, diags := expr.Value(ctx)
+	if !diags.HasErrors() {
+		return isSensitive(v)
+	}
+	for _, t := range expr.Variables() {
+		for ; len(t) > 0; t = t[:len(t)-1] { // the longest part that has a value
+			if v, diags := t.TraverseAbs(ctx); !diags.HasErrors() {
+				if isSensitive(v) {
+					return true
+				}
+				break
+			}
+		}
+		if len(t) == 0 {
+			return true
+		}
+	}
+	made := false
+	hclsyntax.VisitAll(expr, func(n hclsyntax.Node) hcl.Diagnostics {
+		call, ok := n.(*hclsyntax.FunctionCallExpr)
+		made = made || ok && call.Name == "sensitive"
+		return nil
+	})
+	return made
 }
 
 // isSensitive reports whether anything in v is.

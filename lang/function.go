@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/hashicorp/hcl/v2/ext/tryfunc"
+	yaml "github.com/zclconf/go-cty-yaml"
 	"github.com/zclconf/go-cty/cty/function"
 	"github.com/zclconf/go-cty/cty/function/stdlib"
 )
@@ -18,7 +19,7 @@ var pureFunctions = map[string]function.Function{
 	"alltrue":       allTrueFunc,
 	"anytrue":       anyTrueFunc,
 	"assertnotnull": stdlib.AssertNotNullFunc,
-	"coalesce":      stdlib.CoalesceFunc,
+	"coalesce":      coalesceFunc,
 	"sensitive":     sensitiveFunc,
 	"issensitive":   isSensitiveFunc,
 
@@ -118,6 +119,8 @@ var pureFunctions = map[string]function.Function{
 	"textencodebase64": textEncodeBase64Func,
 	"urldecode":        urlDecodeFunc,
 	"urlencode":        urlEncodeFunc,
+	"yamldecode":       yaml.YAMLDecodeFunc,
+	"yamlencode":       yaml.YAMLEncodeFunc,
 
 	// hashes
 	"base64sha256": hashFunc(sha256Sum, base64Text),
@@ -143,8 +146,6 @@ var absentFunctions = map[string]string{
 	"rsadecrypt":    "Secrets come from the environment or from a credential helper, never from the configuration.",
 	"timestamp":     notTwice,
 	"uuid":          notTwice,
-	"yamldecode":    "Write YAML as JSON, for jsondecode.",
-	"yamlencode":    "YAML readers take what jsonencode writes.",
 }
 
 const notTwice = "It would give another value each time, and a configuration means the same each time it is read."

@@ -5,17 +5,13 @@ import (
 	"compress/gzip"
 	"encoding/base64"
 	"io"
-	"maps"
 	"net/url"
-	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/ianaindex"
 )
 
 // maxUnpacked is the most that base64gunzip makes of a text.
@@ -26,6 +22,9 @@ var (
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
 		if _, err := io.WriteString(w, a[0]); err != nil {
+			return cty.NilVal, err
+		}
+		if err := w.Flush(); err != nil { // Terraform does: the same bytes come of the same text
 			return cty.NilVal, err
 		}
 		if err := w.Close(); err != nil {
@@ -88,20 +87,11 @@ var (
 	})
 )
 
-// encodings by their IANA names, in lower case.
-var encodings = map[string]encoding.Encoding{
-	"iso-8859-1":   charmap.ISO8859_1,
-	"iso-8859-15":  charmap.ISO8859_15,
-	"utf-8":        encoding.Nop,
-	"utf-16":       unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
-	"utf-16be":     unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM),
-	"utf-16le":     unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM),
-	"windows-1252": charmap.Windows1252,
-}
-
+// encodingNamed is an encoding by its IANA name or one of its other names.
 func encodingNamed(name string) (encoding.Encoding, error) {
-	if enc := encodings[strings.ToLower(name)]; enc != nil {
-		return enc, nil
+	enc, err := ianaindex.IANA.Encoding(name)
+	if err != nil || enc == nil {
+		return nil, function.NewArgErrorf(1, "%q is no encoding that is known here; the names are IANA's, as UTF-8, UTF-16LE, ISO-8859-1 and windows-1252", name)
 	}
-	return nil, function.NewArgErrorf(1, "the encoding is one of %s", enumerate(slices.Sorted(maps.Keys(encodings))))
+	return enc, nil
 }

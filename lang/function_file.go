@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
-	"sort"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -46,14 +49,26 @@ func fileFunctions(dir string, outside func()) map[string]function.Function {
 	name := func(do func(string) string) function.Function {
 		return textFunc(cty.String, "path", func(a []string) (cty.Value, error) { return cty.StringVal(do(a[0])), nil })
 	}
-	return map[string]function.Function{
+	table := map[string]function.Function{
 		"abspath": textFunc(cty.String, "path", func(a []string) (cty.Value, error) {
 			abs, err := filepath.Abs(in(a[0]))
 			return cty.StringVal(filepath.ToSlash(abs)), err
 		}),
 		"basename": name(path.Base),
 		"dirname":  name(path.Dir),
-		"file":     read(utf8Text),
+		"pathexpand": textFunc(cty.String, "path", func(a []string) (cty.Value, error) {
+			rest, ok := strings.CutPrefix(a[0], "~")
+			if !ok {
+				return cty.StringVal(a[0]), nil
+			}
+			if rest != "" && rest[0] != '/' {
+				return cty.NilVal, function.NewArgErrorf(0, "only the folder of the user who runs this is known, as ~")
+			}
+			outside()
+			home, err := os.UserHomeDir()
+			return cty.StringVal(filepath.ToSlash(home) + rest), err
+		}),
+		"file": read(utf8Text),
 		"fileexists": textFunc(cty.Bool, "path", func(a []string) (cty.Value, error) {
 			info, err := os.Stat(in(a[0]))
 			switch {
@@ -67,18 +82,19 @@ func fileFunctions(dir string, outside func()) map[string]function.Function {
 			return cty.True, nil
 		}),
 		"fileset": textFunc(cty.Set(cty.String), "path pattern", func(a []string) (cty.Value, error) {
-			names, err := fs.Glob(os.DirFS(in(a[0])), a[1])
+			if !fs.ValidPath(path.Clean(a[1])) {
+				return cty.NilVal, function.NewArgErrorf(1, "a pattern stays below the path")
+			}
+			names, err := doublestar.Glob(os.DirFS(in(a[0])), path.Clean(a[1]), doublestar.WithFilesOnly())
 			if err != nil {
 				return cty.NilVal, function.NewArgError(1, err)
 			}
-			var found []cty.Value
-			for _, name := range names {
-				if info, err := os.Stat(filepath.Join(in(a[0]), name)); err == nil && info.Mode().IsRegular() {
-					found = append(found, cty.StringVal(name))
-				}
-			}
-			if len(found) == 0 {
+			if len(names) == 0 {
 				return cty.SetValEmpty(cty.String), nil
+			}
+			found := make([]cty.Value, len(names))
+			for n, name := range names {
+				found[n] = cty.StringVal(name)
 			}
 			return cty.SetVal(found), nil
 		}),
@@ -89,8 +105,22 @@ func fileFunctions(dir string, outside func()) map[string]function.Function {
 		"filesha1":         hash(sha1Sum, hexText),
 		"filesha256":       hash(sha256Sum, hexText),
 		"filesha512":       hash(sha512Sum, hexText),
-		"templatefile":     templateFileFunc(in),
 	}
+	// What a template may call: no further templates.
+	inside := maps.Clone(pureFunctions)
+	maps.Copy(inside, table)
+	table["templatefile"] = templateFunc("path", func(name string) (string, string, error) {
+		b, err := readFile(in(name))
+		if err != nil {
+			return name, "", err
+		}
+		text, err := utf8Text(b)
+		return name, text, err
+	}, inside)
+	table["templatestring"] = templateFunc("template", func(text string) (string, string, error) {
+		return "the template", text, nil
+	}, inside)
+	return table
 }
 
 func readFile(name string) ([]byte, error) {
@@ -115,17 +145,13 @@ func utf8Text(b []byte) (string, error) {
 	return string(b), nil
 }
 
-// templateFileFunc renders a file as a template. The template sees only the
-// variables given, and all functions but this one.
-func templateFileFunc(in func(string) string) function.Function {
+// templateFunc renders a template, which read finds by the first argument,
+// with its name in messages. The template sees only the variables given, and
+// functions.
+func templateFunc(param string, read func(arg string) (name, text string, err error), functions map[string]function.Function) function.Function {
 	render := func(args []cty.Value) (cty.Value, error) {
-		nameArg, marks := args[0].Unmark()
-		name := nameArg.AsString()
-		b, err := readFile(in(name))
-		if err != nil {
-			return cty.NilVal, function.NewArgError(0, err)
-		}
-		text, err := utf8Text(b)
+		arg, marks := args[0].Unmark()
+		name, text, err := read(arg.AsString())
 		if err != nil {
 			return cty.NilVal, function.NewArgError(0, err)
 		}
@@ -140,16 +166,14 @@ func templateFileFunc(in func(string) string) function.Function {
 		values := vars.AsValueMap()
 		for _, t := range expr.Variables() {
 			if _, ok := values[t.RootName()]; !ok {
-				names := make([]string, 0, len(values))
-				for name := range values {
-					names = append(names, name)
+				hint := ""
+				if near := suggest(t.RootName(), slices.Sorted(maps.Keys(values))); near != "" {
+					hint = fmt.Sprintf("; there is %q", near)
 				}
-				sort.Strings(names)
-				return cty.NilVal, function.NewArgErrorf(1, "%s:%d needs the variable %q.%s",
-					name, t.SourceRange().Start.Line, t.RootName(), didYouMean(t.RootName(), names))
+				return cty.NilVal, function.NewArgErrorf(1, "%s:%d needs the variable %q%s", name, t.SourceRange().Start.Line, t.RootName(), hint)
 			}
 		}
-		v, diags := expr.Value(&hcl.EvalContext{Variables: values, Functions: pureFunctions})
+		v, diags := expr.Value(&hcl.EvalContext{Variables: values, Functions: functions})
 		if diags.HasErrors() {
 			return cty.NilVal, diags
 		}
@@ -157,7 +181,7 @@ func templateFileFunc(in func(string) string) function.Function {
 	}
 	return function.New(&function.Spec{
 		Params: []function.Parameter{
-			{Name: "path", Type: cty.String, AllowMarked: true},
+			{Name: param, Type: cty.String, AllowMarked: true},
 			{Name: "vars", Type: cty.DynamicPseudoType, AllowMarked: true},
 		},
 		Type: func(args []cty.Value) (cty.Type, error) {
@@ -172,7 +196,9 @@ func templateFileFunc(in func(string) string) function.Function {
 		},
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			if !args[1].IsWhollyKnown() {
-				return cty.DynamicVal, nil
+				_, marks := args[0].Unmark()
+				_, varMarks := args[1].UnmarkDeep()
+				return cty.DynamicVal.WithMarks(marks, varMarks), nil
 			}
 			return render(args)
 		},

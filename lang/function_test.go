@@ -18,6 +18,7 @@ func TestFunctions(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"hello.txt": "hello", "bytes": "\xff\xfe", "a/one.tmpl": "${upper(name)}%{ for n in list } ${n}%{ endfor }", "a/two.tmpl": "${",
+		"a/reads.tmpl": `${file("hello.txt")} ${templatefile("a/one.tmpl", {})}`,
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -67,6 +68,7 @@ func TestFunctions(t *testing.T) {
 		{`cidrsubnets("fd00:fd12:3456:7890::/56", 8)`, `tolist(["fd00:fd12:3456:7800::/64"])`},
 		{`assertnotnull("a")`, `"a"`},
 		{`base64gunzip(base64gzip("hello"))`, `"hello"`},
+		{`base64gzip("test")`, `"H4sIAAAAAAAA/ypJLS4BAAAA//8BAAD//wx+f9gEAAAA"`}, // as Terraform packs it
 		{`base64gunzip("aGk=")`, `error:not gzip`},
 		{`hasindex(["a"], 1)`, `false`},
 		{`int(1.9)`, `1`},
@@ -76,10 +78,18 @@ func TestFunctions(t *testing.T) {
 		{`strlen("héé")`, `3`},
 		{`textdecodebase64("aABpAA==", "UTF-16LE")`, `"hi"`},
 		{`textencodebase64("hi", "UTF-16LE")`, `"aABpAA=="`},
-		{`textencodebase64("hi", "UTF-7")`, `error:utf-16le`},
+		{`textencodebase64("é", "latin1")`, `"6Q=="`},
+		{`textencodebase64("あ", "Shift_JIS")`, `"gqA="`},
+		{`textencodebase64("あ", "ISO-8859-1")`, `error:cannot be written`},
+		{`textencodebase64("hi", "UTF-99")`, `error:UTF-16LE`},
 		{`urldecode("a+b%2F")`, `"a b/"`},
 		{`urldecode("%zz")`, `error:encoded for a URL`},
 		{`coalesce(null, "a")`, `"a"`},
+		{`coalesce("", null, "a")`, `"a"`},
+		{`coalesce(0, 1)`, `0`},
+		{`coalesce(null, "")`, `error:each argument is null`},
+		{`coalesce("", 1)`, `"1"`},
+		{`coalesce([], {})`, `error:all of one type`},
 		{`coalescelist([], ["a"])`, `["a"]`},
 		{`compact(["a", "", "b"])`, `tolist(["a", "b"])`},
 		{`concat(["a"], ["b"])`, `["a", "b"]`},
@@ -99,8 +109,12 @@ func TestFunctions(t *testing.T) {
 		{`fileexists("none")`, `false`},
 		{`fileexists("a")`, `error:regular file`},
 		{`filemd5("hello.txt")`, `md5("hello")`},
-		{`fileset("a", "*.tmpl")`, `toset(["one.tmpl", "two.tmpl"])`},
+		{`fileset("a", "*.tmpl")`, `toset(["one.tmpl", "reads.tmpl", "two.tmpl"])`},
 		{`fileset(".", "*")`, `toset(["bytes", "hello.txt"])`},
+		{`fileset(".", "**/*.{tmpl,txt}")`, `toset(["a/one.tmpl", "a/two.tmpl", "a/reads.tmpl", "hello.txt"])`},
+		{`length(fileset("none", "*"))`, `0`},
+		{`fileset("a", "../*")`, `error:stays below`},
+		{`fileset("a", "[")`, `error:syntax error`},
 		{`filesha1("hello.txt")`, `sha1("hello")`},
 		{`filesha256("hello.txt")`, `sha256("hello")`},
 		{`filesha512("hello.txt")`, `sha512("hello")`},
@@ -127,6 +141,8 @@ func TestFunctions(t *testing.T) {
 		{`lookup({ a = "x" }, "b", "none")`, `"none"`},
 		{`lower("ÀB")`, `"àb"`},
 		{`matchkeys(["a", "b", "c"], ["1", "2", "1"], ["1"])`, `tolist(["a", "c"])`},
+		{`matchkeys(["a", "b"], ["1", "2"], [1])`, `tolist(["a"])`},
+		{`matchkeys(["a"], ["1"], [["1"]])`, `error:another type`},
 		{`matchkeys(["a"], [], ["1"])`, `error:as many keys`},
 		{`max(1, 3)`, `3`},
 		{`md5("hello")`, `"5d41402abc4b2a76b9719d911017c592"`},
@@ -136,6 +152,9 @@ func TestFunctions(t *testing.T) {
 		{`one([])`, `null`},
 		{`one(["a"])`, `"a"`},
 		{`one(toset(["a", "b"]))`, `error:this has 2`},
+		{`pathexpand("~/x") == abspath("${pathexpand("~")}/x")`, `true`},
+		{`pathexpand("a/~")`, `"a/~"`},
+		{`pathexpand("~you")`, `error:only the folder`},
 		{`parseint("ff", 16)`, `255`},
 		{`pow(2, 10)`, `1024`},
 		{`range(3)`, `tolist([0, 1, 2])`},
@@ -165,7 +184,11 @@ func TestFunctions(t *testing.T) {
 		{`sum([])`, `0`},
 		{`sum("x")`, `error:list or set of numbers`},
 		{`templatefile("a/one.tmpl", { name = "x", list = [1, 2] })`, `"X 1 2"`},
-		{`templatefile("a/one.tmpl", { nam = "x", list = [] })`, `error:Did you mean "nam"?`},
+		{`templatefile("a/one.tmpl", { nam = "x", list = [] })`, `error:one.tmpl:1 needs the variable "name"; there is "nam".`},
+		{`templatefile("a/reads.tmpl", {})`, `error:templatefile`},
+		{`templatestring("$${upper(name)} $${file(\"hello.txt\")}", { name = "x" })`, `"X hello"`},
+		{`templatestring("$${nam}", {})`, `error:the template:1 needs the variable "nam".`},
+		{`issensitive(templatestring(sensitive("$${a}"), { a = 1 }))`, `true`},
 		{`templatefile("a/two.tmpl", {})`, `error:a/two.tmpl:1`},
 		{`templatefile("hello.txt", 1)`, `error:map of variables`},
 		{`issensitive(templatefile("a/one.tmpl", { name = sensitive("x"), list = [] }))`, `true`},
@@ -192,6 +215,11 @@ func TestFunctions(t *testing.T) {
 		{`uuidv5("6ba7b810-9dad-11d1-80b4-00c04fd430c8", "www.example.com")`, `uuidv5("dns", "www.example.com")`},
 		{`uuidv5("x", "y")`, `error:a UUID`},
 		{`values({ b = 1, a = 2 })`, `[2, 1]`},
+		{`yamldecode("a: [1, x, ~]\nb: yes\n")`, `{ a = [1, "x", null], b = true }`},
+		{`yamldecode("a: [1\n")`, `error:line 1`},
+		{`yamlencode({ b = [1, "no"], a = null })`, `"\"a\": null\n\"b\":\n- 1\n- \"no\"\n"`},
+		{`yamldecode(yamlencode({ a = "on" })).a`, `"on"`},
+		{`issensitive(yamldecode(sensitive("a: 1")))`, `true`},
 		{`zipmap(["a"], [1])`, `{ a = 1 }`},
 	} {
 		for _, call := range regexp.MustCompile(`[a-z0-9]+\(`).FindAllString(c.expr, -1) {
@@ -238,8 +266,8 @@ chomp chunklist cidrhost cidrnetmask cidrsubnet cidrsubnets coalesce coalescelis
 dirname distinct element endswith file filebase64 filebase64sha256 filebase64sha512 fileexists filemd5 fileset filesha1
 filesha256 filesha512 flatten floor format formatdate formatlist indent index issensitive join jsondecode jsonencode
 keys length log lookup lower matchkeys max md5 merge min nonsensitive one parseint plantimestamp pow range regex
-regexall replace reverse rsadecrypt sensitive setintersection setproduct setsubtract setunion sha1 sha256 sha512 signum
-slice sort split startswith strcontains strrev substr sum templatefile textdecodebase64 textencodebase64 timeadd timecmp
+pathexpand regexall replace reverse rsadecrypt sensitive setintersection setproduct setsubtract setunion sha1 sha256 sha512 signum
+slice sort split startswith strcontains strrev substr sum templatefile templatestring textdecodebase64 textencodebase64 timeadd timecmp
 timestamp title tobool tolist tomap tonumber toset tostring transpose trim trimprefix trimspace trimsuffix try upper
 urlencode uuid uuidv5 values yamldecode yamlencode zipmap
 base64gunzip cidrcontains urldecode

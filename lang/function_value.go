@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"regexp"
@@ -76,6 +77,39 @@ var (
 		return cty.NumberIntVal(int64(at[0].Compare(at[1]))), nil
 	})
 )
+
+// coalesceFunc is the first argument that says something: neither null nor "".
+var coalesceFunc = function.New(&function.Spec{
+	VarParam: &function.Parameter{
+		Name: "values", Type: cty.DynamicPseudoType,
+		AllowUnknown: true, AllowDynamicType: true, AllowNull: true,
+	},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		types := make([]cty.Type, len(args))
+		for n, arg := range args {
+			types[n] = arg.Type()
+		}
+		if ty, _ := convert.UnifyUnsafe(types); ty != cty.NilType {
+			return ty, nil
+		}
+		return cty.NilType, errors.New("at least one argument is required, and all of one type")
+	},
+	RefineResult: notNull,
+	Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
+		for _, arg := range args {
+			v, err := convert.Convert(arg, ty)
+			switch {
+			case err != nil:
+				return cty.NilVal, err
+			case !v.IsKnown():
+				return cty.UnknownVal(ty), nil
+			case !v.IsNull() && !v.RawEquals(cty.StringVal("")):
+				return v, nil
+			}
+		}
+		return cty.NilVal, errors.New(`each argument is null or ""`)
+	},
+})
 
 // truth folds a list of bools; null counts as false.
 func truth(start bool) function.Function {
@@ -225,6 +259,16 @@ var matchKeysFunc = function.New(&function.Spec{
 	},
 	Type: func(args []cty.Value) (cty.Type, error) { return args[0].Type(), nil },
 	Impl: func(args []cty.Value, ty cty.Type) (cty.Value, error) {
+		alike, _ := convert.UnifyUnsafe([]cty.Type{args[1].Type(), args[2].Type()})
+		if alike == cty.NilType {
+			return cty.NilVal, function.NewArgErrorf(2, "what is searched for is of another type than the keys")
+		}
+		for n := 1; n < 3; n++ {
+			var err error
+			if args[n], err = convert.Convert(args[n], alike); err != nil {
+				return cty.NilVal, function.NewArgError(n, err)
+			}
+		}
 		values, keys := args[0].AsValueSlice(), args[1].AsValueSlice()
 		if len(values) != len(keys) {
 			return cty.NilVal, function.NewArgErrorf(1, "as many keys as values are required")
