@@ -37,6 +37,7 @@ type instanceBody struct {
 }
 
 const (
+	readers   = "_READ" // between a vault and USER: who may only read
 	loginTime = 60 * time.Second
 	closeTime = 5 * time.Second
 )
@@ -59,12 +60,15 @@ func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
 		if i.Want.CredentialsFile != nil && len(i.Want.CredentialsCommand) > 0 {
 			i.Refuse("", "/credentials_command", "Both credentials_file and credentials_command are set", "Keep one of them.")
 		}
-		name := variableName(i.Addr)
-		if other, taken := variables[name]; taken {
-			i.Refuse("", "", fmt.Sprintf("%s and %s would take their credentials from the same variable", other, i.Addr),
-				fmt.Sprintf("Both names become %s_USER. Rename one of them.", name))
+		own := variableName(i.Addr)
+		for _, name := range []string{own, own + readers} {
+			if other, taken := variables[name]; taken {
+				i.Refuse("", "", fmt.Sprintf("%s and %s would take their credentials from the same variable", other, i.Addr),
+					fmt.Sprintf("Both names become %s_USER. Rename one of them.", name))
+				break
+			}
+			variables[name] = i.Addr
 		}
-		variables[name] = i.Addr
 	}
 }
 
@@ -82,12 +86,9 @@ func checkURL(text string) string {
 }
 
 // variableName is the beginning of the names of the variables that a vault's
-// credentials come from: ACCORD_VAULT_CRM_US.
+// credentials come from: ACCORD_VAULT_CRM_US, for module.eu["de"].vault.crm
+// ACCORD_VAULT_EU_DE_CRM.
 func variableName(addr addrs.Instance) string {
-	name := "ACCORD_VAULT_" + addr.Name
-	if addr.Keyed {
-		name += "_" + addr.Key
-	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case 'a' <= r && r <= 'z':
@@ -96,7 +97,20 @@ func variableName(addr addrs.Instance) string {
 			return r
 		}
 		return '_'
-	}, name)
+	}, "ACCORD_VAULT_"+strings.Join(nameParts(addr), "_"))
+}
+
+// nameParts are the names and keys of an address, those of its modules first.
+func nameParts(addr addrs.Instance) []string {
+	var parts []string
+	if in, err := addrs.ParseTarget(addr.Module); err == nil {
+		parts = nameParts(in)
+	}
+	parts = append(parts, addr.Name)
+	if addr.Keyed {
+		parts = append(parts, addr.Key)
+	}
+	return parts
 }
 
 // parseShare reads "80%".
@@ -308,7 +322,7 @@ func clientID(tool string) string {
 // who may only read, where there is one.
 func credentialNames(config providers.Config, addr addrs.Instance) []string {
 	name := variableName(addr)
-	if read := name + "_READ"; config.ReadOnly && (os.Getenv(read+"_USER") != "" || os.Getenv(read+"_PASSWORD") != "") {
+	if read := name + readers; config.ReadOnly && (os.Getenv(read+"_USER") != "" || os.Getenv(read+"_PASSWORD") != "") {
 		return []string{read, name}
 	}
 	return []string{name}

@@ -14,9 +14,10 @@ import (
 
 func TestVariableNames(t *testing.T) {
 	for want, addr := range map[string]addrs.Instance{
-		"ACCORD_VAULT_PROMOMATS": addrs.New("vault", "promomats"),
-		"ACCORD_VAULT_CRM_US":    keyed("vault", "crm", "us"),
-		"ACCORD_VAULT_CRM_EU_W_": keyed("vault", "crm", "eu-w!"),
+		"ACCORD_VAULT_PROMOMATS":             addrs.New("vault", "promomats"),
+		"ACCORD_VAULT_CRM_US":                keyed("vault", "crm", "us"),
+		"ACCORD_VAULT_CRM_EU_W_":             keyed("vault", "crm", "eu-w!"),
+		"ACCORD_VAULT_EMEA_MARKET_DE_CRM_US": {Block: addrs.Block{Module: `module.emea.module.market["de"]`, Type: "vault", Name: "crm"}, Key: "us", Keyed: true},
 	} {
 		if got := variableName(addr); got != want {
 			t.Errorf("%s: %s, want %s", addr, got, want)

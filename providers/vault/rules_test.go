@@ -166,6 +166,9 @@ func TestValidate(t *testing.T) {
 		"another vault kind": {[]providers.Object{connection("x", "promomats_crm", "medcomms")}, []string{"CONN-1 connection.x /content"}},
 		"CONN-5": {[]providers.Object{w.object(addrs.New("integration", "x"), map[string]any{"connection": "connection.medical", "type": "records", "status": "active"})},
 			[]string{"CONN-5 integration.x /type"}},
+		"a vault with the variables of another one's reader": {[]providers.Object{
+			w.object(addrs.New("vault", "crm_read"), vaultBody("crm", "dev://x")),
+		}, []string{" vault.crm_read "}},
 		"a point that is not there": {[]providers.Object{
 			w.object(addrs.New("integration", "clm"), map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
 			w.object(addrs.New("integration_point", "x"), map[string]any{"integration": "integration.clm", "name": "clm_presentations", "status": "active"}),
