@@ -79,7 +79,7 @@ func (p *Planner) Survey(ctx context.Context, s *state.State, instances map[addr
 		return nil, errNothingApplied()
 	}
 	objects := p.recordedObjects(s)
-	failed := p.read(ctx, objects, p.neighbourhoods(p.recordedRefs(s, instances), objects...))
+	failed := p.read(ctx, objects, p.neighbourhoods(p.recordedRefs(s, instances), objects...), nil)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func errNothingApplied() error {
 func (p *Planner) recordedChanges(ctx context.Context, s *state.State, refs providers.Refs) ([]providers.Change, error) {
 	reachable := p.reachable(s, refs)
 	objects := slices.DeleteFunc(p.recordedObjects(s), func(o *object) bool { return !reachable(o.recorded) })
-	failed := p.read(ctx, objects, p.neighbourhoods(refs, objects...))
+	failed := p.read(ctx, objects, p.neighbourhoods(refs, objects...), nil)
 	changes := make([]providers.Change, 0, len(objects))
 	for _, o := range objects {
 		if err := failed[o]; err != nil {

@@ -500,7 +500,7 @@ func (a *applying) readBack(ctx context.Context) providers.Refs {
 		again = append(again, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
 	}
 	again = slices.DeleteFunc(again, func(o *object) bool { return o.recorded == nil })
-	a.read(ctx, again, a.neighbourhoods(objects, again...))
+	a.read(ctx, again, a.neighbourhoods(objects, again...), nil)
 	for _, o := range again {
 		if o.live != nil {
 			o.live.Body = plan.With(o.live.Body, o.recorded.Body, flagged(o.typ, isLocal)...)

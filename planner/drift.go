@@ -63,7 +63,7 @@ func (p *Planner) DriftInstances(req Request) []providers.Object {
 }
 
 func (p *Planner) driftMaking(req Request) *making {
-	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}, refs: providers.Refs{}}
+	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}}
 	m.plan = newPlan(p, req, p.Now())
 	m.move(context.Background())
 	return m
@@ -275,7 +275,7 @@ func (m *making) notApplied(ctx context.Context, d *Drift) {
 			refs[r.Addr] = *o.want
 		}
 	}
-	failed := m.read(ctx, edited, m.neighbourhoods(refs, edited...)) // in the words of the files
+	failed := m.read(ctx, edited, m.neighbourhoods(refs, edited...), nil) // in the words of the files
 	for _, o := range edited {
 		if failed[o] == nil && o.live != nil && len(m.otherwise(o, o.before())) == 0 {
 			continue

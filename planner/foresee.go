@@ -6,56 +6,87 @@ import (
 	"maps"
 	"slices"
 
+	"accord/lang/addrs"
 	"accord/planner/plan"
 	"accord/providers"
 )
 
+// expects reports whether the plan will find nothing to do if all is still as it
+// is remembered, by what can be told without reading: every object will be read,
+// is remembered, and wanted as that. Then the answer finds what is remembered;
+// else it is nil.
+func (m *making) expects() finder {
+	if m.req.Assume {
+		return nil
+	}
+	for _, o := range m.sorted {
+		if o.kept = o.wantedAsRemembered(); !o.kept {
+			return nil
+		}
+	}
+	return m.reminded
+}
+
+func (o *object) wantedAsRemembered() bool {
+	return o.desired != nil && o.recorded != nil && !o.replace && !o.left && !o.unreachable && o.lost == "" && len(o.open) == 0 && len(o.desired.Unknown) == 0 &&
+		len(refinement(boundary(o.addr, o.typ.Name, o.recorded.ID, o.desired.Object), remembered(o.recorded))) == 0
+}
+
+// reminded finds what may be referred to as it is remembered.
+func (m *making) reminded(addr addrs.Instance) (providers.Object, bool) {
+	if o := m.objects[addr]; o != nil && o.recorded != nil {
+		return *remembered(o.recorded), true
+	}
+	inst, ok := m.req.Instances[addr]
+	return inst, ok
+}
+
 // foresee asks the providers once for all objects, where each is as it is
 // remembered and as the configuration wants it: then they will stay so, and
 // each can be planned with those that it refers to as they are. Most plans find
-// nothing to do, and this spares them to ask level by level.
+// nothing to do, and this spares them to ask level by level. Providers that said
+// as much when they read an object are not asked again.
 //
 // Where one answer is that something changes after all, all answers count for
 // nothing, and levels are planned one after the other.
 func (m *making) foresee(ctx context.Context, levels [][]*object) {
-	if len(levels) < 2 {
+	said := m.said()
+	if len(levels) < 2 && !said {
 		return
 	}
 	known := maps.Clone(m.known)
-	all := make([]*object, 0, len(m.sorted))
-	defer func() { // until it is its turn
-		for _, o := range all {
-			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
-		}
-	}()
+	var asked []*object
 	for _, level := range levels {
 		for _, o := range level {
-			stays := o.stays()
-			if stays == nil || m.hangs(o) {
+			stays, ok := o.stays()
+			if !ok || m.hangs(o) {
 				return
 			}
-			all = append(all, o)
-			m.refs[o.addr] = *stays
 			if m.reads {
-				known[o.addr] = o.knownAs(stays)
+				known[o.addr] = o.knownAs(&stays)
 			}
 		}
 	}
-	for _, o := range all {
-		want, diags := o.desired.Resolve(known)
-		o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
-		if len(diags) > 0 || len(want.Unknown) > 0 || len(refinement(o.want, o.live)) > 0 {
-			return
+	for _, level := range levels {
+		for _, o := range level {
+			want, diags := o.desired.Resolve(known)
+			o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
+			if len(diags) > 0 || len(want.Unknown) > 0 || len(o.unkept(o.live)) > 0 {
+				return
+			}
+			if !said || !o.unmoved || !o.asAsked() {
+				asked = append(asked, o)
+			}
 		}
 	}
-	some := batches(all)
-	answers := m.askPlans(ctx, some)
+	some := batches(asked)
+	answers := m.askPlans(ctx, some, m.staying)
 	for n, batch := range some {
 		if len(answers[n]) != len(batch) {
 			return
 		}
 		for i, o := range batch {
-			if !m.staysBy(o, &answers[n][i]) {
+			if !o.staysBy(&answers[n][i]) {
 				return
 			}
 		}
@@ -65,26 +96,65 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 			o.foreseen = &answers[n][i]
 		}
 	}
+	for _, level := range levels {
+		for _, o := range level {
+			if o.foreseen == nil {
+				stays := *o.live
+				o.foreseen = &providers.PlanResponse{Planned: &stays}
+			}
+		}
+	}
 }
 
-// stays is the object as it would be planned if nothing changed; nil where
-// something does, or may.
-func (o *object) stays() *providers.Object {
+// said reports whether what providers said of plans when they read objects
+// counts: they took others for what is remembered, and all were found so.
+func (m *making) said() bool {
+	for _, o := range m.sorted {
+		if stays, ok := o.stays(); !ok || !o.kept || !slices.Equal(stays.Sensitive, o.recorded.Sensitive) {
+			return false
+		}
+	}
+	return true
+}
+
+// asAsked reports whether an object is wanted as the files alone say.
+func (o *object) asAsked() bool {
+	return len(o.want.Unknown)+len(o.desired.Unknown) == 0 && bytes.Equal(o.want.Body, o.desired.Body) && slices.Equal(o.want.Sensitive, o.desired.Sensitive)
+}
+
+// unkept are the places at which an object is not as it is wanted.
+func (o *object) unkept(is *providers.Object) []addrs.Path {
+	if o.kept && o.asAsked() && bytes.Equal(is.Body, o.recorded.Body) {
+		return nil
+	}
+	return refinement(o.want, is)
+}
+
+// staying finds what may be referred to as it stays.
+func (m *making) staying(addr addrs.Instance) (providers.Object, bool) {
+	if o := m.objects[addr]; o != nil {
+		return o.stays()
+	}
+	inst, ok := m.req.Instances[addr]
+	return inst, ok
+}
+
+// stays is the object as it would be planned if nothing changed; ok is false
+// where something does, or may.
+func (o *object) stays() (stays providers.Object, ok bool) {
 	if o.desired == nil || o.recorded == nil || o.live == nil || o.replace || o.assumed || len(o.open) > 0 || len(o.live.Unknown) > 0 {
-		return nil
+		return stays, false
 	}
-	stays := *o.live
+	stays = *o.live
 	stays.Body = plan.Without(o.live.Body, flagged(o.typ, isVolatile)...)
-	if stays.ID != o.recorded.ID || !bytes.Equal(stays.Body, o.recorded.Body) {
-		return nil
-	}
-	return &stays
+	return stays, stays.ID == o.recorded.ID && bytes.Equal(stays.Body, o.recorded.Body)
 }
 
-// staysBy reports whether an object is planned as it is, which refs say.
-func (m *making) staysBy(o *object, answer *providers.PlanResponse) bool {
-	stays, planned := m.refs[o.addr], answer.Planned
-	return planned != nil && len(answer.Replace) == 0 && !hasError(answer.Diagnostics) &&
+// staysBy reports whether an object is planned as it is.
+func (o *object) staysBy(answer *providers.PlanResponse) bool {
+	stays, ok := o.stays()
+	planned := answer.Planned
+	return ok && planned != nil && len(answer.Replace) == 0 && !hasError(answer.Diagnostics) &&
 		len(planned.Unknown) == 0 && (planned.ID == "" || planned.ID == stays.ID) && slices.Equal(planned.Sensitive, stays.Sensitive) &&
 		bytes.Equal(plan.Without(planned.Body, flagged(o.typ, isVolatile)...), stays.Body)
 }

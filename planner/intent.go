@@ -63,7 +63,7 @@ func (m *making) readElsewhere(ctx context.Context, read []*object, failed map[*
 		if len(again) == 0 {
 			break
 		}
-		maps.Copy(failed, m.read(ctx, again, m.around))
+		maps.Copy(failed, m.read(ctx, again, m.around, nil))
 	}
 	for _, o := range read {
 		o.elsewhere = nil
@@ -151,7 +151,6 @@ func (m *making) resolve(o *object) {
 		m.plan.Resolved = append(m.plan.Resolved, line)
 	}
 	if len(o.open) > 0 && o.recorded != nil && o.desired == nil {
-		m.refs[o.addr] = *remembered(o.recorded)
 		o.removal = m.removalOf(o)
 	}
 }

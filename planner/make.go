@@ -113,8 +113,7 @@ type making struct {
 	chosen  *selection
 	objects map[addrs.Instance]*object
 	sorted  []*object
-	refs    providers.Refs
-	around  *neighbourhoods                // of refs
+	around  *neighbourhoods                // of all that may be referred to
 	known   map[addrs.Instance]lang.Object // as planned, if reads
 	reads   bool                           // a body or a condition reads others, and so must know them
 	plan    *plan.Plan
@@ -126,7 +125,6 @@ type making struct {
 func (m *making) gather(context.Context) {
 	most := max(len(m.req.Desired.Resources), len(m.req.State.Objects))
 	m.objects = make(map[addrs.Instance]*object, most)
-	m.refs = make(providers.Refs, most+len(m.req.Instances))
 	m.reads = len(m.req.Desired.Conditions()) > 0
 	if !m.req.Destroy {
 		for _, r := range m.req.Desired.Resources {
@@ -136,9 +134,6 @@ func (m *making) gather(context.Context) {
 				m.objects[r.Addr].imported = i
 			}
 		}
-	}
-	for addr, inst := range m.req.Instances {
-		m.refs[addr] = inst
 	}
 	orphans := map[string][]addrs.Instance{} // by who made them
 	for addr, rec := range m.req.State.Objects {
@@ -178,13 +173,49 @@ func (m *making) gather(context.Context) {
 		switch {
 		case m.chosen.left[o.addr]:
 			m.leave(o)
-		case o.desired != nil:
-			m.refs[o.addr] = *boundary(o.addr, o.typ.Name, "", o.desired.Object)
-		case o.recorded != nil:
-			m.refs[o.addr] = *remembered(o.recorded)
+		case o.desired == nil && o.recorded != nil:
 			o.removal = m.removalOf(o)
 		}
 	}
+}
+
+// ref finds what may be referred to: as it was planned, before that as it is
+// wanted, else as it is remembered.
+func (m *making) ref(addr addrs.Instance) (ref providers.Object, ok bool) {
+	if o := m.objects[addr]; o != nil {
+		return o.ref()
+	}
+	ref, ok = m.req.Instances[addr]
+	return ref, ok
+}
+
+func (o *object) ref() (ref providers.Object, ok bool) {
+	switch {
+	case o.turned != nil:
+		return *o.turned, true
+	case o.left && o.unreachable, (o.left || o.desired == nil) && o.recorded == nil:
+		return ref, false
+	case o.left, o.desired == nil:
+		return *remembered(o.recorded), true
+	}
+	return *boundary(o.addr, o.typ.Name, "", o.desired.Object), true
+}
+
+// neighbours settles which objects hang together.
+func (m *making) neighbours() {
+	m.around = m.newNeighbourhoods(len(m.objects)+len(m.req.Instances), m.ref)
+	for addr, inst := range m.req.Instances {
+		m.around.join(addr, &inst)
+	}
+	for _, o := range m.sorted {
+		if o.kept {
+			continue // it refers to what it is remembered to refer to
+		}
+		if ref, ok := o.ref(); ok {
+			m.around.join(o.addr, &ref)
+		}
+	}
+	m.around.settle(m.sorted)
 }
 
 // orphaned reports objects whose type no provider has.
@@ -201,8 +232,9 @@ func (m *making) orphaned(provider string, all []addrs.Instance) {
 
 func (m *making) readAll(ctx context.Context) {
 	m.unreached()
-	m.around = m.neighbourhoods(m.refs, m.sorted...)
-	var unread []*object
+	stay := m.expects()
+	m.neighbours()
+	unread := make([]*object, 0, len(m.sorted))
 	for _, o := range m.sorted {
 		switch {
 		case o.unreachable, o.lost != "", o.left && o.recorded == nil:
@@ -215,7 +247,7 @@ func (m *making) readAll(ctx context.Context) {
 			unread = append(unread, o)
 		}
 	}
-	failed := m.read(ctx, unread, m.around)
+	failed := m.read(ctx, unread, m.around, stay)
 	m.readElsewhere(ctx, unread, failed)
 	for _, o := range unread {
 		if err := failed[o]; err != nil {
@@ -282,7 +314,7 @@ func (m *making) planAll(ctx context.Context) {
 		return
 	}
 	if slices.ContainsFunc(m.sorted, (*object).differs) {
-		m.around = m.neighbourhoods(m.refs, m.sorted...) // it may be found to refer to something else
+		m.neighbours() // it may be found to refer to something else
 	}
 	m.foresee(ctx, levels)
 	for _, level := range levels {
@@ -295,22 +327,24 @@ func (m *making) planAll(ctx context.Context) {
 				o.action, o.record = providers.NoAction, true // only the state forgets the call
 				continue
 			}
-			if o.desired != nil {
+			if o.desired != nil && o.foreseen == nil {
 				want, diags := o.desired.Resolve(known)
 				m.diags = append(m.diags, diags...)
 				if diags.HasErrors() {
 					o.lose("what it should be cannot be found out")
 					continue
 				}
-				m.conditions(o, lang.Precondition, known)
 				o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
+			}
+			if o.desired != nil {
+				m.conditions(o, lang.Precondition, known)
 			}
 			todo = append(todo, o)
 		}
 		m.planLevel(ctx, todo)
 		for _, o := range todo {
 			if o.planned != nil && o.lost == "" {
-				m.refs[o.addr] = *o.planned
+				o.turned = o.planned
 				if m.reads {
 					known[o.addr] = o.known()
 				}
@@ -345,7 +379,7 @@ const planConcurrency = 3
 // planLevel plans objects that do not depend on each other.
 func (m *making) planLevel(ctx context.Context, todo []*object) {
 	some := batches(slices.DeleteFunc(slices.Clone(todo), func(o *object) bool { return o.foreseen != nil }))
-	answers := m.askPlans(ctx, some)
+	answers := m.askPlans(ctx, some, m.ref)
 	for n, batch := range some {
 		for i, o := range batch {
 			if i >= len(answers[n]) {
@@ -366,14 +400,15 @@ func (m *making) planLevel(ctx context.Context, todo []*object) {
 	}
 }
 
-// askPlans asks the providers what objects will be, in batches.
-func (m *making) askPlans(ctx context.Context, some [][]*object) [][]providers.PlanResponse {
+// askPlans asks the providers what objects will be, in batches, beside others as
+// find finds them.
+func (m *making) askPlans(ctx context.Context, some [][]*object, find finder) [][]providers.PlanResponse {
 	answers := make([][]providers.PlanResponse, len(some))
 	var group graph.Group
 	group.SetLimit(planConcurrency)
 	for n, batch := range some {
 		group.Go(func() error {
-			answers[n] = m.Providers[batch[0].provider].Plan(ctx, m.planRequest(batch))
+			answers[n] = m.Providers[batch[0].provider].Plan(ctx, m.planRequest(batch, find))
 			return nil
 		})
 	}
@@ -381,8 +416,8 @@ func (m *making) askPlans(ctx context.Context, some [][]*object) [][]providers.P
 	return answers
 }
 
-func (m *making) planRequest(batch []*object) providers.PlanRequest {
-	req := providers.PlanRequest{Items: make([]providers.PlanItem, len(batch)), Refs: m.around.of(addresses(batch))}
+func (m *making) planRequest(batch []*object, find finder) providers.PlanRequest {
+	req := providers.PlanRequest{Items: make([]providers.PlanItem, len(batch)), Refs: m.around.as(addresses(batch), find)}
 	for i, o := range batch {
 		req.Items[i] = providers.PlanItem{
 			Addr: o.addr, Desired: o.want, Recorded: remembered(o.recorded), Live: o.live, Removal: o.removal,
@@ -425,7 +460,7 @@ func (m *making) judge(o *object) {
 	if o.planned.ID == "" && o.live != nil && !o.replace {
 		o.planned.ID = o.live.ID
 	}
-	for _, at := range refinement(o.want, o.planned) {
+	for _, at := range o.unkept(o.planned) {
 		m.fail(o.addr, at, "The provider planned something else than the configuration says",
 			fmt.Sprintf("%s would not become what is written here. This is a bug in the provider.", at))
 	}

@@ -16,7 +16,7 @@ import (
 // what it costs does not grow with what it is not about.
 type neighbourhoods struct {
 	planner   *Planner
-	all       providers.Refs
+	find      finder
 	instances []addrs.Instance         // what providers connect to
 	number    map[addrs.Instance]int   // of each object; in the end, of its neighbourhood
 	parent    []int                    // of each number; itself at the root
@@ -25,14 +25,36 @@ type neighbourhoods struct {
 	reads     map[string]int           // the number of what a reference names; -1 for an instance
 }
 
+// finder finds what may be referred to, as it is referred to now.
+type finder func(addrs.Instance) (o providers.Object, ok bool)
+
+// finderIn finds what a map holds, when it is looked for.
+func finderIn(all providers.Refs) finder {
+	return func(addr addrs.Instance) (providers.Object, bool) {
+		o, ok := all[addr]
+		return o, ok
+	}
+}
+
 // neighbourhoods finds those of all that may be referred to, by what they refer
 // to and what they referred to before. The objects of all may be replaced by
 // others that refer to the same.
 func (p *Planner) neighbourhoods(all providers.Refs, before ...*object) *neighbourhoods {
-	n := &neighbourhoods{planner: p, all: all, number: make(map[addrs.Instance]int, len(all)), members: map[int][]addrs.Instance{}, reads: map[string]int{}}
+	n := p.newNeighbourhoods(len(all), finderIn(all))
 	for addr, o := range all {
 		n.join(addr, &o)
 	}
+	n.settle(before)
+	return n
+}
+
+// newNeighbourhoods begins them; about so many objects are to be joined.
+func (p *Planner) newNeighbourhoods(room int, find finder) *neighbourhoods {
+	return &neighbourhoods{planner: p, find: find, number: make(map[addrs.Instance]int, room), members: map[int][]addrs.Instance{}, reads: map[string]int{}}
+}
+
+// settle joins objects as they were before, and ends the joining.
+func (n *neighbourhoods) settle(before []*object) {
 	for _, o := range before {
 		if o.recorded != nil {
 			n.join(o.addr, remembered(o.recorded))
@@ -47,7 +69,6 @@ func (p *Planner) neighbourhoods(all providers.Refs, before ...*object) *neighbo
 			n.members[root] = append(n.members[root], addr)
 		}
 	}
-	return n
 }
 
 func (n *neighbourhoods) join(addr addrs.Instance, o *providers.Object) {
@@ -108,11 +129,14 @@ func (n *neighbourhoods) root(at int) int {
 
 // of is what a request about some objects carries beside them: their
 // neighbourhoods, where they have any, and all that providers connect to.
-func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs {
+func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs { return n.as(some, n.find) }
+
+// as is of, with what is carried as find finds it.
+func (n *neighbourhoods) as(some iter.Seq[addrs.Instance], find finder) providers.Refs {
 	refs := providers.Refs{}
 	keep := func(list []addrs.Instance) {
 		for _, addr := range list {
-			if o, ok := n.all[addr]; ok {
+			if o, ok := find(addr); ok {
 				refs[addr] = o
 			}
 		}

@@ -26,6 +26,9 @@ type object struct {
 	missing  bool // read, and certainly not there
 	read     bool // and an answer came
 
+	kept     bool              // what is wanted is what is remembered, or less
+	unmoved  bool              // its provider said with the answer that it stays
+	turned   *providers.Object // as it was planned: what others refer to; nil until its turn
 	want     *providers.Object // desired, resolved
 	planned  *providers.Object
 	response providers.PlanResponse

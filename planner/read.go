@@ -18,7 +18,9 @@ const concurrency = 8
 
 // read finds every object where it is, in batches of one type. Objects that a
 // provider cannot answer for keep their error; the others are read all the same.
-func (p *Planner) read(ctx context.Context, objects []*object, around *neighbourhoods) map[*object]*providers.Error {
+// With stay, which finds what is remembered, providers may say at once that an
+// object stays as it is.
+func (p *Planner) read(ctx context.Context, objects []*object, around *neighbourhoods, stay finder) map[*object]*providers.Error {
 	failed := map[*object]*providers.Error{}
 	var mu sync.Mutex
 	var group graph.Group
@@ -33,6 +35,9 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 				if o.recorded != nil {
 					req.Recorded[i] = o.recorded.Body
 				}
+			}
+			if stay != nil {
+				req.Stay = around.as(addresses(batch), stay)
 			}
 			results := p.Providers[batch[0].provider].Read(ctx, req)
 			mu.Lock()
@@ -55,7 +60,7 @@ func (o *object) question() *providers.Object {
 	if o.elsewhere != nil {
 		return o.elsewhere
 	}
-	if o.desired != nil && !o.moved() {
+	if o.desired != nil && (o.kept || !o.moved()) {
 		id := ""
 		switch {
 		case o.recorded != nil:
@@ -89,6 +94,7 @@ func (o *object) found(asked *providers.Object, r providers.Result) *providers.E
 		return &providers.Error{Kind: providers.Internal, Addr: o.addr, Op: "read", Message: "the provider answered neither with an object nor that there is none"}
 	}
 	if o.live != nil {
+		o.unmoved = r.Stays
 		o.live.Addr, o.live.Type = o.addr, o.typ.Name
 		if o.recorded != nil && bytes.Equal(o.live.Body, o.recorded.Body) {
 			o.live.Body = o.recorded.Body // one copy is enough

@@ -253,14 +253,10 @@ func (m *making) choose(context.Context) {
 func (m *making) leave(o *object) {
 	o.left = true
 	m.plan.LeftOut++
-	delete(m.refs, o.addr)
 	for on := range m.chosen.from.closure([]addrs.Instance{o.addr}, m.chosen.from.leads) {
 		if _, connected := m.req.Instances[on]; m.chosen.from.inst[on] && !connected {
 			o.unreachable = true
 		}
-	}
-	if o.recorded != nil && !o.unreachable {
-		m.refs[o.addr] = *remembered(o.recorded)
 	}
 }
 

@@ -73,6 +73,12 @@ type ReadRequest struct {
 	// remembers none: an answer that is the same need not travel. Providers need
 	// not look.
 	Recorded []json.RawMessage `json:"recorded,omitempty"`
+
+	// Stay, where it is not nil, are Refs for planning. Then Objects are as they
+	// are wanted, with what is remembered in Recorded, and the caller expects
+	// nothing to change: an answer may say so at once (Result.Stays), and Plan is
+	// asked for the others alone. Providers need not look.
+	Stay Refs `json:"stay,omitempty"`
 }
 
 // Touch is the last change that a system remembers of an object.
@@ -88,6 +94,7 @@ type Result struct {
 	Object      *Object      `json:"object,omitempty"`
 	Missing     bool         `json:"missing,omitempty"` // Read: certainly not there
 	Same        bool         `json:"same,omitempty"`    // Read: equals the request; Object may be nil
+	Stays       bool         `json:"stays,omitempty"`   // Read with Stay: found as recorded, and Plan would answer with it, and with nothing beside
 	Err         *Error       `json:"err,omitempty"`
 	Diagnostics []Diagnostic `json:"diagnostics,omitempty"` // warnings beside the answer
 	Touched     *Touch       `json:"touched,omitempty"`     // Read, where it was asked for: nil where nobody tells

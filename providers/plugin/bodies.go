@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -27,10 +28,9 @@ func newBodies(room int) *bodies {
 	return &bodies{all: make([][]byte, 0, room), number: make(map[place]uint32, room)}
 }
 
-// alike reports whether two objects are the same in everything. Their bodies are
-// compared by place.
+// alike reports whether two objects are the same in everything.
 func alike(a, b *providers.Object) bool {
-	return a != nil && b != nil && a.Addr == b.Addr && a.Type == b.Type && a.ID == b.ID && placeOf(a.Body) == placeOf(b.Body) &&
+	return a != nil && b != nil && a.Addr == b.Addr && a.Type == b.Type && a.ID == b.ID && bytes.Equal(a.Body, b.Body) &&
 		slices.Equal(a.Unknown, b.Unknown) && slices.Equal(a.Sensitive, b.Sensitive)
 }
 

@@ -331,15 +331,16 @@ func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []provider
 	err := p.call(ctx, "reading", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.ReadRequest) bool) {
 			recorded, refs := req.Recorded, req.Refs
+			stay, stayAt := foreseen(&req)
 			for some := range parts(req.Objects, sizeOfObject) {
-				m := &proto.ReadRequest{Objects: convertAt(some, w.object), Refs: w.refs(refs), Touched: req.Touched}
+				m := &proto.ReadRequest{Objects: convertAt(some, w.object), Refs: w.refs(refs), Touched: req.Touched, Foresee: req.Stay != nil, Stay: w.refs(stay), StayAt: stayAt}
 				if len(recorded) >= len(some) {
 					m.Recorded, recorded = convert(recorded[:len(some)], digestOf), recorded[len(some):]
 				}
 				if !yield(m) {
 					return
 				}
-				refs = nil
+				refs, stay, stayAt = nil, nil, nil
 			}
 		}
 		return exchange(ctx, p.rpc.Read, request, func(m *proto.ResultsResponse) {

@@ -180,14 +180,14 @@ func (r *reader) diagnostic(d *proto.Diagnostic) providers.Diagnostic {
 
 func (w wire) result(r *providers.Result) *proto.Result {
 	return &proto.Result{
-		Object: w.object(r.Object), Missing: r.Missing, Same: r.Same, Err: w.err(r.Err),
+		Object: w.object(r.Object), Missing: r.Missing, Same: r.Same, Stays: r.Stays, Err: w.err(r.Err),
 		Diagnostics: convertAt(r.Diagnostics, w.diagnostic), Touched: w.touch(r.Touched),
 	}
 }
 
 func (r *reader) result(m *proto.Result) providers.Result {
 	return providers.Result{
-		Object: r.object(m.Object), Missing: m.Missing, Same: m.Same, Err: r.error(m.Err),
+		Object: r.object(m.Object), Missing: m.Missing, Same: m.Same, Stays: m.Stays, Err: r.error(m.Err),
 		Diagnostics: convert(m.Diagnostics, r.diagnostic), Touched: r.touch(m.Touched),
 	}
 }

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -152,42 +151,6 @@ func (s *server) Configure(stream grpc.BidiStreamingServer[proto.ConfigureReques
 	}
 	results := guarded(len(config.Instances), func() []providers.Result { return s.provider(stream.Context()).Configure(stream.Context(), config) }, failedResult)
 	return sendResults(stream, results, wire{}.result)
-}
-
-func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.ResultsResponse]) error {
-	w, r := ends(0)
-	var req providers.ReadRequest
-	var recorded [][]byte // their digests
-	err := receive(stream, func(m *proto.ReadRequest) {
-		req.Objects = append(req.Objects, r.objects(m.Objects)...)
-		recorded = append(recorded, m.Recorded...)
-		req.Refs = r.refs(m.Refs, req.Refs)
-		req.Touched = req.Touched || m.Touched
-	})
-	if err != nil {
-		return err
-	}
-	if r.err != nil {
-		return badRequest(r.err)
-	}
-	results := guarded(len(req.Objects), func() []providers.Result { return s.provider(stream.Context()).Read(stream.Context(), req) }, failedResult)
-	n := 0
-	return sendResults(stream, results, func(result *providers.Result) *proto.Result {
-		at := n
-		known := n < len(recorded) && result.Object != nil && len(recorded[n]) > 0 && bytes.Equal(recorded[n], digestOf(result.Object.Body))
-		n++
-		if !known {
-			return w.result(result)
-		}
-		bare, asked := *result.Object, req.Objects[at]
-		bare.Body, asked.Body, asked.Unknown = nil, nil, nil
-		if result.Object = &bare; alike(&bare, &asked) {
-			result.Object = nil
-		}
-		m := w.result(result)
-		m.AsRecorded = true
-		return m
-	})
 }
 
 func (s *server) Apply(stream grpc.BidiStreamingServer[proto.ApplyRequest, proto.ResultsResponse]) error {

@@ -322,6 +322,7 @@ type Result struct {
 	Diagnostics   []*Diagnostic          `protobuf:"bytes,5,rep,name=diagnostics,proto3" json:"diagnostics,omitempty"`
 	Touched       *Touch                 `protobuf:"bytes,6,opt,name=touched,proto3" json:"touched,omitempty"`
 	AsRecorded    bool                   `protobuf:"varint,7,opt,name=as_recorded,json=asRecorded,proto3" json:"as_recorded,omitempty"` // the object's body is the one that the state has; without an object all else is as asked
+	Stays         bool                   `protobuf:"varint,8,opt,name=stays,proto3" json:"stays,omitempty"`                             // it was planned, too: as it is, and nothing to be said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -401,6 +402,13 @@ func (x *Result) GetTouched() *Touch {
 func (x *Result) GetAsRecorded() bool {
 	if x != nil {
 		return x.AsRecorded
+	}
+	return false
+}
+
+func (x *Result) GetStays() bool {
+	if x != nil {
+		return x.Stays
 	}
 	return false
 }
@@ -842,7 +850,10 @@ type ReadRequest struct {
 	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	Refs          []*Object              `protobuf:"bytes,2,rep,name=refs,proto3" json:"refs,omitempty"`
 	Touched       bool                   `protobuf:"varint,3,opt,name=touched,proto3" json:"touched,omitempty"`
-	Recorded      [][]byte               `protobuf:"bytes,4,rep,name=recorded,proto3" json:"recorded,omitempty"` // of the objects of this part, the SHA-256 of the body that the state has; empty where it has none
+	Recorded      [][]byte               `protobuf:"bytes,4,rep,name=recorded,proto3" json:"recorded,omitempty"`                   // of the objects of this part, the SHA-256 of the body that the state has; empty where it has none
+	Foresee       bool                   `protobuf:"varint,5,opt,name=foresee,proto3" json:"foresee,omitempty"`                    // to be planned as well, where all are found as recorded
+	Stay          []*Object              `protobuf:"bytes,6,rep,name=stay,proto3" json:"stay,omitempty"`                           // what the plans refer to, beside objects
+	StayAt        []uint32               `protobuf:"varint,7,rep,packed,name=stay_at,json=stayAt,proto3" json:"stay_at,omitempty"` // which objects they refer to, by their places among all parts, as they are recorded
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -901,6 +912,27 @@ func (x *ReadRequest) GetTouched() bool {
 func (x *ReadRequest) GetRecorded() [][]byte {
 	if x != nil {
 		return x.Recorded
+	}
+	return nil
+}
+
+func (x *ReadRequest) GetForesee() bool {
+	if x != nil {
+		return x.Foresee
+	}
+	return false
+}
+
+func (x *ReadRequest) GetStay() []*Object {
+	if x != nil {
+		return x.Stay
+	}
+	return nil
+}
+
+func (x *ReadRequest) GetStayAt() []uint32 {
+	if x != nil {
+		return x.StayAt
 	}
 	return nil
 }
@@ -2658,7 +2690,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x04path\x18\x04 \x01(\tR\x04path\x12\x18\n" +
 	"\asummary\x18\x05 \x01(\tR\asummary\x12\x16\n" +
 	"\x06detail\x18\x06 \x01(\tR\x06detail\x12\x18\n" +
-	"\arefused\x18\a \x01(\bR\arefused\"\xa7\x02\n" +
+	"\arefused\x18\a \x01(\bR\arefused\"\xbd\x02\n" +
 	"\x06Result\x120\n" +
 	"\x06object\x18\x01 \x01(\v2\x18.accord.plugin.v1.ObjectR\x06object\x12\x18\n" +
 	"\amissing\x18\x02 \x01(\bR\amissing\x12\x12\n" +
@@ -2667,7 +2699,8 @@ const file_provider_proto_rawDesc = "" +
 	"\vdiagnostics\x18\x05 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\x121\n" +
 	"\atouched\x18\x06 \x01(\v2\x17.accord.plugin.v1.TouchR\atouched\x12\x1f\n" +
 	"\vas_recorded\x18\a \x01(\bR\n" +
-	"asRecorded\"o\n" +
+	"asRecorded\x12\x14\n" +
+	"\x05stays\x18\b \x01(\bR\x05stays\"o\n" +
 	"\x05Touch\x12\x10\n" +
 	"\x03who\x18\x01 \x01(\tR\x03who\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x12\n" +
@@ -2696,12 +2729,15 @@ const file_provider_proto_rawDesc = "" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\tR\x04user\x12#\n" +
-	"\rpassword_file\x18\x04 \x01(\tR\fpasswordFile\"\xa5\x01\n" +
+	"\rpassword_file\x18\x04 \x01(\tR\fpasswordFile\"\x86\x02\n" +
 	"\vReadRequest\x122\n" +
 	"\aobjects\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\aobjects\x12,\n" +
 	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\x12\x18\n" +
 	"\atouched\x18\x03 \x01(\bR\atouched\x12\x1a\n" +
-	"\brecorded\x18\x04 \x03(\fR\brecorded\"m\n" +
+	"\brecorded\x18\x04 \x03(\fR\brecorded\x12\x18\n" +
+	"\aforesee\x18\x05 \x01(\bR\aforesee\x12,\n" +
+	"\x04stay\x18\x06 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04stay\x12\x17\n" +
+	"\astay_at\x18\a \x03(\rR\x06stayAt\"m\n" +
 	"\vPlanRequest\x120\n" +
 	"\x05items\x18\x01 \x03(\v2\x1a.accord.plugin.v1.PlanItemR\x05items\x12,\n" +
 	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"\xfa\x01\n" +
@@ -2921,78 +2957,79 @@ var file_provider_proto_depIdxs = []int32{
 	40, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
 	0,  // 11: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
 	0,  // 12: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.Object
-	14, // 13: accord.plugin.v1.PlanRequest.items:type_name -> accord.plugin.v1.PlanItem
-	0,  // 14: accord.plugin.v1.PlanRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 15: accord.plugin.v1.PlanItem.desired:type_name -> accord.plugin.v1.Object
-	0,  // 16: accord.plugin.v1.PlanItem.recorded:type_name -> accord.plugin.v1.Object
-	0,  // 17: accord.plugin.v1.PlanItem.live:type_name -> accord.plugin.v1.Object
-	16, // 18: accord.plugin.v1.PlanResponse.items:type_name -> accord.plugin.v1.Planned
-	0,  // 19: accord.plugin.v1.Planned.planned:type_name -> accord.plugin.v1.Object
-	17, // 20: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
-	2,  // 21: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
-	1,  // 22: accord.plugin.v1.SeenResponse.err:type_name -> accord.plugin.v1.Error
-	21, // 23: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
-	0,  // 24: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 25: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
-	0,  // 26: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
-	0,  // 27: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
-	0,  // 28: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 29: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
-	1,  // 30: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
-	25, // 31: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
-	0,  // 32: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
-	0,  // 33: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
-	0,  // 34: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
-	1,  // 35: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
-	27, // 36: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
-	43, // 37: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
-	28, // 38: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
-	31, // 39: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
-	43, // 40: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
-	1,  // 41: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	41, // 42: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
-	42, // 43: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
-	28, // 44: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
-	33, // 45: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
-	28, // 46: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
-	28, // 47: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
-	35, // 48: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
-	1,  // 49: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
-	1,  // 50: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
-	11, // 51: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
-	6,  // 52: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
-	8,  // 53: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
-	10, // 54: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
-	12, // 55: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
-	13, // 56: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
-	18, // 57: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
-	20, // 58: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
-	22, // 59: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
-	24, // 60: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
-	29, // 61: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
-	32, // 62: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
-	36, // 63: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	38, // 64: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
-	38, // 65: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
-	7,  // 66: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
-	9,  // 67: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
-	5,  // 68: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
-	5,  // 69: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
-	15, // 70: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
-	19, // 71: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
-	5,  // 72: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
-	23, // 73: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
-	26, // 74: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
-	30, // 75: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	34, // 76: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	37, // 77: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	39, // 78: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
-	39, // 79: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
-	66, // [66:80] is the sub-list for method output_type
-	52, // [52:66] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	0,  // 13: accord.plugin.v1.ReadRequest.stay:type_name -> accord.plugin.v1.Object
+	14, // 14: accord.plugin.v1.PlanRequest.items:type_name -> accord.plugin.v1.PlanItem
+	0,  // 15: accord.plugin.v1.PlanRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 16: accord.plugin.v1.PlanItem.desired:type_name -> accord.plugin.v1.Object
+	0,  // 17: accord.plugin.v1.PlanItem.recorded:type_name -> accord.plugin.v1.Object
+	0,  // 18: accord.plugin.v1.PlanItem.live:type_name -> accord.plugin.v1.Object
+	16, // 19: accord.plugin.v1.PlanResponse.items:type_name -> accord.plugin.v1.Planned
+	0,  // 20: accord.plugin.v1.Planned.planned:type_name -> accord.plugin.v1.Object
+	17, // 21: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
+	2,  // 22: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
+	1,  // 23: accord.plugin.v1.SeenResponse.err:type_name -> accord.plugin.v1.Error
+	21, // 24: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
+	0,  // 25: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 26: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
+	0,  // 27: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
+	0,  // 28: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
+	0,  // 29: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 30: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
+	1,  // 31: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
+	25, // 32: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
+	0,  // 33: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
+	0,  // 34: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
+	0,  // 35: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
+	1,  // 36: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
+	27, // 37: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
+	43, // 38: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
+	28, // 39: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
+	31, // 40: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
+	43, // 41: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	1,  // 42: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
+	41, // 43: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
+	42, // 44: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	28, // 45: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
+	33, // 46: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
+	28, // 47: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
+	28, // 48: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
+	35, // 49: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
+	1,  // 50: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
+	1,  // 51: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
+	11, // 52: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
+	6,  // 53: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
+	8,  // 54: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
+	10, // 55: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
+	12, // 56: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
+	13, // 57: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
+	18, // 58: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
+	20, // 59: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
+	22, // 60: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
+	24, // 61: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
+	29, // 62: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
+	32, // 63: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
+	36, // 64: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
+	38, // 65: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	38, // 66: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	7,  // 67: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
+	9,  // 68: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
+	5,  // 69: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
+	5,  // 70: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
+	15, // 71: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
+	19, // 72: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
+	5,  // 73: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
+	23, // 74: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
+	26, // 75: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
+	30, // 76: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
+	34, // 77: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	37, // 78: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	39, // 79: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	39, // 80: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	67, // [67:81] is the sub-list for method output_type
+	53, // [53:67] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
