@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/planner/plan"
 	"accord/providers"
 )
@@ -35,10 +36,27 @@ func (o *object) wantedAsRemembered() bool {
 // reminded finds what may be referred to as it is remembered.
 func (m *making) reminded(addr addrs.Instance) (providers.Object, bool) {
 	if o := m.objects[addr]; o != nil && o.recorded != nil {
-		return *remembered(o.recorded), true
+		stays := *remembered(o.recorded)
+		stays.Sensitive = o.hidden()
+		return stays, true
 	}
 	inst, ok := m.req.Instances[addr]
 	return inst, ok
+}
+
+// hidden are the places that are never shown of an object that is as it is
+// wanted: by the files, or by its type.
+func (o *object) hidden() []addrs.Path {
+	always := flagged(o.typ, func(a *schema.Attribute) bool { return a.Sensitive })
+	if len(always) == 0 {
+		return o.desired.Sensitive
+	}
+	hidden := slices.Clone(o.desired.Sensitive)
+	for _, name := range always {
+		hidden = append(hidden, addrs.Path("").Child(name))
+	}
+	slices.Sort(hidden)
+	return slices.Compact(hidden)
 }
 
 // foresee asks the providers once for all objects, where each is as it is
@@ -110,7 +128,7 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 // counts: they took others for what is remembered, and all were found so.
 func (m *making) said() bool {
 	for _, o := range m.sorted {
-		if stays, ok := o.stays(); !ok || !o.kept || !slices.Equal(stays.Sensitive, o.recorded.Sensitive) {
+		if stays, ok := o.stays(); !ok || !o.kept || !slices.Equal(stays.Sensitive, o.hidden()) {
 			return false
 		}
 	}

@@ -32,15 +32,31 @@ func (echo) Read(_ context.Context, req providers.ReadRequest) []providers.Resul
 	return results
 }
 
-func (echo) Plan(context.Context, providers.PlanRequest) []providers.PlanResponse { return nil }
-func (echo) Apply(context.Context, providers.ApplyRequest) []providers.Result     { return nil }
-func (echo) Seen(context.Context) ([]providers.Seen, error)                       { return seen, nil }
-func (echo) Close() error                                                         { return nil }
-func (echo) Syncs(context.Context, []providers.Change) ([]providers.Sync, error)  { return nil, nil }
+func (echo) Apply(context.Context, providers.ApplyRequest) []providers.Result    { return nil }
+func (echo) Seen(context.Context) ([]providers.Seen, error)                      { return seen, nil }
+func (echo) Close() error                                                        { return nil }
+func (echo) Syncs(context.Context, []providers.Change) ([]providers.Sync, error) { return nil, nil }
 
 func (echo) Finish(_ context.Context, run providers.Run) error {
 	slog.Debug("finished " + run.ID)
 	return nil
+}
+
+// Plan keeps each object as it is. It has something to say of one whose
+// neighbour in Refs is not as it says itself.
+func (echo) Plan(_ context.Context, req providers.PlanRequest) []providers.PlanResponse {
+	answers := make([]providers.PlanResponse, len(req.Items))
+	for n, item := range req.Items {
+		answers[n].Planned = item.Live
+		var body struct{ Beside addrs.Instance }
+		if err := item.Desired.Decode(&body); err != nil {
+			answers[n].Diagnostics = []providers.Diagnostic{{Summary: err.Error()}}
+		}
+		if beside := body.Beside; !beside.IsZero() && req.Refs[beside].ID != "id of "+beside.Key {
+			answers[n].Consequences = []string{"it stands alone"}
+		}
+	}
+	return answers
 }
 
 // List yields as many objects as the type says, each of a megabyte.
