@@ -14,8 +14,8 @@ import (
 // or a random source: a configuration means the same each time it is read.
 var pureFunctions = map[string]function.Function{
 	// conditions
-	"can":           tryfunc.CanFunc,
-	"try":           tryfunc.TryFunc,
+	"can":           carrying(tryfunc.CanFunc),
+	"try":           carrying(tryfunc.TryFunc),
 	"alltrue":       allTrueFunc,
 	"anytrue":       anyTrueFunc,
 	"assertnotnull": stdlib.AssertNotNullFunc,

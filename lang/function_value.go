@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/hcl/v2/ext/customdecode"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	"github.com/zclconf/go-cty/cty/function"
@@ -363,3 +365,33 @@ var (
 		return cty.BoolVal(v.HasMark(sensitive))
 	})
 )
+
+// carrying is try or can, whose result is sensitive where that an expression
+// fails, or does not, tells of something sensitive.
+func carrying(f function.Function) function.Function {
+	given := function.Parameter{Name: "expressions", Type: customdecode.ExpressionClosureType}
+	return function.New(&function.Spec{
+		VarParam: &given,
+		Type:     f.ReturnTypeForValues,
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			result, err := f.Call(args)
+			if err != nil {
+				return cty.NilVal, err
+			}
+			for _, arg := range args {
+				closure := customdecode.ExpressionClosureFromVal(arg)
+				v, diags := closure.Value()
+				if !diags.HasErrors() { // the rest does not count
+					if isSensitive(v) && !isSensitive(result) {
+						result = result.Mark(sensitive)
+					}
+					break
+				}
+				if expr, ok := closure.Expression.(hclsyntax.Expression); ok && maySay(expr, closure.EvalContext) {
+					return result.Mark(sensitive), nil
+				}
+			}
+			return result, nil
+		},
+	})
+}
