@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,14 +21,16 @@ type fmtOptions struct{ check, diff, recursive bool }
 func (c *cli) fmtCommand() *cobra.Command {
 	var o fmtOptions
 	cmd := &cobra.Command{
-		Use:   "fmt [FILE | DIR]…",
+		Use:   "fmt [FILE | DIR | -]…",
 		Short: "Lay out files in the canonical way",
 		Long: `Rewrites every *.hcl file of the directory, or the files and directories that
 are named, in the canonical layout, and prints the names of those that it
 changed. Nothing but white space changes. With -check nothing is written, and a
-file that would change is exit code 1.`,
+file that would change is exit code 1. With - in place of a file it reads its
+input, and writes it laid out to its output: so an editor calls it.`,
 		Example: `  accord fmt
-  accord fmt -check -diff -recursive`,
+  accord fmt -check -diff -recursive
+  accord fmt - < main.hcl`,
 		Annotations: exits(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -45,6 +48,10 @@ file that would change is exit code 1.`,
 func (c *cli) runFmt(args []string, o fmtOptions) error {
 	var names []string
 	for _, arg := range args {
+		if arg == "-" {
+			names = append(names, arg)
+			continue
+		}
 		found, err := sourcesIn(arg, o.recursive)
 		if err != nil {
 			return err
@@ -55,7 +62,7 @@ func (c *cli) runFmt(args []string, o fmtOptions) error {
 	c.sources = map[string]*hcl.File{}
 	changed := 0
 	for _, name := range names {
-		text, err := os.ReadFile(name)
+		text, err := c.source(name)
 		if err != nil {
 			return err
 		}
@@ -66,12 +73,18 @@ func (c *cli) runFmt(args []string, o fmtOptions) error {
 			continue
 		}
 		canonical := hclwrite.Format(text)
+		if name == "-" && !o.check && !o.diff && !c.json {
+			if _, err := c.stdout.Write(canonical); err != nil {
+				return err
+			}
+			continue
+		}
 		if bytes.Equal(text, canonical) {
 			continue
 		}
 		changed++
 		if c.json {
-			data := map[string]any{"file": name, "written": !o.check}
+			data := map[string]any{"file": name, "written": !o.check && name != "-"}
 			if o.diff {
 				data["diff"] = string(diff.Diff(name, text, name, canonical))
 			}
@@ -82,7 +95,7 @@ func (c *cli) runFmt(args []string, o fmtOptions) error {
 				fmt.Fprintf(c.stdout, "%s", diff.Diff(name, text, name, canonical))
 			}
 		}
-		if !o.check {
+		if !o.check && name != "-" {
 			if err := rewrite(name, canonical); err != nil {
 				return fmt.Errorf("write %s: %w", name, err)
 			}
@@ -95,6 +108,14 @@ func (c *cli) runFmt(args []string, o fmtOptions) error {
 		return told(exitError)
 	}
 	return nil
+}
+
+// source is the text of a file, or of the input.
+func (c *cli) source(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(c.stdin)
+	}
+	return os.ReadFile(name)
 }
 
 // sourcesIn lists the files to lay out: the file that is named, or those of a

@@ -47,6 +47,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	if err := root.ExecuteContext(ctx); err != nil {
 		return cli.fail(ctx, err)
 	}
+	if cli.json && !cli.begun { // there was nothing to say: the stream is whole all the same
+		_ = cli.print("version", "accord "+Version, versionData())
+	}
 	return exitOK
 }
 
