@@ -537,7 +537,12 @@ func (p *Plugin) Records(ctx context.Context, req providers.RecordsRequest) iter
 				yield(providers.Batch{}, r.error(m.Err))
 				return
 			}
-			b := providers.Batch{Records: convert(m.Records, r.record), End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls), Titles: m.Titles}
+			records, err := readRecords(m.Records)
+			if err != nil {
+				yield(providers.Batch{}, providers.Errorf(providers.Internal, "reading records: %v", err))
+				return
+			}
+			b := providers.Batch{Records: records, End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls), Titles: m.Titles}
 			if !yield(b, nil) {
 				return
 			}

@@ -294,20 +294,6 @@ func (r *reader) recordsRequest(q *proto.RecordsRequest) providers.RecordsReques
 	}
 }
 
-func (w wire) record(r *providers.Record) *proto.Record {
-	return &proto.Record{
-		Part: r.Part, Key: r.Key, Id: r.ID, Title: r.Title, Standing: r.Standing, Variants: r.Variants, Routes: r.Routes,
-		Groups: r.Groups, Members: convert(r.Members, w.member), Fields: r.Fields, Problem: r.Problem,
-	}
-}
-
-func (r *reader) record(m *proto.Record) providers.Record {
-	return providers.Record{
-		Part: m.Part, Key: m.Key, ID: m.Id, Title: m.Title, Standing: m.Standing, Variants: m.Variants, Routes: m.Routes,
-		Groups: m.Groups, Members: convert(m.Members, r.member), Fields: m.Fields, Problem: m.Problem,
-	}
-}
-
 func (w wire) write(c *providers.Write) *proto.Write {
 	return &proto.Write{
 		Verb: string(c.Verb), Part: c.Part, Key: c.Key, Id: c.ID, Title: c.Title, Fields: c.Fields, Changed: c.Changed,

@@ -316,12 +316,13 @@ func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingSer
 		return badRequest(r.err)
 	}
 	var failure, broken error // of the provider; of the stream
+	var w recordsWriter
 	crash := guard(func() {
 		for b, err := range s.provider(stream.Context()).Records(stream.Context(), req) {
 			if failure = err; err != nil {
 				return
 			}
-			if broken = sendBatch(stream, &b); broken != nil {
+			if broken = w.send(stream, &b); broken != nil {
 				return
 			}
 		}
@@ -336,22 +337,6 @@ func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingSer
 		return nil
 	}
 	return stream.Send(&proto.RecordsResponse{Err: wire{}.err(plain(failure, providers.Transient))})
-}
-
-// sendBatch sends a batch in parts; what is said of the batch comes with the
-// last.
-func sendBatch(stream grpc.ServerStreamingServer[proto.RecordsResponse], b *providers.Batch) error {
-	sent := 0
-	for some := range parts(b.Records, sizeOfRecord) {
-		answer := &proto.RecordsResponse{Records: convertAt(some, wire{}.record)}
-		if sent += len(some); sent == len(b.Records) {
-			answer.End, answer.Horizon, answer.Calls, answer.Titles = b.End, wire{}.time(b.Horizon), int64(b.Calls), b.Titles
-		}
-		if err := stream.Send(answer); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *server) Write(stream grpc.BidiStreamingServer[proto.WriteRequest, proto.WriteResponse]) error {

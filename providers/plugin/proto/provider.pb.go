@@ -1991,7 +1991,7 @@ func (x *RecordsRequest) GetConfirm() bool {
 
 type RecordsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	Records       []byte                 `protobuf:"bytes,1,opt,name=records,proto3" json:"records,omitempty"` // a Records, which package plugin writes and reads by hand
 	End           bool                   `protobuf:"varint,2,opt,name=end,proto3" json:"end,omitempty"`
 	Horizon       *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=horizon,proto3" json:"horizon,omitempty"`
 	Calls         int64                  `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
@@ -2031,7 +2031,7 @@ func (*RecordsResponse) Descriptor() ([]byte, []int) {
 	return file_provider_proto_rawDescGZIP(), []int{30}
 }
 
-func (x *RecordsResponse) GetRecords() []*Record {
+func (x *RecordsResponse) GetRecords() []byte {
 	if x != nil {
 		return x.Records
 	}
@@ -2073,6 +2073,50 @@ func (x *RecordsResponse) GetTitles() map[string]string {
 	return nil
 }
 
+type Records struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []*Record              `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Records) Reset() {
+	*x = Records{}
+	mi := &file_provider_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Records) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Records) ProtoMessage() {}
+
+func (x *Records) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Records.ProtoReflect.Descriptor instead.
+func (*Records) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Records) GetRecords() []*Record {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
 type Record struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Part          string                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
@@ -2092,7 +2136,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2104,7 +2148,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2161,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{31}
+	return file_provider_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Record) GetPart() string {
@@ -2208,7 +2252,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2264,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2277,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{32}
+	return file_provider_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WriteRequest) GetSync() []byte {
@@ -2275,7 +2319,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2287,7 +2331,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2300,7 +2344,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{33}
+	return file_provider_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Write) GetVerb() string {
@@ -2382,7 +2426,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2394,7 +2438,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2451,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{34}
+	return file_provider_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WriteResponse) GetResults() []*WriteResult {
@@ -2429,7 +2473,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2441,7 +2485,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2454,7 +2498,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{35}
+	return file_provider_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WriteResult) GetId() string {
@@ -2494,7 +2538,7 @@ type FinishRequest struct {
 
 func (x *FinishRequest) Reset() {
 	*x = FinishRequest{}
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2506,7 +2550,7 @@ func (x *FinishRequest) String() string {
 func (*FinishRequest) ProtoMessage() {}
 
 func (x *FinishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2519,7 +2563,7 @@ func (x *FinishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRequest.ProtoReflect.Descriptor instead.
 func (*FinishRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{36}
+	return file_provider_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FinishRequest) GetRun() []byte {
@@ -2538,7 +2582,7 @@ type FinishResponse struct {
 
 func (x *FinishResponse) Reset() {
 	*x = FinishResponse{}
-	mi := &file_provider_proto_msgTypes[37]
+	mi := &file_provider_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2550,7 +2594,7 @@ func (x *FinishResponse) String() string {
 func (*FinishResponse) ProtoMessage() {}
 
 func (x *FinishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[37]
+	mi := &file_provider_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +2607,7 @@ func (x *FinishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishResponse.ProtoReflect.Descriptor instead.
 func (*FinishResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{37}
+	return file_provider_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *FinishResponse) GetErr() *Error {
@@ -2582,7 +2626,7 @@ type EngineRequest struct {
 
 func (x *EngineRequest) Reset() {
 	*x = EngineRequest{}
-	mi := &file_provider_proto_msgTypes[38]
+	mi := &file_provider_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2594,7 +2638,7 @@ func (x *EngineRequest) String() string {
 func (*EngineRequest) ProtoMessage() {}
 
 func (x *EngineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[38]
+	mi := &file_provider_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2607,7 +2651,7 @@ func (x *EngineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineRequest.ProtoReflect.Descriptor instead.
 func (*EngineRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{38}
+	return file_provider_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *EngineRequest) GetSyncs() [][]byte {
@@ -2626,7 +2670,7 @@ type EngineResponse struct {
 
 func (x *EngineResponse) Reset() {
 	*x = EngineResponse{}
-	mi := &file_provider_proto_msgTypes[39]
+	mi := &file_provider_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2682,7 @@ func (x *EngineResponse) String() string {
 func (*EngineResponse) ProtoMessage() {}
 
 func (x *EngineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[39]
+	mi := &file_provider_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2695,7 @@ func (x *EngineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineResponse.ProtoReflect.Descriptor instead.
 func (*EngineResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{39}
+	return file_provider_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *EngineResponse) GetStates() [][]byte {
@@ -2810,9 +2854,9 @@ const file_provider_proto_rawDesc = "" +
 	"\x05after\x18\b \x01(\tR\x05after\x12\x13\n" +
 	"\x05up_to\x18\t \x01(\tR\x04upTo\x12\x18\n" +
 	"\aconfirm\x18\n" +
-	" \x01(\bR\aconfirm\"\xd0\x02\n" +
-	"\x0fRecordsResponse\x122\n" +
-	"\arecords\x18\x01 \x03(\v2\x18.accord.plugin.v1.RecordR\arecords\x12\x10\n" +
+	" \x01(\bR\aconfirm\"\xb6\x02\n" +
+	"\x0fRecordsResponse\x12\x18\n" +
+	"\arecords\x18\x01 \x01(\fR\arecords\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\bR\x03end\x124\n" +
 	"\ahorizon\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ahorizon\x12\x14\n" +
 	"\x05calls\x18\x04 \x01(\x03R\x05calls\x12)\n" +
@@ -2820,7 +2864,9 @@ const file_provider_proto_rawDesc = "" +
 	"\x06titles\x18\x06 \x03(\v2-.accord.plugin.v1.RecordsResponse.TitlesEntryR\x06titles\x1a9\n" +
 	"\vTitlesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x83\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
+	"\aRecords\x122\n" +
+	"\arecords\x18\x01 \x03(\v2\x18.accord.plugin.v1.RecordR\arecords\"\x83\x03\n" +
 	"\x06Record\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\tR\x04part\x12\x10\n" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
@@ -2896,7 +2942,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_provider_proto_goTypes = []any{
 	(*Object)(nil),                // 0: accord.plugin.v1.Object
 	(*Error)(nil),                 // 1: accord.plugin.v1.Error
@@ -2929,32 +2975,33 @@ var file_provider_proto_goTypes = []any{
 	(*Member)(nil),                // 28: accord.plugin.v1.Member
 	(*RecordsRequest)(nil),        // 29: accord.plugin.v1.RecordsRequest
 	(*RecordsResponse)(nil),       // 30: accord.plugin.v1.RecordsResponse
-	(*Record)(nil),                // 31: accord.plugin.v1.Record
-	(*WriteRequest)(nil),          // 32: accord.plugin.v1.WriteRequest
-	(*Write)(nil),                 // 33: accord.plugin.v1.Write
-	(*WriteResponse)(nil),         // 34: accord.plugin.v1.WriteResponse
-	(*WriteResult)(nil),           // 35: accord.plugin.v1.WriteResult
-	(*FinishRequest)(nil),         // 36: accord.plugin.v1.FinishRequest
-	(*FinishResponse)(nil),        // 37: accord.plugin.v1.FinishResponse
-	(*EngineRequest)(nil),         // 38: accord.plugin.v1.EngineRequest
-	(*EngineResponse)(nil),        // 39: accord.plugin.v1.EngineResponse
-	nil,                           // 40: accord.plugin.v1.ConfigureRequest.EndpointsEntry
-	nil,                           // 41: accord.plugin.v1.RecordsResponse.TitlesEntry
-	nil,                           // 42: accord.plugin.v1.Record.GroupsEntry
-	(*timestamppb.Timestamp)(nil), // 43: google.protobuf.Timestamp
+	(*Records)(nil),               // 31: accord.plugin.v1.Records
+	(*Record)(nil),                // 32: accord.plugin.v1.Record
+	(*WriteRequest)(nil),          // 33: accord.plugin.v1.WriteRequest
+	(*Write)(nil),                 // 34: accord.plugin.v1.Write
+	(*WriteResponse)(nil),         // 35: accord.plugin.v1.WriteResponse
+	(*WriteResult)(nil),           // 36: accord.plugin.v1.WriteResult
+	(*FinishRequest)(nil),         // 37: accord.plugin.v1.FinishRequest
+	(*FinishResponse)(nil),        // 38: accord.plugin.v1.FinishResponse
+	(*EngineRequest)(nil),         // 39: accord.plugin.v1.EngineRequest
+	(*EngineResponse)(nil),        // 40: accord.plugin.v1.EngineResponse
+	nil,                           // 41: accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	nil,                           // 42: accord.plugin.v1.RecordsResponse.TitlesEntry
+	nil,                           // 43: accord.plugin.v1.Record.GroupsEntry
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
 }
 var file_provider_proto_depIdxs = []int32{
 	0,  // 0: accord.plugin.v1.Result.object:type_name -> accord.plugin.v1.Object
 	1,  // 1: accord.plugin.v1.Result.err:type_name -> accord.plugin.v1.Error
 	2,  // 2: accord.plugin.v1.Result.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	4,  // 3: accord.plugin.v1.Result.touched:type_name -> accord.plugin.v1.Touch
-	43, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
+	44, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
 	3,  // 5: accord.plugin.v1.ResultsResponse.results:type_name -> accord.plugin.v1.Result
 	1,  // 6: accord.plugin.v1.SchemaResponse.err:type_name -> accord.plugin.v1.Error
 	0,  // 7: accord.plugin.v1.ValidateRequest.objects:type_name -> accord.plugin.v1.Object
 	2,  // 8: accord.plugin.v1.ValidateResponse.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	0,  // 9: accord.plugin.v1.ConfigureRequest.instances:type_name -> accord.plugin.v1.Object
-	40, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	41, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
 	0,  // 11: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
 	0,  // 12: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.Object
 	0,  // 13: accord.plugin.v1.ReadRequest.stay:type_name -> accord.plugin.v1.Object
@@ -2982,18 +3029,18 @@ var file_provider_proto_depIdxs = []int32{
 	0,  // 35: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
 	1,  // 36: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
 	27, // 37: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
-	43, // 38: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
+	44, // 38: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
 	28, // 39: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
-	31, // 40: accord.plugin.v1.RecordsResponse.records:type_name -> accord.plugin.v1.Record
-	43, // 41: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
-	1,  // 42: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	41, // 43: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
-	42, // 44: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	44, // 40: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	1,  // 41: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
+	42, // 42: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
+	32, // 43: accord.plugin.v1.Records.records:type_name -> accord.plugin.v1.Record
+	43, // 44: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
 	28, // 45: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
-	33, // 46: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
+	34, // 46: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
 	28, // 47: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
 	28, // 48: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
-	35, // 49: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
+	36, // 49: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
 	1,  // 50: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
 	1,  // 51: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
 	11, // 52: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
@@ -3007,10 +3054,10 @@ var file_provider_proto_depIdxs = []int32{
 	22, // 60: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
 	24, // 61: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
 	29, // 62: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
-	32, // 63: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
-	36, // 64: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	38, // 65: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
-	38, // 66: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	33, // 63: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
+	37, // 64: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
+	39, // 65: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	39, // 66: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
 	7,  // 67: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
 	9,  // 68: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
 	5,  // 69: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
@@ -3021,10 +3068,10 @@ var file_provider_proto_depIdxs = []int32{
 	23, // 74: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
 	26, // 75: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
 	30, // 76: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	34, // 77: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	37, // 78: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	39, // 79: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
-	39, // 80: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	35, // 77: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	38, // 78: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	40, // 79: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	40, // 80: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
 	67, // [67:81] is the sub-list for method output_type
 	53, // [53:67] is the sub-list for method input_type
 	53, // [53:53] is the sub-list for extension type_name
@@ -3043,7 +3090,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
