@@ -63,6 +63,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"await":    awaitScript,
+			"until":    untilScript,
+			"later":    laterScript,
 			"edit":     editScript,
 			"copydir":  copyDirScript,
 			"exits":    exitsScript,

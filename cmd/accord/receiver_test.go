@@ -12,12 +12,11 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"time"
 )
 
 // receiverCommand is a webhook: receiver NAME. NAME.address says where; NAME.log
-// has a line for each delivery; NAME.mode may say slow, redirect ADDRESS or the
-// status that it answers with.
+// has a line for each delivery; NAME.mode may say slow, redirect ADDRESS, or the
+// status that it answers with, and after how many seconds it may be told again.
 func receiverCommand() {
 	name := os.Args[1]
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -49,12 +48,15 @@ func receiverCommand() {
 		switch how {
 		case "":
 		case "slow":
-			time.Sleep(7 * time.Second)
+			<-r.Context().Done() // until nobody waits for an answer
 		case "redirect":
 			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
 			return
 		default:
 			_, _ = fmt.Sscan(how, &status)
+			if to != "" {
+				w.Header().Set("Retry-After", to)
+			}
 		}
 		w.WriteHeader(status)
 	})

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -48,13 +49,43 @@ func awaitScript(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await FILE")
 	}
-	for range 1000 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	ts.Fatalf("%s is not there after 10 s", args[0])
+	ts.Fatalf("%s is not there after %s", args[0], patience)
+}
+
+// untilScript runs a command again and again, until it says what it should:
+// until PATTERN COMMAND…
+func untilScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN COMMAND…")
+	}
+	pattern := regexp.MustCompile(`(?m)` + args[0])
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if ts.Exec(args[1], args[2:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not say %s after %s", strings.Join(args[1:], " "), args[0], patience)
+}
+
+// laterScript wants a moment not to lie before another one: later MOMENT OTHER.
+func laterScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: later MOMENT OTHER")
+	}
+	var at [2]time.Time
+	for i, text := range args {
+		var err error
+		at[i], err = time.Parse(time.RFC3339, text)
+		ts.Check(err)
+	}
+	if at[0].Before(at[1]) {
+		ts.Fatalf("%s is %s before %s", args[0], at[1].Sub(at[0]), args[1])
+	}
 }
 
 // copyDirScript copies a folder without its dot-folders: copydir FROM TO.
@@ -117,37 +148,57 @@ func exitsScript(ts *testscript.TestScript, neg bool, args []string) {
 
 // mishap makes the provider's process meet one at its Nth call of a kind:
 // MISHAP='die POST objects/documents 2' kills it, 'interrupt …' interrupts the
-// command that it works for, and 'panic …' panics.
+// command that it works for, and 'panic …' panics. Once the command is
+// interrupted no call goes on before it has heard of that.
 func mishap() {
 	var word, method, path string
 	var left atomic.Int64
 	var n int64
-	if len(os.Args) < 2 || os.Args[1] != "provider" {
+	if len(os.Args) < 2 {
 		return
 	}
 	if _, err := fmt.Sscan(os.Getenv("MISHAP"), &word, &method, &path, &n); err != nil {
 		return
 	}
+	heard := func(host int) string { return filepath.Join(os.TempDir(), fmt.Sprint("heard-", host)) }
+	if os.Args[1] != "provider" {
+		if word == "interrupt" {
+			interrupts := make(chan os.Signal, 1)
+			signal.Notify(interrupts, os.Interrupt)
+			go func() {
+				<-interrupts
+				_ = os.WriteFile(heard(os.Getpid()), nil, 0o600)
+			}()
+		}
+		return
+	}
 	left.Store(n)
 	// The transport asks for a proxy before each call.
 	http.DefaultTransport.(*http.Transport).Proxy = func(r *http.Request) (*url.URL, error) {
-		if r.Method != method || !strings.Contains(r.URL.Path, path) || left.Add(-1) != 0 {
-			return nil, nil
-		}
-		self, _ := os.FindProcess(os.Getpid())
-		host, _ := os.FindProcess(os.Getppid())
+		strikes := r.Method == method && strings.Contains(r.URL.Path, path) && left.Add(-1) == 0
 		switch word {
 		case "die":
-			_ = self.Kill()
-			select {}
+			if strikes {
+				self, _ := os.FindProcess(os.Getpid())
+				_ = self.Kill()
+				select {}
+			}
 		case "interrupt":
-			_ = host.Signal(os.Interrupt)
-			select { // a call that is ended by it ends here; what is in flight goes on, once it was heard
-			case <-r.Context().Done():
-			case <-time.After(300 * time.Millisecond):
+			if strikes {
+				host, _ := os.FindProcess(os.Getppid())
+				_ = host.Signal(os.Interrupt)
+			}
+			for left.Load() <= 0 && r.Context().Err() == nil { // a call that is ended by it ends here
+				if _, err := os.Stat(heard(os.Getppid())); err == nil {
+					time.Sleep(50 * time.Millisecond) // who else has heard of it acts on it
+					break
+				}
+				time.Sleep(5 * time.Millisecond)
 			}
 		case "panic":
-			panic("a mishap")
+			if strikes {
+				panic("a mishap")
+			}
 		}
 		return nil, nil
 	}
@@ -336,7 +387,7 @@ func vaultVerb(dir string, args []string) error {
 
 // faultsMet waits until every fault has struck.
 func faultsMet(ctx context.Context, dev *devServer) error {
-	for range 1200 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		var out struct{ Faults []devvault.Fault }
 		if err := dev.control(ctx, http.MethodGet, "faults", nil, &out); err != nil {
 			return err
@@ -344,9 +395,8 @@ func faultsMet(ctx context.Context, dev *devServer) error {
 		if !slices.ContainsFunc(out.Faults, func(f devvault.Fault) bool { return f.Times == 0 }) {
 			return nil
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
-	return errors.New("a fault was not met within a minute")
+	return fmt.Errorf("a fault was not met within %s", patience)
 }
 
 func call(method, address, session string, form url.Values) (map[string]any, error) {
