@@ -242,12 +242,13 @@ func TestTellElsewhere(t *testing.T) {
 // One that does not answer is not waited for.
 func TestTellWhoIsSlow(t *testing.T) {
 	t.Parallel()
-	r := newReceiver(t, func(int, http.ResponseWriter) { time.Sleep(300 * time.Millisecond) })
+	over := make(chan struct{})
+	r := newReceiver(t, func(int, http.ResponseWriter) { <-over })
+	defer close(over)
 	w := newWorld(t, r.URL)
 	w.hook.client.Timeout = 50 * time.Millisecond
 	w.run("one", state.End{Outcome: state.Clean, Worth: true})
-	began := time.Now()
-	if got := w.tell(); got.Err == nil || !strings.Contains(got.Err.Error(), "did not answer") || got.Left != 1 || time.Since(began) > 250*time.Millisecond {
-		t.Errorf("%+v in %s", got, time.Since(began))
+	if got := w.tell(); got.Err == nil || !strings.Contains(got.Err.Error(), "did not answer") || got.Left != 1 {
+		t.Errorf("%+v", got)
 	}
 }

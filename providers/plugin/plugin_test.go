@@ -419,14 +419,14 @@ func TestOpenFails(t *testing.T) {
 	_, err = Open(ctx, command(t, "hang"))
 	check(err, providers.Transient, "canceled")
 
-	silent := command(t, "hang")
-	silent.Within = 300 * time.Millisecond
-	began := time.Now()
-	_, err = Open(t.Context(), silent)
-	check(err, providers.Transient, "plugin hang", "did not answer within 300ms", "waiting for somebody")
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("it was given up after %s", took)
+	silent := command(t, "hang") // for ever
+	for silent.Within = 300 * time.Millisecond; ; silent.Within *= 10 {
+		_, err = Open(t.Context(), silent)
+		if strings.Contains(err.Error(), "waiting for somebody") || silent.Within > time.Minute {
+			break
+		} // a machine that is busy took longer to start it
 	}
+	check(err, providers.Transient, "plugin hang", fmt.Sprint("did not answer within ", silent.Within), "waiting for somebody")
 }
 
 // Both ends use the newest version that both speak, whichever is older.

@@ -1,10 +1,14 @@
 package vaultapi
 
 import (
+	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -19,29 +23,64 @@ func TestTimeouts(t *testing.T) {
 		"no answer":        {false, "no answer within 20ms"},
 		"a stalled answer": {true, "the answer stalled for 20ms"},
 	} {
-		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client went
-			if c.begins {
-				w.Header().Set("Content-Type", "application/json")
-				_, _ = w.Write([]byte(`{"responseStatus":"SUCCESS","data":[`))
-				_ = http.NewResponseController(w).Flush()
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{Server: &httptest.Server{URL: "http://127.0.0.1"}, prefix: "/crm-us", sessions: map[string]bool{}}
+			s.script = func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client went
+				if c.begins {
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = w.Write([]byte(`{"responseStatus":"SUCCESS","data":[`))
+					_ = http.NewResponseController(w).Flush()
+				}
+				<-r.Context().Done()
 			}
-			<-r.Context().Done()
+			pipes := make(pipes)
+			serving := &http.Server{Handler: s}
+			go func() { _ = serving.Serve(pipes) }()
+			defer serving.Close()
+			client := s.open(t, func(c *Config) {
+				c.Retry.Tries = 2
+				c.Transport = &http.Transport{DialContext: pipes.dial}
+			})
+			client.c.times = times{answer: time.Minute, query: time.Minute, stall: time.Minute}
+			if c.begins {
+				client.c.times.stall = 20 * time.Millisecond
+			} else {
+				client.c.times.answer, client.c.times.query = 20*time.Millisecond, 20*time.Millisecond
+			}
+			_, err := QueryPage[Fields](t.Context(), client.Reader, "SELECT id FROM x__c")
+			if KindOf(err) != Transient || !strings.Contains(err.Error(), c.text) || len(s.seen()) != 2 {
+				t.Errorf("%s to a query: %v, %d calls", name, err, len(s.seen()))
+			}
+			err = client.CreateRecords(t.Context(), "x__c", []Fields{{"name__v": "a"}})[0].Err
+			if KindOf(err) != Ambiguous || !strings.Contains(err.Error(), c.text) || len(s.seen()) != 3 {
+				t.Errorf("%s to a write: %v, %d calls", name, err, len(s.seen()))
+			}
 		})
-		client := s.open(t, func(c *Config) { c.Retry.Tries = 2 })
-		client.c.times = times{answer: time.Minute, query: time.Minute, stall: time.Minute}
-		if c.begins {
-			client.c.times.stall = 20 * time.Millisecond
-		} else {
-			client.c.times.answer, client.c.times.query = 20*time.Millisecond, 20*time.Millisecond
-		}
-		_, err := QueryPage[Fields](t.Context(), client.Reader, "SELECT id FROM x__c")
-		if KindOf(err) != Transient || !strings.Contains(err.Error(), c.text) || len(s.seen()) != 2 {
-			t.Errorf("%s to a query: %v, %d calls", name, err, len(s.seen()))
-		}
-		err = client.CreateRecords(t.Context(), "x__c", []Fields{{"name__v": "a"}})[0].Err
-		if KindOf(err) != Ambiguous || !strings.Contains(err.Error(), c.text) || len(s.seen()) != 3 {
-			t.Errorf("%s to a write: %v, %d calls", name, err, len(s.seen()))
-		}
 	}
 }
+
+// pipes is a network of one server, in memory: in it, time passes only while
+// everybody waits.
+type pipes chan net.Conn
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	p <- theirs
+	return ours, nil
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, open := <-p
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Close() error {
+	close(p)
+	return nil
+}
+
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
