@@ -194,7 +194,7 @@ func TestKilledWhileRecording(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "accord.state.json")
 	s := open(t, path, nil)
 	kills, interrupted, total := pace(25, 1000), 0, 0
-	for kill := range kills {
+	for kill := 0; kill < kills || kill < 20*kills && (total == 0 || interrupted == 0); kill++ {
 		a := start(t, "record", path)
 		intended, done := map[string]string{}, map[string]string{}
 		for line := range a.killed(time.Duration(random.Int64N(int64(40*time.Millisecond))), kill%2 == 0) {
@@ -308,7 +308,7 @@ func TestKilledWhileSyncing(t *testing.T) {
 	}
 	point := addrs.New("integration_point", "clm")
 	kills, total, batches, fence := pace(15, 500), 0, 0, uint64(0)
-	for kill := range kills {
+	for kill := 0; kill < kills || kill < 20*kills && (total == 0 || batches == 0); kill++ {
 		run := fmt.Sprint("R", kill)
 		a := start(t, "sync", path, run)
 		begun, checked := 0, 0
