@@ -39,19 +39,21 @@ func benched(t *testing.T, dir string, args ...string) (count benchCount) {
 
 // Whatever there are, a command starts its plugin once and asks it a hundredth
 // as often as there are objects, by batches of 500. What needs no provider
-// starts none.
+// starts none. Ten thousand are tried in the hardest shape, and with ACCORD_LONG
+// in all.
 func TestCounts(t *testing.T) {
 	t.Parallel()
-	n := 10_000
-	if testing.Short() {
-		n = 2000
-	}
-	batches := n / 500
 	for _, shape := range []string{"flat", "for_each", "chain"} {
-		if testing.Short() && shape != "chain" {
+		n := 2000
+		switch {
+		case testing.Short() && shape != "chain":
 			continue
+		case long(), !testing.Short() && shape == "chain":
+			n = 10_000
 		}
+		batches := n / 500
 		t.Run(shape, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			if err := benchFiles(dir, shape, n); err != nil {
 				t.Fatal(err)

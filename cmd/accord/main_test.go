@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +19,8 @@ import (
 // The tool is a command of the test binary, and so are the processes that it
 // starts again: its provider and the development server.
 func TestMain(m *testing.M) {
+	// Half of the time a test waits, for a process that starts, or for a disk.
+	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	testscript.Main(m, map[string]func(){
 		"accord": func() {
 			executable = func() (string, error) { return exec.LookPath("accord") }
