@@ -2,7 +2,6 @@ package planner
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -97,136 +96,6 @@ type exporting struct {
 	fills map[string]int
 }
 
-// finding is an object that was found, under an address of its own until it
-// gets its name.
-type finding struct {
-	providers.Object
-	typ      *schema.Type
-	on       addrs.Instance // where it was found
-	instance bool           // it is what providers connect to
-	why      string         // it is left out; "": it is not
-}
-
-// discover lists type by type, so that what was found of one type is known
-// when those that refer to it are listed.
-func (e *exporting) discover(ctx context.Context) {
-	refs := providers.Refs{}
-	for _, addr := range slices.SortedFunc(maps.Keys(e.req.Instances), addrs.Instance.Compare) {
-		inst := e.req.Instances[addr]
-		refs[addr] = inst
-		_, typ, _ := e.typeOf(inst.Type)
-		if e.req.Alone {
-			f := &finding{Object: inst, typ: typ, on: addr, instance: true}
-			if addr.Module != "" {
-				f.why = "it is in a module: export from the directory that declares it"
-			}
-			e.found = append(e.found, f)
-		}
-	}
-	e.underCode(refs)
-	chosen := maps.Clone(e.req.Instances)
-	maps.DeleteFunc(chosen, func(addr addrs.Instance, _ providers.Object) bool { return !e.chosen(addr) })
-	e.out.Unlisted = map[addrs.Instance]error{}
-	met := map[string]bool{}
-	for _, typ := range e.listable() {
-		for _, addr := range slices.SortedFunc(maps.Keys(chosen), addrs.Instance.Compare) {
-			objects, failed := e.List(ctx, typ, map[addrs.Instance]providers.Object{addr: chosen[addr]}, refs)
-			maps.Copy(e.out.Unlisted, failed)
-			for _, found := range objects {
-				o := found.Object
-				if found.Left != "" {
-					e.passed = append(e.passed, LeftOut{Type: typ.Name, ID: o.ID, Instance: addr, Why: found.Left})
-					continue
-				}
-				o.Addr = addrs.NewKeyed(typ.Name, "found", fmt.Sprintf("%07d", len(e.found)))
-				if id := e.identityAs(&o); met[id] {
-					continue
-				} else if met[id] = true; e.managed(&o, id) && !e.req.Alone {
-					o.Addr = e.same[o.Addr]
-					refs[o.Addr] = o // as it is, with its id
-					continue
-				}
-				f := &finding{Object: o, typ: typ, on: addr, why: e.unsayable(typ, o.Body)}
-				e.found, e.lost[o.Addr] = append(e.found, f), f.why != ""
-				refs[o.Addr] = o
-			}
-		}
-	}
-}
-
-// underCode notes what is applied or in the files; unless the export is alone,
-// what is found may refer to it.
-func (e *exporting) underCode(refs providers.Refs) {
-	note := func(o *providers.Object) {
-		e.known[e.identityOf(o)] = o.Addr
-		if !e.req.Alone {
-			refs[o.Addr] = *o
-		}
-	}
-	for _, o := range e.recordedObjects(e.req.State) {
-		note(remembered(o.recorded))
-	}
-	for _, r := range e.req.Desired.Resources {
-		note(boundary(r.Addr, r.Type.Name, "", r.Object))
-	}
-}
-
-// managed reports whether an object is under code, and remembers as what.
-func (e *exporting) managed(o *providers.Object, identity string) bool {
-	addr, ok := e.known[identity]
-	if ok {
-		e.out.Managed++
-		e.same[o.Addr] = addr
-	}
-	return ok
-}
-
-// identityAs is the identity of what was found in the words of what is under
-// code.
-func (e *exporting) identityAs(o *providers.Object) string {
-	_, typ, _ := e.typeOf(o.Type)
-	as := *o
-	for _, to := range references(typ, o.Body) {
-		if addr, ok := e.same[to]; ok {
-			as.Body = renamed(as.Body, to, addr)
-		}
-	}
-	return e.identityOf(&as)
-}
-
-// renamed is a body that refers to another object at the top.
-func renamed(body json.RawMessage, from, to addrs.Instance) json.RawMessage {
-	var top map[string]json.RawMessage
-	if json.Unmarshal(body, &top) != nil {
-		return body
-	}
-	was, _ := json.Marshal(from)
-	is, _ := json.Marshal(to)
-	for name, v := range top {
-		if string(v) == string(was) {
-			top[name] = is
-		}
-	}
-	out, err := json.Marshal(top)
-	if err != nil {
-		return body
-	}
-	return out
-}
-
-// unsayable says why no block of the directory can speak of a body; "": one can.
-func (e *exporting) unsayable(typ *schema.Type, body json.RawMessage) string {
-	for _, to := range references(typ, body) {
-		if to.Module != "" {
-			return fmt.Sprintf("it belongs to %s, which is in a module, where no block outside can refer to it", to)
-		}
-		if e.lost[to] {
-			return "what it belongs to is left out"
-		}
-	}
-	return ""
-}
-
 // leave leaves an object out, with what refers to it.
 func (e *exporting) leave(addr addrs.Instance, why string) {
 	for _, f := range e.found {
@@ -284,13 +153,6 @@ func (e *exporting) chosen(addr addrs.Instance) bool {
 	return len(e.req.Of) == 0 || slices.ContainsFunc(e.req.Of, func(t addrs.Instance) bool { return t.Covers(addr) })
 }
 
-func (f *finding) importID() string {
-	if f.instance {
-		return ""
-	}
-	return f.ID
-}
-
 func (e *exporting) leftByType() map[string][]LeftOut {
 	byType := map[string][]LeftOut{}
 	for _, l := range e.leftOut() {
@@ -322,171 +184,12 @@ func notes(left []LeftOut) []string {
 	return lines
 }
 
-// prove plans the files. It returns what keeps objects from being taken over as
-// they are, by the addresses under which they were found; diags are what is
-// wrong with none of them.
-func (e *exporting) prove(ctx context.Context, d *draft.Draft) (map[addrs.Instance]string, hcl.Diagnostics) {
-	sources := maps.Clone(d.Files)
-	opts, st, p := lang.Options{}, state.New(e.Tool, ""), *e.Planner
-	if e.req.Alone {
-		p.Journal = blankJournal{p.Journal}
-	} else {
-		for name := range d.Files {
-			if _, there := e.req.Sources[name]; there {
-				return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("There is a file %s already", name), Detail: "Nothing is overwritten. Move it away, or write the export into another directory.",
-					Extra: &Problem{Err: &providers.Error{Kind: providers.Refused}}}}
-			}
-		}
-		maps.Copy(sources, e.req.Sources)
-		opts, st = e.req.Options, e.req.State
-	}
-	opts.Vars = slices.Clone(opts.Vars)
-	for _, name := range slices.Sorted(maps.Keys(d.Secrets)) {
-		opts.Vars = append(opts.Vars, name+"="+d.Secrets[name])
-	}
-	at := &proof{exporting: e, draft: d, problems: map[addrs.Instance]string{}, was: map[addrs.Instance]addrs.Instance{}}
-	for was, is := range d.Addrs {
-		at.was[is] = was
-	}
-	config, diags := lang.Parse(e.req.Dir, sources)
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	desired, diags := config.Evaluate(e.schemas(), opts)
-	at.desired = desired
-	if diags = p.Validate(ctx, desired, diags); diags.HasErrors() {
-		return at.problems, at.blame(diags)
-	}
-	made, diags := p.Plan(ctx, Request{Desired: desired, State: st, Instances: e.req.Instances, Unread: true})
-	if diags.HasErrors() {
-		return at.problems, at.blame(diags)
-	}
-	at.judge(made)
-	return at.problems, nil
-}
-
 func (p *Planner) schemas() []*schema.Provider {
 	var all []*schema.Provider
 	for _, name := range slices.Sorted(maps.Keys(p.Schemas)) {
 		all = append(all, p.Schemas[name])
 	}
 	return all
-}
-
-// blankJournal is the journal of a configuration that was never applied.
-type blankJournal struct{ state.Journal }
-
-// Memory implements state.Journal.
-func (blankJournal) Memory(context.Context, addrs.Instance) (state.Memory, error) {
-	return state.Memory{}, nil
-}
-
-// proof is the plan of a draft being judged.
-type proof struct {
-	*exporting
-	draft    *draft.Draft
-	desired  *lang.Desired
-	was      map[addrs.Instance]addrs.Instance // where what was found is in the draft, the other way round
-	problems map[addrs.Instance]string
-}
-
-// blame finds whose the errors are; it returns those that are nobody's.
-func (at *proof) blame(diags hcl.Diagnostics) hcl.Diagnostics {
-	var rest hcl.Diagnostics
-	for _, d := range diags {
-		if d.Severity != hcl.DiagError {
-			continue
-		}
-		whose := at.whose(d)
-		for _, addr := range whose {
-			at.problem(addr, d.Summary)
-		}
-		if len(whose) == 0 {
-			rest = append(rest, d)
-		}
-	}
-	if len(at.problems) > 0 {
-		return nil // the rest may follow from these
-	}
-	return rest
-}
-
-// whose are the objects of the draft that a problem is about.
-func (at *proof) whose(d *hcl.Diagnostic) []addrs.Instance {
-	if p, ok := d.Extra.(*Problem); ok {
-		for _, addr := range []addrs.Instance{p.Addr, errAddr(p)} {
-			if _, ours := at.was[addr]; ours {
-				return []addrs.Instance{addr}
-			}
-		}
-	}
-	if d.Subject == nil || at.draft.Files[d.Subject.Filename] == nil {
-		return nil
-	}
-	var whose []addrs.Instance
-	line := 0
-	for _, r := range at.desired.Resources { // the last block that begins before it
-		if _, ours := at.was[r.Addr]; !ours || r.Range.Filename != d.Subject.Filename || r.Range.Start.Line > d.Subject.Start.Line || r.Range.Start.Line < line {
-			continue
-		}
-		if r.Range.Start.Line > line {
-			whose, line = nil, r.Range.Start.Line
-		}
-		whose = append(whose, r.Addr)
-	}
-	return whose
-}
-
-func errAddr(p *Problem) addrs.Instance {
-	if p.Err == nil {
-		return addrs.Instance{}
-	}
-	return p.Err.Addr
-}
-
-func (at *proof) problem(addr addrs.Instance, why string) {
-	if was, ours := at.was[addr]; ours && at.problems[was] == "" {
-		at.problems[was] = why
-	}
-}
-
-// judge wants everything to be taken over as it is.
-func (at *proof) judge(made *plan.Plan) {
-	at.runs, at.fills = nil, map[string]int{}
-	for _, r := range made.Refusals {
-		at.problem(r.Addr, r.Summary)
-	}
-	changes := map[addrs.Instance]*plan.Change{}
-	for i := range made.Changes {
-		changes[made.Changes[i].Addr] = &made.Changes[i]
-	}
-	for addr := range at.was {
-		_, typ, instance := at.typeOf(addr.Type)
-		if instance {
-			continue
-		}
-		switch c := changes[addr]; {
-		case c == nil:
-			at.problem(addr, "a plan would not take it over")
-		case c.Action != providers.Adopt:
-			at.problem(addr, fmt.Sprintf("a plan would %s it", c.Action))
-		default:
-			for _, edit := range c.Edits {
-				switch a := typ.Body.Attribute(edit.Path.Root()); {
-				case a != nil && a.Local:
-				case a != nil && a.ReadOnly:
-					at.fills[typ.Name+"."+a.Name]++
-				default:
-					at.problem(addr, fmt.Sprintf("a plan would change its %s", edit.Path))
-				}
-			}
-		}
-	}
-	for _, s := range made.Syncs {
-		if _, ours := at.was[s.Addr]; ours && s.Decision.Step {
-			at.runs = append(at.runs, s)
-		}
-	}
 }
 
 func (e *exporting) finish(d *draft.Draft) *Export {
