@@ -502,10 +502,17 @@ func (a *applying) readBack(ctx context.Context) providers.Refs {
 	again = slices.DeleteFunc(again, func(o *object) bool { return o.recorded == nil })
 	a.read(ctx, again, a.neighbourhoods(objects, again...), nil)
 	for _, o := range again {
+		now := objects[o.addr]
 		if o.live != nil {
-			o.live.Body = plan.With(o.live.Body, o.recorded.Body, flagged(o.typ, isLocal)...)
-			objects[o.addr] = *o.live
+			now = *o.live
+			now.Body = plan.With(now.Body, o.recorded.Body, flagged(o.typ, isLocal)...)
+		} else { // what moves by itself is not remembered
+			now.Unknown = slices.Clone(now.Unknown)
+			for _, name := range flagged(o.typ, isVolatile) {
+				now.Unknown = append(now.Unknown, addrs.Path("").Child(name))
+			}
 		}
+		objects[o.addr] = now
 	}
 	return objects
 }

@@ -422,7 +422,7 @@ func (m *making) planRequest(batch []*object, find finder) providers.PlanRequest
 		req.Items[i] = providers.PlanItem{
 			Addr: o.addr, Desired: o.want, Recorded: remembered(o.recorded), Live: o.live, Removal: o.removal,
 		}
-		if o.replace {
+		if _, deletes := o.typ.RemovalFor(schema.Delete); o.replace && deletes {
 			req.Items[i].Live = nil // planned as what will be made
 		}
 	}

@@ -61,6 +61,10 @@ func (m *making) selection() *selection {
 	all := from.all()
 	target := s.match(from, "target", m.req.Target, all)
 	exclude := s.match(from, "exclude", m.req.Exclude, all)
+	if m.req.Destroy && len(m.req.Replace) > 0 {
+		s.problem("Two flags exclude each other", "With -destroy everything is removed, and -replace has nothing to make anew. Leave one of them out.")
+		return s
+	}
 	for _, addr := range s.match(from, "replace", m.req.Replace, slices.Collect(maps.Keys(from.want))) {
 		s.replace[addr] = true
 	}
@@ -95,6 +99,11 @@ func (m *making) selection() *selection {
 		s.left[addr] = true
 	}
 	maps.DeleteFunc(s.left, func(addr addrs.Instance, left bool) bool { return !left || from.inst[addr] })
+	for _, addr := range all {
+		if s.replace[addr] && s.left[addr] {
+			s.problem("An address is left out", fmt.Sprintf("-replace=%s: -target or -exclude leaves it out of this plan. Add -target='%s', or leave out the one or the other.", addr, addr))
+		}
+	}
 	selected := slices.DeleteFunc(all, func(addr addrs.Instance) bool { return s.left[addr] || from.inst[addr] })
 	for on := range from.closure(selected, from.leads) {
 		if from.inst[on] {

@@ -149,6 +149,7 @@ func TestAddressThatMatchesNothing(t *testing.T) {
 	for _, req := range []Request{
 		{Target: []string{"box.z"}}, {Exclude: []string{"box.z"}}, {Replace: []string{"box.z"}}, {Target: []string{"box.a", "nonsense"}},
 		{Target: []string{"module.none"}}, {Replace: []string{"shelf.north"}}, {Target: []string{`box.a["k"]`}}, {Destroy: true, Replace: []string{"box.a"}},
+		{Target: []string{"box.a"}, Replace: []string{"box.b"}}, {Exclude: []string{"box.b"}, Replace: []string{"box.b"}},
 	} {
 		_, err := w.tryRequest(twoShelves, req)
 		if err == nil {
@@ -156,6 +157,9 @@ func TestAddressThatMatchesNothing(t *testing.T) {
 		}
 	}
 	_, err := w.tryRequest(twoShelves, Request{Target: []string{"box.z"}})
+	if _, err := w.tryRequest(twoShelves, Request{Target: []string{"box.a"}, Replace: []string{"box.b"}}); err == nil || !strings.Contains(err.Error(), "-replace=box.b: -target or -exclude leaves it out") {
+		t.Errorf("what is to be made anew is left out: %v", err)
+	}
 	if err == nil || !strings.Contains(err.Error(), "-target=box.z") || !strings.Contains(err.Error(), "There are: box.a, box.b.") {
 		t.Errorf("an error names the flag, and what there is: %v", err)
 	}

@@ -31,11 +31,15 @@ func (m *making) syncs(ctx context.Context) {
 		m.diags = append(m.diags, m.problem(err, m.owner(err)))
 		return
 	}
+	due := map[addrs.Instance]bool{} // in full, were nothing left out
+	for _, t := range tasks {
+		due[t.Sync.Addr] = t.Decision.Step
+	}
 	m.leaveRuns(ctx, tasks)
 	m.resumeRuns(tasks)
 	for i := range tasks {
 		t := &tasks[i]
-		if o := m.objects[t.Sync.Addr]; o == nil || !o.left {
+		if o := m.objects[t.Sync.Addr]; o == nil || !o.left || due[t.Sync.Addr] {
 			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
 		}
 		t.Decision = t.Decision.StepOnly()
@@ -79,6 +83,9 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 			idle = m.idle(needs, t.Sync.Addr)
 		}
 		if idle != "" && t.Decision.Mode != syncer.None {
+			if t.Decision.Step {
+				idle += "; a whole plan runs it in full, and says what that does: " + t.Decision.Why()
+			}
 			t.Decision = syncer.Decision{At: t.Decision.At, Idle: idle}
 		}
 	}

@@ -87,7 +87,9 @@ func (v *planView) unaffected() {
 		if i < 0 || v.verbose {
 			i, groups = len(groups), append(groups, group{first: vault, text: text})
 		}
-		groups[i].keys = append(groups[i].keys, vault.Key)
+		if !slices.Contains(groups[i].keys, vault.Key) { // several points lead to one vault
+			groups[i].keys = append(groups[i].keys, vault.Key)
+		}
 	}
 	for _, c := range v.plan.Content {
 		if c.Impact.Unaffected() && !v.verbose {
