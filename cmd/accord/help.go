@@ -164,6 +164,10 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 // badFlag suggests the flag that was meant.
 func badFlag(cmd *cobra.Command, err error) error {
 	detail := "See: accord " + strings.TrimPrefix(cmd.CommandPath()+" ", "accord ") + "-help"
+	var wrong *pflag.InvalidValueError
+	if errors.As(err, &wrong) && wrong.GetFlag().Value.Type() == "bool" {
+		return misused(detail, "-%s is true or false, and not %q", wrong.GetFlag().Name, wrong.GetValue())
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
 		return misused(detail, "%s", sentence(strings.ReplaceAll(err.Error(), "--", "-")))
