@@ -11,8 +11,14 @@ import (
 )
 
 // Journal is what is remembered of syncs. A sync is named by the address of
-// who asks for it. Everything acknowledged is durable; everything that a call
-// says is kept together or not at all.
+// who asks for it. Everything acknowledged is seen by everybody and outlives
+// every process; everything that a call says is kept together or not at all.
+//
+// It is durable, too, but for what no call to a system depends upon: a machine
+// that goes down may forget the last that was said by Acquire, Renew, Release,
+// by Begin of an incremental run, which says what it writes by Intend, and by a
+// Checkpoint of a batch without failures, which is then found open. What is said
+// by anything else makes durable all that was said before.
 //
 // A run goes like this: Acquire; Begin; for each batch Intend, the writes,
 // Checkpoint; End; Release. What a run says is refused with ErrFenced once

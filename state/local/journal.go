@@ -56,7 +56,8 @@ func (s *Store) openJournal(ctx context.Context) (*journal, error) {
 		return nil, fmt.Errorf("opening the journal of syncs: %w", j.explain(err))
 	}
 	j.Journal = sqljournal.New(sqljournal.Place{
-		DB: j.db, Parses: true, Now: s.opts.Now, Holder: s.newHolder, Mine: j.alive.mine, Alive: j.alive.is, Explain: j.explain,
+		DB: j.db, Parses: true, Alone: true, Later: "PRAGMA synchronous = NORMAL", AtOnce: "PRAGMA synchronous = FULL",
+		Now: s.opts.Now, Holder: s.newHolder, Mine: j.alive.mine, Alive: j.alive.is, Explain: j.explain,
 	})
 	return j, nil
 }

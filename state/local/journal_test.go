@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -240,4 +242,117 @@ func TestJournalMigrates(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// What a call to a vault depends upon is on the disk before it, and nothing
+// else waits for the disk: an incremental run of three batches waits four times.
+func TestWaits(t *testing.T) {
+	ctx := t.Context()
+	j := journalAt(t)
+	clm := addrs.New("integration_point", "clm")
+	var lease state.Lease
+	said := func(waits int64, what string, do func() error) {
+		t.Helper()
+		before := j.Waits()
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if got := j.Waits() - before; got != waits {
+			t.Errorf("%s waits %d times for the disk, not %d", what, got, waits)
+		}
+		var synchronous int64 // of SQLite: 1 NORMAL, 2 FULL
+		if err := j.db.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&synchronous); err != nil {
+			t.Fatal(err)
+		}
+		if synchronous != 1+waits {
+			t.Errorf("%s: SQLite commits with synchronous = %d", what, synchronous)
+		}
+	}
+	said(0, "acquire", func() (err error) { lease, err = j.Acquire(ctx, clm, "sync", time.Hour); return err })
+	said(0, "begin", func() error {
+		return j.Begin(ctx, state.Run{ID: "R1", Sync: clm, Mode: state.Incremental, Fence: lease.Fence})
+	})
+	for n := range 3 {
+		said(1, "intend", func() error { return j.Intend(ctx, "R1", []state.Batch{{Seq: uint64(n + 1), Keys: []string{"1"}}}) })
+		said(0, "checkpoint", func() error { return j.Checkpoint(ctx, "R1", state.Checkpoint{Seq: uint64(n + 1)}) })
+	}
+	said(0, "renew", func() (err error) { lease, err = j.Renew(ctx, lease, time.Hour); return err })
+	said(1, "end", func() error {
+		_, err := j.End(ctx, "R1", state.End{Outcome: state.Clean})
+		return err
+	})
+	said(1, "begin of a full run", func() error {
+		return j.Begin(ctx, state.Run{ID: "R2", Sync: clm, Mode: state.Full, Fence: lease.Fence})
+	})
+	said(1, "intend", func() error { return j.Intend(ctx, "R2", []state.Batch{{Seq: 1, Keys: []string{"1"}}}) })
+	said(1, "checkpoint with a failure", func() error {
+		return j.Checkpoint(ctx, "R2", state.Checkpoint{Seq: 1, Failed: []state.Failure{{Part: "slide", Key: "1"}}})
+	})
+	said(0, "memory", func() error { _, err := j.Memory(ctx, clm); return err })
+	said(0, "release", func() error { return j.Release(ctx, lease) })
+}
+
+// Runs of many points that wait at once share a commit, and one that fails
+// takes nothing of the others with it.
+func TestTurnsTogether(t *testing.T) {
+	ctx := t.Context()
+	j := journalAt(t)
+	const points = 40
+	point := func(n int) addrs.Instance { return addrs.NewKeyed("integration_point", "clm", fmt.Sprint(n)) }
+	for n := range points {
+		lease, err := j.Acquire(ctx, point(n), "sync", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Begin(ctx, state.Run{ID: fmt.Sprint("R", n), Sync: point(n), Mode: state.Incremental, Fence: lease.Fence}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := j.db.Conn(ctx) // the disk is busy
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := j.Waits()
+	var said sync.WaitGroup
+	var refused atomic.Int64
+	for n := range points {
+		said.Go(func() {
+			seq := uint64(n % 4) // batches are counted from 1: every fourth is refused
+			if err := j.Intend(ctx, fmt.Sprint("R", n), []state.Batch{{Seq: seq, Keys: []string{"1"}}}); err != nil {
+				refused.Add(1)
+				if seq != 0 {
+					t.Errorf("%s: %v", point(n), err)
+				}
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	conn.Close()
+	said.Wait()
+	if got := j.Waits() - before; got > 3 {
+		t.Errorf("%d points that waited at once waited %d times for the disk", points, got)
+	}
+	if refused.Load() != points/4 {
+		t.Errorf("%d were refused, not %d", refused.Load(), points/4)
+	}
+	for n := range points {
+		open, err := j.Open(ctx, point(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := min(n%4, 1); len(open) != want {
+			t.Errorf("%s has %d open batches, not %d", point(n), len(open), want)
+		}
+	}
+}
+
+func journalAt(t *testing.T) *journal {
+	t.Helper()
+	s := open(t, filepath.Join(t.TempDir(), "accord.state.json"), nil)
+	t.Cleanup(func() { s.Close() })
+	j, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j.(*journal)
 }

@@ -19,7 +19,6 @@ import (
 
 	"accord/lang/addrs"
 	"accord/state"
-	"accord/state/failpoint"
 )
 
 // KeptRuns is how many runs of each sync are kept.
@@ -37,6 +36,16 @@ type Place struct {
 	// Turn is the first statement of each transaction, which makes writers
 	// take turns; "" where the database sees to it.
 	Turn string
+
+	// Alone: one connection serves the process, so that transactions which
+	// come while one is committed share the next commit.
+	Alone bool
+
+	// Later is a statement after which a commit of this connection is durable
+	// with the next one that is, and no later; AtOnce takes it back. "": a
+	// commit is always durable. Only where nobody who takes leases outlives the
+	// machine that forgets.
+	Later, AtOnce string
 
 	// Now is the clock; nil: the database's own.
 	Now func() time.Time
@@ -71,8 +80,9 @@ func (d Dialect) of(statement string) string {
 // Journal is a state.Journal. What is done must be kept although the caller
 // was told to stop, so only beginnings heed ctx.
 type Journal struct {
-	at   Place
-	kept statements
+	at    Place
+	kept  statements
+	turns turns
 }
 
 var _ state.Journal = (*Journal)(nil)
@@ -91,7 +101,8 @@ func (j *Journal) now(ctx context.Context, tx tx) (time.Time, error) {
 	return now.UTC(), err
 }
 
-// tx is a transaction that is spoken to with placeholders ?1, ?2 …
+// tx is a transaction that is spoken to with placeholders ?1, ?2 … A statement
+// is not cut short, since with it all that shares the transaction would be.
 type tx struct {
 	*sql.Tx
 	dialect Dialect
@@ -99,6 +110,7 @@ type tx struct {
 }
 
 func (t tx) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	ctx = context.WithoutCancel(ctx)
 	if s := t.kept.find(statement); s != nil {
 		return t.StmtContext(ctx, s).ExecContext(ctx, args...)
 	}
@@ -106,6 +118,7 @@ func (t tx) ExecContext(ctx context.Context, statement string, args ...any) (sql
 }
 
 func (t tx) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
+	ctx = context.WithoutCancel(ctx)
 	if s := t.kept.find(statement); s != nil {
 		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
 	}
@@ -113,6 +126,7 @@ func (t tx) QueryContext(ctx context.Context, statement string, args ...any) (*s
 }
 
 func (t tx) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
+	ctx = context.WithoutCancel(ctx)
 	if s := t.kept.find(statement); s != nil {
 		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...)
 	}
@@ -178,34 +192,22 @@ func (d db) QueryContext(ctx context.Context, statement string, args ...any) (*s
 
 // tx runs fn in a transaction that is durable when tx returns nil, and never
 // happened otherwise: ctx does not cut a commit short.
-func (j *Journal) tx(ctx context.Context, fn func(tx tx) error) error {
+func (j *Journal) tx(ctx context.Context, fn func(tx tx) error) error { return j.do(ctx, fn, false) }
+
+// later is tx for what may become durable with the next transaction: should the
+// machine go down before that, it never happened.
+func (j *Journal) later(ctx context.Context, fn func(tx tx) error) error { return j.do(ctx, fn, true) }
+
+func (j *Journal) do(ctx context.Context, fn func(tx tx) error, later bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	t := &turn{fn: fn, later: later}
 	ctx = context.WithoutCancel(ctx)
-	t, err := j.at.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+	if j.at.Alone {
+		return j.take(ctx, t)
 	}
-	if j.at.Turn != "" {
-		_, err = t.ExecContext(ctx, j.at.Turn)
-	}
-	var kept *statements
-	if j.at.Parses {
-		kept = &j.kept
-		defer kept.parse(ctx, j.db())
-	}
-	if err == nil {
-		err = fn(tx{t, j.at.Dialect, kept})
-	}
-	if err != nil {
-		t.Rollback()
-		return err
-	}
-	failpoint.Reach(failpoint.Committing)
-	err = t.Commit()
-	failpoint.Reach(failpoint.Committed)
-	return err
+	return j.commit(ctx, []*turn{t})
 }
 
 // fail says what was being attempted.
@@ -221,7 +223,7 @@ func (j *Journal) fail(doing string, err error) error {
 
 // Memory implements state.Journal.
 func (j *Journal) Memory(ctx context.Context, sync addrs.Instance) (m state.Memory, err error) {
-	err = j.tx(ctx, func(tx tx) error {
+	err = j.later(ctx, func(tx tx) error {
 		var text string
 		err := tx.QueryRowContext(ctx, "SELECT memory FROM sync WHERE addr = ?1", sync.String()).Scan(&text)
 		if err == nil {
@@ -322,7 +324,11 @@ func (j *Journal) Forget(ctx context.Context, lease state.Lease) error {
 
 // Begin implements state.Journal.
 func (j *Journal) Begin(ctx context.Context, r state.Run) error {
-	err := j.tx(ctx, func(tx tx) error {
+	keep := j.tx
+	if r.Mode == state.Incremental {
+		keep = j.later
+	}
+	err := keep(ctx, func(tx tx) error {
 		sync := r.Sync.String()
 		if err := held(ctx, tx, sync, r.Fence); err != nil {
 			return err
@@ -426,7 +432,11 @@ func (j *Journal) Intend(ctx context.Context, run string, batches []state.Batch)
 // Checkpoint implements state.Journal.
 func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint) error {
 	ctx = context.WithoutCancel(ctx)
-	err := j.tx(ctx, func(tx tx) error {
+	keep := j.tx
+	if c.Seq > 0 && len(c.Failed) == 0 {
+		keep = j.later
+	}
+	err := keep(ctx, func(tx tx) error {
 		r, err := findRunning(ctx, tx, run)
 		if err != nil {
 			return err

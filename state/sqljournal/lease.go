@@ -19,7 +19,7 @@ func (j *Journal) Acquire(ctx context.Context, sync addrs.Instance, operation st
 		return state.Lease{}, fmt.Errorf("leasing %s: %w", sync, err)
 	}
 	lease := state.Lease{Sync: sync, Fence: 1, Holder: j.at.Holder(operation, sync.String())}
-	err = j.tx(ctx, func(tx tx) error {
+	err = j.later(ctx, func(tx tx) error {
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err
@@ -58,7 +58,7 @@ func (j *Journal) Acquire(ctx context.Context, sync addrs.Instance, operation st
 // Renew implements state.Journal.
 func (j *Journal) Renew(ctx context.Context, lease state.Lease, ttl time.Duration) (state.Lease, error) {
 	var expires time.Time
-	err := j.tx(ctx, func(tx tx) error {
+	err := j.later(ctx, func(tx tx) error {
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ func (j *Journal) Renew(ctx context.Context, lease state.Lease, ttl time.Duratio
 // Release implements state.Journal.
 func (j *Journal) Release(ctx context.Context, lease state.Lease) error {
 	ctx = context.WithoutCancel(ctx)
-	err := j.tx(ctx, func(tx tx) error {
+	err := j.later(ctx, func(tx tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2", lease.Sync.String(), lease.Fence)
 		return err
 	})

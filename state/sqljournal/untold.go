@@ -99,7 +99,7 @@ func (j *Journal) Told(ctx context.Context, target, run string, again time.Time)
 // Waiting implements state.Journal.
 func (j *Journal) Waiting(ctx context.Context, target string) (n int, first time.Time, err error) {
 	var next sql.NullInt64
-	err = j.tx(ctx, func(tx tx) error {
+	err = j.later(ctx, func(tx tx) error {
 		return tx.QueryRowContext(ctx, "SELECT count(*), min(next) FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND outcome <> ''", target).Scan(&n, &next)
 	})
 	return n, when(next.Int64), j.fail("counting who is to be told of what", err)
