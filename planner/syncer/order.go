@@ -55,8 +55,12 @@ type job struct {
 	err      error
 }
 
-// concurrency is how many targets, and how many sources, go on at once.
-const concurrency = 4
+const (
+	// concurrency is how many targets, and how many sources, go on at once.
+	concurrency = 4
+	// asking is how many are asked a little at once.
+	asking = 16
+)
 
 // through takes tasks through the pipeline: tables before those that route by
 // them, and all targets of one source together. The error concerns them all.
@@ -76,7 +80,7 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 	if err != nil {
 		return jobs, err
 	}
-	each(jobs, func(j *job) { j.err = s.preflight(ctx, j, byAddr, writing) })
+	eachOf(jobs, asking, func(j *job) { j.err = s.preflight(ctx, j, byAddr, writing) })
 	for _, level := range levels {
 		each(level, func(j *job) {
 			if j.err == nil {
@@ -106,9 +110,11 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 }
 
 // each calls f for all of list, a few at once, and waits.
-func each[T any](list []T, f func(T)) {
+func each[T any](list []T, f func(T)) { eachOf(list, concurrency, f) }
+
+func eachOf[T any](list []T, atOnce int, f func(T)) {
 	var g graph.Group
-	g.SetLimit(concurrency)
+	g.SetLimit(atOnce)
 	for _, element := range list {
 		g.Go(func() error { f(element); return nil })
 	}

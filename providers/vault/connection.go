@@ -1,11 +1,13 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -170,7 +172,7 @@ func (s sides) pending(body *connectionBody) []string {
 
 func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items []*resource.Item[connectionBody]) {
 	records := p.connectionCache(ctx)
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[connectionBody]) {
 		if i.Want.Type == "" { // by id alone
 			switch f, err := p.connectionWithID(i.ID, records); {
 			case err != nil:
@@ -180,7 +182,7 @@ func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items
 			default:
 				i.Found(f.ID, f.Body)
 			}
-			continue
+			return
 		}
 		s, err := p.sides(i.Want, records)
 		switch {
@@ -194,7 +196,7 @@ func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items
 				touch(ctx, env, i, crm, objConnection, s.crm.ID)
 			}
 		}
-	}
+	})(ctx, env, items)
 }
 
 func (s sides) body(want *connectionBody) connectionBody {
@@ -228,20 +230,16 @@ func (p *Provider) connectionsLately(ctx context.Context) connectionRecords {
 
 // connectionCache reads each vault's connections once.
 func (p *Provider) connectionCache(ctx context.Context) connectionRecords {
-	kept := map[addrs.Instance][]connectionRecord{}
+	records := cached(func(v *vault) ([]connectionRecord, error) { return v.connectionRecords(ctx) })
 	return func(addr addrs.Instance) (*vault, []connectionRecord, error) {
 		v, err := p.vault(addr)
 		if err != nil {
 			return nil, nil, err
 		}
-		if list, ok := kept[addr]; ok {
-			return v, list, nil
-		}
-		list, err := v.connectionRecords(ctx)
+		list, err := records(v)
 		if err != nil {
 			return nil, nil, contractError("read connections of "+addr.String(), err)
 		}
-		kept[addr] = list
 		return v, list, nil
 	}
 }
@@ -251,11 +249,14 @@ func (p *Provider) sides(body *connectionBody, records connectionRecords) (sides
 	if names == nil {
 		return sides{}, providers.Errorf(providers.Invalid, "there is no connection type %q", body.Type)
 	}
-	content, contentRecords, err := records(body.Content)
-	if err != nil {
-		return sides{}, err
-	}
-	crm, crmRecords, err := records(body.CRM)
+	var content, crm *vault
+	var contentRecords, crmRecords []connectionRecord
+	var ofContent, ofCRM error
+	var both sync.WaitGroup
+	both.Go(func() { content, contentRecords, ofContent = records(body.Content) })
+	both.Go(func() { crm, crmRecords, ofCRM = records(body.CRM) })
+	both.Wait()
+	err := cmp.Or(ofContent, ofCRM)
 	if err != nil {
 		return sides{}, err
 	}

@@ -217,7 +217,7 @@ func settingsOf(list []settingsRecord, feature string) (*settingsRecord, error) 
 
 func (p *Provider) readFilters(ctx context.Context, env *resource.Env, items []*resource.Item[countryFilterBody]) {
 	records := cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[countryFilterBody]) {
 		l, r, names, err := p.findFilter(ctx, env, i.Want, records)
 		switch {
 		case err != nil:
@@ -228,7 +228,7 @@ func (p *Provider) readFilters(ctx context.Context, env *resource.Env, items []*
 			i.Found(r.ID, filterNow(i.Want, r, names))
 			touch(ctx, env, i, l.crm, objSettings, r.ID)
 		}
-	}
+	})(ctx, env, items)
 }
 
 func (p *Provider) findFilter(ctx context.Context, env *resource.Env, body *countryFilterBody, records func(*vault) ([]settingsRecord, error)) (*link, *settingsRecord, *countryNames, error) {

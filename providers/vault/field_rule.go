@@ -113,25 +113,25 @@ func fieldRuleLabel(b *fieldRuleBody) string {
 
 func (p *Provider) readFieldRules(ctx context.Context, env *resource.Env, items []*resource.Item[fieldRuleBody]) {
 	rules, touched := rulesCache(ctx), componentTouches(ctx, env)
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[fieldRuleBody]) {
 		l, err := p.link(env, i.Want.Connection)
 		if err != nil {
 			i.Fail(err)
-			continue
+			return
 		}
 		r, err := rules(l)
 		if err != nil {
 			i.Fail(err)
-			continue
+			return
 		}
 		f := r.byPairOfRule[[2]string{i.Want.Source, i.Want.Target}]
 		if f == nil {
 			i.Missing()
-			continue
+			return
 		}
 		i.Found(l.names.Rule+"."+f.Name, fieldRuleNow(i.Want, f))
 		i.Touch(touched(l.crm, f.Name, l.names.Rule))
-	}
+	})(ctx, env, items)
 }
 
 func fieldRuleNow(want *fieldRuleBody, f *fieldObject) fieldRuleBody {

@@ -80,7 +80,7 @@ func (p *Provider) findIntegration(env *resource.Env, body *integrationBody, rec
 
 func (p *Provider) readIntegrations(ctx context.Context, env *resource.Env, items []*resource.Item[integrationBody]) {
 	records := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[integrationBody]) {
 		l, r, err := p.findIntegration(env, i.Want, records)
 		switch {
 		case err != nil:
@@ -91,7 +91,7 @@ func (p *Provider) readIntegrations(ctx context.Context, env *resource.Env, item
 			i.Found(r.ID, integrationNow(l, i.Want, r))
 			touch(ctx, env, i, l.crm, objIntegration, r.ID)
 		}
-	}
+	})(ctx, env, items)
 }
 
 func integrationNow(l *link, want *integrationBody, r *statusRecord) integrationBody {

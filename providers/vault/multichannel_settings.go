@@ -156,7 +156,7 @@ func (p *Provider) findProfile(body *multichannelBody, profiles func(*vault) ([]
 
 func (p *Provider) readMultichannel(ctx context.Context, env *resource.Env, items []*resource.Item[multichannelBody]) {
 	profiles := cached(func(v *vault) ([]profileRecord, error) { return v.profiles(ctx) })
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[multichannelBody]) {
 		v, r, err := p.findProfile(i.Want, profiles)
 		switch {
 		case err != nil:
@@ -167,7 +167,7 @@ func (p *Provider) readMultichannel(ctx context.Context, env *resource.Env, item
 			i.Found(r.ID, multichannelBody{Vault: i.Want.Vault, Profile: i.Want.Profile, CLMContent: r.Model})
 			touch(ctx, env, i, v, objProfile, r.ID)
 		}
-	}
+	})(ctx, env, items)
 }
 
 // listMultichannel finds the profiles whose model is set.

@@ -30,12 +30,12 @@ func neighbours(env *resource.Env) neighbourIndex {
 		switch env.Refs[addr].Type {
 		case "country_filter":
 			if b, _, err := resource.Ref[countryFilterBody](env, addr); err == nil && b.Feature == "clm" {
-				at := index.at(b.Connection)
+				at := index.made(b.Connection)
 				at.filters = append(at.filters, addr)
 			}
 		case "query_rule":
 			if b, _, err := resource.Ref[queryRuleBody](env, addr); err == nil {
-				at := index.at(b.Connection)
+				at := index.made(b.Connection)
 				at.queryRules = append(at.queryRules, addr)
 			}
 		case "integration_point":
@@ -47,7 +47,7 @@ func neighbours(env *resource.Env) neighbourIndex {
 			if err != nil {
 				continue
 			}
-			at := index.at(parent.Connection)
+			at := index.made(parent.Connection)
 			at.points = append(at.points, addr)
 			if b.Name == "clm_country" {
 				countryPoints = append(countryPoints, pointAt{addr, parent.Connection, b, parent})
@@ -56,7 +56,7 @@ func neighbours(env *resource.Env) neighbourIndex {
 	}
 	for _, c := range countryPoints {
 		if c.body.Status == active && c.parent.Status == active {
-			at := index.at(c.connection)
+			at := index.made(c.connection)
 			at.countryActive = true
 			at.countryPoints = append(at.countryPoints, c.addr)
 		}
@@ -71,7 +71,15 @@ func neighbours(env *resource.Env) neighbourIndex {
 
 type neighbourIndex map[addrs.Instance]*neighbourhood
 
+// at is what stands on a connection. It is to be read.
 func (x neighbourIndex) at(connection addrs.Instance) *neighbourhood {
+	if at := x[connection]; at != nil {
+		return at
+	}
+	return &neighbourhood{}
+}
+
+func (x neighbourIndex) made(connection addrs.Instance) *neighbourhood {
 	if x[connection] == nil {
 		x[connection] = &neighbourhood{}
 	}

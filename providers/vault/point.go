@@ -116,7 +116,7 @@ func (p *Provider) findPoint(env *resource.Env, body *pointBody, records func(*v
 
 func (p *Provider) readPoints(ctx context.Context, env *resource.Env, items []*resource.Item[pointBody]) {
 	records := cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[pointBody]) {
 		l, r, err := p.findPoint(env, i.Want, records)
 		switch {
 		case err != nil:
@@ -127,12 +127,12 @@ func (p *Provider) readPoints(ctx context.Context, env *resource.Env, items []*r
 			now, err := pointNow(ctx, l, i.Want, r)
 			if err != nil {
 				i.Fail(err)
-				continue
+				return
 			}
 			i.Found(r.ID, now)
 			touch(ctx, env, i, l.crm, objPoint, r.ID)
 		}
-	}
+	})(ctx, env, items)
 }
 
 func pointNow(ctx context.Context, l *pointLink, want *pointBody, r *statusRecord) (pointBody, error) {

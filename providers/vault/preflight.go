@@ -108,7 +108,7 @@ func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (co
 			continue
 		}
 		read(crm, r.Reference.Object)
-		if object := s.referred[sourceField{l.content, r.From}]; object != "" {
+		if object := s.refersTo(sourceField{l.content, r.From}); object != "" {
 			read(content, object)
 		}
 	}
@@ -188,21 +188,31 @@ func (p *Provider) obstacles(ctx context.Context, v *vault, req providers.Record
 		yield(providers.Batch{}, contractError("look for what keeps a run from being made", err))
 		return
 	}
+	type answer struct {
+		lacks []providers.Diagnostic
+		calls int
+		err   error
+	}
+	answers := make([]answer, len(s.Preflight.Subjects))
+	var asking sync.WaitGroup
+	for n, who := range s.Preflight.Subjects {
+		asking.Go(func() {
+			a := &answers[n]
+			at, err := p.vault(who.Vault)
+			if a.err = err; err == nil {
+				a.lacks, a.calls, a.err = at.lacks(ctx, who, s.Preflight.Connection)
+			}
+		})
+	}
+	asking.Wait()
 	found := slices.Clone(s.Preflight.Known)
 	calls := 0
-	for _, who := range s.Preflight.Subjects {
-		at, err := p.vault(who.Vault)
-		if err == nil {
-			var d []providers.Diagnostic
-			var n int
-			if d, n, err = at.lacks(ctx, who, s.Preflight.Connection); err == nil {
-				found, calls = append(found, d...), calls+n
-			}
-		}
-		if err != nil {
-			yield(providers.Batch{}, contractError("check permissions in "+who.Vault.String(), err))
+	for n, a := range answers {
+		if a.err != nil {
+			yield(providers.Batch{}, contractError("check permissions in "+s.Preflight.Subjects[n].Vault.String(), a.err))
 			return
 		}
+		found, calls = append(found, a.lacks...), calls+a.calls
 	}
 	now, err := v.now(ctx)
 	if err != nil {
@@ -309,43 +319,37 @@ func (a *userAccess) allows(g grant) bool {
 // does not ask every time.
 const knownFor = 5 * time.Minute
 
-// accesses keeps what users may do in one vault.
-type accesses struct {
-	mu   sync.Mutex
-	kept map[string]*userAccess
-}
-
 // met keeps who accord logs in as, where that is an administrator: there is
 // nothing else to ask.
 func (v *vault) met(me vaultapi.User) {
-	if !slices.Contains(adminProfiles, me.SecurityProfile) {
-		return
+	if slices.Contains(adminProfiles, me.SecurityProfile) {
+		v.accesses.put("", &userAccess{name: me.Name, all: true, asked: time.Now()})
 	}
-	v.accesses.mu.Lock()
-	defer v.accesses.mu.Unlock()
-	v.accesses.keep("", &userAccess{name: me.Name, all: true, asked: time.Now()})
 }
 
-func (a *accesses) keep(user string, is *userAccess) {
-	if a.kept == nil {
-		a.kept = map[string]*userAccess{}
-	}
-	a.kept[user] = is
-}
-
-func (v *vault) forgetAccess(user string) {
-	v.accesses.mu.Lock()
-	delete(v.accesses.kept, user)
-	v.accesses.mu.Unlock()
-}
+func (v *vault) forgetAccess(user string) { v.accesses.forget(user) }
 
 // accessOf asks what a user may do, once for all runs that begin together.
-func (v *vault) accessOf(ctx context.Context, user string) (*userAccess, int, error) {
-	v.accesses.mu.Lock()
-	defer v.accesses.mu.Unlock()
-	if a := v.accesses.kept[user]; a != nil && time.Since(a.asked) < knownFor {
-		return a, 0, nil
+func (v *vault) accessOf(ctx context.Context, user string) (a *userAccess, calls int, err error) {
+	for {
+		a, err = v.accesses.get(user, func() (a *userAccess, err error) {
+			a, calls, err = v.askAccess(ctx, user)
+			return a, err
+		})
+		if err != nil {
+			return nil, calls, err
+		}
+		fresh := time.Since(a.asked) < knownFor
+		if !fresh || a.gone {
+			v.accesses.forget(user)
+		}
+		if fresh {
+			return a, calls, nil
+		}
 	}
+}
+
+func (v *vault) askAccess(ctx context.Context, user string) (*userAccess, int, error) {
 	a := &userAccess{asked: time.Now(), rights: map[string]vaultapi.Grants{}}
 	ask := func() (u vaultapi.User, err error) {
 		if user == "" {
@@ -388,6 +392,5 @@ func (v *vault) accessOf(ctx context.Context, user string) (*userAccess, int, er
 			a.actions = a.actions || strings.HasPrefix(p.Name, "vault_actions.")
 		}
 	}
-	v.accesses.keep(user, a)
 	return a, calls, nil
 }

@@ -134,7 +134,7 @@ func TestPreflightOfAuthorizedUser(t *testing.T) {
 	}
 	sync := clm()
 	sync.Engine = providers.EnginePlatform
-	maker := newSyncMaker(nil, nil)
+	maker := newSyncMaker(t.Context(), nil, nil)
 	maker.live[keyed("connection", "crm", "a")] = c.live[keyed("connection", "crm", "a")]
 	l := &link{addr: keyed("connection", "crm", "a"), content: vaultOf(w, "promomats"), crm: v}
 	check := maker.preflight(l, &pointBody{Name: "clm_presentation"}, &integrationBody{Type: "clm"}, &sync)

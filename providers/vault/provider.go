@@ -29,6 +29,9 @@ import (
 // Version of the provider.
 const Version = "0.1.0"
 
+// atOnce is how many vaults are asked side by side, each at its own pace.
+const atOnce = 16
+
 // Provider holds the connected vaults.
 type Provider struct {
 	mu     sync.RWMutex
@@ -46,7 +49,7 @@ func New() providers.Provider {
 				Name:     "vault",
 				Doc:      "A Veeva Vault that accord logs in to: a content vault (PromoMats, MedComms), a CRM vault or an Align vault. Nothing of it is managed by this block.",
 				Validate: validateInstances,
-				Connect:  resource.Each(16, p.connect),
+				Connect:  resource.Each(atOnce, p.connect),
 			},
 		},
 		Resources: []resource.Resource{
@@ -215,17 +218,25 @@ func failAll(n int, err *providers.Error) []providers.WriteResult {
 	return results
 }
 
+// close ends the sessions of all vaults, side by side.
 func (p *Provider) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	var ending sync.WaitGroup
+	var mu sync.Mutex
 	var errs []error
 	for addr, v := range p.vaults {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-		if err := v.reader.Close(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("end the session of %s: %w", addr, err))
-		}
-		cancel()
+		ending.Go(func() {
+			if err := v.reader.Close(ctx); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("end the session of %s: %w", addr, err))
+			}
+		})
 	}
+	ending.Wait()
 	clear(p.vaults)
 	return errors.Join(errs...)
 }

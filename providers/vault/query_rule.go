@@ -46,7 +46,7 @@ func validateQueryRules(_ *resource.Env, items []*resource.Item[queryRuleBody]) 
 
 func (p *Provider) readQueryRules(ctx context.Context, env *resource.Env, items []*resource.Item[queryRuleBody]) {
 	rules, touched := rulesCache(ctx), componentTouches(ctx, env)
-	for _, i := range items {
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, i *resource.Item[queryRuleBody]) {
 		l, q, err := p.findQueryRule(env, i.Want, rules)
 		switch {
 		case err != nil:
@@ -57,7 +57,7 @@ func (p *Provider) readQueryRules(ctx context.Context, env *resource.Env, items 
 			i.Found(l.names.Rule+"."+q.Name, queryRuleNow(l, i.Want, q))
 			i.Touch(touched(l.crm, q.Name, l.names.Rule))
 		}
-	}
+	})(ctx, env, items)
 }
 
 func (p *Provider) findQueryRule(env *resource.Env, body *queryRuleBody, rules func(*link) (*integrationRule, error)) (*link, *queryObject, error) {

@@ -62,18 +62,8 @@ func rulesCache(ctx context.Context) func(*link) (*integrationRule, error) {
 		v    *vault
 		rule string
 	}
-	kept := map[key]*integrationRule{}
-	return func(l *link) (*integrationRule, error) {
-		k := key{l.crm, l.names.Rule}
-		if r := kept[k]; r != nil {
-			return r, nil
-		}
-		r, err := l.crm.integrationRule(ctx, l.names.Rule)
-		if err == nil {
-			kept[k] = r
-		}
-		return r, err
-	}
+	rule := cached(func(k key) (*integrationRule, error) { return k.v.integrationRule(ctx, k.rule) })
+	return func(l *link) (*integrationRule, error) { return rule(key{l.crm, l.names.Rule}) }
 }
 
 // approvedOnlyRule is the name of the rule that lets only steady-state content

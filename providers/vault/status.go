@@ -64,21 +64,6 @@ func findRecord(list []statusRecord, api, label string) *statusRecord {
 	return nil
 }
 
-// cached makes a reader of one thing per vault ask each vault once.
-func cached[T any](ask func(*vault) (T, error)) func(*vault) (T, error) {
-	kept := map[*vault]T{}
-	return func(v *vault) (T, error) {
-		if t, ok := kept[v]; ok {
-			return t, nil
-		}
-		t, err := ask(v)
-		if err == nil {
-			kept[v] = t
-		}
-		return t, err
-	}
-}
-
 // statusWriter gathers changes of statuses, and writes them in one batch for
 // each vault. What is so already is not written.
 type statusWriter struct {

@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -24,22 +27,28 @@ const fullAfter = 15 * 24 * time.Hour
 // as they will be. The vaults are asked only for their clocks, and for filters
 // and rules that no block manages.
 func (p *Provider) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
-	s := newSyncMaker(p, changes)
-	var syncs []providers.Sync
-	for _, c := range changes {
-		if objectType(c) != "integration_point" || c.After == nil {
-			continue
+	s := newSyncMaker(ctx, p, changes)
+	made := make([]*providers.Sync, len(changes))
+	errs := make([]error, len(changes))
+	var all errgroup.Group
+	all.SetLimit(atOnce)
+	for n, c := range changes {
+		if objectType(c) == "integration_point" && c.After != nil {
+			all.Go(func() error { made[n], errs[n] = s.sync(ctx, c); return nil })
 		}
-		sync, err := s.sync(ctx, c)
-		if err != nil {
+	}
+	_ = all.Wait()
+	var syncs []providers.Sync
+	for n, c := range changes {
+		if err := errs[n]; err != nil {
 			e := *contractError("make the sync of "+c.Addr.String(), err)
 			if e.Addr.IsZero() {
 				e.Addr = c.Addr
 			}
 			return nil, &e
 		}
-		if sync != nil {
-			syncs = append(syncs, *sync)
+		if made[n] != nil {
+			syncs = append(syncs, *made[n])
 		}
 	}
 	return syncs, s.inputsBefore(ctx, changes, syncs)
@@ -55,7 +64,7 @@ func (s *syncMaker) inputsBefore(ctx context.Context, changes []providers.Change
 	for n := range as {
 		as[n].After = as[n].Before
 	}
-	before := newSyncMaker(s.p, as)
+	before := newSyncMaker(ctx, s.p, as)
 	for n := range syncs {
 		if at := slices.IndexFunc(as, func(c providers.Change) bool { return c.Addr == syncs[n].Addr }); syncs[n].Engine == providers.EnginePlatform && as[at].Before != nil {
 			was, err := before.sync(ctx, as[at])
@@ -87,10 +96,12 @@ type syncMaker struct {
 	settings      func(*vault) ([]settingsRecord, error)
 	rules         func(*link) (*integrationRule, error)
 	now           func(*vault) (time.Time, error)
-	referred      map[sourceField]string // what references of content vaults refer to
+
+	mu       sync.Mutex
+	referred map[sourceField]string // what references of content vaults refer to
 }
 
-func newSyncMaker(p *Provider, changes []providers.Change) *syncMaker {
+func newSyncMaker(ctx context.Context, p *Provider, changes []providers.Change) *syncMaker {
 	s := &syncMaker{p: p, after: &resource.Env{Refs: providers.Refs{}}, before: &resource.Env{Refs: providers.Refs{}},
 		live: map[addrs.Instance]*providers.Object{}, types: map[string][]addrs.Instance{}, referred: map[sourceField]string{}}
 	for _, c := range changes {
@@ -107,6 +118,9 @@ func newSyncMaker(p *Provider, changes []providers.Change) *syncMaker {
 		slices.SortFunc(list, addrs.Instance.Compare)
 	}
 	s.around = neighbours(s.after)
+	s.settings = cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
+	s.rules = rulesCache(ctx)
+	s.now = cached(func(v *vault) (time.Time, error) { return v.askNow(ctx) })
 	return s
 }
 
@@ -138,11 +152,6 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	l, err := s.p.linkOf(parent.Connection, connection)
 	if err != nil {
 		return nil, err
-	}
-	if s.settings == nil {
-		s.settings = cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
-		s.rules = rulesCache(ctx)
-		s.now = cached(func(v *vault) (time.Time, error) { return v.askNow(ctx) })
 	}
 	sync := &providers.Sync{
 		Addr: c.Addr, Title: l.names.label(names.Label), Engine: engineOf(l, point.Engine),
@@ -457,7 +466,7 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 				return nil, nil, nil, contractError("read the document fields of "+l.content.addr.String(), err)
 			}
 			if err == nil {
-				s.referred[sourceField{l.content, b.Source}] = source.ObjectType
+				s.refers(sourceField{l.content, b.Source}, source.ObjectType)
 			}
 			rule.Reference.Records = providers.End{Instance: l.crm.addr, Stream: streamReference, Scope: scope{Object: rule.Reference.Object}.raw()}
 		}
@@ -471,6 +480,19 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 	}
 	slices.Sort(targets)
 	return rules, targets, refs, nil
+}
+
+func (s *syncMaker) refers(field sourceField, object string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.referred[field] = object
+}
+
+// refersTo is the object that a reference of a content vault refers to; "": not known.
+func (s *syncMaker) refersTo(field sourceField) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.referred[field]
 }
 
 // rulesOfObjects are field rules as the object model takes them: for those of its

@@ -54,7 +54,7 @@ func componentTouches(ctx context.Context, env *resource.Env) func(v *vault, nam
 	if !env.Touched {
 		return func(*vault, ...string) *providers.Touch { return nil }
 	}
-	var trails memo[[]vaultapi.AuditEvent]
+	var trails memo[string, []vaultapi.AuditEvent]
 	return func(v *vault, names ...string) *providers.Touch {
 		events, _ := trails.get(v.addr.String(), func() ([]vaultapi.AuditEvent, error) { return v.systemTrail(ctx), nil })
 		for _, name := range names {

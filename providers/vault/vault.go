@@ -29,65 +29,17 @@ type vault struct {
 	client *vaultapi.Client // nil when only reading
 	heard  headers
 
-	objects    memo[*vaultapi.Object]
-	fields     memo[vaultapi.DocumentFields]
-	types      memo[*vaultapi.DocumentType]
-	lifecycles memo[*vaultapi.Lifecycle]
-	values     memo[[]vaultapi.Labelled]
-	points     memo[string] // ids of records of points, by API name; "": there is none
-	accesses   accesses
+	objects    memo[string, *vaultapi.Object]
+	fields     memo[string, vaultapi.DocumentFields]
+	types      memo[string, *vaultapi.DocumentType]
+	lifecycles memo[string, *vaultapi.Lifecycle]
+	values     memo[string, []vaultapi.Labelled]
+	points     memo[string, string]      // ids of records of points, by API name; "": there is none
+	accesses   memo[string, *userAccess] // by id; "": who accord logs in as
 	known      recent[[]countryRecord]
 	lately     recent[map[string]string] // names of records, by object
 	tied       recent[[]connectionRecord]
 	seen       sightings
-}
-
-// memo keeps answers about a vault's shape, which does not change while a
-// command runs. An error is not kept.
-type memo[T any] struct {
-	mu   sync.Mutex
-	kept map[string]T
-}
-
-func (m *memo[T]) get(key string, ask func() (T, error)) (T, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if v, ok := m.kept[key]; ok {
-		return v, nil
-	}
-	v, err := ask()
-	if err != nil {
-		return v, err
-	}
-	if m.kept == nil {
-		m.kept = map[string]T{}
-	}
-	m.kept[key] = v
-	return v, nil
-}
-
-// recent keeps answers for a moment: what runs that follow each other closely
-// need not read again.
-type recent[T any] struct {
-	mu   sync.Mutex
-	kept map[string]T
-	read map[string]time.Time
-}
-
-func (r *recent[T]) keep(key string, v T) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.kept == nil {
-		r.kept, r.read = map[string]T{}, map[string]time.Time{}
-	}
-	r.kept[key], r.read[key] = v, time.Now()
-}
-
-func (r *recent[T]) get(key string) (v T, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	v, ok = r.kept[key]
-	return v, ok && time.Since(r.read[key]) < fresh
 }
 
 // object reads an object's definition by its name, or by another name that
