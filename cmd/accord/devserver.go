@@ -196,6 +196,10 @@ func (d *devServer) provide(ctx context.Context, instances []providers.Object, p
 	if err := d.control(ctx, http.MethodPost, "settings", map[string]any{"burst": burst, "auth_burst": burst}, nil); err != nil {
 		return nil, err
 	}
+	var there struct{ Vaults []devVault }
+	if err := d.control(ctx, http.MethodGet, "vaults", nil, &there); err != nil {
+		return nil, err
+	}
 	endpoints := map[addrs.Instance]providers.Endpoint{}
 	var made []devVault
 	names := map[addrs.Instance]string{}
@@ -209,7 +213,12 @@ func (d *devServer) provide(ctx context.Context, instances []providers.Object, p
 			continue
 		}
 		vault := devVault{Name: name, Kind: body.Kind, Environment: body.Environment, Domain: "accord.dev"}
-		if err := d.control(ctx, http.MethodPost, "vaults", vault, &vault); err != nil {
+		same := func(v devVault) bool {
+			return v.Name == vault.Name && v.Kind == vault.Kind && v.Environment == vault.Environment && v.Domain == vault.Domain
+		}
+		if at := slices.IndexFunc(there.Vaults, same); at >= 0 {
+			vault = there.Vaults[at]
+		} else if err := d.control(ctx, http.MethodPost, "vaults", vault, &vault); err != nil {
 			return nil, fmt.Errorf("%s: %w", inst.Addr, err)
 		}
 		names[inst.Addr] = name
