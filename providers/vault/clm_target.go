@@ -382,9 +382,9 @@ const sharedKept = 50_000
 func (t *clmTarget) meet(r row) {
 	key := ""
 	if item, ours := t.item(r.text("external_id__v")); ours && item.Part == partShared {
-		key = item.Key
+		key = strings.Clone(item.Key)
 	}
-	t.shared[r.text("id")] = key
+	t.shared[strings.Clone(r.text("id"))] = key
 }
 
 // keys finds the keys of shared resources of ours by their ids.

@@ -120,11 +120,7 @@ func TestStandings(t *testing.T) {
 		{typePresentation, `{"clm_content__v":true,"crm_end_date__v":"2026-11-01"}`, standExpired},
 		{typePresentation, `{"clm_content__v":false,"crm_end_date__v":"2026-11-01"}`, standUnpublished},
 	} {
-		var r row
-		if err := r.DecodeRow(c.row); err != nil {
-			t.Fatal(err)
-		}
-		if got := clmStanding(c.typ, r, today); got != c.want {
+		if got := clmStanding(c.typ, rowOf(t, c.row), today); got != c.want {
 			t.Errorf("CLM-1: %s %s: %s, want %s", c.typ, c.row, got, c.want)
 		}
 	}

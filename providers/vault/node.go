@@ -29,24 +29,23 @@ func nodesIn(r row) (nodes []node, details vaultapi.Details, err error) {
 	details, err = vaultapi.SubRows(r.raw("binder_nodes__sysr"), func(cells []vaultapi.Cell) error {
 		var n node
 		for at := range cells {
-			one := row(cells[at : at+1])
-			switch name := cells[at].Name; name {
+			switch raw := cells[at].Value; cells[at].Name {
 			case "id":
-				n.ID = vaultapi.ID(one.text(name))
+				n.ID = vaultapi.ID(textOf(raw))
 			case "content_id__sys":
-				n.Content = vaultapi.ID(one.text(name))
+				n.Content = vaultapi.ID(textOf(raw))
 			case "order__sys":
-				n.Order = one.int(name)
+				n.Order = intOf(raw)
 			case "type__sys":
-				n.Type = one.text(name)
+				n.Type = textOf(raw)
 			case "parent_section_id__sys":
-				n.Section = vaultapi.ID(one.text(name))
+				n.Section = vaultapi.ID(textOf(raw))
 			case "document__sysr.is_shared_resource__v":
-				n.Shared, _ = one.flag(name)
+				n.Shared, _ = flagOf(raw)
 			case "document__sysr.external_id__v":
-				n.Mark = one.text(name)
+				n.Mark = textOf(raw)
 			case "document__sysr.minor_version_number__v":
-				n.Minor = one.int(name)
+				n.Minor = intOf(raw)
 			}
 		}
 		nodes = append(nodes, n)

@@ -13,26 +13,34 @@ import (
 )
 
 // row is one row of a query: its columns in the order in which they were
-// answered. Rows are read by the hundred thousand, so that a row is one piece
-// of text, and its cells are places in it.
+// answered. Rows are read by the hundred thousand, so that the page is one piece
+// of text, and the cells of its rows are places in it: what is kept for longer
+// than a page is cloned.
 type row []vaultapi.Cell
 
-// DecodeRow implements vaultapi.RowDecoder.
-func (r *row) DecodeRow(text string) error {
-	atMost := min(1+strings.Count(text, ","), 64)
-	cells, err := vaultapi.Cells(make([]vaultapi.Cell, 0, atMost), text)
-	*r = cells
-	return err
-}
+// SetCells implements vaultapi.RowOfCells.
+func (r *row) SetCells(cells []vaultapi.Cell) { *r = cells }
 
 // raw is a column's value as it was answered; "" when it was not.
 func (r row) raw(name string) string {
-	for n := range r {
+	value, _ := r.rawFrom(0, name)
+	return value
+}
+
+// rawFrom is raw for whoever knows about where a column is, and the place behind
+// it.
+func (r row) rawFrom(at int, name string) (value string, next int) {
+	for n := at; n < len(r); n++ {
 		if r[n].Name == name {
-			return r[n].Value
+			return r[n].Value, n + 1
 		}
 	}
-	return ""
+	for n := range r[:min(at, len(r))] {
+		if r[n].Name == name {
+			return r[n].Value, n + 1
+		}
+	}
+	return "", at
 }
 
 // plain is what stands between the quotes of a text that has no escapes.
@@ -43,8 +51,10 @@ func plain(raw string) (text string, ok bool) {
 	return raw[1 : len(raw)-1], true
 }
 
-func (r row) text(name string) string {
-	raw := r.raw(name)
+func (r row) text(name string) string { return textOf(r.raw(name)) }
+
+// textOf is a value as a text.
+func textOf(raw string) string {
 	if text, ok := plain(raw); ok {
 		return text
 	}
@@ -54,8 +64,9 @@ func (r row) text(name string) string {
 }
 
 // names are the elements of a list, or the one value.
-func (r row) names(name string) []string {
-	raw := r.raw(name)
+func (r row) names(name string) []string { return namesOf(r.raw(name)) }
+
+func namesOf(raw string) []string {
 	if blank(raw) {
 		return nil
 	}
@@ -86,8 +97,9 @@ func (r row) one(name string) string {
 	return ""
 }
 
-func (r row) int(name string) int64 {
-	raw := r.raw(name)
+func (r row) int(name string) int64 { return intOf(r.raw(name)) }
+
+func intOf(raw string) int64 {
 	if n, err := strconv.ParseInt(raw, 10, 64); err == nil {
 		return n
 	}
@@ -99,8 +111,9 @@ func (r row) int(name string) int64 {
 }
 
 // flag is the value of a Yes/No field, and whether it has one.
-func (r row) flag(name string) (value, set bool) {
-	raw := r.raw(name)
+func (r row) flag(name string) (value, set bool) { return flagOf(r.raw(name)) }
+
+func flagOf(raw string) (value, set bool) {
 	switch {
 	case raw == "true", raw == "false":
 		return raw == "true", true
@@ -170,18 +183,17 @@ func (c column) selected() string {
 	return c.field
 }
 
-// append appends the column's value in the one form in which sources and
-// targets are compared, canonical JSON: nothing when blank; lists sorted, for
-// picklists and references always a list; times in milliseconds, UTC;
-// references as they are known in another vault.
-func (c *column) append(to []byte, r row, known neutral) ([]byte, error) {
-	raw := r.raw(c.key)
+// append appends the column's value, as it was answered, in the one form in
+// which sources and targets are compared, canonical JSON: nothing when blank;
+// lists sorted, for picklists and references always a list; times in
+// milliseconds, UTC; references as they are known in another vault.
+func (c *column) append(to []byte, raw string, known neutral) ([]byte, error) {
 	if blank(raw) {
 		return to, nil
 	}
 	switch c.typ {
 	case "Picklist", "ObjectReference":
-		list := r.names(c.key)
+		list := namesOf(raw)
 		if len(list) == 0 {
 			return to, nil
 		}
@@ -194,16 +206,16 @@ func (c *column) append(to []byte, r row, known neutral) ([]byte, error) {
 		}
 		return append(to, ']'), nil
 	case "Boolean":
-		b, _ := r.flag(c.key)
+		b, _ := flagOf(raw)
 		return strconv.AppendBool(to, b), nil
 	case "Number":
 		return appendNumber(to, raw)
 	case "DateTime":
-		if t, err := vaultapi.ParseTime(r.text(c.key)); err == nil {
+		if t, err := vaultapi.ParseTime(textOf(raw)); err == nil {
 			return schema.AppendCanonical(to, vaultapi.FormatTime(t), nil)
 		}
 	}
-	return schema.AppendString(to, r.text(c.key)), nil
+	return schema.AppendString(to, textOf(raw)), nil
 }
 
 // appendNumber appends what is a number as one, and else as a text.
@@ -212,7 +224,7 @@ func appendNumber(to []byte, raw string) ([]byte, error) {
 	if json.Unmarshal([]byte(raw), &n) == nil {
 		return schema.AppendCanonical(to, n, nil)
 	}
-	return schema.AppendString(to, row{{Value: raw}}.text("")), nil
+	return schema.AppendString(to, textOf(raw)), nil
 }
 
 // appendFields appends the canonical JSON object of the columns that have a
@@ -220,6 +232,7 @@ func appendNumber(to []byte, raw string) ([]byte, error) {
 func appendFields(to []byte, columns []column, r row, known neutral) ([]byte, error) {
 	to = append(to, '{')
 	begin := len(to)
+	at, raw := 0, ""
 	for n := range columns {
 		c := &columns[n]
 		before := len(to)
@@ -229,7 +242,8 @@ func appendFields(to []byte, columns []column, r row, known neutral) ([]byte, er
 		to = append(append(append(to, '"'), c.field...), `":`...)
 		value := len(to)
 		var err error
-		if to, err = c.append(to, r, known); err != nil {
+		raw, at = r.rawFrom(at, c.key) // they were asked for in this order
+		if to, err = c.append(to, raw, known); err != nil {
 			return nil, fmt.Errorf("read the field %s: %w", c.field, err)
 		}
 		if len(to) == value {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"accord/providers/vaultapi"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -15,10 +17,7 @@ func TestRow(t *testing.T) {
 		"{ \"id\" : \"22\",\n \"name__v\" : \"A \\\"slide\\\" \\u2014 \\u00fc\", \"list\" : [ \"b__v\" , \"a__v\" ], \"one\":[\"a__v\"], \"yes\": \"true\", \"none\":null,\"empty\":[], \"version\": \"1\" }",
 		`{"\u0069d":22,"name__v":"A \"slide\" \u2014 \u00fc","list":["b__v","a__v"],"one":"a__v","yes":[true],"version":1}`,
 	} {
-		var r row
-		if err := r.DecodeRow(text); err != nil {
-			t.Fatal(err)
-		}
+		r := rowOf(t, text)
 		yes, set := r.flag("yes")
 		_, none := r.flag("none")
 		got := []any{r.text("id"), r.int("id"), r.text("name__v"), r.names("list"), r.one("one"), yes, set, none, r.text("empty"), r.names("empty"), r.int("version"), r.text("nowhere")}
@@ -29,13 +28,19 @@ func TestRow(t *testing.T) {
 	}
 }
 
+func rowOf(t *testing.T, text string) row {
+	t.Helper()
+	cells, err := vaultapi.Cells(nil, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cells
+}
+
 // The fields of a row are one canonical object, whatever the order of columns.
 func TestAppendFields(t *testing.T) {
 	columns := []column{newColumn("crm_hidden__v", "Boolean", ""), newColumn("crm_media_type__v", "Picklist", ""), newColumn("name__v", "String", ""), newColumn("size__c", "Number", ""), newColumn("when__c", "DateTime", "")}
-	var r row
-	if err := r.DecodeRow(`{"name__v":"<b>\u2028 作用","when__c":"2026-11-02T09:00:00Z","crm_media_type_v_name":["b__v","a__v","b__v"],"size__c":1.50,"crm_hidden__v":false,"other":1}`); err != nil {
-		t.Fatal(err)
-	}
+	r := rowOf(t, `{"name__v":"<b>\u2028 作用","when__c":"2026-11-02T09:00:00Z","crm_media_type_v_name":["b__v","a__v","b__v"],"size__c":1.50,"crm_hidden__v":false,"other":1}`)
 	got, err := appendFields(nil, columns, r, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -15,8 +17,7 @@ var errRow = errors.New("a row is an object")
 
 // Cells appends the cells of a row to a list, in the order in which they are
 // written; they share the bytes of the row. Whether all of it is JSON is found
-// on the way: rows are read by the hundred thousand, and read once. What a
-// RowDecoder gets as an error from here it returns as it is.
+// on the way: rows are read by the hundred thousand, and read once.
 func Cells(list []Cell, row string) ([]Cell, error) {
 	begin := space(row, 0)
 	if begin == len(row) || row[begin] != '{' {
@@ -34,8 +35,7 @@ func Cells(list []Cell, row string) ([]Cell, error) {
 
 // SubRows gives each row of a sub-select, of the cell that holds it, in its own
 // bytes. The list of cells is good until the next row.
-func SubRows(value string, each func([]Cell) error) (Details, error) {
-	var details Details
+func SubRows(value string, each func([]Cell) error) (details Details, err error) {
 	if value == "" || value[0] != '{' {
 		return details, nil // null
 	}
@@ -64,7 +64,7 @@ func SubRows(value string, each func([]Cell) error) (Details, error) {
 				return details, errPage
 			}
 			if name == "responseDetails" {
-				if err := json.Unmarshal([]byte(value[at:end]), &details); err != nil {
+				if details, cells, err = subDetails(value[at:end], cells[:0]); err != nil {
 					return details, err
 				}
 			}
@@ -72,6 +72,42 @@ func SubRows(value string, each func([]Cell) error) (Details, error) {
 		at = next(value, end)
 	}
 	return details, nil
+}
+
+// subDetails reads what a sub-select says of its rows.
+func subDetails(text string, cells []Cell) (d Details, _ []Cell, err error) {
+	if text == "null" {
+		return d, cells, nil
+	}
+	if cells, err = Cells(cells, text); err != nil {
+		return d, cells, err
+	}
+	for _, c := range cells {
+		var into any
+		switch c.Name {
+		case "pagesize":
+			into = &d.PageSize
+		case "pageoffset":
+			into = &d.PageOffset
+		case "size":
+			into = &d.Size
+		case "total":
+			into = &d.Total
+		case "next_page":
+			into = &d.NextPage
+		default:
+			continue
+		}
+		if n, isNumber := into.(*int); isNumber {
+			if *n, err = strconv.Atoi(c.Value); err == nil {
+				continue
+			}
+		}
+		if err = json.Unmarshal([]byte(c.Value), into); err != nil {
+			return d, cells, err
+		}
+	}
+	return d, cells, nil
 }
 
 func unquoted(text string) string {
@@ -211,7 +247,7 @@ func space(s string, at int) int {
 }
 
 func skipString(s string, at int) int {
-	for at++; at < len(s); at++ {
+	for at = passPlain(s, at+1); at < len(s); at = passPlain(s, at+1) {
 		switch c := s[at]; {
 		case c == '"':
 			return at + 1
@@ -236,6 +272,26 @@ func skipString(s string, at int) int {
 		}
 	}
 	return -1
+}
+
+// passPlain is where the next byte is that means something in a string: a quote,
+// a backslash, or what may not be there. It goes by eights.
+func passPlain(s string, at int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; at+8 <= len(s); at += 8 {
+		b := s[at : at+8]
+		x := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		quote, slash := x^'"'*ones, x^'\\'*ones
+		// The lowest bit that is set belongs to a byte that is meant; those above
+		// it may not.
+		if found := ((x-' '*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & tops; found != 0 {
+			return at + bits.TrailingZeros64(found)/8
+		}
+	}
+	for at < len(s) && s[at] >= ' ' && s[at] != '"' && s[at] != '\\' {
+		at++
+	}
+	return at
 }
 
 func hexadecimal(c byte) bool {

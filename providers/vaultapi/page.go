@@ -93,26 +93,38 @@ func readPage(r io.Reader, rows string, head *pageHead, row func([]byte) error) 
 
 // head reads the value of one of the keys that are not the rows.
 func (s *scanner) head(key string, head *pageHead) error {
-	var into any
+	value, err := s.value(head.place(key) != nil)
+	if err != nil {
+		return err
+	}
+	return head.set(key, value)
+}
+
+// place is where the value of a key is kept; nil: nowhere.
+func (h *pageHead) place(key string) any {
 	switch key {
 	case "responseStatus":
-		into = &head.Status
+		return &h.Status
 	case "responseMessage":
-		into = &head.Message
+		return &h.Message
 	case "errors":
-		into = &head.Errors
+		return &h.Errors
 	case "errorType":
-		into = &head.ErrorType
+		return &h.ErrorType
 	case "responseDetails":
-		into = &head.Details
+		return &h.Details
 	case "queryDescribe":
-		into = &head.Describe
+		return &h.Describe
 	case "record_properties":
-		into = &head.Properties
+		return &h.Properties
 	}
-	value, err := s.value(into != nil)
-	if err != nil || into == nil {
-		return err
+	return nil
+}
+
+func (h *pageHead) set(key string, value []byte) error {
+	into := h.place(key)
+	if into == nil {
+		return nil
 	}
 	if err := json.Unmarshal(value, into); err != nil {
 		return fmt.Errorf("%w: %s: %w", errPage, key, err)

@@ -153,13 +153,23 @@ func QueryPage[T any](ctx context.Context, r *Reader, q string, opts ...QueryOpt
 	err = r.c.send(ctx, k, func(resp *http.Response) error {
 		page = Page[T]{}
 		var head pageHead
-		err := r.c.readRows(k, resp, "data", &head, func(row []byte) error {
-			if page.Rows == nil {
-				page.Rows = make([]T, 0, min(max(head.Details.Size, 1), PageSize))
+		var err error
+		if _, ok := any(new(T)).(RowOfCells); ok {
+			var rows [][]Cell
+			rows, err = r.c.readCells(k, resp, "data", &head)
+			page.Rows = make([]T, len(rows))
+			for n := range rows {
+				any(&page.Rows[n]).(RowOfCells).SetCells(rows[n])
 			}
-			page.Rows = append(page.Rows, *new(T))
-			return decodeRow(row, &page.Rows[len(page.Rows)-1])
-		})
+		} else {
+			err = r.c.readRows(k, resp, "data", &head, func(row []byte) error {
+				if page.Rows == nil {
+					page.Rows = make([]T, 0, min(max(head.Details.Size, 1), PageSize))
+				}
+				page.Rows = append(page.Rows, *new(T))
+				return decodeRow(row, &page.Rows[len(page.Rows)-1])
+			})
+		}
 		page.Details, page.Description, properties = head.Details, head.Describe, head.Properties
 		return err
 	})
@@ -171,14 +181,17 @@ func QueryPage[T any](ctx context.Context, r *Reader, q string, opts ...QueryOpt
 	return page, nil
 }
 
-// RowDecoder is a row that decodes itself, by way of Cells.
-type RowDecoder interface{ DecodeRow(row string) error }
+// RowOfCells is a row that is made of its cells.
+type RowOfCells interface{ SetCells([]Cell) }
 
 // decodeRow tells a row that is no JSON (errPage: the page was damaged on its
 // way, try again) from one that is not what the caller expects.
 func decodeRow(row []byte, v any) error {
-	if d, ok := v.(RowDecoder); ok {
-		return d.DecodeRow(string(row))
+	if r, ok := v.(RowOfCells); ok {
+		atMost := min(1+bytes.Count(row, []byte{','}), 64)
+		cells, err := Cells(make([]Cell, 0, atMost), string(row))
+		r.SetCells(cells)
+		return err
 	}
 	err := json.Unmarshal(row, v)
 	var syntax *json.SyntaxError
@@ -342,6 +355,21 @@ func (c *conn) readRows(k call, resp *http.Response, rows string, head *pageHead
 		refused = row(raw)
 		return refused
 	})
+	return c.judge(k, resp, head, refused, err)
+}
+
+// readCells is readRows for rows that are made of their cells.
+func (c *conn) readCells(k call, resp *http.Response, rows string, head *pageHead) ([][]Cell, error) {
+	list, err := readWhole(resp.Body, rows, head)
+	var refused error
+	if err == errRow {
+		refused = err
+	}
+	return list, c.judge(k, resp, head, refused, err)
+}
+
+// judge sorts out what can be wrong with a page.
+func (c *conn) judge(k call, resp *http.Response, head *pageHead, refused, err error) error {
 	switch {
 	case refused != nil && refused != errPage:
 		if refused == errStop || refused == errMoved {
