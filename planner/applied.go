@@ -20,30 +20,29 @@ import (
 // AppliedInstances are the instances that the last apply connected to.
 func (p *Planner) AppliedInstances(s *state.State) []providers.Object {
 	var out []providers.Object
-	for _, o := range s.Sorted() {
+	for _, o := range s.Objects {
 		if _, _, instance := p.typeOf(o.Type); instance {
 			out = append(out, *remembered(o))
 		}
 	}
+	slices.SortFunc(out, func(a, b providers.Object) int { return a.Addr.Compare(b.Addr) })
 	return out
 }
 
 // LeftInstances are instances that the configuration has no more, while objects
 // that lead to them are still remembered: to remove these they are needed.
 func (p *Planner) LeftInstances(s *state.State, desired *lang.Desired) []providers.Object {
+	gone := slices.DeleteFunc(p.AppliedInstances(s), func(inst providers.Object) bool { return desired.Find(inst.Addr) != nil })
+	if len(gone) == 0 {
+		return nil
+	}
 	needed := map[addrs.Instance]bool{}
 	for _, o := range s.Objects {
 		for _, on := range o.DependsOn {
 			needed[on] = true
 		}
 	}
-	var out []providers.Object
-	for _, inst := range p.AppliedInstances(s) {
-		if needed[inst.Addr] && desired.Find(inst.Addr) == nil {
-			out = append(out, inst)
-		}
-	}
-	return out
+	return slices.DeleteFunc(gone, func(inst providers.Object) bool { return !needed[inst.Addr] })
 }
 
 // AppliedTasks decides about every sync as it was applied, whatever the files

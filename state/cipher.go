@@ -80,10 +80,30 @@ func SealedAsBy(c Cipher, data []byte) bool {
 }
 
 func sealedOf(data []byte) (doc sealedDocument, ok bool) {
-	if !bytes.Contains(data, []byte(`"sealed"`)) {
+	if !maySeal(data) {
 		return doc, false
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	return doc, dec.Decode(&doc) == nil && len(doc.Sealed) > 0 && len(bytes.TrimSpace(data[dec.InputOffset():])) == 0
+}
+
+// maySeal reports whether a document has no other member than one that is
+// sealed: the first tells, and a state that is not may be long.
+func maySeal(data []byte) bool {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return false
+	}
+	for dec.More() {
+		switch key, _ := dec.Token(); key {
+		case "format_version", "lineage", "serial", "sealed_to", "sealed":
+		default:
+			return false
+		}
+		if dec.Decode(new(json.RawMessage)) != nil {
+			return false
+		}
+	}
+	return true
 }

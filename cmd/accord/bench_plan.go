@@ -165,9 +165,6 @@ type benchRow struct {
 }
 
 func (c *cli) runBenchPlan(ctx context.Context, o benchPlanOptions) error {
-	if err := os.Setenv(envBench, "1"); err != nil {
-		return err
-	}
 	root := o.keep
 	if root == "" {
 		tmp, err := os.MkdirTemp("", "accord-bench-")
@@ -239,7 +236,7 @@ func (c *cli) benchShape(ctx context.Context, dir, shape string, n, rounds int) 
 	}
 	r := &benchRow{Shape: shape, N: n}
 	run := func(into *[]cost, env []string, args ...string) (*measured, error) {
-		m, err := c.child(ctx, dir, env, args...)
+		m, err := c.child(ctx, dir, append(env, envBench+"="+dir), args...)
 		if err == nil {
 			*into = append(*into, cost{wall: m.took, user: m.user, memory: m.peak["tool"] + m.peak["plugin"]})
 		}

@@ -17,7 +17,9 @@ import (
 )
 
 // envBench, when set, puts the benchmarks' provider in the place of the
-// built-in ones: boxes on a shelf, in the memory of its process.
+// built-in ones: boxes on a shelf, in the memory of its process. It names the
+// folder of the configuration, from where they come into that memory when the
+// process starts.
 const envBench = "ACCORD_BENCH"
 
 // Files of the benchmarks' provider, in the folder of the configuration.
@@ -60,8 +62,10 @@ type benchBoxBody struct {
 
 // benchShelf is the shelf, and what it was asked.
 type benchShelf struct {
+	dir    string
+	filled func() error // waits until all boxes are there
+
 	mu    sync.Mutex
-	dir   string
 	rows  map[string]*benchBoxBody // by name, which is the id too
 	count benchCount
 }
@@ -73,7 +77,9 @@ type counted struct {
 }
 
 func newBenchProvider() providers.Provider {
-	s := &benchShelf{rows: map[string]*benchBoxBody{}, count: benchCount{Calls: map[string]int{}}}
+	s := &benchShelf{dir: os.Getenv(envBench), rows: map[string]*benchBoxBody{}, count: benchCount{Calls: map[string]int{}}}
+	s.filled = sync.OnceValue(s.load)
+	go s.filled()
 	return &counted{shelf: s, Provider: resource.New(resource.Provider{
 		Name: "bench", Version: "1.0.0",
 		Instances: []resource.Connectable{resource.Instance[benchShelfBody]{Name: "bench_shelf", Doc: "A shelf in memory.", Connect: s.connect}},
@@ -126,20 +132,14 @@ func (c *counted) Syncs(ctx context.Context, changes []providers.Change) ([]prov
 	return c.Provider.Syncs(ctx, changes)
 }
 
-func (s *benchShelf) connect(_ context.Context, env *resource.Env, items []*resource.Item[benchShelfBody]) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dir == "" {
-		s.dir = env.Config.Dir
-		if err := s.load(); err != nil {
-			for _, i := range items {
-				i.Fail(err)
-			}
-			return
-		}
-	}
+func (s *benchShelf) connect(_ context.Context, _ *resource.Env, items []*resource.Item[benchShelfBody]) {
+	err := s.filled()
 	for _, i := range items {
-		i.Found("shelf", benchShelfBody{Room: "memory"})
+		if err != nil {
+			i.Fail(err)
+		} else {
+			i.Found("shelf", benchShelfBody{Room: "memory"})
+		}
 	}
 }
 
@@ -151,6 +151,8 @@ type benchBatch struct {
 }
 
 func (s *benchShelf) load() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	data, err := os.ReadFile(filepath.Join(s.dir, benchStore))
 	if os.IsNotExist(err) {
 		return nil
@@ -199,9 +201,6 @@ func (s *benchShelf) keep(batch benchBatch) error {
 func (s *benchShelf) close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dir == "" {
-		return nil
-	}
 	var before benchCount
 	name := filepath.Join(s.dir, benchCalls)
 	if b, err := os.ReadFile(name); err == nil {

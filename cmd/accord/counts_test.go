@@ -20,7 +20,7 @@ func benched(t *testing.T, dir string, args ...string) (count benchCount) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("accord", append([]string{"-chdir=" + dir}, args...)...) // the test binary, see TestMain
-	cmd.Env = append(os.Environ(), envBench+"=1", "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), envBench+"="+dir, "NO_COLOR=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("accord %v: %v\n%s", args, err, out[max(0, len(out)-2000):])
 	}

@@ -146,23 +146,28 @@ func (c *cli) evaluated(ctx context.Context, in inputs) (*workspace, error) {
 // files are right.
 func (c *cli) withState(ctx context.Context, in inputs) (w *workspace, st *state.State, err error) {
 	w, err = c.opened(ctx, func(w *workspace) error {
-		if err := w.openProviders(ctx); err != nil {
+		evaluate := func() error {
+			err := w.openProviders(ctx)
+			if err == nil {
+				_, err = w.evaluate(ctx, in)
+			}
 			return err
 		}
+		var journal state.Journal
 		read := func() (err error) {
-			if err = w.openJournal(ctx); err == nil {
+			if journal, err = w.journalOf(ctx); err == nil {
 				st, err = w.store.Read(ctx)
 			}
 			return err
 		}
 		if _, err := os.Stat(filepath.Join(w.dir, ".accord")); err != nil {
-			if _, err := w.evaluate(ctx, in); err != nil {
-				return err
+			for _, next := range []func() error{evaluate, func() error { return w.openStore(ctx) }, read} {
+				if err := next(); err != nil {
+					return err
+				}
 			}
-			if err := w.openStore(ctx); err != nil {
-				return err
-			}
-			return read()
+			w.useJournal(journal)
+			return nil
 		}
 		if err := w.openStore(ctx); err != nil {
 			return err
@@ -170,9 +175,13 @@ func (c *cli) withState(ctx context.Context, in inputs) (w *workspace, st *state
 		var unread error
 		var reading sync.WaitGroup
 		reading.Go(func() { unread = read() })
-		_, err := w.evaluate(ctx, in)
+		err := evaluate()
 		reading.Wait()
-		return cmp.Or(err, unread)
+		if err := cmp.Or(err, unread); err != nil {
+			return err
+		}
+		w.useJournal(journal)
+		return nil
 	})
 	return w, st, err
 }
@@ -219,18 +228,29 @@ func (w *workspace) openState(ctx context.Context) error {
 }
 
 func (w *workspace) openJournal(ctx context.Context) error {
+	journal, err := w.journalOf(ctx)
+	if err == nil {
+		w.useJournal(journal)
+	}
+	return err
+}
+
+func (w *workspace) journalOf(ctx context.Context) (state.Journal, error) {
 	journal, err := w.store.Journal(ctx)
 	if errors.Is(err, state.ErrNoJournal) {
 		journal, err = state.NoJournal{}, nil // said where it is needed
 	}
 	if err != nil {
-		return fmt.Errorf("open the journal of syncs: %w", err)
+		return nil, fmt.Errorf("open the journal of syncs: %w", err)
 	}
+	return journal, nil
+}
+
+func (w *workspace) useJournal(journal state.Journal) {
 	w.journal = journal
 	if w.planner != nil {
 		w.planner.Journal = journal
 	}
-	return nil
 }
 
 // openSyncer makes the engine of runs, under the limits that hold.
