@@ -18,8 +18,11 @@ import (
 // before garbage is looked for again, in percent of what is in use: where there
 // is much, it is all needed at once, and memory is scarcer than time.
 const (
-	collectFrom = 32 << 20
+	collectFrom = 64 << 20
 	usual       = 60
+
+	// A provider keeps little from one request to the next.
+	collectFromProvider = 32 << 20
 
 	// What content passes through keeps nothing of it: nearly all is garbage, and
 	// the later it is looked for the less there is to do.
@@ -30,12 +33,12 @@ const (
 var collecting atomic.Int64
 
 // collectLate puts garbage collections off until there is something to collect:
-// none comes below collectFrom. GOGC and GOMEMLIMIT have the last word.
-func collectLate() {
+// none comes below from. GOGC and GOMEMLIMIT have the last word.
+func collectLate(from int64) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	collecting.Store(collectFrom)
+	collecting.Store(from)
 	var adjust func(*garbage)
 	adjust = func(*garbage) {
 		setPercent()
@@ -46,7 +49,7 @@ func collectLate() {
 
 // collectLater is for a process that content passes through from now on.
 func collectLater() {
-	if collecting.CompareAndSwap(collectFrom, collectFromContent) {
+	if from := collecting.Load(); from > 0 && from < collectFromContent && collecting.CompareAndSwap(from, collectFromContent) {
 		setPercent()
 	}
 }

@@ -21,7 +21,11 @@ import (
 )
 
 func main() {
-	collectLate()
+	from := int64(collectFrom)
+	if len(os.Args) > 1 && os.Args[1] == "provider" {
+		from = collectFromProvider
+	}
+	collectLate(from)
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
