@@ -172,8 +172,12 @@ func (w *clmWriter) values(ctx context.Context) error {
 	return nil
 }
 
-// fieldValue turns canonical JSON into what the client writes.
+// fieldValue turns canonical JSON into what the client writes. Most of it is
+// plain text.
 func fieldValue(raw json.RawMessage) (any, error) {
+	if text, ok := plain(string(raw)); ok {
+		return text, nil
+	}
 	d := json.NewDecoder(strings.NewReader(string(raw)))
 	d.UseNumber()
 	var v any
@@ -531,6 +535,8 @@ func (w *clmWriter) checkNodes(ctx context.Context, items []*clmItem) {
 // nothing of those that it passes over, so the states are read afterwards.
 func (w *clmWriter) settle(ctx context.Context, kind string) error {
 	const steps = 3 // of the longest way that is looked for
+	type at struct{ lifecycle, state string }
+	ways := map[at]string{}
 	pending := w.open()
 	for step := 0; ; step++ {
 		if step > 0 {
@@ -538,7 +544,10 @@ func (w *clmWriter) settle(ctx context.Context, kind string) error {
 				return err
 			}
 		}
-		type group struct{ lifecycle, state, action string }
+		type group struct {
+			at
+			action string
+		}
 		groups := map[group][]*clmItem{}
 		for _, i := range pending {
 			switch {
@@ -557,7 +566,12 @@ func (w *clmWriter) settle(ctx context.Context, kind string) error {
 			if slices.Contains(l.StatesOf(kind), i.doc.state) {
 				continue
 			}
-			action, err := wayTo(l, i.doc.state, kind)
+			from := at{i.doc.lifecycle, i.doc.state}
+			action := ways[from]
+			if action == "" {
+				action, err = wayTo(l, i.doc.state, kind)
+				ways[from] = action
+			}
 			if err == nil && step == steps {
 				err = providers.Errorf(providers.Invalid, "the action %s left it in the state %s", action, i.doc.state)
 			}
@@ -565,7 +579,7 @@ func (w *clmWriter) settle(ctx context.Context, kind string) error {
 				i.fail(err)
 				continue
 			}
-			g := group{i.doc.lifecycle, i.doc.state, action}
+			g := group{from, action}
 			groups[g] = append(groups[g], i)
 		}
 		if len(groups) == 0 {
