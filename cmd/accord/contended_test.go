@@ -33,6 +33,16 @@ func (w *world) held(writes func(method, path string) bool) (held <-chan struct{
 	return came, release
 }
 
+// comes waits until a process has come to the call at which it is held.
+func (p *process) comes(t testing.TB, came <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-came:
+	case <-time.After(patience):
+		t.Fatalf("it does not write for %s:\n%s", patience, p.out.String())
+	}
+}
+
 func writesContent(method, path string) bool {
 	return method != "GET" && (strings.HasPrefix(path, "objects/documents") || strings.HasPrefix(path, "objects/binders"))
 }
@@ -105,11 +115,7 @@ func TestContended(t *testing.T) {
 // have ended, and returns it.
 func (s *story) contend(tools []*process, came <-chan struct{}) *process {
 	s.t.Helper()
-	select {
-	case <-came:
-	case <-time.After(2 * time.Minute):
-		s.fail("nobody wrote:\n%s", tools[0].out.String())
-	}
+	tools[0].comes(s.t, came) // or another one
 	ended := make(chan *process, len(tools))
 	for _, p := range tools {
 		go func() {
@@ -125,7 +131,7 @@ func (s *story) contend(tools []*process, came <-chan struct{}) *process {
 		select {
 		case p := <-ended:
 			delete(left, p)
-		case <-time.After(3 * time.Minute):
+		case <-time.After(patience):
 			s.fail("%d tools do not end while one holds the lock", len(left)-1)
 		}
 	}
@@ -201,11 +207,7 @@ func TestSecondTool(t *testing.T) {
 			}
 			came, release := s.held(writesContent)
 			p := s.begin(args...)
-			select {
-			case <-came:
-			case <-time.After(time.Minute):
-				t.Fatalf("it never wrote:\n%s", p.out.String())
-			}
+			p.comes(t, came)
 			second := s.begin(args...)
 			code := second.end()
 			if code != exitLocked || !strings.Contains(second.out.String(), fmt.Sprint(p.cmd.Process.Pid)) {

@@ -71,7 +71,7 @@ func (d *disk) readOnly(on bool) {
 		flags |= syscall.MS_RDONLY
 	}
 	err := syscall.EBUSY
-	for n := 0; n < 100 && errors.Is(err, syscall.EBUSY); n++ { // the last process may be ending
+	for deadline := time.Now().Add(patience); errors.Is(err, syscall.EBUSY) && time.Now().Before(deadline); { // the last process may be ending
 		time.Sleep(20 * time.Millisecond)
 		err, _ = syscall.Mount("none", d.path, "tmpfs", flags, "").(syscall.Errno)
 	}
@@ -149,7 +149,7 @@ func TestDiskFillsUp(t *testing.T) {
 			s.settle()
 			came, release := s.held(writes)
 			p := s.begin("apply", "-auto-approve")
-			<-came
+			p.comes(t, came)
 			d.fill()
 			release()
 			if code, text := p.end(), p.out.String(); code != exitError || !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " "), noSpace) {

@@ -333,7 +333,7 @@ func TestKilledAtRenewal(t *testing.T) {
 			s.failAt = fmt.Sprintf("die %d 1", p)
 			tool := s.begin(d.args[0]...)
 			s.failAt = ""
-			<-came
+			tool.comes(t, came)
 			if code := tool.end(); code != -1 {
 				s.fail("it did not die:\n%s", tool.out.String())
 			}

@@ -81,15 +81,8 @@ func (w *world) begin(args ...string) *process {
 
 // end waits, and returns the exit code; -1: it was killed.
 func (p *process) end() int {
-	err := p.cmd.Wait()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &exit):
-		return exit.ExitCode()
-	}
-	return -1
+	_ = p.cmd.Wait() // what is wrong with it beyond its code is that a provider outlives it
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // done runs it until nothing is left to do, and returns how often that took.

@@ -527,12 +527,12 @@ func (c *canaries) served(env []string) {
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	address := ""
-	for n := 0; n < 600 && address == ""; n++ {
-		time.Sleep(50 * time.Millisecond)
-		if m := regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`).FindString(strings.ReplaceAll(out.String(), c.url, "")); m != "" {
-			address = m
+	page, address := regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+`), ""
+	for deadline := time.Now().Add(patience); address == ""; address = page.FindString(strings.ReplaceAll(out.String(), c.url, "")) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("serve has no page after %s\n%s", patience, out.String())
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	for _, path := range []string{"/", "/status.json", "/metrics", "/healthz", "/login", "/nothing"} {
 		req, err := http.NewRequest("GET", address+path, nil)
