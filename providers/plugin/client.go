@@ -85,6 +85,7 @@ func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
 		VersionedPlugins: speaks.sets(&end{}),
 		SkipHostEnv:      true, // the process has what the command says
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: sockets()},
 		AutoMTLS:         runtime.GOOS == "windows", // no unix socket there, but a port that anyone may dial
 		Logger:           c.logger(),
 		Stderr:           io.MultiWriter(&p.process.words, &records{log: c.Log, plugin: c.Name}),

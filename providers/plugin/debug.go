@@ -41,7 +41,7 @@ func debugged(ctx context.Context, open func() providers.Provider, w io.Writer) 
 	if err := first.Close(); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "accord-provider-")
+	folder, err := os.MkdirTemp(sockets(), "accord-provider-")
 	if err != nil {
 		return err
 	}

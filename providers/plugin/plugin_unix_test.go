@@ -8,8 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"accord/providers"
+	"accord/providers/providertest"
 )
 
 func init() {
@@ -18,6 +22,21 @@ func init() {
 			panic(err)
 		}
 	}
+}
+
+// A folder of temporary files whose path is longer than that of a socket may be
+// keeps no plugin from starting.
+func TestDeepFolder(t *testing.T) {
+	deep := filepath.Join(t.TempDir(), strings.Repeat("deep/", 30))
+	if err := os.MkdirAll(deep, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", deep)
+	if _, err := start(t, "memory").Schema(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_, end := waiting(t, func() providers.Provider { return providertest.NewMemory().Provider() })
+	end()
 }
 
 // A plugin whose host is killed ends too: the last writer of a named pipe, held
