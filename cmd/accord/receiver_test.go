@@ -65,6 +65,10 @@ func receiverCommand() {
 		err = os.Rename(name+".address.new", name+".address")
 	}
 	if err == nil {
+		go func() {
+			<-interrupted()
+			os.Exit(0)
+		}()
 		err = http.Serve(listener, handler)
 	}
 	fmt.Fprintln(os.Stderr, err)

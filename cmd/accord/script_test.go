@@ -163,8 +163,7 @@ func mishap() {
 	heard := func(host int) string { return filepath.Join(os.TempDir(), fmt.Sprint("heard-", host)) }
 	if os.Args[1] != "provider" {
 		if word == "interrupt" {
-			interrupts := make(chan os.Signal, 1)
-			signal.Notify(interrupts, os.Interrupt)
+			interrupts := interrupted()
 			go func() {
 				<-interrupts
 				_ = os.WriteFile(heard(os.Getpid()), nil, 0o600)
@@ -326,7 +325,7 @@ func vaultVerb(dir string, args []string) error {
 	case "met":
 		return faultsMet(ctx, dev)
 	case "hold":
-		time.Sleep(time.Hour) // until it is killed; a select for ever would look like a deadlock
+		<-interrupted()
 	case "control":
 		var body io.Reader
 		if len(args) > 3 {
@@ -383,6 +382,14 @@ func vaultVerb(dir string, args []string) error {
 		return err
 	}
 	return fmt.Errorf("unknown verb %q", args[0])
+}
+
+// interrupted is told of an interrupt, also where whoever began all this lets his
+// children hear of none.
+func interrupted() <-chan os.Signal {
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	return interrupts
 }
 
 // faultsMet waits until every fault has struck.
