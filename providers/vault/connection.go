@@ -191,9 +191,14 @@ func (p *Provider) readConnections(ctx context.Context, env *resource.Env, items
 		case s.crm == nil:
 			i.Missing()
 		default:
-			i.Found(s.crm.ID, s.body(i.Want))
-			if crm, err := p.vault(i.Want.CRM); err == nil {
-				touch(ctx, env, i, crm, objConnection, s.crm.ID)
+			now := s.body(i.Want)
+			i.Found(s.crm.ID, now)
+			at, record := i.Want.CRM, s.crm
+			if s.content != nil && len(now.Pending) > 0 && !slices.Contains(now.Pending, at.String()) {
+				at, record = i.Want.Content, s.content // it was taken back on that side
+			}
+			if v, err := p.vault(at); err == nil {
+				touch(ctx, env, i, v, objConnection, record.ID)
 			}
 		}
 	})(ctx, env, items)

@@ -16,20 +16,25 @@ import (
 // trailDays is how far back an audit trail is read.
 const trailDays = 29
 
-// touch answers who changed a record last, where the request asks for it and
-// the user may read the record's audit trail. Not to know is no error.
+// touch answers who changed a record last.
 func touch[T any](ctx context.Context, env *resource.Env, i *resource.Item[T], v *vault, object, id string) {
+	i.Touch(lastTouch(ctx, env, v, object, id))
+}
+
+// lastTouch is who changed a record last, where the request asks for it and
+// the user may read the record's audit trail. Not to know is no error.
+func lastTouch(ctx context.Context, env *resource.Env, v *vault, object, id string) *providers.Touch {
 	if !env.Touched {
-		return
+		return nil
 	}
 	now, err := v.now(ctx)
 	if err != nil {
-		return
+		return nil
 	}
 	since := now.Add(-trailDays * 24 * time.Hour)
 	for e, err := range v.reader.History(ctx, vaultapi.OfRecord(object, vaultapi.ID(id)), vaultapi.AuditQuery{Since: since}) {
 		if err != nil {
-			return
+			return nil
 		}
 		at, err := vaultapi.ParseTime(e.Timestamp)
 		if err != nil {
@@ -39,9 +44,9 @@ func touch[T any](ctx context.Context, env *resource.Env, i *resource.Item[T], v
 		if e.Label != "" || e.Field != "" {
 			what = fmt.Sprintf("%s: %s → %s", cmp.Or(e.Label, e.Field), cmp.Or(e.Old, "(nothing)"), cmp.Or(e.New, "(nothing)"))
 		}
-		i.Touch(&providers.Touch{Who: cmp.Or(e.UserName, e.FullName), At: at, What: what, Entry: string(e.ID)})
-		return // the newest comes first
+		return &providers.Touch{Who: cmp.Or(e.UserName, e.FullName), At: at, What: what, Entry: string(e.ID)} // the newest comes first
 	}
+	return nil
 }
 
 // trailLines is how much of a vault's system audit trail is read, at most.
