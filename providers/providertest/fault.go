@@ -13,7 +13,7 @@ import (
 //
 // For records, each batch is an occasion: Skip batches arrive before it.
 type Fault struct {
-	Method string `json:"method"`          // of the contract: "configure", "read", "apply", "list", "records", "write", "finish", "syncs"
+	Method string `json:"method"`          // of the contract: "schema", "configure", "read", "apply", "list", "records", "write", "finish", "syncs"
 	Match  string `json:"match,omitempty"` // the name of an object, or a key; "" is any. Of records: the stream
 	Skip   int    `json:"skip,omitempty"`
 	Times  int    `json:"times,omitempty"`

@@ -78,7 +78,7 @@ type feedBody struct {
 // Provider returns a new provider on the data, not configured.
 func (m *Memory) Provider() providers.Provider {
 	c := &connection{memory: m, systems: map[addrs.Instance]string{}}
-	return resource.New(resource.Provider{
+	return &faulty{memory: m, Provider: resource.New(resource.Provider{
 		Name: "memory", Version: "1.0.0",
 		Instances: []resource.Connectable{resource.Instance[shelfBody]{
 			Name: "shelf", Doc: "A shelf in memory.", Connect: c.connect,
@@ -105,7 +105,20 @@ func (m *Memory) Provider() providers.Provider {
 		Streams: streams,
 		Syncer:  c,
 		Seen:    c.seen,
-	})
+	})}
+}
+
+// faulty is the provider, whose schema can be had with faults as well.
+type faulty struct {
+	providers.Provider
+	memory *Memory
+}
+
+func (f *faulty) Schema(ctx context.Context) (*schema.Provider, error) {
+	if err := f.memory.fault("schema", "").strike(ctx, false); err != nil {
+		return nil, err
+	}
+	return f.Provider.Schema(ctx)
 }
 
 // connection is a configured provider: which shelf is which system.
