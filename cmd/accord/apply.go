@@ -150,7 +150,6 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 	if err != nil {
 		return err
 	}
-	w.closers = append(w.closers, lock.Unlock)
 	p, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
 	if err != nil {
 		return err
@@ -217,7 +216,6 @@ func (c *cli) runApplyFile(ctx context.Context, name string, o applyOptions) err
 	if err != nil {
 		return err
 	}
-	w.closers = append(w.closers, lock.Unlock)
 	if err := w.fits(ctx, file, lock.State()); err != nil {
 		return err
 	}
@@ -263,7 +261,6 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 		again, err := w.store.Lock(ctx, lock.Holder().Operation)
 		if err == nil {
 			lock = again
-			w.closers = append(w.closers, lock.Unlock)
 		}
 		return again, err
 	}

@@ -83,7 +83,6 @@ func (w *workspace) openStore(ctx context.Context) error {
 	if err != nil {
 		return w.cli.problems(hcl.Diagnostics{{Severity: hcl.DiagError, Summary: sentence(err.Error()), Subject: place(b.Range)}})
 	}
-	w.onClose(store)
 	w.store = store
 	return nil
 }

@@ -49,7 +49,6 @@ func (c *cli) runImport(ctx context.Context, in inputs, address, id string) erro
 	if err != nil {
 		return err
 	}
-	w.closers = append(w.closers, lock.Unlock)
 	if err := settled(lock.State(), addr); err != nil {
 		return err
 	}

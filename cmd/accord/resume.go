@@ -81,7 +81,6 @@ func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, o applyOpt
 	if err != nil {
 		return err
 	}
-	w.closers = append(w.closers, lock.Unlock)
 	if now := planner.LastOperation(lock.State()); now == nil || now.ID != op.ID || now.Standing == planner.Done {
 		return nothingToResume()
 	}

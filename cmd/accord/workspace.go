@@ -79,12 +79,18 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 	return w, nil
 }
 
-// Close ends everything that was opened, last first.
+// Close ends everything that was opened, last first; the state beside the rest,
+// which has nothing more to tell it.
 func (w *workspace) Close() {
-	for i := len(w.closers) - 1; i >= 0; i-- {
-		_ = w.closers[i]()
+	var state sync.WaitGroup
+	if w.store != nil {
+		state.Go(func() { _ = w.store.Close() })
 	}
-	w.closers = nil
+	for _, end := range slices.Backward(w.closers) {
+		_ = end()
+	}
+	w.closers, w.store = nil, nil
+	state.Wait()
 }
 
 func (w *workspace) onClose(c io.Closer) { w.closers = append(w.closers, c.Close) }

@@ -37,7 +37,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 		}
 	}
 	if writing {
-		each(jobs, func(j *job) { j.err = s.begin(ctx, j) })
+		eachOf(jobs, asking, func(j *job) { j.err = s.begin(ctx, j) }) // they share what the journal commits
 	}
 	p := &pass{
 		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode != Incremental,
