@@ -89,8 +89,8 @@ func (w *workspace) Close() {
 	for _, end := range slices.Backward(w.closers) {
 		_ = end()
 	}
-	w.closers, w.store = nil, nil
 	state.Wait()
+	w.closers, w.store = nil, nil
 }
 
 func (w *workspace) onClose(c io.Closer) { w.closers = append(w.closers, c.Close) }
