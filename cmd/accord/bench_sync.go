@@ -21,7 +21,7 @@ import (
 )
 
 type benchSyncOptions struct {
-	documents, vaults, changes int
+	documents, vaults, changes, others int
 
 	share  bool
 	filled bool
@@ -56,6 +56,7 @@ vault, of which accord takes 80 %.`,
 	cmd.Flags().IntVar(&o.documents, "documents", 10000, "how many documents the content vault holds")
 	cmd.Flags().IntVar(&o.vaults, "vaults", 1, "how many CRM vaults")
 	cmd.Flags().IntVar(&o.changes, "changes", 100, "how many documents change before the incremental sync")
+	cmd.Flags().IntVar(&o.others, "others", 0, "how many documents of other types change with them, such as reports")
 	cmd.Flags().BoolVar(&o.share, "share", false, "each CRM vault takes the documents of its country, and not all of them")
 	cmd.Flags().BoolVar(&o.filled, "filled", false, "load the CRM vaults directly into the server's database, instead of by a full sync")
 	cmd.Flags().StringVar(&o.keep, "keep", "", "work in this `DIR` and keep it")
@@ -407,7 +408,8 @@ func (b *benchSync) measureChanges(ctx context.Context) error {
 	return b.measure(ctx, fmt.Sprintf("incremental, %s changes", number(b.changes)), []string{"sync"}, "-since="+since.UTC().Truncate(time.Second).Format(time.RFC3339), "incremental")
 }
 
-// change gives documents another title, as somebody in the content vault would.
+// change gives documents another title, and makes some of other types, as people
+// in the content vault would.
 func (b *benchSync) change(ctx context.Context, dev *devServer) error {
 	bare := newBare(dev.info)
 	v := &bareVault{bare: bare, name: "promomats"}
@@ -419,7 +421,20 @@ func (b *benchSync) change(ctx context.Context, dev *devServer) error {
 	for n := range b.changes {
 		fmt.Fprintf(&rows, "%d,Changed %d\n", 1+(2*n+1)*b.documents/(2*b.changes), n)
 	}
-	return v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", rows.String(), nil)
+	if err := v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", rows.String(), nil); err != nil {
+		return err
+	}
+	for made := 0; made < b.others; made += bareBatch {
+		rows.Reset()
+		rows.WriteString("name__v,type__v,lifecycle__v\n")
+		for n := made; n < min(made+bareBatch, b.others); n++ {
+			fmt.Fprintf(&rows, "Report %d,material__v,promo_mats_lifecycle__v\n", n)
+		}
+		if err := v.batch(ctx, http.MethodPost, "objects/documents/batch", "text/csv", rows.String(), nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measurePlan plans after every CRM vault was given the country of another.

@@ -18,7 +18,7 @@ import (
 // ids, eight bytes each.
 func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) error {
 	asked := map[providers.Member]bool{}
-	var slides, presentations, gone idList
+	var slides, presentations, others, gone idList
 	for _, m := range s.req.Keys {
 		asked[m] = true
 		if m.Part == partPresentation {
@@ -31,7 +31,7 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 		return s.byKey(ctx, &presentations, &slides, asked, emit)
 	}
 	if !s.req.Since.IsZero() {
-		if err := s.changed(ctx, &slides, &presentations); err != nil {
+		if err := s.changed(ctx, &slides, &presentations, &others); err != nil {
 			return err
 		}
 		s.calls.Add(1)
@@ -45,14 +45,19 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 		}
 	}
 	// Slides that use a changed shared resource, then presentations that hold
-	// one of the slides.
-	if err := s.follow(ctx, &slides, targetDocument, sourceDocument); err != nil {
+	// one of the slides. What is neither by now is found where it is still used:
+	// nothing else was published of it.
+	all := idList{ids: slices.Concat(slides.ids, others.ids)}
+	users, err := s.follow(ctx, &all, targetDocument, sourceDocument)
+	if err != nil {
 		return err
 	}
-	if err := s.holders(ctx, &slides, &presentations); err != nil {
+	slides.join(users)
+	all.join(users)
+	if err := s.holders(ctx, &all, &presentations); err != nil {
 		return err
 	}
-	err := s.chunks(ctx, typePresentation, &presentations, asked, func(records []providers.Record) error {
+	err = s.chunks(ctx, typePresentation, &presentations, asked, func(records []providers.Record) error {
 		for _, r := range records {
 			for _, m := range r.Members {
 				slides.add(idOf(m.Key))
@@ -63,9 +68,11 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 	if err != nil {
 		return ignoreStop(err)
 	}
-	if err := s.follow(ctx, &slides, sourceDocument, targetDocument); err != nil {
+	used, err := s.follow(ctx, &slides, sourceDocument, targetDocument)
+	if err != nil {
 		return err
 	}
+	slides.join(used)
 	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error { return send(emit, records) })
 	if err != nil {
 		return ignoreStop(err)
@@ -92,13 +99,13 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 // use, until they are read themselves.
 const usesKept = 50_000
 
-// follow adds to a list what its documents are related to.
-func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) error {
-	var found idList
+// follow finds what the documents of a list are related to.
+func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) (*idList, error) {
+	found := &idList{}
 	for part := range list.parts(listed) {
 		related, err := s.related(ctx, from, to, part)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if from == sourceDocument && len(s.uses) < usesKept {
 			for _, id := range part {
@@ -111,15 +118,14 @@ func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) e
 			found.add(ids...)
 		}
 	}
-	list.ids = append(list.ids, found.ids...)
-	list.sorted = false
-	return nil
+	return found, nil
 }
 
 // changed lists the documents that have a version modified since the horizon,
 // whatever its state: no eligibility is in the filter (CLM-7). Nor is a type,
-// since what is of another type now may have been one of CLM-3's before.
-func (s *clmSource) changed(ctx context.Context, slides, presentations *idList) error {
+// since what is of another type now may have been one of CLM-3's before: a
+// presentation, where it is a binder, else one of the others.
+func (s *clmSource) changed(ctx context.Context, slides, presentations, others *idList) error {
 	changes := newScan(s.caller, "id", "0", func(after string) string {
 		return limited("SELECT id, TONAME(type__v) AS type_name, binder__v FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
 			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
@@ -131,10 +137,12 @@ func (s *clmSource) changed(ctx context.Context, slides, presentations *idList) 
 		}
 		binder, _ := r.flag("binder__v")
 		switch typ := r.text("type_name"); {
-		case typ == typePresentation || typ != typeSlide && binder:
+		case typ == typeSlide:
+			slides.add(r.text("id"))
+		case typ == typePresentation, binder:
 			presentations.add(r.text("id"))
 		default:
-			slides.add(r.text("id"))
+			others.add(r.text("id"))
 		}
 		changes.take()
 	}

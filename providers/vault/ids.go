@@ -36,6 +36,11 @@ func (l *idList) add(list ...string) {
 	}
 }
 
+// join adds the ids of another list.
+func (l *idList) join(more *idList) {
+	l.ids, l.sorted = append(l.ids, more.ids...), false
+}
+
 func (l *idList) sort() {
 	if !l.sorted {
 		slices.Sort(l.ids)
