@@ -232,7 +232,7 @@ func TestCalls(t *testing.T) {
 // twentieth more.
 func TestCallsBesideTheFloor(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-share"}, {"-share", "-filled"}, nil} {
+	for _, args := range [][]string{{"-share"}, {"-share", "-filled"}, {"-others=180"}} {
 		t.Run(strings.Join(args, ""), func(t *testing.T) {
 			t.Parallel()
 			if testing.Short() && len(args) != 1 {

@@ -184,6 +184,35 @@ func TestSourceSince(t *testing.T) {
 			call: func(w *world) { w.load("promomats", `{"delete": "us"}`) },
 			want: []string{`presentation "" deleted`, `shared_resource "" deleted`, `slide "" deleted`},
 		},
+		"a report": {
+			call: func(w *world) {
+				w.load("promomats", `{"document": "report", "type": "material__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Report"}, "versions": [{"number": "1.0", "state": "approved__v"}]}`)
+			},
+			want: nil,
+		},
+		"the draft of a slide is a report": { // CLM-3: what is approved is what counts
+			call: func(w *world) { becomes(w, "slide-2", "material__v") },
+			want: []string{
+				`presentation "Global" approved [slide 3, slide 2]`, `presentation "US" approved [slide 2, slide 3]`,
+				`shared_resource "Shared 1" approved`, `slide "Slide 1" approved [shared_resource 1]`, `slide "Slide 2" approved`,
+			},
+		},
+		"a slide is a report from now on": {
+			call: func(w *world) { becomes(w, "slide-1", "material__v") },
+			want: []string{
+				`presentation "Expired" expired [slide 2]`, `presentation "Global" approved [slide 3, slide 2]`, `presentation "Last day" approved [slide 2]`,
+				`presentation "Not published" unpublished [slide 2]`, `presentation "Publish is blank" unpublished [slide 2]`, `presentation "US" approved [slide 2, slide 3]`,
+				`shared_resource "Shared 1" approved`, `shared_resource "Slide 1" of_another_type`, `slide "Slide 1" of_another_type`, `slide "Slide 2" approved`,
+			},
+		},
+		"a shared resource is a report from now on": {
+			call: func(w *world) { becomes(w, "shared-1", "material__v") },
+			want: []string{
+				`presentation "Expired" expired [slide 2]`, `presentation "Global" approved [slide 3, slide 2]`, `presentation "Last day" approved [slide 2]`,
+				`presentation "Not published" unpublished [slide 2]`, `presentation "Publish is blank" unpublished [slide 2]`, `presentation "US" approved [slide 2, slide 3]`,
+				`shared_resource "Shared 1" of_another_type`, `slide "Shared 1" of_another_type`, `slide "Slide 1" approved [shared_resource 1]`, `slide "Slide 2" approved`,
+			},
+		},
 		"a draft over an approved one": {
 			call: func(w *world) { update(w, "slide-2", map[string]any{"title__v": "still a draft"}) },
 			want: []string{
@@ -206,6 +235,19 @@ func TestSourceSince(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// becomes makes a document one of another type.
+func becomes(w *world, external, typ string) {
+	w.t.Helper()
+	v := vaultOf(w, "promomats")
+	rows, err := v.caller().all(w.t.Context(), "SELECT id FROM documents WHERE external_id__v = '"+external+"'")
+	if err != nil || len(rows) != 1 {
+		w.t.Fatalf("%s: %d, %v", external, len(rows), err)
+	}
+	if err := v.client.Reclassify(w.t.Context(), vaultapi.Documents, vaultapi.ID(rows[0].text("id")), vaultapi.Fields{"type__v": typ, "lifecycle__v": "promo_mats_lifecycle__v"}); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
