@@ -155,7 +155,7 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 		Owned: j.tally.owned, First: first,
 		Withheld: j.withheld, Exact: p.full, AsOf: p.read.horizon,
 		Calls: p.read.calls + j.read.calls, Shared: p.read.calls, Records: p.read.records,
-		changes: j.changes, parts: j.parts, Obstacles: j.obstacles,
+		parts: j.parts, Obstacles: j.obstacles,
 	}
 	if i.AsOf.IsZero() {
 		i.AsOf = j.s.opts.Now()

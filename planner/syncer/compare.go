@@ -91,7 +91,7 @@ type comparison struct {
 	lost   *sorter // what would lose all its members of another part
 	others []*walk // by part: what the source has of it
 
-	buf           []byte // these are of one item, again and again
+	buf, fields   []byte // these are of one item, again and again
 	source, there parser
 	shall         fields
 }
@@ -504,7 +504,7 @@ func (c *comparison) item(q int, s, t *record) error {
 	if f == withdraw && there && c.withheld != "" {
 		f, why = keep, why+", but "+c.withheld
 	}
-	ch := Change{Part: part.Name, Key: key, Reason: why, Cause: cause}
+	ch := change{Part: part.Name, Key: key, Reason: why, Cause: cause}
 	if err := c.verb(&ch, f, s, t, c.mappings[q]); err != nil {
 		return err
 	}
@@ -519,7 +519,7 @@ func (c *comparison) item(q int, s, t *record) error {
 		return nil
 	}
 	c.tally.count(q, &c.job.parts[q], &ch)
-	if ch.Verb == Unchanged {
+	if ch.Verb == Unchanged || !c.p.writing {
 		return nil
 	}
 	c.buf = appendChange(c.buf[:0], &ch)
@@ -552,7 +552,7 @@ func (c *comparison) blank(s *record) {
 
 // verb fills in what has to be done, by what shall become of the item and what
 // is there; Verb "": nothing, and nothing to count.
-func (c *comparison) verb(ch *Change, f fate, s, t *record, m mapping) error {
+func (c *comparison) verb(ch *change, f fate, s, t *record, m mapping) error {
 	there := t != nil && t.standing != providers.Withdrawn
 	if t != nil {
 		ch.ID, ch.Title, ch.held = t.id, t.title, t.members
@@ -581,7 +581,7 @@ func (c *comparison) verb(ch *Change, f fate, s, t *record, m mapping) error {
 	return nil
 }
 
-func (c *comparison) publish(ch *Change, s, t *record, m mapping) error {
+func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 	if c.routes != nil {
 		ch.routes = c.routes.taken(s.routes)
 	}
@@ -619,7 +619,11 @@ func (c *comparison) publish(ch *Change, s, t *record, m mapping) error {
 			}
 		}
 	}
-	ch.fields, ch.members = schema.AppendObject(nil, shall), s.members
+	ch.members = s.members
+	if c.p.writing {
+		c.fields = schema.AppendObject(c.fields[:0], shall)
+		ch.fields = c.fields
+	}
 	return nil
 }
 
@@ -636,7 +640,7 @@ func (c *comparison) needsOf(verb string, there bool, s, t *record) error {
 }
 
 // remember notes what routing and route tables want to know afterwards.
-func (c *comparison) remember(ch *Change, there, routed bool, s *record) {
+func (c *comparison) remember(ch *change, there, routed bool, s *record) {
 	if !routed {
 		return
 	}

@@ -9,10 +9,10 @@ import (
 
 // calls is how many calls it takes to make a change, beside those that it
 // shares with others of its batch.
-func calls(cost *schema.Cost, c *Change) int {
+func calls(cost *schema.Cost, c *change) int {
 	switch {
 	case c.Verb == Added:
-		return cost.Create + cost.Member*len(slices.Collect(c.members.members()))
+		return cost.Create + cost.Member*c.members.pairsIn()
 	case c.Verb == Updated && c.Reorder, c.Verb == Restored && c.Reorder:
 		return cost.Edit + cost.Member*moves(slices.Collect(c.held.members()), slices.Collect(c.members.members()))
 	}

@@ -33,7 +33,7 @@ func TestCallsOfAChange(t *testing.T) {
 		{Withdrawn, "a b", "", false, 0},
 		{Unchanged, "a", "a", false, 0},
 	} {
-		change := &Change{Verb: c.verb, Reorder: c.reorder, held: listOf(membersOf(c.held)), members: listOf(membersOf(c.members))}
+		change := &change{Verb: c.verb, Reorder: c.reorder, held: listOf(membersOf(c.held)), members: listOf(membersOf(c.members))}
 		if got := calls(cost, change); got != c.want {
 			t.Errorf("%s %q to %q takes %d calls, not %d", c.verb, c.held, c.members, got, c.want)
 		}

@@ -154,6 +154,14 @@ func (l list) pairs() iter.Seq2[string, string] {
 	}
 }
 
+// pairsIn is how many groups or members a list has.
+func (l list) pairsIn() (n int) {
+	for range l.pairs() {
+		n++
+	}
+	return n
+}
+
 // members yields the elements of a list of members.
 func (l list) members() iter.Seq[providers.Member] {
 	return func(yield func(providers.Member) bool) {

@@ -2,7 +2,6 @@ package syncer
 
 import (
 	"cmp"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -44,8 +43,7 @@ type Impact struct {
 	Verdicts  []Verdict              `json:"verdicts,omitempty"`  // limits it breaks
 	Obstacles []providers.Diagnostic `json:"obstacles,omitempty"` // what keeps the run from being made
 
-	changes []frames // by part, while the Syncer is open
-	parts   []schema.Part
+	parts []schema.Part
 }
 
 // Counts counts items by what becomes of them. What is Restored was withdrawn
@@ -130,29 +128,6 @@ type Item struct {
 // Unaffected reports whether nothing would be written.
 func (i *Impact) Unaffected() bool { return i.Total.Written() == 0 }
 
-// Changes yields every item that does not simply stay as it is, part by part
-// in key order. It reads a file that lasts until the Syncer is closed; an
-// Impact that came from elsewhere yields nothing.
-func (i *Impact) Changes() iter.Seq2[Change, error] {
-	return func(yield func(Change, error) bool) {
-		for n, f := range i.changes {
-			c := f.open()
-			for c.next() {
-				ch, err := decodeChange(c.payload, i.parts[n].Name, c.key)
-				if !yield(ch, err) || err != nil {
-					c.close()
-					return
-				}
-			}
-			c.close()
-			if c.err != nil {
-				yield(Change{}, c.err)
-				return
-			}
-		}
-	}
-}
-
 // Promise is what a plan showed of a run, and a run keeps.
 type Promise struct {
 	Published int      `json:"published,omitempty"`
@@ -174,67 +149,6 @@ func (i *Impact) Promise() *Promise {
 	slices.Sort(p.Newly)
 	slices.Sort(p.Routes)
 	return p
-}
-
-// Change is what becomes of one item.
-type Change struct {
-	Verb    string            `json:"verb"` // Added … Exception; never Unchanged
-	Part    string            `json:"part"`
-	Key     string            `json:"key"`
-	ID      string            `json:"id,omitempty"` // of the target item
-	Title   string            `json:"title,omitempty"`
-	Reason  string            `json:"reason,omitempty"`
-	Changed []string          `json:"changed,omitempty"` // fields
-	Reorder bool              `json:"reorder,omitempty"` // members differ
-	Routes  []string          `json:"routes,omitempty"`  // that lead here; of a withdrawn item: all it has
-	Groups  map[string]string `json:"groups,omitempty"`
-	Cause   addrs.Instance    `json:"cause,omitzero"` // of an exception: the block whose change would help
-
-	fields  []byte // as they shall be
-	members list   // as they shall be
-	held    list   // as they are
-
-	routes, groups list // Routes and Groups, while it is being decided
-}
-
-func appendChange(b []byte, c *Change) []byte {
-	b = putString(b, c.Verb)
-	b = putString(b, c.ID)
-	b = putString(b, c.Title)
-	b = putString(b, c.Reason)
-	b = putStrings(b, c.Changed)
-	reorder := ""
-	if c.Reorder {
-		reorder = "y"
-	}
-	b = putString(b, reorder)
-	b = putString(b, string(c.routes))
-	b = putString(b, string(c.groups))
-	b = putString(b, c.Cause.String())
-	b = putString(b, string(c.fields))
-	b = putString(b, string(c.members))
-	return putString(b, string(c.held))
-}
-
-func decodeChange(payload, part, key string) (Change, error) {
-	r := reader{rest: payload}
-	c := Change{
-		Part: part, Key: key,
-		Verb:    r.string(),
-		ID:      r.string(),
-		Title:   r.string(),
-		Reason:  r.string(),
-		Changed: slices.Collect(r.list().strings()),
-		Reorder: r.string() != "",
-		routes:  list(r.string()),
-		groups:  list(r.string()),
-		Cause:   r.addr(),
-		fields:  []byte(r.string()),
-		members: list(r.string()),
-		held:    list(r.string()),
-	}
-	c.Routes, c.Groups = slices.Collect(c.routes.strings()), c.groups.groups()
-	return c, r.end()
 }
 
 // tally counts the changes of one target as they are found. It keeps no text
@@ -267,7 +181,7 @@ func newTally(parts int) *tally {
 	}
 }
 
-func (t *tally) count(n int, part *schema.Part, c *Change) {
+func (t *tally) count(n int, part *schema.Part, c *change) {
 	t.parts[n].add(c.Verb, 1)
 	t.calls += calls(&part.Cost, c)
 	if c.Verb != Unchanged && len(t.names[c.Verb]) < firstNames {

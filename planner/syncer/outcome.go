@@ -69,14 +69,14 @@ const (
 )
 
 // failed is that a change could not be made.
-func (c *Change) failed(kind, message string) Failure {
-	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kind, Message: message, Cause: c.Cause, Routes: c.Routes, Groups: c.Groups}
+func (c *change) failed(kind, message string) Failure {
+	return Failure{Part: c.Part, Key: c.Key, Title: c.Title, Kind: kind, Message: message, Cause: c.Cause, Routes: slices.Collect(c.routes.strings()), Groups: c.groups.groups()}
 }
 
 // failureOf is what a provider answered about a change. Where it does not say
 // whose fault that is, and the target takes exception to a field that one rule
 // fills, it is that rule's (RULE-3).
-func failureOf(c *Change, err *providers.Error, rules []providers.Rule) Failure {
+func failureOf(c *change, err *providers.Error, rules []providers.Rule) Failure {
 	f := c.failed(string(err.Kind), err.Error())
 	f.Cause = err.Addr
 	if f.Cause.IsZero() && err.Kind == providers.Invalid {

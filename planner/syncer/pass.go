@@ -16,6 +16,7 @@ type pass struct {
 	s       *Syncer
 	jobs    []*job
 	full    bool // everything is read
+	writing bool // else a preview, which counts changes and keeps none
 	end     providers.End
 	stream  *schema.Stream
 	parts   []schema.Part
@@ -40,7 +41,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 		eachOf(jobs, asking, func(j *job) { j.err = s.begin(ctx, j) }) // they share what the journal commits
 	}
 	p := &pass{
-		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode != Incremental,
+		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode != Incremental, writing: writing,
 		scratch: s.scratch(), classes: make(map[string]*class),
 	}
 	for _, j := range jobs {

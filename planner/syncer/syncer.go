@@ -12,7 +12,7 @@
 //	route.go    which routed records a sync takes
 //	judge.go    which containers are complete
 //	rules.go    source fields to target fields; pure
-//	compare.go  the source and its targets, key by key, into a list of changes for each
+//	compare.go  the source and its targets, key by key, into a list of changes for each (change.go)
 //	check.go    limits, and what a plan promised; pure
 //	write.go    the changes, in phases and batches
 //	record.go   lease, journal, Finish
@@ -116,7 +116,7 @@ func New(opts Options) (*Syncer, error) {
 	return &Syncer{opts: opts, made: opts.Now(), dir: dir}, nil
 }
 
-// Close removes all temporary files, those that Impact.Changes reads included.
+// Close removes all temporary files.
 func (s *Syncer) Close() error { return os.RemoveAll(s.dir) }
 
 func sweep(workDir string) {

@@ -157,18 +157,20 @@ func (w *writing) exceptions(ctx context.Context) error {
 		batch = nil
 		return err
 	}
-	for c, err := range w.impact.Changes() {
-		if err != nil {
-			return err
-		}
-		if c.Verb != Exception {
+	for q := range w.parts {
+		if w.impact.Parts[q].Exceptions == 0 {
 			continue
 		}
-		batch = append(batch, w.failure(c.failed(kindException, c.Reason)))
-		if len(batch) == batchSize {
-			if err := flush(); err != nil {
-				return err
+		if err := w.each(q, func(c *change) error {
+			if c.Verb != Exception {
+				return nil
 			}
+			if batch = append(batch, w.failure(c.failed(kindException, c.Reason))); len(batch) < batchSize {
+				return nil
+			}
+			return flush()
+		}); err != nil {
+			return err
 		}
 	}
 	return flush()
@@ -198,7 +200,7 @@ func (w *writing) await(ctx context.Context) ([]uint64, error) {
 		if part.Routed {
 			continue
 		}
-		if err := w.each(q, func(c *Change) error {
+		if err := w.each(q, func(c *change) error {
 			if c.Verb != Added && c.Verb != Restored {
 				return nil
 			}
@@ -217,7 +219,7 @@ func (w *writing) await(ctx context.Context) ([]uint64, error) {
 }
 
 // each calls f for the changes of a part.
-func (w *writing) each(q int, f func(*Change) error) error {
+func (w *writing) each(q int, f func(*change) error) error {
 	c := w.changes[q].open()
 	defer c.close()
 	for c.next() {
@@ -237,7 +239,7 @@ func (w *writing) each(q int, f func(*Change) error) error {
 func (w *writing) phase(ctx context.Context, q int, of []string) error {
 	var g graph.Group
 	g.SetLimit(w.s.opts.InFlight)
-	batches := make(map[string][]Change, len(of))
+	batches := make(map[string][]change, len(of))
 	send := func(verb string) {
 		batch := batches[verb]
 		batches[verb] = nil
@@ -245,7 +247,7 @@ func (w *writing) phase(ctx context.Context, q int, of []string) error {
 			g.Go(func() error { return w.batch(ctx, q, verb, batch) })
 		}
 	}
-	err := w.each(q, func(c *Change) error {
+	err := w.each(q, func(c *change) error {
 		if !slices.Contains(of, c.Verb) {
 			return nil
 		}
@@ -273,7 +275,7 @@ func (w *writing) phase(ctx context.Context, q int, of []string) error {
 }
 
 // hindered says why a change cannot be made although nothing is wrong with it.
-func (w *writing) hindered(c *Change) *Failure {
+func (w *writing) hindered(c *change) *Failure {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if c.Verb == Withdrawn {
@@ -293,7 +295,7 @@ func (w *writing) hindered(c *Change) *Failure {
 }
 
 // fail records a change that is not tried.
-func (w *writing) fail(ctx context.Context, q int, c *Change, f Failure) error {
+func (w *writing) fail(ctx context.Context, q int, c *change, f Failure) error {
 	w.lose(c)
 	w.progress(q, c.Verb, 1, 1)
 	err := w.fails(ctx, 0, nil, []Failure{w.failure(f)})
@@ -310,7 +312,7 @@ func (w *writing) fails(ctx context.Context, seq uint64, counts map[string]int64
 }
 
 // lose notes what follows for others from a change that was not made.
-func (w *writing) lose(c *Change) {
+func (w *writing) lose(c *change) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.failed[hash(c.Part, c.Key)] = struct{}{}
@@ -326,7 +328,7 @@ func (w *writing) lose(c *Change) {
 
 // batch writes changes of one part and verb: intent, calls, checkpoint. Once
 // begun it is not interrupted.
-func (w *writing) batch(ctx context.Context, q int, verb string, changes []Change) error {
+func (w *writing) batch(ctx context.Context, q int, verb string, changes []change) error {
 	if err := w.may(ctx); err != nil {
 		return err
 	}
@@ -369,10 +371,10 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []Chang
 
 // send writes a batch and returns one error, or nil, for each change. Where
 // the answer was ambiguous the items are read before they are tried again.
-func (w *writing) send(ctx context.Context, q int, verb string, changes []Change) []*providers.Error {
+func (w *writing) send(ctx context.Context, q int, verb string, changes []change) []*providers.Error {
 	errs := w.try(ctx, verb, changes)
 	for range attempts - 1 {
-		var again []Change
+		var again []change
 		var at []int
 		for i, err := range errs {
 			if err != nil && err.Kind == providers.Ambiguous {
@@ -389,7 +391,7 @@ func (w *writing) send(ctx context.Context, q int, verb string, changes []Change
 	return errs
 }
 
-func (w *writing) try(ctx context.Context, verb string, changes []Change) []*providers.Error {
+func (w *writing) try(ctx context.Context, verb string, changes []change) []*providers.Error {
 	req := providers.WriteRequest{Sync: w.Sync, Run: w.run.id, Writes: make([]providers.Write, len(changes))}
 	for i, c := range changes {
 		req.Writes[i] = providers.Write{
@@ -415,7 +417,7 @@ func (w *writing) try(ctx context.Context, verb string, changes []Change) []*pro
 
 // retry looks what became of writes with an ambiguous answer, and tries again
 // what is not as it shall be, by the verb that fits what is there now.
-func (w *writing) retry(ctx context.Context, q int, verb string, changes []Change) []*providers.Error {
+func (w *writing) retry(ctx context.Context, q int, verb string, changes []change) []*providers.Error {
 	errs := make([]*providers.Error, len(changes))
 	keys := make([]providers.Member, len(changes))
 	for i, c := range changes {
@@ -432,7 +434,7 @@ func (w *writing) retry(ctx context.Context, q int, verb string, changes []Chang
 		}
 		return errs
 	}
-	byVerb := make(map[string][]Change)
+	byVerb := make(map[string][]change)
 	at := make(map[string][]int)
 	for i, c := range changes {
 		now, err := c.again(there[c.Key], w.mappings[q])
@@ -450,42 +452,6 @@ func (w *writing) retry(ctx context.Context, q int, verb string, changes []Chang
 		}
 	}
 	return errs
-}
-
-// again returns the change that is still needed, given what is there now.
-func (c Change) again(t *providers.Record, m mapping) (Change, error) {
-	there := t != nil && t.Standing != providers.Withdrawn
-	if c.Verb == Withdrawn {
-		if !there {
-			c.Verb = Unchanged
-		}
-		return c, nil
-	}
-	if t == nil {
-		c.Verb, c.ID = Added, ""
-		return c, nil
-	}
-	var ours, theirs parser
-	shall, err := ours.parse(string(c.fields))
-	if err != nil {
-		return c, err
-	}
-	have, err := theirs.parse(string(t.Fields))
-	if err != nil {
-		return c, err
-	}
-	c.ID, c.held = t.ID, listOf(t.Members)
-	c.Changed = m.differing(shall, have)
-	c.Reorder = c.members != c.held
-	switch {
-	case t.Standing != providers.Published:
-		c.Verb = Restored
-	case len(c.Changed) > 0 || c.Reorder:
-		c.Verb = Updated
-	default:
-		c.Verb = Unchanged
-	}
-	return c, nil
 }
 
 // judge counts items in a row that the target refused for reasons of its own.
