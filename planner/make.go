@@ -71,7 +71,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 	started := p.Now()
 	m := &making{Planner: p, req: req, sources: map[string]bool{}}
 	m.plan = newPlan(p, req, started)
-	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.changes, m.order, m.syncs} {
+	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.doubles, m.changes, m.order, m.syncs} {
 		phase(ctx)
 		var failed *plan.Plan
 		if m.diags.HasErrors() && m.around != nil {
@@ -619,7 +619,7 @@ func (m *making) protect(o *object) {
 	if o.desired != nil || m.req.Destroy && m.req.Desired.Find(o.addr) != nil {
 		detail += " Take protect out of its lifecycle block and apply that first."
 	} else {
-		detail += fmt.Sprintf(" Put the block back without protect and apply that first, or write: removed { from = %s, unprotect = true }.", o.addr)
+		detail += fmt.Sprintf(" Put the block back without protect and apply that first, or write a removed block, with from = %s and unprotect = true.", o.addr)
 	}
 	m.refuse(providers.Diagnostic{Severity: providers.SeverityError, Code: "PROTECTED", Addr: o.addr, Summary: fmt.Sprintf("%s is protected", o.addr), Detail: detail, Refused: true})
 }

@@ -253,3 +253,26 @@ func TestRunsOfAPartialPlan(t *testing.T) {
 	w.clean(w.apply(wider))
 	w.nothing(wider)
 }
+
+// A block that was renamed, and no moved block says so: nothing is done to the
+// object under its old name, since the new one keeps it.
+func TestRenamedWithoutAWord(t *testing.T) {
+	w := newWorld(t)
+	w.clean(w.apply(twoShelves))
+	renamed := strings.NewReplacer(`box "a"`, `box "first"`, "box.a", "box.first").Replace(twoShelves)
+	p := w.plan(renamed)
+	if len(p.Refusals) == 0 || p.Refusals[0].Code != "RENAMED" || !p.Refusals[0].Refused || !strings.Contains(p.Refusals[0].Detail, "with from = box.a and to = box.first") {
+		t.Errorf("refusals: %+v", p.Refusals)
+	}
+	moved := renamed + "\nmoved {\n  from = box.a\n  to   = box.first\n}\n"
+	if p := w.plan(moved); len(p.Refusals) > 0 || len(p.Changes) > 0 {
+		t.Errorf("refusals %+v, changes %s", p.Refusals, actions(p))
+	}
+	// Only the name is to go.
+	forgotten := renamed + "\nremoved {\n  from = box.a\n  then = \"forget\"\n}\n"
+	if p := w.plan(forgotten); len(p.Refusals) > 0 {
+		t.Errorf("refusals: %+v", p.Refusals)
+	}
+	w.clean(w.apply(moved))
+	w.nothing(moved)
+}

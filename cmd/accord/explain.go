@@ -68,6 +68,11 @@ var explanations = map[string]explanation{
 		"lifecycle { protect = true } forbids every removal and replacement. The state remembers it, so taking the block out of the configuration does not lift it.",
 		"If it is meant: put the block back without protect and apply that first; or write a removed block for it with unprotect = true.",
 	},
+	"RENAMED": {
+		"two names stand for one object",
+		"A block that is gone from the configuration and one that is there mean the same object of a vault. To take the old one out by its type's word (delete, deactivate, reset, revoke) would do that to the object which the other block keeps: most often a block, a key or a module was renamed.",
+		"Write the moved block that the message shows: nothing but the name changes then. Where the state has both names, a removed block with then = \"forget\" drops one of them.",
+	},
 	"LIMIT": {
 		"more content would move than the limits allow",
 		"The limits block says which share of what a sync owns in a CRM vault one run may withdraw (max_withdrawn) or newly publish (max_published). The first full sync of an empty vault is exempt from the second. A run that would go beyond does nothing at all.",
