@@ -127,30 +127,50 @@ func (n *neighbourhoods) root(at int) int {
 	return at
 }
 
-// of is what a request about some objects carries beside them: their
-// neighbourhoods, where they have any, and all that providers connect to.
+// of is what a request about some objects carries: their neighbourhoods, where
+// they have any, and all that providers connect to.
 func (n *neighbourhoods) of(some iter.Seq[addrs.Instance]) providers.Refs { return n.as(some, n.find) }
 
 // as is of, with what is carried as find finds it.
 func (n *neighbourhoods) as(some iter.Seq[addrs.Instance], find finder) providers.Refs {
-	refs := providers.Refs{}
-	keep := func(list []addrs.Instance) {
-		for _, addr := range list {
-			if o, ok := find(addr); ok {
-				refs[addr] = o
+	return n.carried(some, find, func(addrs.Instance) bool { return true })
+}
+
+// beside is as, without what the request is about.
+func (n *neighbourhoods) beside(some iter.Seq[addrs.Instance], find finder) providers.Refs {
+	var own map[addrs.Instance]bool
+	return n.carried(some, find, func(addr addrs.Instance) bool {
+		if own == nil {
+			own = map[addrs.Instance]bool{}
+			for addr := range some {
+				own[addr] = true
 			}
 		}
+		return !own[addr]
+	})
+}
+
+func (n *neighbourhoods) carried(some iter.Seq[addrs.Instance], find finder, wanted func(addrs.Instance) bool) providers.Refs {
+	refs := providers.Refs{}
+	keep := func(addr addrs.Instance) {
+		if o, ok := find(addr); ok {
+			refs[addr] = o
+		}
 	}
-	keep(n.instances)
+	for _, addr := range n.instances {
+		keep(addr)
+	}
 	seen := map[int]bool{}
 	for addr := range some {
 		root, ok := n.number[addr]
-		switch {
-		case !ok:
-		case n.size[root] == 1: // the request has it
-		case !seen[root]:
-			seen[root] = true
-			keep(n.members[root])
+		if !ok || n.size[root] == 1 || seen[root] { // alone it is in the request
+			continue
+		}
+		seen[root] = true
+		for _, addr := range n.members[root] {
+			if wanted(addr) {
+				keep(addr)
+			}
 		}
 	}
 	return refs

@@ -28,7 +28,7 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 	for _, batch := range batches(objects) {
 		group.Go(func() error {
 			p.emit(Reading{Type: batch[0].typ.Name, Count: len(batch)})
-			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: around.of(addresses(batch))}
+			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: around.beside(addresses(batch), around.find)}
 			req.Recorded = make([]json.RawMessage, len(batch))
 			for i, o := range batch {
 				req.Objects[i] = *o.question()
@@ -37,7 +37,7 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 				}
 			}
 			if stay != nil {
-				req.Stay = around.as(addresses(batch), stay)
+				req.Stay = around.beside(addresses(batch), stay)
 			}
 			results := p.Providers[batch[0].provider].Read(ctx, req)
 			mu.Lock()

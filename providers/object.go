@@ -66,7 +66,7 @@ type Endpoint struct {
 // ReadRequest asks for the present bodies of objects.
 type ReadRequest struct {
 	Objects []Object `json:"objects"`
-	Refs    Refs     `json:"refs,omitempty"`
+	Refs    Refs     `json:"refs,omitempty"`    // what Objects refer to beside each other
 	Touched bool     `json:"touched,omitempty"` // and who touched each last, where the system tells
 
 	// Recorded are the bodies of Objects that the caller remembers, nil where it
@@ -74,10 +74,11 @@ type ReadRequest struct {
 	// not look.
 	Recorded []json.RawMessage `json:"recorded,omitempty"`
 
-	// Stay, where it is not nil, are Refs for planning. Then Objects are as they
-	// are wanted, with what is remembered in Recorded, and the caller expects
-	// nothing to change: an answer may say so at once (Result.Stays), and Plan is
-	// asked for the others alone. Providers need not look.
+	// Stay, where it is not nil, are Refs for planning, beside Objects as they are
+	// found. Then Objects are as they are wanted, with what is remembered in
+	// Recorded, and the caller expects nothing to change: an answer may say so at
+	// once (Result.Stays), and Plan is asked for the others alone. Providers need
+	// not look.
 	Stay Refs `json:"stay,omitempty"`
 }
 

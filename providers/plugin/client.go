@@ -331,17 +331,16 @@ func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []provider
 	var got []providers.Result
 	err := p.call(ctx, "reading", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.ReadRequest) bool) {
-			recorded, refs := req.Recorded, req.Refs
-			stay, stayAt := foreseen(&req)
+			recorded, refs, stay := req.Recorded, req.Refs, req.Stay
 			for some := range parts(req.Objects, sizeOfObject) {
-				m := &proto.ReadRequest{Objects: convertAt(some, w.object), Refs: w.refs(refs), Touched: req.Touched, Foresee: req.Stay != nil, Stay: w.refs(stay), StayAt: stayAt}
+				m := &proto.ReadRequest{Objects: convertAt(some, w.object), Refs: w.refs(refs), Touched: req.Touched, Foresee: req.Stay != nil, Stay: w.refs(stay)}
 				if len(recorded) >= len(some) {
 					m.Recorded, recorded = convert(recorded[:len(some)], digestOf), recorded[len(some):]
 				}
 				if !yield(m) {
 					return
 				}
-				refs, stay, stayAt = nil, nil, nil
+				refs, stay = nil, nil
 			}
 		}
 		return exchange(ctx, p.rpc.Read, request, func(m *proto.ResultsResponse) {

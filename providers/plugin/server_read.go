@@ -3,10 +3,8 @@ package plugin
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 
-	"accord/lang/addrs"
 	"accord/providers"
 	"accord/providers/plugin/proto"
 
@@ -17,9 +15,7 @@ import (
 type reading struct {
 	providers.ReadRequest
 	recorded [][]byte // digests of what is recorded of Objects
-	stayAt   []uint32 // which objects are among Stay, too
-
-	results []providers.Result
+	results  []providers.Result
 }
 
 func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.ResultsResponse]) error {
@@ -30,9 +26,8 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 		q.recorded = append(q.recorded, m.Recorded...)
 		q.Refs = r.refs(m.Refs, q.Refs)
 		q.Touched = q.Touched || m.Touched
-		q.stayAt = append(q.stayAt, m.StayAt...)
 		if m.Foresee && q.Stay == nil {
-			q.Stay = make(providers.Refs, len(m.Stay)+len(m.StayAt))
+			q.Stay = make(providers.Refs, len(m.Stay)+len(m.Objects))
 		}
 		q.Stay = r.refs(m.Stay, q.Stay)
 	})
@@ -41,11 +36,6 @@ func (s *server) Read(stream grpc.BidiStreamingServer[proto.ReadRequest, proto.R
 	}
 	if r.err != nil {
 		return badRequest(r.err)
-	}
-	for _, at := range q.stayAt {
-		if int(at) >= len(q.Objects) {
-			return badRequest(fmt.Errorf("reading a message: it refers to object %d of %d", at, len(q.Objects)))
-		}
 	}
 	ctx, provider := stream.Context(), s.provider(stream.Context())
 	q.results = guarded(len(q.Objects), func() []providers.Result { return provider.Read(ctx, q.ReadRequest) }, failedResult)
@@ -89,38 +79,12 @@ func (q *reading) foresee(ctx context.Context, provider providers.Provider) {
 			return
 		}
 		desired.ID = ""
-		recorded := *live
-		req.Items[n] = providers.PlanItem{Addr: desired.Addr, Desired: &desired, Recorded: &recorded, Live: live}
-	}
-	for _, at := range q.stayAt {
-		req.Refs[req.Items[at].Addr] = *req.Items[at].Live
+		req.Items[n] = providers.PlanItem{Addr: desired.Addr, Desired: &desired, Recorded: live, Live: live}
+		req.Refs[desired.Addr] = *live
 	}
 	planned := guarded(len(req.Items), func() []providers.PlanResponse { return provider.Plan(ctx, req) }, failedPlan)
 	for n := range planned {
 		p := &planned[n]
 		q.results[n].Stays = alike(p.Planned, req.Items[n].Live) && len(p.Replace)+len(p.Consequences)+len(p.After)+len(p.Diagnostics) == 0
 	}
-}
-
-// foreseen is what a request to read says for planning: what is referred to
-// beside its objects, and which of these.
-func foreseen(req *providers.ReadRequest) (others providers.Refs, at []uint32) {
-	if len(req.Stay) == 0 || len(req.Recorded) < len(req.Objects) {
-		return req.Stay, nil
-	}
-	place := make(map[addrs.Instance]uint32, len(req.Objects))
-	for n := range req.Objects {
-		place[req.Objects[n].Addr] = uint32(n)
-	}
-	for addr, o := range req.Stay {
-		if n, ok := place[addr]; ok && placeOf(o.Body) == placeOf(req.Recorded[n]) && o.ID == req.Objects[n].ID {
-			at = append(at, n)
-			continue
-		}
-		if others == nil {
-			others = make(providers.Refs, 4)
-		}
-		others[addr] = o
-	}
-	return others, at
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"sync/atomic"
 
 	"accord/lang/schema"
@@ -138,7 +140,7 @@ func (a *assembled) Configure(ctx context.Context, config providers.Config) []pr
 }
 
 func (a *assembled) Read(ctx context.Context, req providers.ReadRequest) []providers.Result {
-	env, err := a.env(req.Refs)
+	env, err := a.env(a.among(req))
 	if err != nil {
 		return fill(len(req.Objects), providers.Result{Err: err})
 	}
@@ -149,6 +151,28 @@ func (a *assembled) Read(ctx context.Context, req providers.ReadRequest) []provi
 		}
 		return a.resources[typ].read(ctx, env, objects)
 	})
+}
+
+// among is whom the objects of a request refer to, with themselves where they
+// may refer to each other.
+func (a *assembled) among(req providers.ReadRequest) providers.Refs {
+	types := map[string]bool{}
+	for n := range req.Objects {
+		types[req.Objects[n].Type] = true
+	}
+	for typ := range types {
+		r := a.resources[typ]
+		if r == nil || !slices.ContainsFunc(r.refers, func(to string) bool { return types[to] }) {
+			continue
+		}
+		refs := make(providers.Refs, len(req.Refs)+len(req.Objects))
+		maps.Copy(refs, req.Refs)
+		for _, o := range req.Objects {
+			refs[o.Addr] = o
+		}
+		return refs
+	}
+	return req.Refs
 }
 
 func (a *assembled) Plan(ctx context.Context, req providers.PlanRequest) []providers.PlanResponse {

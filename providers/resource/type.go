@@ -66,7 +66,8 @@ type Resource interface {
 // resource is a Type without its T.
 type resource struct {
 	schema   schema.Type
-	looks    bool // validates objects beyond what they say alone
+	looks    bool     // validates objects beyond what they say alone
+	refers   []string // to objects of these types
 	validate func(*Env, []providers.Object) []providers.Diagnostic
 	read     func(context.Context, *Env, []providers.Object) []providers.Result
 	plan     func(context.Context, *Env, []providers.PlanItem) []providers.PlanResponse
@@ -86,6 +87,7 @@ func (t Type[T]) assemble() *resource {
 	}
 	return &resource{
 		looks:  t.Validate != nil,
+		refers: refersTo(&c.body),
 		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals, Listed: t.List != nil},
 		validate: func(env *Env, objects []providers.Object) []providers.Diagnostic {
 			return validate(c, env, objects, t.Validate)
@@ -103,6 +105,17 @@ func (t Type[T]) assemble() *resource {
 			return t.listed(ctx, c, env, instance)
 		},
 	}
+}
+
+// refersTo lists the types that a body may refer to.
+func refersTo(b *schema.Block) (types []string) {
+	for n := range b.Attributes {
+		types = append(types, b.Attributes[n].Refers...)
+	}
+	for n := range b.Blocks {
+		types = append(types, refersTo(&b.Blocks[n].Body)...)
+	}
+	return types
 }
 
 func validate[T any](c *codec, env *Env, objects []providers.Object, check func(*Env, []*Item[T])) []providers.Diagnostic {

@@ -850,10 +850,9 @@ type ReadRequest struct {
 	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
 	Refs          []*Object              `protobuf:"bytes,2,rep,name=refs,proto3" json:"refs,omitempty"`
 	Touched       bool                   `protobuf:"varint,3,opt,name=touched,proto3" json:"touched,omitempty"`
-	Recorded      [][]byte               `protobuf:"bytes,4,rep,name=recorded,proto3" json:"recorded,omitempty"`                   // of the objects of this part, the SHA-256 of the body that the state has; empty where it has none
-	Foresee       bool                   `protobuf:"varint,5,opt,name=foresee,proto3" json:"foresee,omitempty"`                    // to be planned as well, where all are found as recorded
-	Stay          []*Object              `protobuf:"bytes,6,rep,name=stay,proto3" json:"stay,omitempty"`                           // what the plans refer to, beside objects
-	StayAt        []uint32               `protobuf:"varint,7,rep,packed,name=stay_at,json=stayAt,proto3" json:"stay_at,omitempty"` // which objects they refer to, by their places among all parts, as they are recorded
+	Recorded      [][]byte               `protobuf:"bytes,4,rep,name=recorded,proto3" json:"recorded,omitempty"` // of the objects of this part, the SHA-256 of the body that the state has; empty where it has none
+	Foresee       bool                   `protobuf:"varint,5,opt,name=foresee,proto3" json:"foresee,omitempty"`  // to be planned as well, where all are found as recorded
+	Stay          []*Object              `protobuf:"bytes,6,rep,name=stay,proto3" json:"stay,omitempty"`         // what the plans refer to, beside objects
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -926,13 +925,6 @@ func (x *ReadRequest) GetForesee() bool {
 func (x *ReadRequest) GetStay() []*Object {
 	if x != nil {
 		return x.Stay
-	}
-	return nil
-}
-
-func (x *ReadRequest) GetStayAt() []uint32 {
-	if x != nil {
-		return x.StayAt
 	}
 	return nil
 }
@@ -2773,15 +2765,14 @@ const file_provider_proto_rawDesc = "" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04user\x18\x03 \x01(\tR\x04user\x12#\n" +
-	"\rpassword_file\x18\x04 \x01(\tR\fpasswordFile\"\x86\x02\n" +
+	"\rpassword_file\x18\x04 \x01(\tR\fpasswordFile\"\xed\x01\n" +
 	"\vReadRequest\x122\n" +
 	"\aobjects\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\aobjects\x12,\n" +
 	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\x12\x18\n" +
 	"\atouched\x18\x03 \x01(\bR\atouched\x12\x1a\n" +
 	"\brecorded\x18\x04 \x03(\fR\brecorded\x12\x18\n" +
 	"\aforesee\x18\x05 \x01(\bR\aforesee\x12,\n" +
-	"\x04stay\x18\x06 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04stay\x12\x17\n" +
-	"\astay_at\x18\a \x03(\rR\x06stayAt\"m\n" +
+	"\x04stay\x18\x06 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04stay\"m\n" +
 	"\vPlanRequest\x120\n" +
 	"\x05items\x18\x01 \x03(\v2\x1a.accord.plugin.v1.PlanItemR\x05items\x12,\n" +
 	"\x04refs\x18\x02 \x03(\v2\x18.accord.plugin.v1.ObjectR\x04refs\"\xfa\x01\n" +
