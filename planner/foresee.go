@@ -21,16 +21,25 @@ func (m *making) expects() finder {
 		return nil
 	}
 	for _, o := range m.sorted {
-		if o.kept = o.wantedAsRemembered(); !o.kept {
+		if !o.keeps() {
 			return nil
 		}
 	}
 	return m.reminded
 }
 
-func (o *object) wantedAsRemembered() bool {
-	return o.desired != nil && o.recorded != nil && !o.replace && !o.left && !o.unreachable && o.lost == "" && len(o.open) == 0 && len(o.desired.Unknown) == 0 &&
-		len(refinement(boundary(o.addr, o.typ.Name, o.recorded.ID, o.desired.Object), remembered(o.recorded))) == 0
+// keeps reports whether an object is wanted as it is remembered.
+func (o *object) keeps() bool {
+	if o.desired == nil || o.recorded == nil || o.replace || o.left || o.unreachable || o.lost != "" || len(o.open) > 0 || len(o.desired.Unknown) > 0 {
+		return false
+	}
+	remembered := providers.Object{Body: o.recorded.Body}
+	asked := boundary(o.addr, o.typ.Name, o.recorded.ID, o.desired.Object)
+	if len(refinement(asked, &remembered)) > 0 {
+		return false
+	}
+	o.asked = asked
+	return true
 }
 
 // reminded finds what may be referred to as it is remembered.
@@ -87,6 +96,10 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 	}
 	for _, level := range levels {
 		for _, o := range level {
+			if said && o.unmoved && !o.desired.Reads() && len(o.desired.IgnoreChanges) == 0 {
+				o.want = o.asked
+				continue
+			}
 			want, diags := o.desired.Resolve(known)
 			o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
 			if len(diags) > 0 || len(want.Unknown) > 0 || len(o.unkept(o.live)) > 0 {
@@ -128,7 +141,7 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 // counts: they took others for what is remembered, and all were found so.
 func (m *making) said() bool {
 	for _, o := range m.sorted {
-		if stays, ok := o.stays(); !ok || !o.kept || !slices.Equal(stays.Sensitive, o.hidden()) {
+		if stays, ok := o.stays(); !ok || o.asked == nil || !slices.Equal(stays.Sensitive, o.hidden()) {
 			return false
 		}
 	}
@@ -137,12 +150,12 @@ func (m *making) said() bool {
 
 // asAsked reports whether an object is wanted as the files alone say.
 func (o *object) asAsked() bool {
-	return len(o.want.Unknown)+len(o.desired.Unknown) == 0 && bytes.Equal(o.want.Body, o.desired.Body) && slices.Equal(o.want.Sensitive, o.desired.Sensitive)
+	return o.want == o.asked || len(o.want.Unknown)+len(o.desired.Unknown) == 0 && bytes.Equal(o.want.Body, o.desired.Body) && slices.Equal(o.want.Sensitive, o.desired.Sensitive)
 }
 
 // unkept are the places at which an object is not as it is wanted.
 func (o *object) unkept(is *providers.Object) []addrs.Path {
-	if o.kept && o.asAsked() && bytes.Equal(is.Body, o.recorded.Body) {
+	if o.asked != nil && o.asAsked() && bytes.Equal(is.Body, o.recorded.Body) {
 		return nil
 	}
 	return refinement(o.want, is)

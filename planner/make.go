@@ -205,14 +205,14 @@ func (o *object) ref() (ref providers.Object, ok bool) {
 func (m *making) neighbours() {
 	m.around = m.newNeighbourhoods(len(m.objects)+len(m.req.Instances), m.ref)
 	for addr, inst := range m.req.Instances {
-		m.around.join(addr, &inst)
+		m.around.join(addr, inst.Type, inst.Body)
 	}
 	for _, o := range m.sorted {
-		if o.kept {
+		if o.asked != nil {
 			continue // it refers to what it is remembered to refer to
 		}
 		if ref, ok := o.ref(); ok {
-			m.around.join(o.addr, &ref)
+			m.around.join(o.addr, ref.Type, ref.Body)
 		}
 	}
 	m.around.settle(m.sorted)

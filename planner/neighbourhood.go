@@ -3,6 +3,7 @@ package planner
 import (
 	"bytes"
 	"iter"
+	"sync"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -42,7 +43,7 @@ func finderIn(all providers.Refs) finder {
 func (p *Planner) neighbourhoods(all providers.Refs, before ...*object) *neighbourhoods {
 	n := p.newNeighbourhoods(len(all), finderIn(all))
 	for addr, o := range all {
-		n.join(addr, &o)
+		n.join(addr, o.Type, o.Body)
 	}
 	n.settle(before)
 	return n
@@ -57,10 +58,10 @@ func (p *Planner) newNeighbourhoods(room int, find finder) *neighbourhoods {
 func (n *neighbourhoods) settle(before []*object) {
 	for _, o := range before {
 		if o.recorded != nil {
-			n.join(o.addr, remembered(o.recorded))
+			n.join(o.addr, o.recorded.Type, o.recorded.Body)
 		}
 		if o.live != nil && (o.recorded == nil || !bytes.Equal(o.live.Body, o.recorded.Body)) {
-			n.join(o.addr, o.live)
+			n.join(o.addr, o.live.Type, o.live.Body)
 		}
 	}
 	for addr, at := range n.number {
@@ -71,8 +72,8 @@ func (n *neighbourhoods) settle(before []*object) {
 	}
 }
 
-func (n *neighbourhoods) join(addr addrs.Instance, o *providers.Object) {
-	_, typ, instance := n.planner.typeOf(o.Type)
+func (n *neighbourhoods) join(addr addrs.Instance, typeName string, body []byte) {
+	_, typ, instance := n.planner.typeOf(typeName)
 	switch {
 	case instance:
 		n.instances = append(n.instances, addr)
@@ -81,7 +82,7 @@ func (n *neighbourhoods) join(addr addrs.Instance, o *providers.Object) {
 		return
 	}
 	own := n.place(addr)
-	for text := range referenceTexts(typ, o.Body) {
+	for text := range referenceTexts(typ, body) {
 		if to, ok := n.reads[string(text)]; ok { // as others do
 			if to >= 0 {
 				n.unite(n.root(to), n.root(own))
@@ -136,18 +137,16 @@ func (n *neighbourhoods) as(some iter.Seq[addrs.Instance], find finder) provider
 	return n.carried(some, find, func(addrs.Instance) bool { return true })
 }
 
-// beside is as, without what the request is about.
-func (n *neighbourhoods) beside(some iter.Seq[addrs.Instance], find finder) providers.Refs {
-	var own map[addrs.Instance]bool
-	return n.carried(some, find, func(addr addrs.Instance) bool {
-		if own == nil {
-			own = map[addrs.Instance]bool{}
-			for addr := range some {
-				own[addr] = true
-			}
+// beside is what a request about a batch carries beside it.
+func (n *neighbourhoods) beside(batch []*object, find finder) providers.Refs {
+	own := sync.OnceValue(func() map[addrs.Instance]bool {
+		own := make(map[addrs.Instance]bool, len(batch))
+		for addr := range addresses(batch) {
+			own[addr] = true
 		}
-		return !own[addr]
+		return own
 	})
+	return n.carried(addresses(batch), find, func(addr addrs.Instance) bool { return !own()[addr] })
 }
 
 func (n *neighbourhoods) carried(some iter.Seq[addrs.Instance], find finder, wanted func(addrs.Instance) bool) providers.Refs {

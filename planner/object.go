@@ -26,7 +26,7 @@ type object struct {
 	missing  bool // read, and certainly not there
 	read     bool // and an answer came
 
-	kept     bool              // what is wanted is what is remembered, or less
+	asked    *providers.Object // as it is read, if what is wanted is what is remembered, or less
 	unmoved  bool              // its provider said with the answer that it stays
 	turned   *providers.Object // as it was planned: what others refer to; nil until its turn
 	want     *providers.Object // desired, resolved
@@ -166,28 +166,38 @@ func referenceTexts(t *schema.Type, body json.RawMessage) iter.Seq[json.RawMessa
 // the configuration sets, with that value, at any depth of nested blocks. It
 // returns the places that do not.
 func refinement(desired, planned *providers.Object) []addrs.Path {
-	var bad []addrs.Path
-	var compare func(at addrs.Path, want, got json.RawMessage)
-	compare = func(at addrs.Path, want, got json.RawMessage) {
-		unknown := func(p addrs.Path) bool { return p.Within(at) || at.Within(p) }
-		switch {
-		case bytes.Equal(want, got), slices.ContainsFunc(desired.Unknown, unknown), slices.ContainsFunc(planned.Unknown, unknown):
-		case len(want) > 0 && want[0] == '{' && len(got) > 0 && got[0] == '{':
-			var buffer [2][24]schema.Member
-			w, _ := schema.Members(buffer[0][:0], want)
-			g, _ := schema.Members(buffer[1][:0], got)
-			for _, m := range w {
-				if is := schema.Find(g, string(m.Name)).Value; !bytes.Equal(m.Value, is) {
-					compare(at.Child(string(m.Name)), m.Value, is)
-				}
+	r := refining{desired.Unknown, planned.Unknown, nil}
+	r.compare("", desired.Body, planned.Body)
+	slices.Sort(r.bad)
+	return r.bad
+}
+
+// refining goes through two bodies.
+type refining struct {
+	wanted, planned []addrs.Path // unknown
+	bad             []addrs.Path
+}
+
+func (r *refining) compare(at addrs.Path, want, got json.RawMessage) {
+	switch {
+	case bytes.Equal(want, got), anyWithin(r.wanted, at), anyWithin(r.planned, at):
+	case len(want) > 0 && want[0] == '{' && len(got) > 0 && got[0] == '{':
+		var buffer [2][24]schema.Member
+		w, _ := schema.Members(buffer[0][:0], want)
+		g, _ := schema.Members(buffer[1][:0], got)
+		for _, m := range w {
+			if is := schema.Find(g, string(m.Name)).Value; !bytes.Equal(m.Value, is) {
+				r.compare(at.Child(string(m.Name)), m.Value, is)
 			}
-		default:
-			bad = append(bad, at)
 		}
+	default:
+		r.bad = append(r.bad, at)
 	}
-	compare("", desired.Body, planned.Body)
-	slices.Sort(bad)
-	return bad
+}
+
+// anyWithin reports whether a path lies at or below a place, or above it.
+func anyWithin(paths []addrs.Path, at addrs.Path) bool {
+	return slices.ContainsFunc(paths, func(p addrs.Path) bool { return p.Within(at) || at.Within(p) })
 }
 
 // completion checks that a result keeps what was planned, apart from what was

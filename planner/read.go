@@ -28,7 +28,7 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 	for _, batch := range batches(objects) {
 		group.Go(func() error {
 			p.emit(Reading{Type: batch[0].typ.Name, Count: len(batch)})
-			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: around.beside(addresses(batch), around.find)}
+			req := providers.ReadRequest{Objects: make([]providers.Object, len(batch)), Refs: around.beside(batch, around.find)}
 			req.Recorded = make([]json.RawMessage, len(batch))
 			for i, o := range batch {
 				req.Objects[i] = *o.question()
@@ -37,7 +37,7 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 				}
 			}
 			if stay != nil {
-				req.Stay = around.beside(addresses(batch), stay)
+				req.Stay = around.beside(batch, stay)
 			}
 			results := p.Providers[batch[0].provider].Read(ctx, req)
 			mu.Lock()
@@ -57,10 +57,13 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 // question is the object as Read is asked for it: in the words of the
 // configuration, else of the state, with the id that the state remembers.
 func (o *object) question() *providers.Object {
-	if o.elsewhere != nil {
+	switch {
+	case o.elsewhere != nil:
 		return o.elsewhere
+	case o.asked != nil:
+		return o.asked
 	}
-	if o.desired != nil && (o.kept || !o.moved()) {
+	if o.desired != nil && !o.moved() {
 		id := ""
 		switch {
 		case o.recorded != nil:
