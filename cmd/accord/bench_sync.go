@@ -7,17 +7,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/spf13/cobra"
 
 	"accord/planner/syncer"
-	"accord/providers/devvault"
-	"accord/providers/devvault/sample"
 )
 
 type benchSyncOptions struct {
@@ -63,103 +58,6 @@ vault, of which accord takes 80 %.`,
 	return cmd
 }
 
-// benchCountries are values of country_cda__v, one for each CRM vault.
-var benchCountries = strings.Fields("us ca mx de fr it es gb nl be ch at se no dk fi pl pt ie gr cz hu ro bg jp cn kr in br au")
-
-const benchSyncConfig = `
-accord {
-  limits {
-    max_withdrawn = "100%"
-    max_published = "100%"
-    ignore_below  = 1000000000
-  }
-  sync {
-    filter_delay = "0s"
-  }
-  dev {
-    library = "library"
-    burst   = 1000000000
-  }
-}
-vault "promomats" {
-  kind        = "promomats"
-  environment = "production"
-  url         = "dev://promomats"
-}
-vault "crm" {
-  for_each    = local.crm
-  kind        = "crm"
-  environment = "production"
-  url         = "dev://crm-${each.key}"
-}
-connection "crm" {
-  for_each = local.crm
-  type     = "promomats_crm"
-  content  = vault.promomats
-  crm      = vault.crm[each.key]
-}
-integration "clm" {
-  for_each   = local.crm
-  connection = connection.crm[each.key]
-  type       = "clm"
-  status     = "active"
-}
-integration_point "clm_presentation" {
-  for_each    = local.crm
-  integration = integration.clm[each.key]
-  name        = "clm_presentation"
-  status      = "active"
-}
-`
-
-const benchShareConfig = `
-country_filter "crm" {
-  for_each   = local.crm
-  connection = connection.crm[each.key]
-  feature    = "clm"
-  countries  = [each.value]
-}
-integration "country" {
-  for_each   = local.crm
-  connection = connection.crm[each.key]
-  type       = "country"
-  status     = "active"
-}
-integration_point "clm_country" {
-  for_each    = local.crm
-  integration = integration.country[each.key]
-  name        = "clm_country"
-  status      = "active"
-}
-`
-
-// configure writes the configuration; shift moves every country to another
-// CRM vault.
-func (o benchSyncOptions) configure(dir string, shift int) error {
-	var b strings.Builder
-	b.WriteString("locals {\n  crm = {\n")
-	for n := range o.vaults {
-		fmt.Fprintf(&b, "    %d = %q\n", n+1, benchCountries[(n+shift)%o.vaults%len(benchCountries)]+"__v")
-	}
-	b.WriteString("  }\n}\n" + benchSyncConfig)
-	if o.share {
-		b.WriteString(benchShareConfig)
-	}
-	return os.WriteFile(filepath.Join(dir, "main.hcl"), []byte(b.String()), 0o600)
-}
-
-// library is what the content vault holds: of six documents, one is a
-// presentation; of fifty, one a shared resource.
-func (o benchSyncOptions) library() sample.Params {
-	p := sample.Params{Seed: 1, Presentations: o.documents / 6, SharedResources: o.documents / 50}
-	p.Slides = o.documents - p.Presentations - p.SharedResources
-	for n := range min(o.vaults, len(benchCountries)) {
-		key := benchCountries[n]
-		p.Countries = append(p.Countries, sample.Country{Key: key, Name: strings.ToUpper(key), Values: []string{key + "__v"}, Weight: 1})
-	}
-	return p
-}
-
 // benchSync is one benchmark on its way: the tool works in one folder, and the
 // floor in another that began as its copy.
 type benchSync struct {
@@ -167,53 +65,6 @@ type benchSync struct {
 	benchSyncOptions
 	dir, floor string
 	rows       []benchSyncRow
-}
-
-// benchSyncRow is one kind of run, by the tool and by the bare loop.
-type benchSyncRow struct {
-	title       string
-	tool, floor benchRun
-}
-
-// benchRun is what a run took.
-type benchRun struct {
-	wall, cpu    time.Duration
-	tool, plugin int64 // peak bytes
-	calls        []devvault.CallCount
-}
-
-// runJSON is a run as a machine reads it.
-type runJSON struct {
-	Wall   float64 `json:"wall_s"`
-	CPU    float64 `json:"cpu_s"`
-	Tool   int64   `json:"tool_peak_bytes"`
-	Plugin int64   `json:"plugin_peak_bytes"`
-	Calls  int     `json:"calls"`
-}
-
-func jsonRun(r *benchRun) runJSON {
-	return runJSON{r.wall.Seconds(), r.cpu.Seconds(), r.tool, r.plugin, r.total()}
-}
-
-func (r *benchRun) total() (n int) {
-	for _, c := range r.calls {
-		n += c.Count
-	}
-	return n
-}
-
-// busiest is the vault that was called most, and how often.
-func (r *benchRun) busiest() (vault string, calls int) {
-	by := map[string]int{}
-	for _, c := range r.calls {
-		by[c.Vault] += c.Count
-	}
-	for v, n := range by {
-		if n > calls || n == calls && v < vault {
-			vault, calls = v, n
-		}
-	}
-	return vault, calls
 }
 
 func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
@@ -260,61 +111,6 @@ func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
 	return b.print()
 }
 
-// prepare loads the vaults and applies the configuration, without any run, and
-// copies all of it for the floor.
-func (b *benchSync) prepare(ctx context.Context) error {
-	if err := os.MkdirAll(filepath.Join(b.dir, "library"), 0o700); err != nil {
-		return err
-	}
-	if err := b.configure(b.dir, 0); err != nil {
-		return err
-	}
-	params, err := json.Marshal(b.library())
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(b.dir, "library", "promomats.sample.json"), append(params, '\n'), 0o600); err != nil {
-		return err
-	}
-	dev, err := openDevServer(ctx, b.dir)
-	if err != nil {
-		return err
-	}
-	defer dev.Close()
-	if _, err := b.child(ctx, b.dir, nil, "apply", "-auto-approve", "-concise", "-no-sync"); err != nil {
-		return err
-	}
-	if b.share {
-		m, err := b.child(ctx, b.dir, nil, "sync", "integration_point.clm_country")
-		if err != nil {
-			return err
-		}
-		if n := strings.Count(m.out.String(), "full run clean"); n != b.vaults {
-			return fmt.Errorf("the countries of %d CRM vaults were synced, not of %d:\n%s", n, b.vaults, m.out.String())
-		}
-	}
-	if b.filled {
-		if err := b.fill(ctx, dev); err != nil {
-			return err
-		}
-	}
-	dev.Close()
-	return copyOfSite(ctx, b.dir, b.floor)
-}
-
-// copyOfSite copies a folder with the data of its development server, once
-// that has ended.
-func copyOfSite(ctx context.Context, from, to string) error {
-	lock := flock.New(filepath.Join(from, ".accord", "dev.lock"))
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if held, err := lock.TryLockContext(waiting, 50*time.Millisecond); err != nil || !held {
-		return fmt.Errorf("wait for the development server to end: %w", err)
-	}
-	defer lock.Unlock()
-	return os.CopyFS(to, os.DirFS(from))
-}
-
 // measure runs the tool, and the bare loop, each on its own server. The tool
 // must find the same to do as the loop did.
 func (b *benchSync) measure(ctx context.Context, title string, tool []string, floor ...string) error {
@@ -328,32 +124,6 @@ func (b *benchSync) measure(ctx context.Context, title string, tool []string, fl
 	}
 	b.rows = append(b.rows, row)
 	return b.settled(ctx, title)
-}
-
-// run runs this program beside the server of a folder, and counts its calls.
-func (b *benchSync) run(ctx context.Context, dir string, args ...string) (r benchRun, err error) {
-	dev, err := openDevServer(ctx, dir)
-	if err != nil {
-		return r, err
-	}
-	defer dev.Close()
-	if err := dev.control(ctx, http.MethodPost, "settings", map[string]any{"burst": 1000000000, "auth_burst": 1000000000}, nil); err != nil {
-		return r, err
-	}
-	if err := dev.control(ctx, http.MethodGet, "calls?reset=true", nil, nil); err != nil {
-		return r, err
-	}
-	m, err := b.child(ctx, dir, nil, args...)
-	if err != nil {
-		return r, err
-	}
-	r.wall, r.cpu, r.tool, r.plugin = m.took, m.cpu, m.peak["tool"], m.peak["plugin"]
-	var answer struct {
-		Calls []devvault.CallCount `json:"calls"`
-	}
-	err = dev.control(ctx, http.MethodGet, "calls", nil, &answer)
-	r.calls = answer.Calls
-	return r, err
 }
 
 // settled holds what the tool and the loop left against the rules: a full
@@ -452,89 +222,4 @@ func (b *benchSync) measurePlan(ctx context.Context) error {
 	row.floor, err = b.run(ctx, b.floor, "bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), "-share", "preview")
 	b.rows = append(b.rows, row)
 	return err
-}
-
-// What the figures are held against.
-const (
-	benchWall   = 1.2
-	benchFewest = 1.05
-	benchMemory = 256 << 20
-)
-
-func (b *benchSync) print() error {
-	fmt.Fprintln(b.benchText())
-	t := tabwriter.NewWriter(b.benchText(), 2, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "run\twall\tfloor\tx\tCPU\tfloor\tcalls\tfewest\tx\ttool\tplugin\tat 2,000 in 5 min\t\n")
-	var missed []string
-	for _, r := range b.rows {
-		wall := r.tool.wall.Seconds() / r.floor.wall.Seconds()
-		calls := float64(r.tool.total()) / float64(r.floor.total())
-		busiest, most := r.tool.busiest()
-		fmt.Fprintf(t, "%s\t%s\t%s\t%.2f\t%s\t%s\t%s\t%s\t%.3f\t%d MiB\t%d MiB\t%s: %s\t\n", r.title, round(r.tool.wall), round(r.floor.wall), wall,
-			round(r.tool.cpu), round(r.floor.cpu), number(r.tool.total()), number(r.floor.total()), calls, r.tool.tool>>20, r.tool.plugin>>20, busiest, forecast(most))
-		if b.json {
-			if err := b.line("bench_sync", r.title, map[string]any{"run": r.title, "documents": b.documents, "vaults": b.vaults,
-				"accord": jsonRun(&r.tool), "floor": jsonRun(&r.floor), "forecast_s": forecast(most).Seconds()}); err != nil {
-				return err
-			}
-		}
-		miss := func(of bool, format string, args ...any) {
-			if of {
-				missed = append(missed, r.title+": "+fmt.Sprintf(format, args...))
-			}
-		}
-		miss(wall > benchWall, "%.2f of the floor's time, of at most %.2f", wall, benchWall)
-		miss(calls > benchFewest, "%.3f of the fewest calls, of at most %.2f", calls, benchFewest)
-		miss(r.tool.tool > benchMemory || r.tool.plugin > benchMemory, "more than %d MiB", benchMemory>>20)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(b.benchText())
-	for _, r := range b.rows {
-		b.differences(r)
-	}
-	if len(missed) == 0 {
-		fmt.Fprintf(b.benchText(), "All within %.2f of the floor's time, %.2f of the fewest calls, and %d MiB.\n", benchWall, benchFewest, benchMemory>>20)
-	}
-	for _, m := range missed {
-		fmt.Fprintf(b.benchText(), "Missed: %s\n", m)
-	}
-	return nil
-}
-
-// differences prints where the tool and the loop make different calls.
-func (b *benchSync) differences(r benchSyncRow) {
-	by := map[string][2]int{}
-	for side, calls := range [][]devvault.CallCount{r.tool.calls, r.floor.calls} {
-		for _, c := range calls {
-			vault := "promomats"
-			if c.Vault != vault {
-				vault = "CRM"
-			}
-			key := vault + " " + c.Method + " " + c.Route
-			n := by[key]
-			n[side] += c.Count
-			by[key] = n
-		}
-	}
-	var lines []string
-	for key, n := range by {
-		if n[0] != n[1] {
-			lines = append(lines, fmt.Sprintf("  %s: %s, the floor %s", key, number(n[0]), number(n[1])))
-		}
-	}
-	if len(lines) == 0 {
-		return
-	}
-	slices.Sort(lines)
-	fmt.Fprintf(b.benchText(), "%s, calls that differ:\n%s\n", r.title, strings.Join(lines, "\n"))
-}
-
-// forecast is how long so many calls of one vault take where 2,000 are allowed
-// in 5 minutes, and 80 % of them taken: the rest is left to people.
-func forecast(calls int) time.Duration {
-	const window, limit = 5 * time.Minute, 1600
-	whole, rest := time.Duration(calls/limit), calls%limit
-	return (whole*window + window*time.Duration(rest)/limit).Round(time.Second)
 }
