@@ -65,6 +65,9 @@ func TestSuite(t *testing.T) {
 }
 
 func TestSuiteThroughPlugin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the suite without the plugin, and the plugin with another provider, are enough")
+	}
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
