@@ -184,7 +184,11 @@ func TestMemory(t *testing.T) {
 			if test.blocks == 0 {
 				return
 			}
-			for n := 0; n < len(kept); n += 1 + len(kept)/40 { // another program, a broken disk
+			points := 40
+			if testing.Short() {
+				points = 6
+			}
+			for n := 0; n < len(kept); n += 1 + len(kept)/points { // another program, a broken disk
 				bad := []byte(string(kept))
 				bad[n] ^= 0x55
 				write(".accord/cache/objects", bad)
