@@ -623,29 +623,14 @@ func testTakenOverOnce(p place) {
 	first := p.journal(p.store())
 	lease := p.acquire(first, clm)
 	p.clock.Add(time.Minute)
-	const contenders = 10
-	got := make(chan state.Lease, contenders)
-	done := make(chan error, contenders)
-	for range contenders {
+	var asks []func() (state.Lease, error)
+	for range 10 {
 		j := p.journal(p.store())
-		go func() {
-			l, err := j.Acquire(p.ctx, clm, "sync", time.Minute)
-			if err == nil {
-				got <- l
-			} else if errors.As(err, new(*state.LeasedError)) {
-				err = nil
-			}
-			done <- err
-		}()
+		asks = append(asks, func() (state.Lease, error) { return j.Acquire(p.ctx, clm, "sync", time.Minute) })
 	}
-	for range contenders {
-		p.must(<-done)
-	}
-	if len(got) != 1 {
-		p.Fatalf("%d took over", len(got))
-	}
-	if l := <-got; l.Fence != lease.Fence+1 {
-		p.Errorf("the fence went from %d to %d", lease.Fence, l.Fence)
+	next, _ := contend[*state.LeasedError](p, asks)
+	if next.Fence != lease.Fence+1 {
+		p.Errorf("the fence went from %d to %d", lease.Fence, next.Fence)
 	}
 }
 

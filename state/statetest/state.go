@@ -236,40 +236,15 @@ func testLocked(p place) {
 }
 
 func testOneWins(p place) {
-	const contenders = 50
-	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex
-		won    []state.Lock
-		lost   []state.Holder
-		stores []state.Store
-	)
-	for range contenders {
-		stores = append(stores, p.store())
+	var asks []func() (state.Lock, error)
+	for n := range 50 {
+		store := p.store()
+		asks = append(asks, func() (state.Lock, error) { return store.Lock(p.ctx, fmt.Sprint("apply ", n)) })
 	}
-	for n, s := range stores {
-		wg.Go(func() {
-			lock, err := s.Lock(p.ctx, fmt.Sprint("apply ", n))
-			var locked *state.LockedError
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err == nil:
-				won = append(won, lock)
-			case errors.As(err, &locked):
-				lost = append(lost, locked.Holder)
-			default:
-				p.Error(err)
-			}
-		})
-	}
-	wg.Wait()
-	if len(won) != 1 || len(lost) != contenders-1 {
-		p.Fatalf("%d won and %d lost", len(won), len(lost))
-	}
-	for _, h := range lost {
-		if h != won[0].Holder() {
-			p.Errorf("a loser was told of %v", h)
+	won, lost := contend[*state.LockedError](p, asks)
+	for _, refused := range lost {
+		if refused.Holder != won.Holder() {
+			p.Errorf("a loser was told of %v", refused.Holder)
 		}
 	}
 }
@@ -496,27 +471,13 @@ func testExpired(p place) {
 		p.Errorf("just before it expires: %v", err)
 	}
 	p.clock.Add(1)
-	const contenders = 10
-	got, done := make(chan state.Lock, contenders), make(chan error, contenders)
-	for range contenders {
-		s := p.store()
-		go func() {
-			l, err := s.Lock(p.ctx, "apply")
-			if err == nil {
-				got <- l
-			} else if errors.As(err, new(*state.LockedError)) {
-				err = nil
-			}
-			done <- err
-		}()
+	var asks []func() (state.Lock, error)
+	for range 10 {
+		store := p.store()
+		asks = append(asks, func() (state.Lock, error) { return store.Lock(p.ctx, "apply") })
 	}
-	for range contenders {
-		p.must(<-done)
-	}
-	if len(got) != 1 {
-		p.Fatalf("%d took over", len(got))
-	}
-	p.lostTo(lock, <-got)
+	next, _ := contend[*state.LockedError](p, asks)
+	p.lostTo(lock, next)
 }
 
 // A lock that expired while nobody wanted it is still its holder's.

@@ -4,6 +4,7 @@ package statetest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -74,4 +75,37 @@ func (p place) must(err error) {
 	if err != nil {
 		p.Fatal(err)
 	}
+}
+
+// contend lets all ask at once, and wants one of them to be given what it asks
+// for, and the others to be told why not.
+func contend[Refused error, T any](p place, asks []func() (T, error)) (won T, lost []Refused) {
+	p.Helper()
+	type answer struct {
+		got T
+		err error
+	}
+	answers := make(chan answer, len(asks))
+	for _, ask := range asks {
+		go func() {
+			got, err := ask()
+			answers <- answer{got, err}
+		}()
+	}
+	winners := 0
+	for range asks {
+		var refused Refused
+		switch a := <-answers; {
+		case a.err == nil:
+			winners, won = winners+1, a.got
+		case errors.As(a.err, &refused):
+			lost = append(lost, refused)
+		default:
+			p.Error(a.err)
+		}
+	}
+	if winners != 1 {
+		p.Fatalf("%d of %d won", winners, len(asks))
+	}
+	return won, lost
 }
