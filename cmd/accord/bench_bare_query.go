@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"accord/providers/vault"
 )
 
 // bareRow is a row of any of the loop's queries.
@@ -88,7 +90,7 @@ func afterID(last *bareRow) string {
 // related reads which shared resources documents use, or which use them.
 func (v *bareVault) related(ctx context.Context, by string, ids []int64, each func(source, target int64)) error {
 	for part := range slices.Chunk(ids, barePage) {
-		rows, err := bareQuery[bareRow](ctx, v, "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = 'related_shared_resource__v' AND "+by+" CONTAINS "+bareList(part)+" PAGESIZE 1000")
+		rows, err := bareQuery[bareRow](ctx, v, "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = '"+vault.RelationShared+"' AND "+by+" CONTAINS "+bareList(part)+" PAGESIZE 1000")
 		if err != nil {
 			return err
 		}

@@ -11,30 +11,24 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"accord/providers/vault"
 )
 
 // What is selected is what accord selects, so that an answer costs the same.
-const (
-	bareFields = "name__v, title__v, description__v, TONAME(language__v) AS language_v_name, TONAME(crm_media_type__v) AS crm_media_type_v_name, crm_start_date__v, crm_end_date__v, crm_training__v, crm_hidden__v"
-
-	bareOfSource = "id, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, major_version_number__v, minor_version_number__v, clm_content__v, is_shared_resource__v, country__v, product__v"
-	bareNodes    = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v, document__sysr.minor_version_number__v FROM binder_nodes__sysr)"
-
-	bareOfTarget    = "id, external_id__v, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lifecycle_name, TONAME(status__v) AS status_name, major_version_number__v, minor_version_number__v, crosslink__v, source_vault_id__v"
-	bareMarkedNodes = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.external_id__v FROM binder_nodes__sysr)"
-)
+const bareFields = "name__v, title__v, description__v, TONAME(language__v) AS language_v_name, TONAME(crm_media_type__v) AS crm_media_type_v_name, crm_start_date__v, crm_end_date__v, crm_training__v, crm_hidden__v"
 
 // ofSource reads versions of the source: those in a steady state or the
 // obsolete ones, of slides or of presentations.
 func ofSource(presentations, obsolete bool, where string) string {
-	typ, from, own, state := "multichannel_slide__v", "documents", bareOfSource, "STEADYSTATE()"
+	typ, from, own, state := vault.SourceSlide, "documents", vault.SourceColumns, "STEADYSTATE()"
 	if presentations {
-		typ, from = "multichannel_presentation__v", "binders"
+		typ, from = vault.SourcePresentation, "binders"
 	}
 	if obsolete {
 		state = "OBSOLETESTATE()"
 	} else if presentations {
-		own += ", " + bareNodes
+		own += ", " + vault.SourceNodes
 	}
 	return fmt.Sprintf("SELECT LATESTVERSION %s, %s, global_id__sys, global_version_id__sys FROM ALLVERSIONS %s WHERE TONAME(type__v) = '%s' AND status__v = %s AND %s ORDER BY id", own, bareFields, from, typ, state, where)
 }
@@ -95,11 +89,11 @@ func (r *bareRun) use(source, target int64) {
 func (r *bareRun) readChanges(ctx context.Context) error {
 	slides, presentations := map[int64]bool{}, map[int64]bool{}
 	err := r.source.pages(ctx, func(last *bareRow) string {
-		return "SELECT id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS ('multichannel_presentation__v','multichannel_slide__v') AND version_modified_date__v >= '" +
+		return "SELECT id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS " + bareList([]string{vault.SourcePresentation, vault.SourceSlide}) + " AND version_modified_date__v >= '" +
 			strings.TrimSuffix(r.since, "Z") + ".000Z' AND " + afterID(last) + " ORDER BY id"
 	}, func(rows []bareRow) error {
 		for _, row := range rows {
-			if row.Type == "multichannel_presentation__v" {
+			if row.Type == vault.SourcePresentation {
 				presentations[row.ID] = true
 			} else {
 				slides[row.ID] = true
@@ -118,7 +112,7 @@ func (r *bareRun) readChanges(ctx context.Context) error {
 		return err
 	}
 	for part := range slices.Chunk(slices.Sorted(maps.Keys(slides)), barePage) {
-		holders, err := bareQuery[bareRow](ctx, r.source, "SELECT id FROM ALLVERSIONS binders WHERE TONAME(type__v) = 'multichannel_presentation__v' AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS "+bareList(part)+") AND status__v = STEADYSTATE() PAGESIZE 1000")
+		holders, err := bareQuery[bareRow](ctx, r.source, "SELECT id FROM ALLVERSIONS binders WHERE TONAME(type__v) = '"+vault.SourcePresentation+"' AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS "+bareList(part)+") AND status__v = STEADYSTATE() PAGESIZE 1000")
 		if err != nil {
 			return err
 		}
@@ -140,7 +134,7 @@ func (r *bareRun) readChanges(ctx context.Context) error {
 				continue
 			}
 			// What has neither version now is a draft, of another type, or gone.
-			if _, err := bareQuery[struct{}](ctx, r.source, "SELECT "+bareOfSource+", name__v FROM documents WHERE id CONTAINS "+bareList(part)+" PAGESIZE 1000"); err != nil {
+			if _, err := bareQuery[struct{}](ctx, r.source, "SELECT "+vault.SourceColumns+", name__v FROM documents WHERE id CONTAINS "+bareList(part)+" PAGESIZE 1000"); err != nil {
 				return err
 			}
 		}

@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
+
+	"accord/providers/vault"
 )
 
 // ofTarget reads documents of a CRM vault that accord made: members, or
 // presentations with their nodes.
 func ofTarget(presentations bool, where string) string {
-	own, from, types := bareOfTarget, "documents", "('slide__v','shared_resource__v')"
+	own, from, types := vault.TargetColumns, "documents", bareList([]string{vault.TargetSlide, vault.TargetShared})
 	if presentations {
-		own, from, types = own+", "+bareMarkedNodes, "binders", "('presentation__v')"
+		own, from, types = own+", "+vault.TargetNodes, "binders", bareList([]string{vault.TargetPresentation})
 	}
 	return fmt.Sprintf("SELECT %s, %s, link__sys, version_link__sys FROM %s WHERE TONAME(type__v) CONTAINS %s AND %s", own, bareFields, from, types, where)
 }
@@ -23,7 +23,7 @@ func (r *bareRun) readTarget(ctx context.Context, v *bareVault) error {
 	if err := v.shape(ctx); err != nil {
 		return err
 	}
-	prefix := barePrefix(r.source.id)
+	prefix := vault.MarkPrefix(barePointCLM, r.source.id)
 	for _, presentations := range []bool{false, true} {
 		if err := v.pages(ctx, func(last *bareRow) string {
 			after := prefix
@@ -36,7 +36,7 @@ func (r *bareRun) readTarget(ctx context.Context, v *bareVault) error {
 			if presentations {
 				return nil
 			}
-			slides := slices.DeleteFunc(slices.Clone(rows), func(row bareRow) bool { return row.Type != "slide__v" })
+			slides := slices.DeleteFunc(slices.Clone(rows), func(row bareRow) bool { return row.Type != vault.TargetSlide })
 			return v.related(ctx, "source_doc_id__v", idsOf(slides), func(int64, int64) {})
 		}); err != nil {
 			return err
@@ -61,7 +61,7 @@ func (r *bareRun) readTargetOf(ctx context.Context, v *bareVault) error {
 	for _, presentations := range []bool{true, false} {
 		var marks []string
 		for _, id := range slices.Sorted(maps.Keys(r.library)) {
-			if (r.library[id].Type == "multichannel_presentation__v") == presentations {
+			if (r.library[id].Type == vault.SourcePresentation) == presentations {
 				marks = append(marks, r.mark(r.library[id]))
 			}
 		}
@@ -71,7 +71,7 @@ func (r *bareRun) readTargetOf(ctx context.Context, v *bareVault) error {
 				return err
 			}
 			v.hold(rows)
-			slides := slices.DeleteFunc(rows, func(row bareRow) bool { return row.Type != "slide__v" })
+			slides := slices.DeleteFunc(rows, func(row bareRow) bool { return row.Type != vault.TargetSlide })
 			if err := v.related(ctx, "source_doc_id__v", idsOf(slides), func(int64, int64) {}); err != nil {
 				return err
 			}
@@ -87,21 +87,14 @@ func (v *bareVault) hold(rows []bareRow) {
 	for _, row := range rows {
 		h := &bareHeld{id: row.ID, title: row.Title}
 		for _, n := range row.Nodes.Data {
-			h.members = append(h.members, bareDocument(n.External))
+			h.members = append(h.members, vault.Marked(n.External))
 		}
-		v.held[bareDocument(row.External)] = h
+		v.held[vault.Marked(row.External)] = h
 	}
 }
 
 func (r *bareRun) mark(row *bareRow) string {
-	return bareMark(r.source.id, row.ID, row.Shared != nil && *row.Shared)
-}
-
-// bareDocument is the source document of a mark.
-func bareDocument(mark string) int64 {
-	mark = strings.TrimSuffix(mark, bareShared)
-	id, _ := strconv.ParseInt(mark[strings.LastIndexByte(mark, ':')+1:], 10, 64)
-	return id
+	return vault.Mark(barePointCLM, r.source.id, row.ID, row.Shared != nil && *row.Shared)
 }
 
 // shape learns of a CRM vault what its documents are like.

@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"accord/providers/vault"
 )
 
 // published says whether a document is published at all.
 func (r *bareRun) published(row *bareRow) bool {
-	presentation := row.Type == "multichannel_presentation__v"
+	presentation := row.Type == vault.SourcePresentation
 	return row.Status == "approved__v" && (row.Publish == nil && !presentation || row.Publish != nil && *row.Publish) && (row.Ends == "" || row.Ends >= r.started.Format(time.DateOnly))
 }
 
@@ -29,7 +31,7 @@ func (r *bareRun) write(ctx context.Context, v *bareVault) error {
 	needed := map[int64]bool{}
 	for _, id := range slices.Sorted(maps.Keys(r.library)) {
 		row := r.library[id]
-		if row.Type != "multichannel_presentation__v" || !r.published(row) {
+		if row.Type != vault.SourcePresentation || !r.published(row) {
 			continue
 		}
 		if r.share && !slices.ContainsFunc(row.Country, func(c string) bool { return v.table[c] }) {
@@ -65,7 +67,7 @@ func (r *bareRun) write(ctx context.Context, v *bareVault) error {
 		var g errgroup.Group
 		g.SetLimit(bareBatches)
 		if len(missing) > 0 {
-			typ := [3]string{"shared_resource__v", "slide__v", "presentation__v"}[part]
+			typ := [3]string{vault.TargetShared, vault.TargetSlide, vault.TargetPresentation}[part]
 			if err := v.get(ctx, "metadata/objects/documents/types/"+typ); err != nil {
 				return err
 			}
@@ -95,9 +97,9 @@ func (r *bareRun) look(ctx context.Context, v *bareVault, presentations bool, ro
 	for n, row := range rows {
 		marks[n] = r.mark(row)
 	}
-	from, own := "documents", bareOfTarget
+	from, own := "documents", vault.TargetColumns
 	if presentations {
-		from, own = "binders", own+", "+bareMarkedNodes
+		from, own = "binders", own+", "+vault.TargetNodes
 	}
 	return bareQuery[bareRow](ctx, v, "SELECT "+own+" FROM "+from+" WHERE external_id__v CONTAINS "+bareList(marks)+" PAGESIZE 1000")
 }
@@ -112,7 +114,7 @@ func (r *bareRun) update(ctx context.Context, v *bareVault, presentations bool, 
 	var b strings.Builder
 	b.WriteString("id,title__v\n")
 	for _, row := range there {
-		fmt.Fprintf(&b, "%d,%q\n", row.ID, r.library[bareDocument(row.External)].Title)
+		fmt.Fprintf(&b, "%d,%q\n", row.ID, r.library[vault.Marked(row.External)].Title)
 	}
 	return v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", b.String(), nil)
 }
@@ -120,7 +122,7 @@ func (r *bareRun) update(ctx context.Context, v *bareVault, presentations bool, 
 // create makes CrossLinks with their relationships, or binders with their
 // nodes, and approves them.
 func (r *bareRun) create(ctx context.Context, v *bareVault, mu *sync.Mutex, typ string, rows []*bareRow) error {
-	presentations := typ == "presentation__v"
+	presentations := typ == vault.TargetPresentation
 	family := "documents"
 	if presentations {
 		family = "binders"
@@ -196,7 +198,7 @@ func (r *bareRun) create(ctx context.Context, v *bareVault, mu *sync.Mutex, typ 
 		var edges []edge
 		for n, row := range rows {
 			for _, shared := range r.uses[row.ID] {
-				edges = append(edges, edge{made[n], id(shared), "related_shared_resource__v"})
+				edges = append(edges, edge{made[n], id(shared), vault.RelationShared})
 			}
 		}
 		for part := range slices.Chunk(edges, bareBatch) {

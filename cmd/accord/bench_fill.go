@@ -8,9 +8,9 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 
 	"accord/providers/devvault/sample"
+	"accord/providers/vault"
 )
 
 // benchItem is a document of the sample as CRM vaults would hold it.
@@ -125,7 +125,7 @@ func (l *benchLibrary) heldBy(w io.Writer, source int64, country string) error {
 	for _, key := range l.shared {
 		shared[key] = true
 	}
-	mark := func(key string) string { return bareMark(source, l.items[key].id, shared[key]) }
+	mark := func(key string) string { return vault.Mark(barePointCLM, source, l.items[key].id, shared[key]) }
 	marks := func(keys []string) []string {
 		list := make([]string, len(keys))
 		for n, key := range keys {
@@ -156,7 +156,7 @@ func (l *benchLibrary) heldBy(w io.Writer, source int64, country string) error {
 	for _, part := range []struct {
 		keys []string
 		typ  string
-	}{{l.shared, "shared_resource__v"}, {l.slides, "slide__v"}} {
+	}{{l.shared, vault.TargetShared}, {l.slides, vault.TargetSlide}} {
 		for _, key := range part.keys {
 			if !needed[key] {
 				continue
@@ -165,14 +165,14 @@ func (l *benchLibrary) heldBy(w io.Writer, source int64, country string) error {
 				return err
 			}
 			for _, shared := range l.items[key].shared {
-				if err := lines.Encode(row{"relationship": "related_shared_resource__v", "source": mark(key), "target": mark(shared)}); err != nil {
+				if err := lines.Encode(row{"relationship": vault.RelationShared, "source": mark(key), "target": mark(shared)}); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	for _, key := range presentations {
-		if err := document(key, "binder", "presentation__v", row{"nodes": marks(l.items[key].nodes)}); err != nil {
+		if err := document(key, "binder", vault.TargetPresentation, row{"nodes": marks(l.items[key].nodes)}); err != nil {
 			return err
 		}
 	}
@@ -221,19 +221,4 @@ func bareVaults(ctx context.Context, dev *devServer) (map[string]int64, error) {
 		ids[v.Name] = v.ID
 	}
 	return ids, nil
-}
-
-// bareMark is how accord marks what it makes of a document in a CRM vault.
-func bareMark(source, document int64, shared bool) string {
-	text := fmt.Sprintf("%s%012d", barePrefix(source), document)
-	if shared {
-		text += bareShared
-	}
-	return text
-}
-
-const bareShared = ":s"
-
-func barePrefix(source int64) string {
-	return strings.Join([]string{"accord", "promomats_crm_clm_presentation__v", fmt.Sprint(source), ""}, ":")
 }
