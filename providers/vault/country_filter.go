@@ -381,9 +381,20 @@ func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], 
 		}
 	}
 	if c.Desired.AllCountries == nil || !*c.Desired.AllCountries {
-		for at, written := range c.Desired.Countries {
+		var at []int // in what is written
+		var unheld []string
+		for n, written := range c.Desired.Countries {
 			if name, _ := names.canonical(written); !held[name] {
-				c.Warn("CTRY-9", addrs.Path("/countries").Index(at), fmt.Sprintf("No country of %s holds %s", l.content.addr, names.both(name)),
+				at, unheld = append(at, n), append(unheld, names.both(name))
+			}
+		}
+		const few = 3 // more of them are one piece of advice
+		if len(unheld) > few {
+			c.Warn("CTRY-9", "/countries", fmt.Sprintf("No country of %s holds %d of the filter's %d values", l.content.addr, len(unheld), len(c.Desired.Countries)),
+				fmt.Sprintf("No content can be routed by %s. A country__v record holds a value in its field country_cda__v.", shortened(unheld)))
+		} else {
+			for n, name := range unheld {
+				c.Warn("CTRY-9", addrs.Path("/countries").Index(at[n]), fmt.Sprintf("No country of %s holds %s", l.content.addr, name),
 					"No content can be routed by it. A country__v record holds it in its field country_cda__v.")
 			}
 		}

@@ -285,6 +285,13 @@ func TestFilterWords(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("CTRY-9 (-want +got)\n%s", diff)
 	}
+	// Many of them are one piece of advice.
+	c.objects[1] = filter("United States", "de__v", "France", "Italy", "Spain")
+	if d := c.plan()[0]; d.Path != "/countries" || d.Summary != "No country of vault.promomats holds 4 of the filter's 5 values" || !strings.Contains(d.Detail, "by France (fr__v), Italy (it__v), Spain (es__v), Germany (de__v).") {
+		t.Errorf("CTRY-9: %+v", d)
+	}
+	c.objects[1] = filter("United States", "de__v")
+	c.plan()
 	c.apply()
 	w.writes()
 	// The same in other words is no difference.
