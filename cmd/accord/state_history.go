@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -77,10 +78,17 @@ func madeBy(ctx context.Context, store state.Store, versions []state.Version) []
 			}
 		}
 	}
-	for n := range made {
-		if n+1 < len(made) && made[n].ID == made[n+1].ID && made[n].Ended.Equal(made[n+1].Ended) {
-			made[n] = planner.Operation{} // kept from the version before
+	type end struct {
+		id string
+		at time.Time
+	}
+	known := map[end]bool{}
+	for n, op := range slices.Backward(made) {
+		of := end{op.ID, op.Ended.UTC()}
+		if known[of] {
+			made[n] = planner.Operation{} // kept from an earlier version, or brought back with it
 		}
+		known[of] = true
 	}
 	return made
 }
