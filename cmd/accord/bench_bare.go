@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -34,6 +35,7 @@ type bareOptions struct {
 	share  bool
 	first  bool
 	since  string
+	round  bool
 }
 
 // benchBareCommand is a process of its own, as the tool is one.
@@ -53,13 +55,20 @@ func (c *cli) benchBareCommand() *cobra.Command {
 			for n := range o.vaults {
 				run.crms = append(run.crms, &bareVault{bare: run.source.bare, name: "crm-" + strconv.Itoa(n+1)})
 			}
-			return run.run(cmd.Context())
+			if err := run.run(cmd.Context()); err != nil {
+				return err
+			}
+			if o.round {
+				fmt.Fprintln(c.stdout, run.took)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().IntVar(&o.vaults, "vaults", 1, "how many CRM vaults")
 	cmd.Flags().BoolVar(&o.share, "share", false, "route by country")
 	cmd.Flags().BoolVar(&o.first, "first", false, "nothing is known yet of what earlier runs left")
 	cmd.Flags().StringVar(&o.since, "since", "", "of an incremental run: where it begins")
+	cmd.Flags().BoolVar(&o.round, "round", false, "connected already: say how long the content takes")
 	return cmd
 }
 
@@ -73,6 +82,7 @@ type bareRun struct {
 	library map[int64]*bareRow // of the source, published or not
 	uses    map[int64][]int64  // slide → shared resources
 	started time.Time
+	took    time.Duration // of the content
 }
 
 func (r *bareRun) run(ctx context.Context) error {
@@ -86,9 +96,11 @@ func (r *bareRun) run(ctx context.Context) error {
 			return err
 		}
 	}
+	began := time.Now()
 	if err := r.content(ctx); err != nil {
 		return err
 	}
+	r.took = time.Since(began)
 	return r.each(append(slices.Clone(r.crms), r.source), 16, func(v *bareVault) error {
 		return v.call(ctx, http.MethodDelete, "session", "", nil, nil)
 	})

@@ -52,7 +52,14 @@ func (b *benchSync) print() error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(b.benchText())
+	fmt.Fprintf(b.benchText(), "\nA round of serve, %s changes: %s, the floor %s, %.2f of it; from the beat to the last record.\n\n",
+		number(b.changes), round(b.rounds[0]), round(b.rounds[1]), b.rounds[0].Seconds()/b.rounds[1].Seconds())
+	if b.json {
+		if err := b.line("bench_round", "a round of serve", map[string]any{"documents": b.documents, "vaults": b.vaults,
+			"accord_s": b.rounds[0].Seconds(), "floor_s": b.rounds[1].Seconds()}); err != nil {
+			return err
+		}
+	}
 	for _, r := range b.rows {
 		b.differences(r)
 	}

@@ -31,8 +31,9 @@ func (c *cli) benchSyncCommand() *cobra.Command {
 		Long: `Fills a development PromoMats vault with documents (slides, shared resources,
 presentations), ties CRM vaults to it, and measures runs of accord: a full sync
 into the empty vaults, a full sync that finds nothing changed, and an incremental
-sync after some changes. With -share, where documents are routed by country, also
-the plan of an edited filter in every CRM vault.
+sync after some changes, by a process of its own and as a round of accord serve,
+which is there and connected. With -share, where documents are routed by country,
+also the plan of an edited filter in every CRM vault.
 
 Beside each, in the same run, on a copy of the same data and the same server, the
 floor: a bare loop that makes the calls which the work takes, in the same phases
@@ -65,6 +66,7 @@ type benchSync struct {
 	benchSyncOptions
 	dir, floor string
 	rows       []benchSyncRow
+	rounds     [2]time.Duration // of serve, and of the floor
 }
 
 func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
@@ -101,6 +103,9 @@ func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
 		return err
 	}
 	if err := b.measureChanges(ctx); err != nil {
+		return err
+	}
+	if err := b.measureRound(ctx); err != nil {
 		return err
 	}
 	if o.share {
@@ -169,7 +174,7 @@ func (b *benchSync) measureChanges(ctx context.Context) error {
 		if err := dev.control(ctx, http.MethodGet, "clock", nil, &clock); err == nil && since.IsZero() {
 			since = clock.Now
 		}
-		err = b.change(ctx, dev)
+		err = b.change(ctx, dev, "Changed")
 		dev.Close()
 		if err != nil {
 			return err
@@ -180,7 +185,7 @@ func (b *benchSync) measureChanges(ctx context.Context) error {
 
 // change gives documents another title, and makes some of other types, as people
 // in the content vault would.
-func (b *benchSync) change(ctx context.Context, dev *devServer) error {
+func (b *benchSync) change(ctx context.Context, dev *devServer, title string) error {
 	bare := newBare(dev.info)
 	v := &bareVault{bare: bare, name: "promomats"}
 	if err := v.login(ctx); err != nil {
@@ -189,7 +194,7 @@ func (b *benchSync) change(ctx context.Context, dev *devServer) error {
 	var rows strings.Builder
 	rows.WriteString("id,title__v\n")
 	for n := range b.changes {
-		fmt.Fprintf(&rows, "%d,Changed %d\n", 1+(2*n+1)*b.documents/(2*b.changes), n)
+		fmt.Fprintf(&rows, "%d,%s %d\n", 1+(2*n+1)*b.documents/(2*b.changes), title, n)
 	}
 	if err := v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", rows.String(), nil); err != nil {
 		return err

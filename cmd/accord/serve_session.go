@@ -272,7 +272,7 @@ func (s *session) event(e watch.Event) {
 			s.log.Warn("something could not be read; it is tried again", "error", clean(e.Err.Error()))
 		}
 	case watch.Ran:
-		s.logRun(&e.Outcome)
+		s.logRun(&e.Outcome, e.Round)
 		for _, ran := range s.ran {
 			select {
 			case ran <- struct{}{}:
@@ -282,9 +282,9 @@ func (s *session) event(e watch.Event) {
 	}
 }
 
-func (s *session) logRun(o *syncer.Outcome) {
+func (s *session) logRun(o *syncer.Outcome, round time.Duration) {
 	at := []any{"point", o.Addr.String(), "run", o.Run, "mode", string(o.Decision.Mode), "status", string(o.Status),
-		"published", o.Done.Published(), "updated", o.Done.Updated, "withdrawn", o.Done.Withdrawn, "failed", o.Failed, "took", o.Ended.Sub(o.Started).Round(time.Millisecond).String()}
+		"published", o.Done.Published(), "updated", o.Done.Updated, "withdrawn", o.Done.Withdrawn, "failed", o.Failed, "took", o.Ended.Sub(o.Started).Round(time.Millisecond).String(), "round", round.Round(time.Millisecond).String()}
 	switch {
 	case o.Status == syncer.Locked:
 		s.log.Debug("a point is run by someone else", at...)

@@ -152,6 +152,7 @@ var lineTypes = []lineType{
 		"shape": "", "resources": 0, "calls": 0, "empty": costJSON{}, "parse": costJSON{}, "apply": costJSON{}, "plan": costJSON{}, "again": costJSON{}}},
 	{"bench_sync", "What one kind of run took, of accord and of the bare loop; and how long its calls take under the vendor's limit.", fields{
 		"run": "", "documents": 0, "vaults": 0, "accord": runJSON{}, "floor": runJSON{}, "forecast_s": 0.0}},
+	{"bench_round", "What a round of serve took, and of a bare loop that is connected already.", fields{"documents": 0, "vaults": 0, "accord_s": 0.0, "floor_s": 0.0}},
 	{"serving", "The development server takes calls.", fields{"address": "", "password_file": ""}},
 }
 

@@ -1,6 +1,10 @@
 package watch
 
-import "accord/planner/syncer"
+import (
+	"time"
+
+	"accord/planner/syncer"
+)
 
 // Event is something that happened while watching.
 type Event interface{ event() }
@@ -14,8 +18,12 @@ type (
 		Drift  int
 		Moved  bool
 	}
-	// Ran: a run came to some end.
-	Ran struct{ Outcome syncer.Outcome }
+	// Ran: a run came to some end. Round is the time from the beat that found it
+	// due to the end of all that ran with it.
+	Ran struct {
+		Outcome syncer.Outcome
+		Round   time.Duration
+	}
 	// Trouble: something could not be read; it is tried again later.
 	Trouble struct{ Err error }
 )

@@ -205,6 +205,7 @@ func (w *Watch) Request(addr addrs.Instance) {
 
 // once is one beat.
 func (w *Watch) once(ctx context.Context) {
+	began := w.opts.Now()
 	defer func() {
 		w.mu.Lock()
 		w.beat, w.beats = w.opts.Now(), w.beats+1
@@ -224,7 +225,7 @@ func (w *Watch) once(ctx context.Context) {
 		w.lookErr = nil
 	}
 	w.mu.Unlock()
-	w.start(ctx, tasks, w.peek(ctx, tasks))
+	w.start(ctx, began, tasks, w.peek(ctx, tasks))
 }
 
 // look returns what was applied; nil where that is not known.
@@ -376,7 +377,7 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 
 // start runs what is due: what belongs together in one call, so that one read
 // serves all targets of a source, and a table runs before who routes by it.
-func (w *Watch) start(ctx context.Context, tasks []syncer.Task, seen map[source]*syncer.Sight) {
+func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task, seen map[source]*syncer.Sight) {
 	now := w.opts.Now()
 	p := pace{retry: w.opts.Retry, quiet: w.opts.Quiet}
 	run := map[addrs.Instance]bool{}
@@ -421,7 +422,7 @@ func (w *Watch) start(ctx context.Context, tasks []syncer.Task, seen map[source]
 	w.mu.Unlock()
 	for _, g := range groups {
 		w.runs.Go(func() error {
-			w.run(ctx, g, run, seen)
+			w.run(ctx, began, g, run, seen)
 			return nil
 		})
 	}
@@ -506,7 +507,7 @@ func together(tasks []syncer.Task, run map[addrs.Instance]bool) [][]syncer.Task 
 }
 
 // run is one call of the syncer and what is learned from it.
-func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.Instance]bool, seen map[source]*syncer.Sight) {
+func (w *Watch) run(ctx context.Context, round time.Time, tasks []syncer.Task, chosen map[addrs.Instance]bool, seen map[source]*syncer.Sight) {
 	defer w.Wake()
 	began := w.opts.Now()
 	var outcomes []syncer.Outcome
@@ -549,9 +550,10 @@ func (w *Watch) run(ctx context.Context, tasks []syncer.Task, chosen map[addrs.I
 			w.stale = true
 		}
 	}
+	took := w.opts.Now().Sub(round)
 	w.mu.Unlock()
 	for _, o := range outcomes {
-		w.emit(Ran{Outcome: o})
+		w.emit(Ran{Outcome: o, Round: took})
 	}
 }
 
