@@ -113,11 +113,38 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	}
 	if keeps && len(e.diags) == 0 && (e.memory != nil || e.remember(c.memory, key)) {
 		e.proof = &Proof{path: filepath.Join(filepath.Dir(c.memory), "checked"), key: key}
+		e.release()
 	}
 	if c.broken {
 		e.diags = withoutConsequences(e.diags)
 	}
 	return e.desired, Arrange(e.diags)
+}
+
+// release lets go of values that nothing is expected to ask for, once all that
+// is wanted is known. Who asks all the same has them evaluated again, as where
+// all was remembered: nothing was to be said of them.
+func (e *evaluator) release() {
+	if len(e.desired.Checks) > 0 {
+		return
+	}
+	for _, m := range e.all {
+		if len(m.outputs) > 0 {
+			return
+		}
+		for _, d := range m.decls {
+			if len(d.mentions)+len(d.conditions) > 0 {
+				return
+			}
+		}
+	}
+	for _, m := range e.all {
+		m.locals = sync.Once{}
+		m.context.Variables["local"] = cty.EmptyObjectVal
+		for _, d := range m.decls {
+			d.values, d.valued = nil, sync.Once{}
+		}
+	}
 }
 
 // addTypes gathers the block types of the providers.
