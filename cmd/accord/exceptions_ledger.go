@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +29,8 @@ type troubled struct {
 	tasks   []syncer.Task
 	ledger  *ledger.Ledger
 	entries []*ledger.Entry // in order
+
+	applied, vaults []addrs.Instance // what the state remembers; vaults are what is connected to
 }
 
 // purpose is what the vaults are reached for. Who reads is told what the journal
@@ -80,6 +84,12 @@ func (x *troubled) open(ctx context.Context, to purpose) error {
 		return err
 	}
 	instances := x.planner.AppliedInstances(st)
+	for _, o := range st.Sorted() {
+		x.applied = append(x.applied, o.Addr)
+	}
+	for _, i := range instances {
+		x.vaults = append(x.vaults, i.Addr)
+	}
 	var found map[addrs.Instance]providers.Object
 	var errs []error
 	if to == writing {
@@ -224,5 +234,51 @@ func (x *troubled) pick(ids []string, f exceptionFilter, named bool) ([]*ledger.
 	if err != nil {
 		return nil, err
 	}
+	if err := errors.Join(known("vault", filter.Vaults, x.vaults), known("point", filter.Points, x.points())); err != nil {
+		return nil, err
+	}
 	return filter.Pick(x.entries)
+}
+
+// points are the integration points that were applied, and those of exceptions
+// that outlived theirs. They are told by the state: of a vault that does not
+// answer no sync is known.
+func (x *troubled) points() []addrs.Instance {
+	var all []addrs.Instance
+	types := map[string]bool{}
+	for _, e := range x.entries {
+		all, types[e.Point.Type] = append(all, e.Point), true
+	}
+	for _, t := range x.tasks {
+		types[t.Sync.Addr.Type] = true
+	}
+	for _, addr := range x.applied {
+		if types[addr.Type] || len(types) == 0 {
+			all = append(all, addr)
+		}
+	}
+	slices.SortFunc(all, addrs.Instance.Compare)
+	return slices.Compact(all)
+}
+
+// known refuses an address that names nothing: who looks for its exceptions
+// would be told that there are none.
+func known(flag string, given, among []addrs.Instance) error {
+	for _, target := range given {
+		if slices.ContainsFunc(among, target.Covers) {
+			continue
+		}
+		var names []string
+		for _, addr := range among {
+			names = append(names, addr.String())
+		}
+		const few = 8
+		more := ""
+		if len(names) > few {
+			names, more = names[:few], ", …"
+		}
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "An address matches nothing", Extra: &planner.Problem{Code: "ADDRESS"},
+			Detail: fmt.Sprintf("-%s=%s: nothing of what was applied has it. There are: %s%s.", flag, target, strings.Join(names, ", "), more)}}
+	}
+	return nil
 }

@@ -80,7 +80,7 @@ var explanations = map[string]explanation{
 	},
 	"ADDRESS": {
 		"an address names nothing",
-		"-target, -exclude and -replace take the address of an object, of a block (all its instances), of a module (all that is in it), and but for -replace of a vault (all that leads to it). One that names nothing is a slip: the plan would be about something else.",
+		"-target, -exclude and -replace take the address of an object, of a block (all its instances), of a module (all that is in it), and but for -replace of a vault (all that leads to it); -point and -vault of accord exceptions that of a point or a vault which was applied. One that names nothing is a slip: the plan would be about something else, and no exception would be found.",
 		"Write the address as accord plan or accord state list shows it.",
 	},
 	"SUPPRESS": {
