@@ -25,6 +25,7 @@ type clmWriter struct {
 	*clmTarget
 	client *vaultapi.Client
 	part   string
+	run    string
 	latest bool // the variant: bind to the latest version, not to the latest steady one
 	items  []*clmItem
 }
@@ -47,7 +48,7 @@ func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRe
 	if len(req.Writes) == 0 {
 		return nil
 	}
-	w := &clmWriter{clmTarget: t, client: v.client, part: req.Writes[0].Part, latest: req.Sync.Variant == variantLatest}
+	w := &clmWriter{clmTarget: t, client: v.client, part: req.Writes[0].Part, run: req.Run, latest: req.Sync.Variant == variantLatest}
 	for n := range req.Writes {
 		w.items = append(w.items, &clmItem{writeItem: newWriteItem(req.Writes, n)})
 	}
@@ -57,13 +58,21 @@ func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRe
 		err = w.publish(ctx)
 	}
 	results := make([]providers.WriteResult, len(w.items))
+	documents := make(map[providers.Member]vaultapi.ID, len(w.items))
 	for n, i := range w.items {
 		i.fail(err)
+		documents[i.item()] = ""
+		if i.err == nil && i.doc != nil && i.doc.owned && i.write.Verb != providers.WriteWithdraw {
+			documents[i.item()] = i.doc.version.ID
+		}
 		id := ""
 		if i.doc != nil {
 			id = string(i.doc.version.ID)
 		}
 		results[n] = i.result(id)
+	}
+	if !w.binders() {
+		v.made.note(w.run, t.prefix(), documents)
 	}
 	return results
 }
@@ -194,8 +203,9 @@ func (w *clmWriter) membered() []*clmItem {
 	})
 }
 
-// memberIDs finds the documents that members are in the CRM vault, in batches.
-// A member that is not there fails its container.
+// memberIDs finds the documents that members are in the CRM vault: those that
+// this run has just written, and in batches the others. A member that is not
+// there fails its container.
 func (w *clmWriter) memberIDs(ctx context.Context) error {
 	if w.part == partShared {
 		return nil
@@ -205,18 +215,23 @@ func (w *clmWriter) memberIDs(ctx context.Context) error {
 	for _, i := range items {
 		members = append(members, i.write.Members...)
 	}
-	docs, err := w.documents(ctx, members)
+	known := w.v.made.find(w.run, w.prefix(), members)
+	docs, err := w.documents(ctx, slices.DeleteFunc(members, func(m providers.Member) bool { return known[m] != "" }))
 	if err != nil {
 		return err
 	}
+	for m, d := range docs {
+		if d.owned {
+			known[m] = d.version.ID
+		}
+	}
 	for _, i := range items {
 		for _, m := range i.write.Members {
-			d := docs[m]
-			if d == nil || !d.owned {
+			if known[m] == "" {
 				i.fail(providers.Errorf(providers.NotFound, "%s %s, which it names, is not in the CRM vault", strings.ReplaceAll(m.Part, "_", " "), idOf(m.Key)))
 				break
 			}
-			i.members = append(i.members, d.version.ID)
+			i.members = append(i.members, known[m])
 		}
 	}
 	return nil
@@ -393,7 +408,9 @@ func (w *clmWriter) relate(ctx context.Context) error {
 	for _, i := range w.membered() {
 		if i.write.Reorder || len(i.members) > 0 {
 			items = append(items, i)
-			sources = append(sources, string(i.doc.version.ID))
+			if !i.made { // what was just made has none
+				sources = append(sources, string(i.doc.version.ID))
+			}
 		}
 	}
 	if len(items) == 0 {

@@ -75,6 +75,7 @@ func (p *Provider) Finish(ctx context.Context, run providers.Run) error {
 	if err != nil {
 		return err
 	}
+	crm.made.forget(markPrefix(scope.Point, scope.Source))
 	var verified error
 	if scope.CRM != 0 {
 		content := crm

@@ -40,6 +40,7 @@ type vault struct {
 	lately     recent[map[string]string] // names of records, by object
 	tied       recent[[]connectionRecord]
 	seen       sightings
+	made       made
 }
 
 // object reads an object's definition by its name, or by another name that
