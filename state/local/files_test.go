@@ -214,16 +214,7 @@ func TestStateTruncated(t *testing.T) {
 	t.Parallel()
 	path, _ := history(t)
 	s := open(t, path, nil)
-	lock, err := s.Lock(t.Context(), "apply")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := lock.Save(t.Context()); err != nil { // the second version: there is a backup, and no log
-		t.Fatal(err)
-	}
-	if err := lock.Unlock(); err != nil {
-		t.Fatal(err)
-	}
+	saveOnce(t, s) // the second version: there is a backup, and no log
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -281,16 +272,7 @@ func TestSaveCutShort(t *testing.T) {
 	s := open(t, path, nil)
 	want := acknowledged[len(acknowledged)-1]
 	log, before := mustReadFile(t, s.logPath()), mustReadFile(t, path)
-	lock, err := s.Lock(t.Context(), "apply")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := lock.Save(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := lock.Unlock(); err != nil {
-		t.Fatal(err)
-	}
+	saveOnce(t, s)
 	after := mustReadFile(t, path)
 	saving, err := entry{N: len(acknowledged) + 2, Saving: digest(after)}.line()
 	if err != nil {
@@ -322,16 +304,7 @@ func TestSaveCutShort(t *testing.T) {
 		if diff := cmp.Diff(test.want.Objects, got.Objects); diff != "" || got.Serial != test.serial || len(got.Open) != 0 {
 			t.Errorf("%s: serial %d, %d open (-want +got):\n%s", test.name, got.Serial, len(got.Open), diff)
 		}
-		lock, err := s.Lock(t.Context(), "apply")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := lock.Save(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := lock.Unlock(); err != nil {
-			t.Fatal(err)
-		}
+		saveOnce(t, s)
 		got = mustRead(t, s)
 		if diff := cmp.Diff(test.want.Objects, got.Objects); diff != "" {
 			t.Errorf("%s, then saved (-want +got):\n%s", test.name, diff)
@@ -564,6 +537,18 @@ func TestClosed(t *testing.T) {
 	}
 	if _, err := s.Journal(t.Context()); err == nil {
 		t.Error("a closed store gave a journal")
+	}
+}
+
+// saveOnce makes another version of the state.
+func saveOnce(t *testing.T, s *Store) {
+	t.Helper()
+	lock, err := s.Lock(t.Context(), "apply")
+	if err == nil {
+		err = errors.Join(lock.Save(t.Context()), lock.Unlock())
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
