@@ -150,16 +150,9 @@ func (c *cli) runApply(ctx context.Context, o applyOptions) error {
 	if err != nil {
 		return err
 	}
-	p, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
+	p, err := w.propose(ctx, o.planOptions, lock.State(), false)
 	if err != nil {
 		return err
-	}
-	c.diagnostics(warnings)
-	if err := c.showPlan(p, o.look); err != nil {
-		return err
-	}
-	if len(p.Refusals) > 0 {
-		return c.refused(w, p)
 	}
 	if !p.Empty() && !o.autoApprove {
 		what := "Do this?"

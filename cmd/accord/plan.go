@@ -98,16 +98,9 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 		return err
 	}
 	defer w.Close()
-	p, warnings, err := w.plan(ctx, o, st, true)
+	p, err := w.propose(ctx, o, st, true)
 	if err != nil {
 		return err
-	}
-	c.diagnostics(warnings)
-	if err := c.showPlan(p, o.look); err != nil {
-		return err
-	}
-	if len(p.Refusals) > 0 {
-		return c.refused(w, p)
 	}
 	if o.out != "" {
 		if err := w.savePlan(p, o); err != nil {
@@ -118,6 +111,22 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 		return told(exitChanges)
 	}
 	return nil
+}
+
+// propose makes a plan and shows it; a refused one is an error.
+func (w *workspace) propose(ctx context.Context, o planOptions, st *state.State, readOnly bool) (*plan.Plan, error) {
+	p, warnings, err := w.plan(ctx, o, st, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	w.cli.diagnostics(warnings)
+	if err := w.cli.showPlan(p, o.look); err != nil {
+		return nil, err
+	}
+	if len(p.Refusals) > 0 {
+		return nil, w.cli.refused(w, p)
+	}
+	return p, nil
 }
 
 // plan makes the plan of what the files want, which have been evaluated. A
