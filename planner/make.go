@@ -125,13 +125,16 @@ type making struct {
 func (m *making) gather(context.Context) {
 	most := max(len(m.req.Desired.Resources), len(m.req.State.Objects))
 	m.objects = make(map[addrs.Instance]*object, most)
+	m.sorted = make([]*object, 0, most)
 	m.reads = len(m.req.Desired.Conditions()) > 0
 	if !m.req.Destroy {
-		for _, r := range m.req.Desired.Resources {
-			m.objects[r.Addr] = &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
+		for _, r := range m.req.Desired.Resources { // by address
+			o := &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
+			m.objects[r.Addr] = o
+			m.sorted = append(m.sorted, o)
 			m.reads = m.reads || r.Reads() || len(r.Conditions) > 0
 			if i := m.req.Import; i != nil && i.To == r.Addr {
-				m.objects[r.Addr].imported = i
+				o.imported = i
 			}
 		}
 	}
@@ -156,18 +159,14 @@ func (m *making) gather(context.Context) {
 		m.orphaned(provider, orphans[provider])
 	}
 	m.openIntents()
-	m.sorted = make([]*object, 0, len(m.objects))
-	if !m.req.Destroy {
-		for _, r := range m.req.Desired.Resources { // by address
-			m.sorted = append(m.sorted, m.objects[r.Addr])
+	if len(m.objects) > len(m.sorted) {
+		for _, o := range m.objects {
+			if o.desired == nil {
+				m.sorted = append(m.sorted, o)
+			}
 		}
+		slices.SortFunc(m.sorted, func(a, b *object) int { return a.addr.Compare(b.addr) })
 	}
-	for _, o := range m.objects {
-		if o.desired == nil {
-			m.sorted = append(m.sorted, o)
-		}
-	}
-	slices.SortFunc(m.sorted, func(a, b *object) int { return a.addr.Compare(b.addr) })
 	for _, o := range m.sorted {
 		o.replace = m.chosen.replace[o.addr]
 		switch {
