@@ -53,10 +53,8 @@ func called(calls []string) map[string]int {
 // 1,000 documents of each stream, nodes included, and never one for a binder.
 // What has a batch is written in batches, of about 500. With 3,000 documents, or half of that.
 func TestCalls(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("thousands of calls")
-	}
 	binders, members, shared := 150, 1050, 50
 	if long() {
 		binders, members, shared = 500, 2400, 100
@@ -231,9 +229,7 @@ func TestCalls(t *testing.T) {
 // and against the server that people have: no kind of run makes more than a
 // twentieth more.
 func TestCallsBesideTheFloor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it counts, and counts are the same under the race detector")
-	}
+	withoutRaces(t)
 	t.Parallel()
 	for _, args := range [][]string{{"-share"}, {"-share", "-filled"}, {"-others=180"}} {
 		t.Run(strings.Join(args, ""), func(t *testing.T) {
@@ -271,6 +267,7 @@ func TestCallsBesideTheFloor(t *testing.T) {
 // many CRM vaults there are: but for the Connection Country records of each,
 // the content vault is called as often for eight as for two.
 func TestPlanReadsTheSourceOnce(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	planned := func(crms int) map[string]int {
 		var configs []*crmConfig
@@ -319,6 +316,7 @@ func TestPlanReadsTheSourceOnce(t *testing.T) {
 // What an incremental run costs depends on what changed, and not on how much
 // there is.
 func TestIncrementalCallsOfAnyLibrary(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	changed := func(presentations int) map[string]int {
 		w := newWorld(t, true, &crmConfig{key: "a", clm: true, country: true, countries: []string{"United States", "Canada", "Mexico"}})
@@ -356,6 +354,7 @@ func TestIncrementalCallsOfAnyLibrary(t *testing.T) {
 // A refresh that finds nothing to do makes exactly these calls: each list once,
 // whatever it holds, and for each CRM vault the same again.
 func TestCallsOfARefresh(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	refreshed := func(crms int) map[string]int {
 		var configs []*crmConfig

@@ -37,6 +37,15 @@ func howMany(short, rule, all int) int {
 	return rule
 }
 
+// withoutRaces leaves a test to the run without the race detector, which finds
+// nothing in it: it does one thing after the other, or counts.
+func withoutRaces(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the race detector finds nothing here")
+	}
+}
+
 // seeds are how many cases a proof takes, and the first one's seed: with
 // ACCORD_SEED only that one, from a failure's name.
 func seeds(t *testing.T, n int) (cases int, first uint64) {

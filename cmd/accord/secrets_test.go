@@ -266,6 +266,7 @@ func TestSecretsStayInside(t *testing.T) {
 // crash: no secret of the vaults, of a variable, of serve, or of the key that
 // seals the state is in its output or in a file.
 func TestSecretsOfEveryCommand(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	c := newCanaries(t)
 	id, err := age.GenerateX25519Identity()

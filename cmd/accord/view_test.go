@@ -277,6 +277,7 @@ func TestNarrowScreens(t *testing.T) {
 // Markdown fits into every budget, keeps what matters most, and says what it
 // left out.
 func TestMarkdownBudget(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	p := aPlan(strings.Repeat("Ärzte ", 20))
 	for i := range 3000 {
