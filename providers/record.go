@@ -77,7 +77,7 @@ type RecordsRequest struct {
 
 	Since   time.Time `json:"since,omitzero"`
 	Keys    []Member  `json:"keys,omitempty"`
-	Only    bool      `json:"only,omitempty"`    // with Keys: these records alone, nothing seen with them
+	Only    bool      `json:"only,omitempty"`    // these records alone, nothing seen with them; of what changed Since, at least what tells one change from another
 	Confirm bool      `json:"confirm,omitempty"` // with Only: they lost all their members of a part since they were written; be sure of it, or fail
 	Holders bool      `json:"holders,omitempty"` // with Keys, target: the published containers that name any of the keys, not the keys themselves
 

@@ -40,10 +40,10 @@ func (s *Sight) New(before *Sight) bool {
 }
 
 // Peek looks at what changed in the source of tasks since a moment, and does
-// nothing about it: it costs the calls of one incremental read, however many
-// targets there are. The tasks share one source.
+// nothing about it: whoever looks every few seconds asks only what changed, once
+// for all targets. The tasks share one source.
 func (s *Syncer) Peek(ctx context.Context, tasks []Task, since time.Time) (*Sight, error) {
-	req := providers.RecordsRequest{End: tasks[0].Sync.Source, Since: since}
+	req := providers.RecordsRequest{End: tasks[0].Sync.Source, Since: since, Only: true}
 	for _, t := range tasks {
 		req.Variants = append(req.Variants, t.Sync.Variant)
 		req.Fields = append(req.Fields, t.Sync.Fields...)

@@ -92,6 +92,9 @@ func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.Recor
 }
 
 func (s *clmSource) read(ctx context.Context, emit func(providers.Batch) bool) error {
+	if s.req.Only && !s.req.Since.IsZero() && len(s.req.Keys) == 0 {
+		return s.glance(ctx, emit)
+	}
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}

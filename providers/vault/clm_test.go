@@ -473,3 +473,46 @@ func TestWriteFaults(t *testing.T) {
 		t.Errorf("dump: %d marks", n)
 	}
 }
+
+// A glance tells each change from every other one, in two calls: also of a
+// document that left the types while it is used (CLM-3), and not of reports.
+func TestGlance(t *testing.T) {
+	t.Parallel()
+	w := oneCRM(t)
+	w.clock.pass(time.Hour)
+	since := w.clock.Now()
+	glance := func() (seen []string) {
+		for _, r := range w.read(providers.RecordsRequest{End: providers.End{Instance: vaultAddr("promomats"), Stream: streamCLM}, Variants: []string{variantSteady}, Since: since, Only: true}) {
+			seen = append(seen, r.Part+r.Key+r.Standing+string(r.Fields))
+		}
+		return seen
+	}
+	saw := map[string]bool{}
+	for _, step := range []struct {
+		name string
+		do   func()
+		sees bool
+	}{
+		{"nothing", func() {}, false},
+		{"a report", func() {
+			w.load("promomats", `{"document": "report", "type": "material__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Report"}, "versions": [{"number": "1.0", "state": "approved__v"}]}`)
+		}, false},
+		{"a presentation", func() { update(w, "us", map[string]any{"title__v": "one"}) }, true},
+		{"the same once more", func() { update(w, "us", map[string]any{"title__v": "two"}) }, true},
+		{"nothing else", func() {}, false},
+		{"a shared resource", func() { update(w, "shared-1", map[string]any{"title__v": "one"}) }, true},
+		{"a slide is a report from now on", func() { becomes(w, "slide-1", "material__v") }, true},
+		{"one that was deleted", func() { w.load("promomats", `{"delete": "last-day"}`) }, true},
+	} {
+		w.clock.pass(time.Hour)
+		step.do()
+		fresh := false
+		for _, s := range glance() {
+			fresh = fresh || !saw[s]
+			saw[s] = true
+		}
+		if fresh != step.sees {
+			t.Errorf("%s: something new is seen: %t", step.name, fresh)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"accord/providers"
+	"accord/providers/vaultapi"
+)
+
+// glance tells of what changed since a time no more than tells one change from
+// another: the document and the date. Who looks every few seconds whether there
+// is something to do need not read what. Documents of other types are told of
+// where one of them is still used (CLM-3).
+func (s *clmSource) glance(ctx context.Context, emit func(providers.Batch) bool) error {
+	var changed, elsewhere []providers.Record
+	var others idList
+	changes := newScan(s.caller, "id", "0", func(after string) string {
+		return limited("SELECT id, TONAME(type__v) AS type_name, binder__v, version_modified_date__v FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
+			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
+	})
+	for {
+		r, err := changes.peek(ctx)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			break
+		}
+		at, err := json.Marshal(map[string]string{"version_modified_date__v": r.text("version_modified_date__v")})
+		if err != nil {
+			return err
+		}
+		rec := providers.Record{Part: partSlide, Key: keyOf(r.text("id")), Fields: at, Variants: s.variants()}
+		binder, _ := r.flag("binder__v")
+		switch typ := r.text("type_name"); {
+		case typ == typeSlide:
+			changed = append(changed, rec)
+		case typ == typePresentation, binder:
+			rec.Part = partPresentation
+			changed = append(changed, rec)
+		default:
+			others.add(r.text("id"))
+			elsewhere = append(elsewhere, rec)
+		}
+		changes.take()
+		if len(changed) >= pageRows {
+			if !emit(providers.Batch{Records: changed}) {
+				return nil
+			}
+			changed = nil
+		}
+	}
+	var err error
+	if s.horizon, err = s.v.now(ctx); err != nil { // as the answers above have said
+		return err
+	}
+	s.calls.Add(1)
+	for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
+		if err != nil {
+			return err
+		}
+		if d.Type == "document__sys" {
+			changed = append(changed, providers.Record{Part: partPresentation, Key: keyOf(string(d.ID)), Standing: standDeleted, Variants: s.variants()})
+		}
+	}
+	if len(others.ids) > 0 {
+		var holding idList
+		users, err := s.follow(ctx, &others, targetDocument, sourceDocument)
+		if err == nil {
+			err = s.holders(ctx, &others, &holding)
+		}
+		if err != nil {
+			return err
+		}
+		if len(users.ids)+len(holding.ids) > 0 {
+			changed = append(changed, elsewhere...)
+		}
+	}
+	return ignoreStop(send(emit, changed))
+}
