@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"accord/lang/addrs"
 	"accord/planner"
 	"accord/planner/plan"
@@ -125,8 +127,8 @@ func (c *cli) verdicts(impacts []syncer.Impact) error {
 	for _, i := range impacts {
 		for _, v := range i.Verdicts {
 			broken = true
-			c.diagnosticsOf(nil, "", &providers.Error{Kind: providers.Refused, Addr: i.Addr, Message: v.Message,
-				Advice: fmt.Sprintf("The line to change is %s. To lift the limit once, for this sync alone: -allow='%s'", v.Place, v.Allow)})
+			c.diagnostics(hcl.Diagnostics{planner.Place(nil, providers.Diagnostic{Severity: providers.SeverityError, Code: "LIMIT", Addr: i.Addr, Refused: true, Summary: v.Message,
+				Detail: fmt.Sprintf("The line to change is %s. To lift the limit once, for this sync alone: -allow='%s'", v.Place, v.Allow)})})
 		}
 	}
 	if broken {
