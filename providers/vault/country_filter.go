@@ -43,10 +43,10 @@ func (p *Provider) countryFilterType() resource.Resource {
 	}
 }
 
-func validateFilters(_ *resource.Env, items []*resource.Item[countryFilterBody]) {
+func validateFilters(env *resource.Env, items []*resource.Item[countryFilterBody]) {
 	type key struct {
-		connection addrs.Instance
-		feature    string
+		of      addrs.Instance // the CRM vault, which has one filter for a feature, whatever connections it has
+		feature string
 	}
 	seen := map[key]addrs.Instance{}
 	for _, i := range items {
@@ -60,8 +60,12 @@ func validateFilters(_ *resource.Env, items []*resource.Item[countryFilterBody])
 			i.Refuse("CTRY-1", "", "The filter names no country", "Write countries, or all_countries = true.")
 		}
 		k := key{i.Want.Connection, i.Want.Feature}
+		if c, _, err := resource.Ref[connectionBody](env, i.Want.Connection); err == nil {
+			k.of = c.CRM
+		}
 		if other, double := seen[k]; double {
-			i.Refuse("", "", fmt.Sprintf("%s and %s are the same filter", other, i.Addr), "Take one of them out.")
+			i.Refuse("CTRY-1", "", fmt.Sprintf("%s and %s are the same filter", other, i.Addr),
+				fmt.Sprintf("%s has one filter for %s, by which all its connections route. Take one of the blocks out.", k.of, i.Want.Feature))
 		}
 		seen[k] = i.Addr
 	}

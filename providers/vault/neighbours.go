@@ -61,6 +61,7 @@ func neighbours(env *resource.Env) neighbourIndex {
 			at.countryPoints = append(at.countryPoints, c.addr)
 		}
 	}
+	index.share(env)
 	for _, at := range index {
 		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.queryRules, &at.points} {
 			slices.SortFunc(*list, addrs.Instance.Compare)
@@ -84,4 +85,29 @@ func (x neighbourIndex) made(connection addrs.Instance) *neighbourhood {
 		x[connection] = &neighbourhood{}
 	}
 	return x[connection]
+}
+
+// share gives all connections of a CRM vault its filters: it has one for a
+// feature, whichever connection the block names.
+func (x neighbourIndex) share(env *resource.Env) {
+	of := map[addrs.Instance][]addrs.Instance{} // CRM vault → connections
+	for addr := range env.Refs {
+		if env.Refs[addr].Type != "connection" {
+			continue
+		}
+		if b, _, err := resource.Ref[connectionBody](env, addr); err == nil {
+			of[b.CRM] = append(of[b.CRM], addr)
+		}
+	}
+	for _, connections := range of {
+		var filters []addrs.Instance
+		for _, c := range connections {
+			filters = append(filters, x.at(c).filters...)
+		}
+		if len(connections) > 1 && len(filters) > 0 {
+			for _, c := range connections {
+				x.made(c).filters = slices.Clone(filters)
+			}
+		}
+	}
 }

@@ -180,6 +180,10 @@ func TestValidate(t *testing.T) {
 		"CLM-3": {[]providers.Object{w.object(addrs.New("field_rule", "x"), map[string]any{"connection": "connection.promo", "source": "name__v", "target": "type__v", "applies_to": []string{"slides__v"}})},
 			[]string{"CLM-3 field_rule.x /applies_to/0", "CLM-3 field_rule.x /target"}},
 		"CTRY-1: no country": {[]providers.Object{w.object(addrs.New("country_filter", "x"), map[string]any{"connection": "connection.promo"})}, []string{"CTRY-1 country_filter.x "}},
+		"CTRY-1: one filter for all connections of a CRM vault": {[]providers.Object{
+			w.object(addrs.New("country_filter", "x"), map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}}),
+			w.object(addrs.New("country_filter", "y"), map[string]any{"connection": "connection.medical", "countries": []string{"ca__v"}}),
+		}, []string{"CTRY-1 country_filter.y "}},
 		"CTRY-1: both words": {[]providers.Object{w.object(addrs.New("country_filter", "x"), map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}, "all_countries": true})},
 			[]string{"CTRY-1 country_filter.x /all_countries"}},
 		"an id is missing":   {[]providers.Object{w.object(addrs.New("vault", "real"), vaultBody("crm", "https://acme.veevavault.com"))}, []string{" vault.real /id"}},

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"accord/lang/addrs"
 	"accord/providers"
 	"accord/providers/devvault"
 	"accord/providers/vaultapi"
@@ -259,6 +260,38 @@ func TestMedComms(t *testing.T) {
 	clm.publish(providers.WriteCreate)
 	if got := shorts(clm.target()); len(got) != 6 {
 		t.Errorf("%v", got)
+	}
+}
+
+// CTRY-1: a CRM vault has one filter, by which its PromoMats and its MedComms
+// connection route alike, also in the plan that edits it.
+func TestOneFilterForTwoConnections(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spec{"promomats", "promomats", production, ""}, spec{"medcomms", "medcomms", production, ""}, spec{"crm-a", "crm", production, ""})
+	w.tie("promomats", "crm-a")
+	w.tie("medcomms", "crm-a")
+	w.countries("promomats")
+	w.countries("medcomms")
+	w.connect(false)
+	filter := func(country string) providers.Object {
+		return w.object(keyed("country_filter", "crm", "a"), map[string]any{"connection": "connection.promo", "countries": []string{country}})
+	}
+	c := w.config(
+		filter("us__v"),
+		w.object(addrs.New("connection", "promo"), map[string]any{"type": "promomats_crm", "content": "vault.promomats", "crm": `vault.crm["a"]`}),
+		w.object(addrs.New("connection", "medical"), map[string]any{"type": "medical_crm", "content": "vault.medcomms", "crm": `vault.crm["a"]`}),
+		w.object(addrs.New("integration", "medical"), map[string]any{"connection": "connection.medical", "type": "country", "status": "active"}),
+		w.object(addrs.New("integration_point", "medical"), map[string]any{"integration": "integration.medical", "name": "clm_country", "status": "active"}),
+	)
+	c.apply()
+	c.plan()
+	if got := c.syncs()["integration_point.medical"]; !slices.Equal(got.Route.Values, []string{"us__v"}) || !slices.Contains(got.Needs, filter("us__v").Addr) {
+		t.Errorf("routes by %v, after %v", got.Route.Values, got.Needs)
+	}
+	c.objects[0] = filter("ca__v")
+	c.plan()
+	if got := c.syncs()["integration_point.medical"].Route.Values; !slices.Equal(got, []string{"ca__v"}) {
+		t.Errorf("an edited filter: routes by %v", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"accord/lang/addrs"
@@ -27,6 +28,16 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 				serves[b.Content] = append(serves[b.Content], o.Addr)
 			}
 		}
+	}
+	for _, o := range objects { // a CRM vault has one filter, for all its connections
+		c, _, err := resource.Ref[connectionBody](env, o.Addr)
+		if o.Type != "connection" || err != nil || filtered[o.Addr] {
+			continue
+		}
+		filtered[o.Addr] = slices.ContainsFunc(slices.Collect(maps.Keys(filterOf)), func(other addrs.Instance) bool {
+			b, _, err := resource.Ref[connectionBody](env, other)
+			return err == nil && b.CRM == c.CRM
+		})
 	}
 	var out []providers.Diagnostic
 	warn := func(addr addrs.Instance, summary, detail string) {
