@@ -6,7 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -218,7 +220,11 @@ func (c *cursor) fill() {
 		c.buf = make([]byte, blockSize)
 	}
 	n, err := c.file.Read(c.buf)
-	c.rest += string(c.buf[:n])
+	var block strings.Builder
+	block.Grow(len(c.rest) + n)
+	block.WriteString(c.rest)
+	block.Write(c.buf[:n])
+	c.rest = block.String()
 	if err == nil {
 		return
 	}
@@ -246,6 +252,7 @@ func (c *cursor) seek(key string) bool {
 type bodies struct {
 	rest  rest
 	file  *os.File
+	buf   []byte
 	block string
 	at    int64 // of the block
 }
@@ -273,8 +280,9 @@ func (b *bodies) fill(p place) error {
 			return fmt.Errorf("reading a temporary file: %w", err)
 		}
 	}
-	buf := make([]byte, max(p.size, blockSize))
-	n, err := b.file.ReadAt(buf, p.at)
+	size := max(p.size, blockSize)
+	b.buf = slices.Grow(b.buf[:0], size)[:size]
+	n, err := b.file.ReadAt(b.buf, p.at)
 	switch {
 	case n >= p.size:
 	case err == io.EOF:
@@ -282,6 +290,6 @@ func (b *bodies) fill(p place) error {
 	default:
 		return fmt.Errorf("reading a temporary file: %w", err)
 	}
-	b.block, b.at = string(buf[:n]), p.at
+	b.block, b.at = string(b.buf[:n]), p.at
 	return nil
 }
