@@ -27,8 +27,8 @@ func (p *Panic) String() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Stac
 // most limit at a time (no limit if 0), and returns when all that it began has
 // ended. What depends on a node that failed is skipped; all else is done. When
 // ctx ends, nothing more is begun; what fn makes of that is fn's. When fn
-// panics, nothing more is begun either, and Walk panics with a *Panic in the
-// end. A *CycleError, before anything is begun, if there is no order.
+// panics, the context of what runs ends, nothing more is begun either, and Walk
+// panics with a *Panic in the end. A *CycleError, before anything is begun, if there is no order.
 func (g *Graph[N]) Walk(ctx context.Context, limit int, fn func(ctx context.Context, node N) error) (Result[N], error) {
 	if cycle := g.Cycle(); cycle != nil {
 		return Result[N]{}, &CycleError[N]{Nodes: cycle}
@@ -36,6 +36,8 @@ func (g *Graph[N]) Walk(ctx context.Context, limit int, fn func(ctx context.Cont
 	if limit <= 0 {
 		limit = len(g.nodes)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 
 	type ending struct {
 		node  int
@@ -82,6 +84,7 @@ func (g *Graph[N]) Walk(ctx context.Context, limit int, fn func(ctx context.Cont
 		running--
 		if e.panic != nil {
 			panicked = e.panic
+			cancel() // some may wait for what is not begun any more
 		}
 		if e.err != nil {
 			result.Failed[g.nodes[e.node]] = e.err
