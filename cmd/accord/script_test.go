@@ -72,19 +72,22 @@ func untilScript(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("%s does not say %s after %s", strings.Join(args[1:], " "), args[0], patience)
 }
 
-// laterScript wants a moment not to lie before another one: later MOMENT OTHER.
+// laterScript wants a moment not to lie before another one, or by no more than
+// the second was guessed too late: later MOMENT OTHER BY.
 func laterScript(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: later MOMENT OTHER")
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: later MOMENT OTHER BY")
 	}
 	var at [2]time.Time
-	for i, text := range args {
+	for i, text := range args[:2] {
 		var err error
 		at[i], err = time.Parse(time.RFC3339, text)
 		ts.Check(err)
 	}
-	if at[0].Before(at[1]) {
-		ts.Fatalf("%s is %s before %s", args[0], at[1].Sub(at[0]), args[1])
+	by, err := time.ParseDuration(args[2])
+	ts.Check(err)
+	if early := at[1].Sub(at[0]); early > by {
+		ts.Fatalf("%s is %s before %s", args[0], early, args[1])
 	}
 }
 
@@ -326,6 +329,7 @@ func vaultVerb(dir string, args []string) error {
 		return faultsMet(ctx, dev)
 	case "hold":
 		<-interrupted()
+		return nil
 	case "control":
 		var body io.Reader
 		if len(args) > 3 {
