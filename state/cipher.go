@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Cipher keeps what is written from those who may not read it. A nil Cipher
@@ -60,7 +61,7 @@ func DecodeWith(c Cipher, data []byte) (*State, error) {
 	}
 	plain, err := c.Open(doc.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSealed, err)
+		return nil, fmt.Errorf("%w; it needs an identity of %s", Unopened(err), strings.Join(doc.SealedTo, " or "))
 	}
 	s, err := Decode(plain)
 	if err == nil && (s.Lineage != doc.Lineage || s.Serial != doc.Serial) {
@@ -71,6 +72,9 @@ func DecodeWith(c Cipher, data []byte) (*State, error) {
 
 // ErrSealed says that a state is there, and for others to read.
 var ErrSealed = errors.New("it is encrypted, and cannot be decrypted")
+
+// Unopened is what a Cipher said of what it could not open, as an ErrSealed.
+func Unopened(err error) error { return fmt.Errorf("%w: %w", ErrSealed, err) }
 
 // SealedAsBy reports whether a written state is sealed to those whom c seals to,
 // or not at all for nil: whether writing it again would change nothing.

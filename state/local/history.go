@@ -44,6 +44,9 @@ func (s *Store) At(ctx context.Context, serial uint64) (*state.State, error) {
 			return nil, fmt.Errorf("reading serial %d of the state: %w", serial, err)
 		}
 		st, err := state.DecodeWith(s.opts.Cipher, data)
+		if errors.Is(err, state.ErrSealed) {
+			return nil, fmt.Errorf("reading serial %d of the state, %s: %w", serial, v.path, err)
+		}
 		if err != nil {
 			return nil, &state.DamagedError{Path: v.path, Reason: err.Error()}
 		}

@@ -82,7 +82,7 @@ func (e entry) open(c state.Cipher) (entry, error) {
 	}
 	data, err := c.Open(e.Sealed)
 	if err != nil {
-		return e, fmt.Errorf("%w: %w", state.ErrSealed, err)
+		return e, state.Unopened(err)
 	}
 	opened := entry{}
 	if err := json.Unmarshal(data, &opened); err != nil {

@@ -42,7 +42,7 @@ func (s *Store) write(e entry) ([]byte, error) {
 func (s *Store) parse(data []byte) (e entry, err error) {
 	if len(data) > 0 && data[0] != '{' && s.opts.Cipher != nil {
 		if data, err = s.opts.Cipher.Open(data); err != nil {
-			return e, err
+			return e, state.Unopened(err)
 		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))

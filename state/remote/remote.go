@@ -136,6 +136,9 @@ func (s *Store) load(ctx context.Context) (got loaded, err error) {
 	}
 	for n, data := range got.kept.Log {
 		e, err := s.parse(data)
+		if errors.Is(err, state.ErrSealed) {
+			return got, fmt.Errorf("reading entry %d of what was done since the state in %s was saved: %w", n+1, s.place.Name(), err)
+		}
 		if err != nil {
 			return got, s.damaged(fmt.Sprintf("entry %d of what was done since it was saved cannot be read: %v", n+1, err))
 		}
@@ -192,6 +195,9 @@ func (s *Store) At(ctx context.Context, serial uint64) (*state.State, error) {
 		return nil, fmt.Errorf("reading serial %d of the state: %w", serial, err)
 	}
 	st, err := state.DecodeWith(s.opts.Cipher, data)
+	if errors.Is(err, state.ErrSealed) {
+		return nil, fmt.Errorf("reading serial %d of the state in %s: %w", serial, s.place.Name(), err)
+	}
 	if err != nil {
 		return nil, &state.DamagedError{Path: fmt.Sprintf("serial %d of %s", serial, s.place.Name()), Reason: err.Error()}
 	}

@@ -12,7 +12,10 @@ import (
 
 	"accord/state"
 	"accord/state/remote"
+	"accord/state/seal"
 	"accord/state/statetest"
+
+	"filippo.io/age"
 )
 
 // One server serves all tests: each place has a prefix of its own.
@@ -67,6 +70,67 @@ func TestUnconditional(t *testing.T) {
 		if _, err := s.Read(t.Context()); err != nil {
 			t.Errorf("reading needs no trust: %v", err)
 		}
+	}
+}
+
+// What is encrypted to others is not damaged, be it the state, what was done since
+// it was saved, or a version of before: it is said whose identity is needed.
+func TestSealedToOthers(t *testing.T) {
+	config := serve(t, nil)
+	mine, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := func(id *age.X25519Identity) *remote.Store {
+		c, err := seal.New([]string{id.Recipient().String()}, []age.Identity{id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), config, remote.Options{Tool: "accord test", Who: "someone@here", Cipher: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	begin := func(save bool) {
+		lock, err := store(mine).Lock(t.Context(), "apply")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := statetest.Object("a", `{}`)
+		err = lock.Intend(t.Context(), []state.Intent{{Addr: o.Addr, Action: "create", Object: o}})
+		if save {
+			err = errors.Join(err, lock.Done(t.Context(), []state.Outcome{{Addr: o.Addr, Object: o}}), lock.Save(t.Context()))
+		}
+		if err := errors.Join(err, lock.Unlock()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, state.ErrSealed) || errors.As(err, new(*state.DamagedError)) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+
+	begin(false)
+	_, err = store(other).Read(t.Context())
+	refused("what was begun", err)
+	begin(true)
+	begin(true)
+	_, err = store(other).Read(t.Context())
+	refused("the state", err)
+	if !strings.Contains(fmt.Sprint(err), "it needs an identity of "+mine.Recipient().String()) {
+		t.Errorf("whose identity is needed: %v", err)
+	}
+	_, err = store(other).At(t.Context(), 1)
+	refused("a version of before", err)
+	if _, err := store(mine).At(t.Context(), 1); err != nil {
+		t.Errorf("with its identity: %v", err)
 	}
 }
 
