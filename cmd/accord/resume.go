@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner"
 	"accord/planner/plan"
@@ -39,14 +40,14 @@ plan did not show is refused.`,
 }
 
 func (c *cli) runResume(ctx context.Context, o applyOptions) error {
-	st, err := c.peek(ctx)
+	st, encryption, err := c.peek(ctx)
 	if err != nil {
 		return err
 	}
 	op := planner.LastOperation(st)
 	switch {
 	case op != nil && op.Standing != planner.Done && op.Approved != nil:
-		return c.resumeApply(ctx, op, o)
+		return c.resumeApply(ctx, op, encryption, o)
 	case len(st.Open) > 0:
 		return misused("Run accord plan to see what is left, then accord apply: both find out what came of it.",
 			"%s was begun without a known end, and what was approved is not on record", count(len(st.Open), "change"))
@@ -54,26 +55,29 @@ func (c *cli) runResume(ctx context.Context, o applyOptions) error {
 	return c.resumeRuns(ctx, op, o)
 }
 
-// peek reads the state as it is now.
-func (c *cli) peek(ctx context.Context) (*state.State, error) {
+// peek reads the state as it is now, and who may read it from now on.
+func (c *cli) peek(ctx context.Context) (*state.State, lang.Encryption, error) {
 	w, err := c.load()
 	if err != nil {
-		return nil, err
+		return nil, lang.Encryption{}, err
 	}
 	defer w.Close()
 	if err := w.openStore(ctx); err != nil {
-		return nil, err
+		return nil, lang.Encryption{}, err
 	}
-	return w.store.Read(ctx)
+	st, err := w.store.Read(ctx)
+	return st, w.config.Settings.Encryption, err
 }
 
-// resumeApply brings an apply to its end, as it was approved.
-func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, o applyOptions) error {
+// resumeApply brings an apply to its end, as it was approved. The keys are those of
+// now: a recipient that was taken out meanwhile reads nothing of what is left.
+func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, encryption lang.Encryption, o applyOptions) error {
 	w, err := c.thaw(ctx, op.Approved)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
+	w.config.Settings.Encryption = encryption
 	if err := w.openState(ctx); err != nil {
 		return err
 	}
