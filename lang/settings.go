@@ -545,9 +545,16 @@ func (r *reader) strings(b *hcl.Block, into map[string]*string, required ...stri
 func (r *reader) suppression(b *hcl.Block) Suppression {
 	s := Suppression{Range: b.DefRange}
 	var address, expires string
+	before := len(r.diags)
 	attributes := r.strings(b, map[string]*string{
 		"address": &address, "attribute": &s.Attribute, "owner": &s.Owner, "reason": &s.Reason, "expires": &expires,
 	}, "address", "owner", "reason")
+	readable := len(r.diags) == before
+	for _, a := range [][2]string{{"address", address}, {"owner", s.Owner}, {"reason", s.Reason}} {
+		if readable && strings.TrimSpace(a[1]) == "" {
+			r.problem(attributes[a[0]], "Blank "+a[0], "What is not reported has an address, somebody who answers for it, and a reason.")
+		}
+	}
 	var err error
 	if address != "" {
 		if s.Address, err = addrs.ParseTarget(address); err != nil {
