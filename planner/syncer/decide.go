@@ -199,8 +199,9 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 
 // TablesFirst makes the run of a route table full that a full run routes by,
 // whatever was decided about it alone: what it lacks would not be published
-// (CTRY-10). It begins no earlier than who routes by it: they may follow from the
-// same edit (CTRY-7). It changes the decisions in place.
+// (CTRY-10). It begins no earlier than who routes by it, since they may follow
+// from the same edit, and nobody routes by it before it may begin (CTRY-7). It
+// changes the decisions in place.
 func TablesFirst(tasks []Task) {
 	for i := range tasks {
 		t := &tasks[i]
@@ -218,6 +219,17 @@ func TablesFirst(tasks []Task) {
 				d.Since, d.HeldBack, d.EarliestStart = time.Time{}, "", start
 			} else if d.Has(RoutesFullRun) && start.Before(d.EarliestStart) {
 				d.EarliestStart = start // the first that routes by it
+			}
+		}
+	}
+	for i := range tasks {
+		t := &tasks[i]
+		if t.Sync.Route.Table == nil || t.Decision.Mode != Full {
+			continue
+		}
+		for n := range tasks {
+			if table := &tasks[n]; table.Sync.Addr == *t.Sync.Route.Table && table.Decision.Mode == Full && table.Decision.EarliestStart.After(t.Decision.EarliestStart) {
+				t.Decision.EarliestStart = table.Decision.EarliestStart
 			}
 		}
 	}

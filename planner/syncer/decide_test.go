@@ -214,6 +214,28 @@ func with(m state.Memory, edit func(*state.Memory)) state.Memory {
 
 // CTRY-10: what a full run routes by runs first, in full, though nothing else
 // asks for it or it is held back; what is not active does not.
+// CTRY-7: who is to run in full by a table that must wait says that it waits, too.
+func TestTableThatWaits(t *testing.T) {
+	t.Parallel()
+	table := addrs.New("point", "table")
+	soon, later := time.Unix(100, 0), time.Unix(200, 0)
+	by := func(name string, d Decision) Task {
+		return Task{Sync: providers.Sync{Addr: addrs.New("point", name), Active: true, Route: providers.Route{Table: &table}}, Decision: d}
+	}
+	tasks := []Task{
+		by("activated", Decision{Mode: Full, Reasons: []Reason{Activated}}),
+		{Sync: providers.Sync{Addr: table, Active: true}, Decision: Decision{Mode: Full, Reasons: []Reason{FilterEdited}, EarliestStart: later}},
+		by("edited", Decision{Mode: Full, Reasons: []Reason{FilterEdited}, EarliestStart: later}),
+		by("incremental", Decision{Mode: Incremental, EarliestStart: soon}),
+	}
+	TablesFirst(tasks)
+	for n, want := range []time.Time{later, later, later, soon} {
+		if got := tasks[n].Decision.EarliestStart; !got.Equal(want) {
+			t.Errorf("%s may begin at %v, want %v", tasks[n].Sync.Addr, got, want)
+		}
+	}
+}
+
 func TestTablesFirst(t *testing.T) {
 	t.Parallel()
 	address := func(name string) addrs.Instance { return addrs.New("point", name) }
