@@ -18,8 +18,8 @@ import (
 // before garbage is looked for again, in percent of what is in use: where there
 // is much, it is all needed at once, and memory is scarcer than time.
 const (
-	collectFrom = 48 << 20
-	usual       = 50
+	collectFrom = 40 << 20
+	usual       = 40
 
 	// A provider keeps little from one request to the next.
 	collectFromProvider = 32 << 20
