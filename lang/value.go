@@ -68,7 +68,7 @@ func (d *decoder) block(s *bodySchema, body map[string]any, path addrs.Path) (ct
 		if err != nil {
 			return cty.DynamicVal, fmt.Errorf("%s: %w", at, err)
 		}
-		if anyWithin(d.Sensitive, at) {
+		if at.MeetsAny(d.Sensitive) {
 			v = v.Mark(sensitive)
 		}
 		attrs[a.Name] = marked(v, a)
@@ -87,7 +87,7 @@ func (d *decoder) block(s *bodySchema, body map[string]any, path addrs.Path) (ct
 func (d *decoder) attribute(a *schema.Attribute, raw any, path addrs.Path) (cty.Value, error) {
 	ty := a.Type.WithoutOptionalAttributesDeep()
 	switch {
-	case anyWithin(d.Unknown, path), raw == nil && d.open && (a.Computed || a.Volatile || a.ReadOnly):
+	case path.MeetsAny(d.Unknown), raw == nil && d.open && (a.Computed || a.Volatile || a.ReadOnly):
 		return cty.UnknownVal(ty), nil
 	case raw == nil:
 		return cty.NullVal(ty), nil
@@ -136,17 +136,6 @@ func (d *decoder) nested(n *schema.Nested, s *bodySchema, raw any, path addrs.Pa
 	default:
 		return cty.EmptyTupleVal, nil
 	}
-}
-
-// anyWithin reports whether one of the paths lies at or below a place, or the
-// place below it.
-func anyWithin(paths []addrs.Path, place addrs.Path) bool {
-	for _, p := range paths {
-		if p.Within(place) || place.Within(p) {
-			return true
-		}
-	}
-	return false
 }
 
 // natural is the value that JSON shows, without a schema.

@@ -346,7 +346,7 @@ func (a *applying) fill(planned *providers.Object) (*providers.Object, error) {
 	filled.Sensitive = want.Sensitive
 	filled.Unknown = nil
 	for _, at := range planned.Unknown {
-		if slices.ContainsFunc(want.Unknown, func(p addrs.Path) bool { return p.Within(at) || at.Within(p) }) {
+		if at.MeetsAny(want.Unknown) {
 			filled.Unknown = append(filled.Unknown, at)
 			continue
 		}

@@ -305,7 +305,7 @@ func (m *making) notApplied(ctx context.Context, d *Drift) {
 func (m *making) otherwise(o *object, is *providers.Object) []addrs.Path {
 	hidden := append(slices.Clone(o.want.Sensitive), o.recorded.Sensitive...)
 	return slices.DeleteFunc(refinement(o.want, is), func(at addrs.Path) bool {
-		return slices.ContainsFunc(hidden, func(p addrs.Path) bool { return at.Within(p) || p.Within(at) })
+		return at.MeetsAny(hidden)
 	})
 }
 

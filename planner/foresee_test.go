@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"accord/planner/plan"
 	"accord/providers"
 )
 
@@ -23,6 +24,22 @@ func (a *asked) Plan(ctx context.Context, req providers.PlanRequest) []providers
 	a.plans = append(a.plans, req)
 	a.mu.Unlock()
 	return a.Provider.Plan(ctx, req)
+}
+
+// planBy plans with the provider that is made of the one in memory.
+func (w *world) planBy(t *testing.T, source string, by func(memory providers.Provider) providers.Provider) *plan.Plan {
+	t.Helper()
+	s := w.session(source)
+	s.Providers["memory"] = by(s.Providers["memory"])
+	st, err := w.store.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, diags := s.Plan(t.Context(), Request{Desired: s.desired, State: st, Instances: s.instances})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return p
 }
 
 // foreseeing says of each object that stays as it is remembered that it does, as
@@ -71,17 +88,8 @@ label "m" {
 	w.clean(w.apply(source))
 	plan := func(source string) (changes []string, planned []string, stay []providers.Refs) {
 		t.Helper()
-		s := w.session(source)
-		provider := &foreseeing{asked: asked{Provider: s.Providers["memory"]}}
-		s.Providers["memory"] = provider
-		st, err := w.store.Read(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, diags := s.Plan(t.Context(), Request{Desired: s.desired, State: st, Instances: s.instances})
-		if diags.HasErrors() {
-			t.Fatal(diags)
-		}
+		provider := &foreseeing{}
+		p := w.planBy(t, source, func(memory providers.Provider) providers.Provider { provider.Provider = memory; return provider })
 		for _, c := range p.Changes {
 			changes = append(changes, c.Addr.String()+" "+string(c.Action))
 		}
@@ -154,17 +162,8 @@ label "l" {
 	w.clean(w.apply(source))
 	plan := func(source string) (lines []string, box string, requests int) {
 		t.Helper()
-		s := w.session(source)
-		provider := &asked{Provider: s.Providers["memory"]}
-		s.Providers["memory"] = provider
-		st, err := w.store.Read(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, diags := s.Plan(t.Context(), Request{Desired: s.desired, State: st, Instances: s.instances})
-		if diags.HasErrors() {
-			t.Fatal(diags)
-		}
+		provider := &asked{}
+		p := w.planBy(t, source, func(memory providers.Provider) providers.Provider { provider.Provider = memory; return provider })
 		for _, c := range p.Changes {
 			line := c.Addr.String() + " " + string(c.Action)
 			for _, e := range c.Edits {

@@ -560,7 +560,7 @@ func (m *making) changes(context.Context) {
 		c.Edits, c.Same = plan.Diff(before, after, unknown, sensitive)
 		computed(o.typ, c.Edits)
 		for i := range c.Edits {
-			c.Edits[i].Forces = slices.ContainsFunc(o.response.Replace, func(p addrs.Path) bool { return c.Edits[i].Path.Within(p) || p.Within(c.Edits[i].Path) })
+			c.Edits[i].Forces = c.Edits[i].Path.MeetsAny(o.response.Replace)
 		}
 		m.explain(o, &c)
 		m.plan.Changes = append(m.plan.Changes, c)

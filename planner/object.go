@@ -180,7 +180,7 @@ type refining struct {
 
 func (r *refining) compare(at addrs.Path, want, got json.RawMessage) {
 	switch {
-	case bytes.Equal(want, got), anyWithin(r.wanted, at), anyWithin(r.planned, at):
+	case bytes.Equal(want, got), at.MeetsAny(r.wanted), at.MeetsAny(r.planned):
 	case len(want) > 0 && want[0] == '{' && len(got) > 0 && got[0] == '{':
 		var buffer [2][24]schema.Member
 		w, _ := schema.Members(buffer[0][:0], want)
@@ -193,11 +193,6 @@ func (r *refining) compare(at addrs.Path, want, got json.RawMessage) {
 	default:
 		r.bad = append(r.bad, at)
 	}
-}
-
-// anyWithin reports whether a path lies at or below a place, or above it.
-func anyWithin(paths []addrs.Path, at addrs.Path) bool {
-	return slices.ContainsFunc(paths, func(p addrs.Path) bool { return p.Within(at) || at.Within(p) })
 }
 
 // completion checks that a result keeps what was planned, apart from what was

@@ -3,7 +3,6 @@ package planner
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -79,7 +78,7 @@ func (o *object) whyUpdated(edits []plan.Edit) plan.Reason {
 	for _, e := range edits {
 		want, asked := valueAt(o.want.Body, e.Path)
 		was, had := valueAt(o.recorded.Body, e.Path)
-		hidden := slices.ContainsFunc(o.want.Sensitive, func(p addrs.Path) bool { return e.Path.Within(p) || p.Within(e.Path) })
+		hidden := e.Path.MeetsAny(o.want.Sensitive)
 		switch {
 		case e.Unknown, e.Computed, hidden && !e.Sensitive:
 		case hidden, asked != had, !bytes.Equal(want, was):

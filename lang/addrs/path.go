@@ -51,6 +51,16 @@ func (p Path) Within(outer Path) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
+// MeetsAny reports whether p lies at, below or above one of the places.
+func (p Path) MeetsAny(places []Path) bool {
+	for _, place := range places {
+		if p.Within(place) || place.Within(p) {
+			return true
+		}
+	}
+	return false
+}
+
 // String prints the path as a user reads it: countries[2], object["brand__c"].permissions.
 func (p Path) String() string {
 	var b strings.Builder

@@ -46,6 +46,11 @@ func TestPathRoundTrip(t *testing.T) {
 			t.Fatalf("(-want +got)\n%s", diff)
 		}
 	})
+	for path, meets := range map[Path]bool{"/a/b": true, "/a": true, "/a/b/c": true, "": true, "/a/c": false, "/a/bc": false, "/b": false} {
+		if path.MeetsAny([]Path{"/x", "/a/b"}) != meets {
+			t.Errorf("%q meets /a/b: %v", path, !meets)
+		}
+	}
 	if Path("/ab").Within("/a") {
 		t.Error("/ab is beside /a, not in it")
 	}

@@ -103,7 +103,7 @@ func (c *Change[T]) Diagnose(d providers.Diagnostic) {
 // IsUnknown reports whether a place of the planned body, or one within it, is
 // not known yet.
 func (c *Change[T]) IsUnknown(at addrs.Path) bool {
-	return c.planned != nil && anyWithin(c.planned.Unknown, at)
+	return c.planned != nil && at.MeetsAny(c.planned.Unknown)
 }
 
 // Changed reports whether an attribute or block of the plan differs from what

@@ -64,7 +64,7 @@ func (i *Item[T]) Refuse(code string, at addrs.Path, summary, detail string) {
 
 // IsUnknown reports whether a place of the body, or one within it, is not
 // known yet.
-func (i *Item[T]) IsUnknown(at addrs.Path) bool { return anyWithin(i.Unknown, at) }
+func (i *Item[T]) IsUnknown(at addrs.Path) bool { return at.MeetsAny(i.Unknown) }
 
 func (i *Item[T]) diagnose(s providers.Severity, code string, at addrs.Path, summary, detail string) {
 	i.diagnostics = append(i.diagnostics, providers.Diagnostic{

@@ -120,7 +120,7 @@ func (p *proposal) local(a *schema.Attribute, at addrs.Path, s *sides) schema.Me
 
 // isUnknown spares the place of an attribute where nothing is unknown.
 func (p *proposal) isUnknown(a *schema.Attribute, at addrs.Path) bool {
-	return len(p.unknown) > 0 && anyWithin(p.unknown, at.Child(a.Name))
+	return len(p.unknown) > 0 && at.Child(a.Name).MeetsAny(p.unknown)
 }
 
 func (p *proposal) attribute(a *schema.Attribute, at addrs.Path, s *sides, exists bool) schema.Member {
@@ -172,11 +172,6 @@ func (p *proposal) nested(n *schema.Nested, at addrs.Path, desired, recorded, li
 		}
 	}
 	return schema.AppendObject(nil, labels), nil
-}
-
-// anyWithin reports whether a path lies at or below a place, or above it.
-func anyWithin(paths []addrs.Path, at addrs.Path) bool {
-	return slices.ContainsFunc(paths, func(p addrs.Path) bool { return p.Within(at) || at.Within(p) })
 }
 
 func without(paths []addrs.Path, at addrs.Path) []addrs.Path {
