@@ -2,6 +2,7 @@ package sqljournal
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -47,15 +48,25 @@ func (j *Journal) take(ctx context.Context, t *turn) error {
 	group := s.waiting
 	s.waiting = nil
 	s.mu.Unlock()
-	if err := j.commit(ctx, group); err != nil {
-		for _, of := range group {
-			of.err = err
-		}
-	}
-	for _, of := range group {
-		of.done = true
-	}
+	j.settle(ctx, group)
 	return t.err
+}
+
+var errGivenUp = errors.New("another transaction of the same commit crashed")
+
+// settle commits a group and tells each of it what came of that, also where one
+// of them panics.
+func (j *Journal) settle(ctx context.Context, group []*turn) {
+	err := errGivenUp
+	defer func() {
+		for _, of := range group {
+			if err != nil {
+				of.err = err
+			}
+			of.done = true
+		}
+	}()
+	err = j.commit(ctx, group)
 }
 
 // commit makes a group one transaction of the database. The error is of all;
