@@ -182,6 +182,9 @@ func (v *planView) details(c plan.Content) {
 	if i.First && movesContent(c) && i.Total.Published() > 0 {
 		v.text("    ", "the first full sync of an empty vault: max_published does not apply")
 	}
+	if i.Inherited > 0 && movesContent(c) {
+		v.text("    ", "beside these stays what the engine before published, "+count(i.Inherited, "item")+": limits are measured by it (INT-7)")
+	}
 	if i.Withheld != "" {
 		v.text("    ", "nothing is withdrawn: "+clean(i.Withheld))
 	}

@@ -53,14 +53,18 @@ func (l Limit) bound(owned, ignoreBelow int) int {
 // check holds an impact against the limits. It is pure.
 func check(i *Impact, limits Limits, allow Allowance) []Verdict {
 	var broken []Verdict
+	owned, whose := max(i.Owned, 0), "are owned"
+	if i.Inherited > 0 {
+		owned, whose = i.Inherited, "of the engine before it are"
+	}
 	judge := func(name, verb, done string, l Limit, count, allowed int) {
-		bound := max(l.bound(max(i.Owned, 0), limits.IgnoreBelow), allowed)
+		bound := max(l.bound(owned, limits.IgnoreBelow), allowed)
 		if !l.Set || count <= bound {
 			return
 		}
 		broken = append(broken, Verdict{
-			Limit: name, Count: count, Bound: bound, Owned: max(i.Owned, 0),
-			Message: fmt.Sprintf("%d items would be %s at %s, where %d are owned; %s lets %d through", count, done, i.Target, max(i.Owned, 0), name, bound),
+			Limit: name, Count: count, Bound: bound, Owned: owned,
+			Message: fmt.Sprintf("%d items would be %s at %s, where %d %s; %s lets %d through", count, done, i.Target, owned, whose, name, bound),
 			Place:   l.Place,
 			Allow:   fmt.Sprintf("%s:%s=%d", verb, i.Addr, count),
 		})
@@ -143,7 +147,11 @@ func refused(broken []Verdict) error {
 // weigh makes the Impact of a job from what was found, and holds it against
 // the limits.
 func (j *job) weigh(ctx context.Context, p *pass) error {
-	first := p.full && j.tally.owned == 0
+	inherited := 0
+	if p.full && j.tally.owned == 0 {
+		inherited = inheritance(j.Sync.Engine, j.Memory)
+	}
+	first := p.full && j.tally.owned == 0 && inherited == 0
 	if p.full && !first {
 		var err error
 		if first, err = j.cutShort(ctx); err != nil {
@@ -152,7 +160,7 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 	}
 	i := &Impact{
 		Addr: j.Sync.Addr, Target: j.Sync.Target.Instance, Title: j.Sync.Title, Decision: j.Decision,
-		Owned: j.tally.owned, First: first,
+		Owned: j.tally.owned, Inherited: inherited, First: first,
 		Withheld: j.withheld, Exact: p.full, AsOf: p.read.horizon,
 		Calls: p.read.calls + j.read.calls, Shared: p.read.calls, Records: p.read.records,
 		parts: j.parts, Obstacles: j.obstacles,
@@ -169,6 +177,28 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow), j.Promise.Keeps(i)...)
 	j.impact, j.tally = i, nil
 	return nil
+}
+
+// inheritance is how many items the other engine left published, where it ran
+// last: they stay there, and the engine that follows it does not see them
+// (INT-7). It is pure.
+func inheritance(engine string, m state.Memory) int {
+	mine, others := countOwned, countFound
+	if engine == providers.EnginePlatform {
+		mine, others = others, mine
+	}
+	for _, run := range []*state.Run{m.Last, m.LastFull} {
+		if run == nil {
+			continue
+		}
+		if _, ran := run.Counts[mine]; ran {
+			return 0
+		}
+		if n, ran := run.Counts[others]; ran {
+			return int(n)
+		}
+	}
+	return 0
 }
 
 // firstRuns is how many runs are looked at for the first full one.
@@ -198,8 +228,11 @@ func (j *job) cutShort(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// countOwned is the journal's name for how many items a run left published.
-const countOwned = "owned"
+// The journal's names for how many items a run left published.
+const (
+	countOwned = "owned" // by accord's engine
+	countFound = "found" // by the platform's, as accord found them
+)
 
 // owned is the base of limits in an incremental run, which looks at few items:
 // what the last run left, or, where that is not known and needed, a count.

@@ -237,6 +237,11 @@ func (j *job) endFollowed(ctx context.Context) state.End {
 	m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
 	m.LastStart, m.LastSuccess = j.followed.After.LRT, j.followed.After.LSRT
 	m.Errors = j.failures
+	found := int64(0)
+	for _, n := range j.followed.After.Published {
+		found += int64(n)
+	}
+	end.Counts = map[string]int64{countFound: found}
 	end.Memory, end.Sweep, end.Outcome = &m, true, state.Clean
 	if j.faulty {
 		end.Outcome = state.Faulty

@@ -25,6 +25,8 @@ type Impact struct {
 	Owned int  `json:"owned"`           // ours there and not withdrawn, before; -1: not known
 	First bool `json:"first,omitempty"` // a full run into an empty target: max_published does not apply
 
+	Inherited int `json:"inherited,omitempty"` // of the engine that ran before this one, which does not see them: limits are measured by it
+
 	Routes []RouteImpact            `json:"routes,omitempty"` // routed parts, by route value; "" has none
 	Newly  []RouteImpact            `json:"newly,omitempty"`  // values that the target newly receives (CTRY-8)
 	Groups map[string][]GroupImpact `json:"groups,omitempty"` // routed parts, by product and the like
