@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"sync"
 
 	"accord/lang/addrs"
@@ -34,13 +35,15 @@ const atOnce = 16
 
 // Provider holds the connected vaults.
 type Provider struct {
+	transport *http.Transport // of all vaults
+
 	mu     sync.RWMutex
 	vaults map[addrs.Instance]*vault
 }
 
 // New returns a provider that is not connected yet.
 func New() providers.Provider {
-	p := &Provider{vaults: map[addrs.Instance]*vault{}}
+	p := &Provider{transport: vaultapi.NewTransport(), vaults: map[addrs.Instance]*vault{}}
 	return resource.New(resource.Provider{
 		Name:    "vault",
 		Version: Version,
@@ -237,6 +240,7 @@ func (p *Provider) close() error {
 		})
 	}
 	ending.Wait()
+	p.transport.CloseIdleConnections()
 	clear(p.vaults)
 	return errors.Join(errs...)
 }

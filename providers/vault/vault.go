@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -186,8 +185,7 @@ func (v *vault) askNow(ctx context.Context) (time.Time, error) {
 // answers: its time, and whether it is a vault of the development server in
 // which a stand-in plays the platform's own engine (INT-7).
 type headers struct {
-	once      sync.Once
-	transport *http.Transport
+	transport http.RoundTripper
 
 	mu       sync.Mutex
 	date     time.Time // as last said: whole seconds, cut off
@@ -197,17 +195,6 @@ type headers struct {
 
 // RoundTrip implements http.RoundTripper.
 func (c *headers) RoundTrip(r *http.Request) (*http.Response, error) {
-	c.once.Do(func() {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConns, t.MaxIdleConnsPerHost = 256, 128
-		// Shorter than servers keep idle connections: a write that meets one
-		// just closed by the other side is ambiguous.
-		t.IdleConnTimeout = 30 * time.Second
-		t.ReadBufferSize, t.WriteBufferSize = 64<<10, 64<<10
-		ip := net.ParseIP(r.URL.Hostname())
-		t.DisableCompression = r.URL.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-		c.transport = t
-	})
 	resp, err := c.transport.RoundTrip(r)
 	if err == nil {
 		c.mu.Lock()
@@ -220,13 +207,6 @@ func (c *headers) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	return resp, err
-}
-
-// CloseIdleConnections is what http.Client looks for.
-func (c *headers) CloseIdleConnections() {
-	if c.transport != nil {
-		c.transport.CloseIdleConnections()
-	}
 }
 
 // fresh is how old an answer may be for the time to be told by its date, or for

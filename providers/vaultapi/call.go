@@ -336,6 +336,9 @@ func (c *conn) request(ctx context.Context, k call, session Secret) (*http.Reque
 		req.ContentLength, req.GetBody = k.body.size, nil
 	}
 	req.Header.Set("Accept", "application/json")
+	if isLoopback(c.base.Hostname()) {
+		req.Header.Set("Accept-Encoding", "identity")
+	}
 	req.Header.Set("X-VaultAPI-ClientID", c.cfg.ClientID)
 	req.Header.Set("User-Agent", c.cfg.ClientID)
 	if k.body.contentType != "" {

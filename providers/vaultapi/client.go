@@ -37,7 +37,7 @@ type Config struct {
 	Retry      Retry
 
 	Clock     Clock             // default the real one
-	Transport http.RoundTripper // default: TLS verified, proxies from the environment
+	Transport http.RoundTripper // default a NewTransport; clients of several vaults should share one
 	Observe   func(Event)       // called from many goroutines, must not block; may be nil
 	Trace     func(Trace)       // as Observe; each call with its redacted bodies
 }
@@ -167,7 +167,7 @@ func newConn(cfg Config) (*conn, error) {
 		cfg.Clock = realClock{}
 	}
 	if cfg.Transport == nil {
-		cfg.Transport = newTransport(base)
+		cfg.Transport = NewTransport()
 	}
 
 	c := &conn{
@@ -237,18 +237,4 @@ func parseBase(text string) (*url.URL, error) {
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// newTransport keeps many connections alive: 64 calls may be in flight.
-func newTransport(base *url.URL) *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns = 256
-	t.MaxIdleConnsPerHost = 128
-	// Shorter than servers keep idle connections: a write that meets a
-	// connection just closed by the other side is ambiguous.
-	t.IdleConnTimeout = 30 * time.Second
-	t.ReadBufferSize = 32 << 10
-	t.WriteBufferSize = 32 << 10
-	t.DisableCompression = isLoopback(base.Hostname())
-	return t
 }
