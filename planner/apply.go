@@ -42,6 +42,7 @@ type ApplyRequest struct {
 // Report is what really happened.
 type Report struct {
 	Done     map[providers.Action]int
+	Renamed  int // in what is recorded
 	Failed   []Failure
 	Skipped  []Skip
 	Outcomes []syncer.Outcome

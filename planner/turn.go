@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"accord/lang"
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/planner/plan"
@@ -37,12 +39,13 @@ func (m *making) move(context.Context) {
 		if m.req.State.Objects[to] != nil || slices.Contains(slices.Collect(maps.Values(names)), to) {
 			m.diags = append(m.diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: fmt.Sprintf("%s cannot be moved", rec.Addr),
-				Detail: fmt.Sprintf("There is another object recorded as %s. Take one of them out first, with a removed block or with: accord state rm", to),
+				Detail:  fmt.Sprintf("There is another object recorded as %s. Take one of them out first, with a removed block or with: accord state rm", to),
+				Subject: m.movedBy(rec.Addr).Range.Ptr(),
 			})
 			continue
 		}
 		names[rec.Addr] = to
-		m.plan.Moves = append(m.plan.Moves, plan.Move{From: rec.Addr, To: to, Place: m.movedAt(rec.Addr)})
+		m.plan.Moves = append(m.plan.Moves, plan.Move{From: rec.Addr, To: to, Place: placeOf(m.movedBy(rec.Addr).Range)})
 	}
 	if len(names) == 0 {
 		return
@@ -58,14 +61,14 @@ func (m *making) move(context.Context) {
 	m.Planner = &moved
 }
 
-// movedAt is the line of the moved block that an address is led on by.
-func (m *making) movedAt(addr addrs.Instance) plan.Place {
+// movedBy is the moved block that leads an address on.
+func (m *making) movedBy(addr addrs.Instance) *lang.Move {
 	for _, move := range m.req.Desired.Moves {
 		if to, ok := move.Moved(addr); ok && to != addr {
-			return placeOf(move.Range)
+			return move
 		}
 	}
-	return plan.Place{}
+	return &lang.Move{}
 }
 
 // renaming is an object under its new name, or with new names in it.
@@ -139,22 +142,20 @@ func (j renamedJournal) Memory(ctx context.Context, sync addrs.Instance) (state.
 	return j.Journal.Memory(ctx, sync)
 }
 
-// rename carries out the moves of the plan: in the state at once, then in what
-// is remembered of syncs. It may be called again after it was cut short.
-func (a *applying) rename(ctx context.Context) error {
-	if len(a.req.Plan.Moves) == 0 {
-		return nil
-	}
+// Rename gives what is recorded other names, with all that refers to it: in what
+// is remembered of syncs, then in the state. It may be called again after it was
+// cut short.
+func (p *Planner) Rename(ctx context.Context, lock state.Lock, moves []plan.Move) error {
 	names := map[addrs.Instance]addrs.Instance{}
-	for _, m := range a.req.Plan.Moves {
+	for _, m := range moves {
 		names[m.From] = m.To
-		if err := a.renameSync(ctx, m); err != nil {
+		if err := p.renameSync(ctx, m); err != nil {
 			return fmt.Errorf("rename what is remembered of %s: %w", m.From, err)
 		}
 	}
 	failpoint.Reach(failpoint.SyncsRenamed)
 	var outcomes []state.Outcome
-	for _, o := range a.renamings(a.req.Lock.State(), names) {
+	for _, o := range p.renamings(lock.State(), names) {
 		if o.from != o.Addr {
 			outcomes = append(outcomes, state.Outcome{Addr: o.from, Forget: true})
 		}
@@ -163,22 +164,37 @@ func (a *applying) rename(ctx context.Context) error {
 	if len(outcomes) == 0 {
 		return nil
 	}
-	return a.req.Lock.Done(ctx, outcomes)
+	return lock.Done(ctx, outcomes)
+}
+
+// rename carries out the moves of the plan.
+func (a *applying) rename(ctx context.Context) error {
+	if len(a.req.Plan.Moves) == 0 {
+		return nil
+	}
+	if err := a.Rename(ctx, a.req.Lock, a.req.Plan.Moves); err != nil {
+		return err
+	}
+	a.report.Renamed = len(a.req.Plan.Moves)
+	return nil
 }
 
 // renameSync hands the memory of a sync over to its new name. The list of its
 // failures stays behind: a full run, which is owed instead, finds them again.
-func (a *applying) renameSync(ctx context.Context, m plan.Move) error {
-	memory, err := a.Journal.Memory(ctx, m.From)
+func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
+	memory, err := p.Journal.Memory(ctx, m.From)
+	if errors.Is(err, state.ErrNoJournal) {
+		return nil // no sync was ever run
+	}
 	if err != nil || memory.LastStart.IsZero() && len(memory.Owed) == 0 {
 		return err
 	}
-	lease, err := a.Journal.Acquire(ctx, m.To, "move", leaseTime)
+	lease, err := p.Journal.Acquire(ctx, m.To, "move", leaseTime)
 	if err != nil {
 		return err
 	}
-	defer a.Journal.Release(context.WithoutCancel(ctx), lease)
-	if err := a.Journal.Remember(ctx, lease, memory); err != nil {
+	defer p.Journal.Release(context.WithoutCancel(ctx), lease)
+	if err := p.Journal.Remember(ctx, lease, memory); err != nil {
 		return err
 	}
 	owed := memory.Owed
@@ -186,16 +202,16 @@ func (a *applying) renameSync(ctx context.Context, m plan.Move) error {
 		owed = append(owed, string(syncer.Requested))
 	}
 	if len(owed) > 0 {
-		if err := a.Journal.Owe(ctx, m.To, owed); err != nil {
+		if err := p.Journal.Owe(ctx, m.To, owed); err != nil {
 			return err
 		}
 	}
-	old, err := a.Journal.Acquire(ctx, m.From, "move", leaseTime)
+	old, err := p.Journal.Acquire(ctx, m.From, "move", leaseTime)
 	if err != nil {
 		return err
 	}
-	defer a.Journal.Release(context.WithoutCancel(ctx), old)
-	return a.Journal.Forget(ctx, old)
+	defer p.Journal.Release(context.WithoutCancel(ctx), old)
+	return p.Journal.Forget(ctx, old)
 }
 
 // leaseTime is more than renaming takes.

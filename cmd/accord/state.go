@@ -49,15 +49,19 @@ func (c *cli) readStore(ctx context.Context, fn func(store state.Store) error) e
 // changeState calls fn under the state's lock, and saves what it did.
 func (c *cli) changeState(ctx context.Context, operation string, fn func(store state.Store, lock state.Lock) error) error {
 	return c.readStore(ctx, func(store state.Store) error {
-		lock, err := store.Lock(ctx, operation)
-		if err != nil {
-			return err
-		}
-		if err := fn(store, lock); err != nil {
-			return errors.Join(err, lock.Unlock())
-		}
-		return errors.Join(lock.Save(ctx), lock.Unlock())
+		return underLock(ctx, store, operation, func(lock state.Lock) error { return fn(store, lock) })
 	})
+}
+
+func underLock(ctx context.Context, store state.Store, operation string, fn func(lock state.Lock) error) error {
+	lock, err := store.Lock(ctx, operation)
+	if err != nil {
+		return err
+	}
+	if err := fn(lock); err != nil {
+		return errors.Join(err, lock.Unlock())
+	}
+	return errors.Join(lock.Save(ctx), lock.Unlock())
 }
 
 // pick returns the objects that an argument names: one, or all of its block.

@@ -9,6 +9,7 @@ import (
 
 	"accord/lang"
 	"accord/lang/addrs"
+	"accord/planner/plan"
 	"accord/state"
 )
 
@@ -17,10 +18,8 @@ func (c *cli) stateMvCommand() *cobra.Command {
 		Use:   "mv FROM TO",
 		Short: "Remember an object under another address",
 		Long: `Gives what is remembered another address, after a block or a key was renamed in the
-files. FROM without a key moves all of its block. No vault is asked; what other
-blocks say of the old address is shown by the next plan. What the journal of syncs
-knows of an integration point stays with its old address: under the new one its
-first run is a full one.`,
+files, as a moved block does: with what refers to it, and what is remembered of its
+syncs. FROM without a key moves all of its block. No vault is asked.`,
 		Example: `  accord state mv vault.crm vault.field
   accord state mv 'vault.crm["us"]' 'vault.crm["usa"]'`,
 		Annotations: exits(exitLocked),
@@ -30,26 +29,28 @@ first run is a full one.`,
 }
 
 func (c *cli) runStateMv(ctx context.Context, from, to string) error {
-	return c.changeState(ctx, "state mv", func(_ state.Store, lock state.Lock) error {
-		st := lock.State()
-		moves, err := movesOf(st, from, to)
+	w, err := c.remembering(ctx) // which attributes are references, the schemas say
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	return underLock(ctx, w.store, "state mv", func(lock state.Lock) error {
+		moves, err := movesOf(lock.State(), from, to)
 		if err != nil {
 			return err
 		}
-		if err := lock.Done(ctx, moved(st, moves)); err != nil {
+		if err := w.planner.Rename(ctx, lock, moves); err != nil {
 			return err
 		}
-		for _, o := range st.Sorted() {
-			if target, ok := moves[o.Addr]; ok {
-				c.did("state_moved", fmt.Sprintf("%s is now %s", o.Addr, target), map[string]any{"from": o.Addr, "to": target})
-			}
+		for _, m := range moves {
+			c.did("state_moved", fmt.Sprintf("%s is now %s", m.From, m.To), map[string]any{"from": m.From, "to": m.To})
 		}
 		return nil
 	})
 }
 
 // movesOf settles where each object that an argument names goes.
-func movesOf(st *state.State, from, to string) (map[addrs.Instance]addrs.Instance, error) {
+func movesOf(st *state.State, from, to string) ([]plan.Move, error) {
 	objects, err := pick(st, from)
 	if err != nil {
 		return nil, err
@@ -66,22 +67,22 @@ func movesOf(st *state.State, from, to string) (map[addrs.Instance]addrs.Instanc
 	if !one && target.Keyed && target.Type != "module" {
 		return nil, misused("Give an address without a key: the keys stay as they are.", "%s is %s, and cannot all become %s", source, count(len(objects), "object"), target)
 	}
-	moves := map[addrs.Instance]addrs.Instance{}
+	var moves []plan.Move
 	for _, o := range objects {
+		m := plan.Move{From: o.Addr, To: target}
 		switch {
 		case one && o.Addr != source:
 			continue
-		case one:
-			moves[o.Addr] = target
-		default:
-			moves[o.Addr], _ = (&lang.Move{From: source, To: target}).Moved(o.Addr)
+		case !one:
+			m.To, _ = (&lang.Move{From: source, To: target}).Moved(o.Addr)
 		}
-		if st.Objects[moves[o.Addr]] != nil {
-			return nil, misused("See: accord state show '"+moves[o.Addr].String()+"'", "The place is taken: %s is remembered already", moves[o.Addr])
+		if st.Objects[m.To] != nil {
+			return nil, misused("See: accord state show '"+m.To.String()+"'", "The place is taken: %s is remembered already", m.To)
 		}
 		if err := settled(st, o.Addr); err != nil {
 			return nil, err
 		}
+		moves = append(moves, m)
 	}
 	return moves, nil
 }
@@ -93,29 +94,4 @@ func settled(st *state.State, addr addrs.Instance) error {
 		return misused("Run accord apply first: it finds out.", "It is not known what came of the last change to %s", addr)
 	}
 	return nil
-}
-
-// moved is what is remembered after objects moved, those that follow them included.
-func moved(st *state.State, moves map[addrs.Instance]addrs.Instance) []state.Outcome {
-	var out []state.Outcome
-	for _, o := range st.Sorted() {
-		target, itself := moves[o.Addr]
-		follows := slices.ContainsFunc(o.DependsOn, func(d addrs.Instance) bool { _, ok := moves[d]; return ok })
-		if !itself && !follows {
-			continue
-		}
-		next := *o
-		if itself {
-			next.Addr = target
-			out = append(out, state.Outcome{Addr: o.Addr, Forget: true})
-		}
-		next.DependsOn = slices.Clone(o.DependsOn)
-		for n, d := range next.DependsOn {
-			if target, ok := moves[d]; ok {
-				next.DependsOn[n] = target
-			}
-		}
-		out = append(out, state.Outcome{Addr: next.Addr, Object: &next})
-	}
-	return out
 }

@@ -70,7 +70,7 @@ var lineTypes = []lineType{
 	{"apply_errored", "An object's change failed.", fields{"addr": addrs.Instance{}, "error": ""}},
 	{"apply_skipped", "A step was not begun, and why.", fields{"addr": addrs.Instance{}, "because": ""}},
 	{"apply_complete", "What an apply really did.", fields{
-		"done": map[providers.Action]int{}, "failed": 0, "skipped": 0, "interrupted": false, "took_ms": int64(0)}},
+		"done": map[providers.Action]int{}, "renamed": 0, "failed": 0, "skipped": 0, "interrupted": false, "took_ms": int64(0)}},
 	{"sync_start", "A run has begun.", fields{"addr": addrs.Instance{}, "run": "", "decision": syncer.Decision{}}},
 	{"sync_progress", "How far a run is; at most one line a second.", fields{
 		"addr": addrs.Instance{}, "part": "", "verb": providers.WriteCreate, "done": 0, "total": 0, "failed": 0}},

@@ -34,7 +34,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 			_ = c.line("output", name, map[string]any{"name": name, "value": val, "sensitive": v.Sensitive})
 		}
 		_ = c.line("apply_complete", "Apply", map[string]any{
-			"done": r.Done, "failed": len(r.Failed), "skipped": len(r.Skipped), "interrupted": r.Interrupted, "took_ms": r.Took.Milliseconds(),
+			"done": r.Done, "renamed": r.Renamed, "failed": len(r.Failed), "skipped": len(r.Skipped), "interrupted": r.Interrupted, "took_ms": r.Took.Milliseconds(),
 		})
 		return
 	}
@@ -58,7 +58,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	}
 	text := bold(verdict)
 	if !p.Empty() {
-		text += fmt.Sprintf(": %s, in %s", doneText(r.Done), round(r.Took))
+		text += fmt.Sprintf(": %s, in %s", doneText(r), round(r.Took))
 		if len(r.Outcomes) > 0 {
 			text += "; " + contentText(r.Outcomes)
 		}
@@ -171,7 +171,7 @@ func describeRef(ref providers.Ref) string {
 	return ref.Addr.String()
 }
 
-func doneText(done map[providers.Action]int) string {
+func doneText(r *planner.Report) string {
 	var parts []string
 	for _, a := range []struct {
 		action providers.Action
@@ -180,9 +180,12 @@ func doneText(done map[providers.Action]int) string {
 		{providers.Create, "created"}, {providers.Adopt, "adopted"}, {providers.Update, "changed"},
 		{providers.Replace, "replaced"}, {providers.Remove, "removed"},
 	} {
-		if n := done[a.action]; n > 0 {
+		if n := r.Done[a.action]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, a.word))
 		}
+	}
+	if r.Renamed > 0 {
+		parts = append(parts, fmt.Sprintf("%d renamed", r.Renamed))
 	}
 	if len(parts) == 0 {
 		return "no configuration changed"
