@@ -95,7 +95,7 @@ func (o *object) otherQuestions() []*providers.Object {
 // moved reports whether the configuration asks for another object than the one
 // that is remembered: that one is looked for first.
 func (o *object) moved() bool {
-	if o.recorded == nil {
+	if o.recorded == nil || o.adrift {
 		return false
 	}
 	for _, e := range o.forcing() {

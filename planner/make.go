@@ -169,6 +169,7 @@ func (m *making) gather(context.Context) {
 	}
 	for _, o := range m.sorted {
 		o.replace = m.chosen.replace[o.addr]
+		o.adrift = o.recorded != nil && slices.ContainsFunc(o.recorded.DependsOn, m.unheardOf)
 		switch {
 		case m.chosen.left[o.addr]:
 			m.leave(o)
@@ -176,6 +177,12 @@ func (m *making) gather(context.Context) {
 			o.removal = m.removalOf(o)
 		}
 	}
+}
+
+// unheardOf reports whether neither the configuration nor the state knows an address.
+func (m *making) unheardOf(addr addrs.Instance) bool {
+	_, connected := m.req.Instances[addr]
+	return m.objects[addr] == nil && m.req.State.Objects[addr] == nil && !connected
 }
 
 // ref finds what may be referred to: as it was planned, before that as it is
@@ -590,7 +597,7 @@ func planBody(o *providers.Object) []byte {
 
 // drift notes what changed outside since it was recorded.
 func (m *making) drift(o *object) {
-	if o.recorded == nil || o.assumed || len(o.open) > 0 || !o.read {
+	if o.recorded == nil || o.assumed || o.adrift || len(o.open) > 0 || !o.read {
 		return
 	}
 	c := o.drifted()

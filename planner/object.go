@@ -43,6 +43,7 @@ type object struct {
 	unreachable bool           // left out, and on a vault that is not connected
 	assumed     bool           // not read: live is as remembered
 	replace     bool           // someone asks for a new one
+	adrift      bool           // remembered as hanging on what nobody knows any more
 
 	elsewhere *providers.Object // looked for as this, where it was not found otherwise
 
