@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"accord/lang/addrs"
@@ -24,7 +25,7 @@ func (m *making) doubles(context.Context) {
 	var from *selecting
 	told := map[string]bool{}
 	for _, o := range m.sorted {
-		if o.action != providers.Remove || o.removal == schema.Forget || o.live == nil || o.left {
+		if o.action != providers.Remove || o.live == nil || o.left || o.removal == schema.Forget && (m.req.Desired.Removal(o.addr) != nil || !m.replacedFor(o.addr)) {
 			continue
 		}
 		for _, other := range wanted[thing{o.typ.Name, o.live.ID}] {
@@ -34,21 +35,81 @@ func (m *making) doubles(context.Context) {
 			if !slices.Equal(m.connected(from, o.addr), m.connected(from, other.addr)) {
 				continue // ids are those of one vault
 			}
-			was, is := o.addr.String(), other.addr.String()
-			if o.addr.Keyed && other.addr.Keyed && o.addr.Key == other.addr.Key {
-				was, is = o.addr.Block.String(), other.addr.Block.String()
-			}
+			was, is := asMoved(o.addr, other.addr)
 			if told[was+" "+is] {
 				continue
 			}
 			told[was+" "+is] = true
 			detail := fmt.Sprintf("This plan would %s it, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", o.removal, was, is)
-			if other.recorded != nil {
+			switch {
+			case o.removal == schema.Forget:
+				detail = fmt.Sprintf("This plan would make anew what hangs on it, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", was, is)
+			case other.recorded != nil:
 				detail = fmt.Sprintf("This plan would %s it, because one of its names is gone from the configuration. Where only that name is to go, write a removed block, with from = %s and then = \"forget\".", o.removal, was)
 			}
-			m.refuse(providers.Diagnostic{Severity: providers.SeverityError, Code: "RENAMED", Addr: other.addr, Refused: true, Summary: fmt.Sprintf("%s and %s are one object", o.addr, other.addr), Detail: detail})
+			m.refuseDouble(o.addr, other.addr, detail)
 		}
 	}
+	m.doubleInstances()
+	m.repointed()
+}
+
+// doubleInstances is doubles for what providers connect to.
+func (m *making) doubleInstances() {
+	told := map[string]bool{}
+	for _, old := range slices.SortedFunc(maps.Keys(m.req.Instances), addrs.Instance.Compare) {
+		if m.req.Desired.Find(old) != nil || !m.replacedFor(old) {
+			continue
+		}
+		for _, inst := range m.req.Desired.Instances {
+			if inst.Type.Name != old.Type || m.req.Instances[inst.Addr].ID == "" || m.req.Instances[inst.Addr].ID != m.req.Instances[old].ID {
+				continue
+			}
+			was, is := asMoved(old, inst.Addr)
+			if !told[was+" "+is] {
+				told[was+" "+is] = true
+				m.refuseDouble(old, inst.Addr, fmt.Sprintf("This plan would make anew what hangs on it, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", was, is))
+			}
+		}
+	}
+}
+
+func (m *making) refuseDouble(old, now addrs.Instance, detail string) {
+	m.refuse(providers.Diagnostic{Severity: providers.SeverityError, Code: "RENAMED", Addr: now, Refused: true, Summary: fmt.Sprintf("%s and %s are one object", old, now), Detail: detail})
+}
+
+// repointed refuses to replace what accord never deletes: there is nothing to
+// make anew.
+func (m *making) repointed() {
+	if len(m.plan.Refusals) > 0 {
+		return // which may be why
+	}
+	for _, o := range m.sorted {
+		if o.action != providers.Replace || o.left || len(o.typ.Removals) > 0 || o.typ.Removal != "" && o.typ.Removal != schema.Forget {
+			continue
+		}
+		m.refuse(providers.Diagnostic{
+			Severity: providers.SeverityError, Code: "REPOINTED", Addr: o.addr, Path: o.response.Replace[0], Refused: true,
+			Summary: fmt.Sprintf("%s means another object than before", o.addr),
+			Detail:  fmt.Sprintf("What it meant stays as it is: accord never deletes a %s, and so cannot replace it. Give the block another name, or key: then the one is forgotten, and the other taken over.", o.typ.Name),
+		})
+	}
+}
+
+// replacedFor reports whether something is to be made anew that hangs on what
+// had this name.
+func (m *making) replacedFor(old addrs.Instance) bool {
+	return slices.ContainsFunc(m.sorted, func(o *object) bool {
+		return o.action == providers.Replace && o.recorded != nil && slices.Contains(o.recorded.DependsOn, old)
+	})
+}
+
+// asMoved are two names as a moved block says them: without a key that stays.
+func asMoved(old, now addrs.Instance) (from, to string) {
+	if old.Keyed && now.Keyed && old.Key == now.Key {
+		return old.Block.String(), now.Block.String()
+	}
+	return old.String(), now.String()
 }
 
 // connected are the instances that an object leads to, by what they are.

@@ -276,3 +276,18 @@ func TestRenamedWithoutAWord(t *testing.T) {
 	w.clean(w.apply(moved))
 	w.nothing(moved)
 }
+
+// What is only ever forgotten cannot be replaced by another: the plan says so,
+// and not the apply.
+func TestRepointed(t *testing.T) {
+	w := newWorld(t)
+	sign := "sign \"s\" {\n  shelf = shelf.north\n  name  = \"s\"\n}\n"
+	w.clean(w.apply(sign))
+	p := w.plan(strings.Replace(sign, "shelf.north", "shelf.south", 1))
+	if len(p.Refusals) != 1 || p.Refusals[0].Code != "REPOINTED" || p.Refusals[0].Path.Root() != "shelf" {
+		t.Errorf("refusals: %+v", p.Refusals)
+	}
+	other := strings.NewReplacer(`sign "s"`, `sign "t"`, "shelf.north", "shelf.south").Replace(sign)
+	w.clean(w.apply(other))
+	w.nothing(other)
+}

@@ -70,8 +70,13 @@ var explanations = map[string]explanation{
 	},
 	"RENAMED": {
 		"two names stand for one object",
-		"A block that is gone from the configuration and one that is there mean the same object of a vault. To take the old one out by its type's word (delete, deactivate, reset, revoke) would do that to the object which the other block keeps: most often a block, a key or a module was renamed.",
+		"A block that is gone from the configuration and one that is there mean the same object of a vault. To take the old one out by its type's word (delete, deactivate, reset, revoke) would do that to the object which the other block keeps, and what hangs on the old name would be made anew: most often a block, a key or a module was renamed.",
 		"Write the moved block that the message shows: nothing but the name changes then. Where the state has both names, a removed block with then = \"forget\" drops one of them.",
+	},
+	"REPOINTED": {
+		"a block means another object than before",
+		"An attribute was edited by which the object is found, and accord never deletes objects of this type: connections and country filters, for example, are only forgotten, and stay as they are. So there is no replacing one by the other.",
+		"Give the block another name, or another key in for_each: what is remembered under the old one is forgotten, and the other object is taken over.",
 	},
 	"LIMIT": {
 		"more content would move than the limits allow",
