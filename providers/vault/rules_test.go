@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -361,6 +362,31 @@ func TestVerifyCountries(t *testing.T) {
 	}
 	if s := conf.syncs()[sync.Addr.String()]; s.LRT.IsZero() || !s.LSRT.IsZero() {
 		t.Errorf("CLM-8: LRT %v is set, LSRT %v is not", s.LRT, s.LSRT)
+	}
+}
+
+// INT-6: an administrator clears LSRT while a run is under way, or was decided
+// already. The run does not take that for its own: what was asked for stays so.
+func TestClearedMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := oneCRM(t)
+	conf := w.crms(map[string][]string{"a": {"United States"}})
+	conf.apply()
+	country := func() providers.Sync { return conf.syncs()[`integration_point.clm_country["a"]`] }
+	w.runCountries(country())
+	decided := country()
+	if decided.LSRT.IsZero() {
+		t.Fatal("CLM-8: LSRT is empty after a clean run")
+	}
+	w.set("crm-a", objPoint, decided.Title, vaultapi.Fields{fieldLSRT: nil})
+	w.clock.pass(time.Minute)
+	w.runCountries(decided)
+	if s := country(); !s.LRT.Equal(w.clock.Now()) || !s.LSRT.IsZero() {
+		t.Errorf("INT-6: LRT %v, LSRT %v: the request that was made meanwhile is lost", s.LRT, s.LSRT)
+	}
+	w.runCountries(country()) // the run that was asked for
+	if s := country(); !s.LSRT.Equal(w.clock.Now()) {
+		t.Errorf("CLM-8: LSRT %v, want %v", s.LSRT, w.clock.Now())
 	}
 }
 

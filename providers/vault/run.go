@@ -65,7 +65,9 @@ func (p *Provider) vaultByID(id int64) *vault {
 
 // Finish writes Last Run Time and, after a clean run, Last Successful Run Time
 // on the point's record (CLM-8). A country run is first held against the
-// records that it should have left (CTRY-12).
+// records that it should have left (CTRY-12). Last Successful Run Time stays
+// empty where somebody has cleared it since the run was decided: that asks for
+// the next run (INT-6), and is no business of this one.
 func (p *Provider) Finish(ctx context.Context, run providers.Run) error {
 	scope, err := scopeOf(run.Sync.Target)
 	if err != nil {
@@ -101,7 +103,9 @@ func (p *Provider) Finish(ctx context.Context, run providers.Run) error {
 	if !r.row.time(lrt).Equal(run.Started.Truncate(time.Millisecond)) {
 		row[lrt] = started
 	}
-	if run.Clean && verified == nil && !r.row.time(lsrt).Equal(run.Started.Truncate(time.Millisecond)) {
+	now := r.row.time(lsrt)
+	requested := now.IsZero() && !run.Sync.LSRT.IsZero()
+	if run.Clean && verified == nil && !requested && !now.Equal(run.Started.Truncate(time.Millisecond)) {
 		row[lsrt] = started
 	}
 	if len(row) > 1 {
