@@ -9,11 +9,12 @@ import (
 
 // neighbourhood is what stands on one connection, beside what refers to what.
 type neighbourhood struct {
-	filters       []addrs.Instance // country filters, feature clm
-	countryActive bool             // the Country Integration and its point will be active
-	countryPoints []addrs.Instance // points of it, where that is so
-	queryRules    []addrs.Instance
-	points        []addrs.Instance
+	filters        []addrs.Instance // country filters, feature clm
+	countryActive  bool             // the Country Integration and its point will be active
+	countryPoints  []addrs.Instance // points of it, where that is so
+	countryParents []addrs.Instance // integrations of these points
+	queryRules     []addrs.Instance
+	points         []addrs.Instance
 }
 
 // neighbours indexes all objects of a request by their connection.
@@ -59,11 +60,12 @@ func neighbours(env *resource.Env) neighbourIndex {
 			at := index.made(c.connection)
 			at.countryActive = true
 			at.countryPoints = append(at.countryPoints, c.addr)
+			at.countryParents = append(at.countryParents, c.body.Integration)
 		}
 	}
 	index.share(env)
 	for _, at := range index {
-		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.queryRules, &at.points} {
+		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.countryParents, &at.queryRules, &at.points} {
 			slices.SortFunc(*list, addrs.Instance.Compare)
 		}
 	}

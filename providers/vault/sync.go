@@ -573,7 +573,7 @@ func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
 		if !movesCLM(point.Name) {
 			continue
 		}
-		needs = append(append(needs, around.queryRules...), around.countryPoints...)
+		needs = slices.Concat(needs, around.queryRules, around.countryPoints, around.countryParents)
 		for addr, o := range at.env.Refs {
 			if o.Type != "field_rule" {
 				continue
