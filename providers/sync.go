@@ -42,6 +42,11 @@ type Sync struct {
 	// there; of another engine's sync it reads them.
 	Exceptions *End `json:"exceptions,omitempty"`
 
+	// Groups is a stream of the names that groups of source records may have, by
+	// part as Record.Groups has them by name. It is read as a whole; the keys of a
+	// routed part are what routing looks at.
+	Groups *End `json:"groups,omitempty"`
+
 	Policy  Policy           `json:"policy"`
 	LRT     time.Time        `json:"lrt,omitzero"`
 	LSRT    time.Time        `json:"lsrt,omitzero"`

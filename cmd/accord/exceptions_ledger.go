@@ -29,6 +29,7 @@ type troubled struct {
 	tasks   []syncer.Task
 	ledger  *ledger.Ledger
 	entries []*ledger.Entry // in order
+	partial bool            // a vault does not answer
 
 	applied, vaults []addrs.Instance // what the state remembers; vaults are what is connected to
 }
@@ -53,7 +54,7 @@ func (c *cli) chosen(ctx context.Context, to purpose, ids []string, f exceptionF
 	err = x.open(ctx, to)
 	var picked []*ledger.Entry
 	if err == nil {
-		picked, err = x.pick(ids, f, named)
+		picked, err = x.pick(ctx, ids, f, named)
 	}
 	if err != nil {
 		w.Close()
@@ -110,6 +111,7 @@ func (x *troubled) open(ctx context.Context, to purpose) error {
 	if err := x.gather(ctx, &errs); err != nil {
 		return err
 	}
+	x.partial = len(errs) > 0
 	for _, err := range errs {
 		x.cli.warn(err, "What accord remembers of it is listed; what its vault alone knows is not.")
 	}
@@ -226,7 +228,7 @@ func linesOf(config *lang.Config, schemas []*schema.Provider) func(addrs.Instanc
 
 // pick returns the entries that arguments and flags mean. Commands that change
 // something want to be told which.
-func (x *troubled) pick(ids []string, f exceptionFilter, named bool) ([]*ledger.Entry, error) {
+func (x *troubled) pick(ctx context.Context, ids []string, f exceptionFilter, named bool) ([]*ledger.Entry, error) {
 	if named && len(ids) == 0 && f.empty() {
 		return nil, misused("Name them by id, or choose them: -point, -class, -country … See: accord exceptions list", "Which exceptions?")
 	}
@@ -235,6 +237,9 @@ func (x *troubled) pick(ids []string, f exceptionFilter, named bool) ([]*ledger.
 		return nil, err
 	}
 	if err := errors.Join(known("vault", filter.Vaults, x.vaults), known("point", filter.Points, x.points())); err != nil {
+		return nil, err
+	}
+	if err := x.knownGroups(ctx, filter); err != nil {
 		return nil, err
 	}
 	return filter.Pick(x.entries)
@@ -272,13 +277,59 @@ func known(flag string, given, among []addrs.Instance) error {
 		for _, addr := range among {
 			names = append(names, addr.String())
 		}
-		const few = 8
-		more := ""
-		if len(names) > few {
-			names, more = names[:few], ", …"
-		}
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "An address matches nothing", Extra: &planner.Problem{Code: "ADDRESS"},
-			Detail: fmt.Sprintf("-%s=%s: nothing of what was applied has it. There are: %s%s.", flag, target, strings.Join(names, ", "), more)}}
+			Detail: fmt.Sprintf("-%s=%s: nothing of what was applied has it. There are: %s.", flag, target, firstOf(names))}}
+	}
+	return nil
+}
+
+// firstOf lists the first of some names.
+func firstOf(names []string) string {
+	const few = 8
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// knownGroups refuses a country or a product that no exception can be of. Those
+// of exceptions that there are need no question to a vault; and of a vault that
+// does not answer it is not known what there is.
+func (x *troubled) knownGroups(ctx context.Context, f ledger.Filter) error {
+	var there map[string]map[string]bool
+	for _, of := range []struct {
+		group, all string
+		given      []string
+	}{{ledger.GroupCountry, "countries", f.Countries}, {ledger.GroupProduct, "products", f.Products}} {
+		for _, name := range of.given {
+			if x.partial || ledger.Matches(x.entries, of.group, name) {
+				continue
+			}
+			if there == nil {
+				syncs := make([]providers.Sync, len(x.tasks))
+				for i, t := range x.tasks {
+					syncs[i] = t.Sync
+				}
+				var err error
+				if there, err = x.planner.Syncer.GroupNames(ctx, syncs); err != nil {
+					return err
+				}
+			}
+			exists, taken := false, false
+			var names []string
+			for n, goes := range there[of.group] {
+				same := strings.EqualFold(n, name)
+				exists, taken = exists || same, taken || same && goes
+				if goes {
+					names = append(names, n)
+				}
+			}
+			if slices.Sort(names); exists && !taken {
+				return misused(fmt.Sprintf("What goes somewhere is of: %s.", firstOf(names)), "-%s=%s: no integration point takes what is of it", of.group, name)
+			} else if !exists && len(there) > 0 {
+				return misused(fmt.Sprintf("There are: %s.", firstOf(names)), "-%s=%s: no content vault has it among its %s", of.group, name, of.all)
+			}
+		}
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (e *Entry) Item() state.Item { return state.Item{Part: e.Part, Key: e.Key} 
 func (e *Entry) Failure() state.Failure {
 	f := state.Failure{Sync: e.Point, Part: e.Part, Key: e.Key, General: e.Type == Message, Title: e.Title, Kind: e.Kind, Message: e.Message,
 		Cause: e.Cause, FirstSeen: e.First, LastSeen: e.Last}
-	for name, value := range map[string]string{groupCountry: e.Countries, groupProduct: e.Product} {
+	for name, value := range map[string]string{GroupCountry: e.Countries, GroupProduct: e.Product} {
 		if value != "" {
 			if f.Groups == nil {
 				f.Groups = map[string]string{}
@@ -81,8 +81,8 @@ func (e *Entry) Failure() state.Failure {
 
 // Groups of source records that the ledger knows by name.
 const (
-	groupCountry = "country"
-	groupProduct = "product"
+	GroupCountry = "country"
+	GroupProduct = "product"
 )
 
 // Ledger is a list of entries. The zero Ledger is empty.
@@ -111,7 +111,7 @@ func New(now time.Time, syncs []providers.Sync) *Ledger {
 func (l *Ledger) Journal(f state.Failure) {
 	e := l.entry(f.Sync, state.Item{Part: f.Part, Key: f.Key}, f.General)
 	e.Title, e.Kind, e.Message, e.Cause = cmp.Or(f.Title, e.Title), f.Kind, f.Message, f.Cause
-	e.Countries, e.Product = f.Groups[groupCountry], f.Groups[groupProduct]
+	e.Countries, e.Product = f.Groups[GroupCountry], f.Groups[GroupProduct]
 	if e.Countries == "" {
 		e.Countries = strings.Join(f.Routes, ", ")
 	}
@@ -157,7 +157,7 @@ func (l *Ledger) Nowhere(sync addrs.Instance) []providers.Member {
 // Belongs adds what an item belongs to.
 func (l *Ledger) Belongs(sync addrs.Instance, m providers.Member, groups map[string]string) {
 	if e := l.entries[place{sync, state.Item{Part: m.Part, Key: m.Key}}]; e != nil {
-		e.Countries, e.Product = groups[groupCountry], groups[groupProduct]
+		e.Countries, e.Product = groups[GroupCountry], groups[GroupProduct]
 	}
 }
 
@@ -266,6 +266,13 @@ func (f *Filter) Takes(e *Entry) bool {
 		any(len(f.Products), func(i int) bool { return lists(e.Product, f.Products[i]) }) &&
 		(f.Since.IsZero() || !e.Last.Before(f.Since)) &&
 		(f.Known == nil || *f.Known == e.Known)
+}
+
+// Matches reports whether any entry is of a name of a group.
+func Matches(all []*Entry, group, name string) bool {
+	return slices.ContainsFunc(all, func(e *Entry) bool {
+		return lists(map[string]string{GroupCountry: e.Countries, GroupProduct: e.Product}[group], name)
+	})
 }
 
 // lists reports whether a list of names, as people read it, holds one.

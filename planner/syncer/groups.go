@@ -2,10 +2,12 @@ package syncer
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"accord/lang/schema"
 	"accord/providers"
 )
 
@@ -47,6 +49,70 @@ func (s *Syncer) Groups(ctx context.Context, sync providers.Sync, members []prov
 		out[m] = all[m].names()
 	}
 	return out, nil
+}
+
+// GroupNames returns the names that the sources of syncs know for each group,
+// and of each whether any of the syncs takes what is of it: those of a group that
+// routes where it leads, all others.
+func (s *Syncer) GroupNames(ctx context.Context, syncs []providers.Sync) (map[string]map[string]bool, error) {
+	names := map[string]map[string]bool{}
+	for _, sync := range syncs {
+		if sync.Groups == nil {
+			continue
+		}
+		_, stream, err := s.stream(*sync.Groups)
+		if err != nil {
+			return nil, err
+		}
+		to, err := s.leads(ctx, sync, syncs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: reading the route table: %w", sync.Addr, err)
+		}
+		err = s.records(ctx, providers.RecordsRequest{End: *sync.Groups}, nil, func(r *providers.Record) error {
+			of := names[r.Part]
+			if of == nil {
+				of = map[string]bool{}
+				names[r.Part] = of
+			}
+			routed := slices.ContainsFunc(stream.Parts, func(p schema.Part) bool { return p.Name == r.Part && p.Routed })
+			of[r.Title] = of[r.Title] || !routed || to.all || to.has(r.Key)
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("%s: reading what its content is counted by: %w", sync.Addr, err)
+		}
+	}
+	return names, nil
+}
+
+// leads returns where the records of a sync go as its route table is now, which
+// another of the syncs may keep.
+func (s *Syncer) leads(ctx context.Context, sync providers.Sync, syncs []providers.Sync) (*routes, error) {
+	r := sync.Route
+	if r.All {
+		return &routes{all: true}, nil
+	}
+	if r.Lookup != nil {
+		t, err := s.lookup(ctx, r.Lookup)
+		if err != nil {
+			return nil, err
+		}
+		return &routes{values: t.keys}, nil
+	}
+	to := &routes{values: make(map[string]string, len(r.Values))}
+	for _, v := range r.Values {
+		to.values[v] = v
+	}
+	for _, by := range syncs {
+		if r.Table != nil && by.Addr == *r.Table {
+			t, err := s.held(ctx, by.Target)
+			if err != nil {
+				return nil, err
+			}
+			to.values = t.keys
+		}
+	}
+	return to, nil
 }
 
 // groupSets are groups as sets of names.

@@ -507,7 +507,7 @@ func (s *clmSource) groups(r row) map[string]string {
 	for name, from := range map[string]struct {
 		field string
 		names map[string]string
-	}{"country": {"country__v", s.country}, "product": {"product__v", s.product}} {
+	}{partCountry: {"country__v", s.country}, partProduct: {"product__v", s.product}} {
 		var list []string
 		for _, id := range r.names(from.field) {
 			if n := from.names[id]; n != "" {

@@ -248,6 +248,7 @@ const (
 	partSlide        = "slide"
 	partPresentation = "presentation"
 	partCountry      = "country"
+	partProduct      = "product"
 	partReference    = "reference"
 	partObstacle     = "obstacle"
 	partMessage      = providers.ExceptionMessage

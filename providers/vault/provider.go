@@ -110,6 +110,11 @@ var streams = []schema.Stream{
 		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true, Cost: schema.Cost{Batch: 2}}},
 	},
 	{
+		Name: streamGroups, Instance: "vault",
+		Doc:   "By what the content of a content vault is counted: its countries and its products, by name. It is read as a whole only.",
+		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}, {Name: partProduct, Title: "products"}},
+	},
+	{
 		Name: streamReference, Instance: "vault", Ordered: true,
 		Doc:   "What references of a content vault mean in a CRM vault, by Link, else by External ID (RULE-2). It is read by key only.",
 		Parts: []schema.Part{{Name: partReference, Title: "references"}},
@@ -128,6 +133,7 @@ var streams = []schema.Stream{
 
 // Streams.
 const (
+	streamGroups            = "groups"
 	streamReference         = "reference"
 	streamPreflight         = "preflight"
 	streamExceptions        = "exceptions"
@@ -170,6 +176,8 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.platformRecords(ctx, v, req, yield)
 		case streamCountry:
 			p.countryRecords(ctx, v, req, yield)
+		case streamGroups:
+			p.groupRecords(ctx, v, req, yield)
 		case streamPreflight:
 			p.obstacles(ctx, v, req, yield)
 		case streamExceptions:

@@ -330,6 +330,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	sync.Fields = slices.Compact(sync.Fields)
 	sync.Rules = append(baseRules(), rules...)
 	sync.Source = providers.End{Instance: l.content.addr, Stream: streamCLM}
+	sync.Groups = &providers.End{Instance: l.content.addr, Stream: streamGroups}
 	sync.Target = providers.End{Instance: l.crm.addr, Stream: streamCLMContent}
 	if names.Model == modelObject {
 		if rules, err = s.rulesOfObjects(ctx, l, rules); err != nil {
