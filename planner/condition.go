@@ -53,6 +53,7 @@ func (m *making) checks(context.Context) {
 	for _, c := range all {
 		_, diags := c.Check(m.known)
 		m.diags = append(m.diags, diags...)
+		m.warn(diags)
 	}
 }
 

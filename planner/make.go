@@ -60,6 +60,9 @@ type Request struct {
 	// Invalid is what providers find wrong with objects without looking: the
 	// plan fails as well, and says what is known of the others.
 	Invalid hcl.Diagnostics
+
+	// Advice are warnings about what the files say, for whoever reads the plan.
+	Advice hcl.Diagnostics
 }
 
 // Plan holds the three sides against each other and says what to do. It makes
@@ -71,6 +74,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 	started := p.Now()
 	m := &making{Planner: p, req: req, sources: map[string]bool{}}
 	m.plan = newPlan(p, req, started)
+	m.warn(req.Advice)
 	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.doubles, m.changes, m.order, m.syncs} {
 		phase(ctx)
 		var failed *plan.Plan

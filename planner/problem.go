@@ -45,6 +45,23 @@ func (m *making) report(o *object, d providers.Diagnostic) {
 	}
 }
 
+// warn keeps the warnings among diagnostics in the plan.
+func (m *making) warn(diags hcl.Diagnostics) {
+	if m.req.Destroy {
+		return // what is to be removed needs no advice
+	}
+	for _, d := range diags {
+		if d.Severity != hcl.DiagWarning {
+			continue
+		}
+		w := providers.Diagnostic{Severity: providers.SeverityWarning, Summary: d.Summary, Detail: d.Detail}
+		if p, ok := d.Extra.(*Problem); ok {
+			w.Code, w.Addr = p.Code, p.Addr
+		}
+		m.plan.Warnings = append(m.plan.Warnings, w)
+	}
+}
+
 func (m *making) place(o *object, d providers.Diagnostic) *hcl.Diagnostic {
 	if other := m.objects[d.Addr]; other != nil {
 		o = other

@@ -52,7 +52,7 @@ func (o *planOptions) request(w *workspace, st *state.State) planner.Request {
 	return planner.Request{
 		Desired: w.desired, State: st, Destroy: o.destroy, Allow: o.allow,
 		Target: o.target, Exclude: o.exclude, Replace: o.replace, Assume: !o.refresh,
-		Freeze: o.out != "", Approved: o.approved, Resume: o.resume, Invalid: w.invalid,
+		Freeze: o.out != "", Approved: o.approved, Resume: o.resume, Invalid: w.invalid, Advice: w.advice,
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"accord/planner"
@@ -46,6 +48,11 @@ func (c *cli) runShowPlan(name string, l look) error {
 	f, err := readPlan(name)
 	if err != nil {
 		return err
+	}
+	if !l.document() {
+		for _, warning := range f.Plan.Warnings {
+			c.diagnostics(hcl.Diagnostics{planner.Place(nil, warning)})
+		}
 	}
 	return c.showPlan(f.Plan, l)
 }
@@ -90,9 +97,7 @@ func (c *cli) runShowState(ctx context.Context, l look) error {
 			protected = faint("   protected")
 		}
 		fmt.Fprintf(c.stdout, "%s%s\n", bold(o.Addr.String()), protected)
-		edits, _ := plan.Diff(nil, redacted(o).Body, nil, nil)
-		v := c.planView(nil, false)
-		v.edits(edits, "    ", eachKey(nil))
+		c.showBody(o)
 	}
 	return nil
 }
@@ -146,6 +151,17 @@ func (c *cli) readState(ctx context.Context) (*state.State, func(), error) {
 	return st, w.Close, nil
 }
 
+// showBody prints what is recorded of an object; of what is sensitive, that it is there.
+func (c *cli) showBody(o *state.Object) {
+	edits, _ := plan.Diff(nil, redacted(o).Body, nil, nil)
+	for _, p := range o.Sensitive {
+		edits = append(edits, plan.Edit{Path: p, Sensitive: true})
+	}
+	slices.SortStableFunc(edits, func(a, b plan.Edit) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	v := c.planView(nil, false)
+	v.edits(edits, "    ", eachKey(nil))
+}
+
 // redacted is an object without what is sensitive in it.
 func redacted(o *state.Object) *state.Object {
 	if len(o.Sensitive) == 0 {
@@ -187,17 +203,19 @@ func (c *cli) runOutput(ctx context.Context, args []string) error {
 		case c.json:
 			return c.line("output", args[0], map[string]any{"name": args[0], "value": out.Value, "sensitive": false})
 		}
-		fmt.Fprintln(c.stdout, string(out.Value))
+		fmt.Fprintln(c.stdout, clean(string(out.Value)))
 		return nil
 	}
 	if c.json {
-		values := map[string]json.RawMessage{}
-		for name, o := range st.Outputs {
-			if !o.Sensitive {
+		values, hidden := map[string]json.RawMessage{}, []string{}
+		for _, name := range slices.Sorted(maps.Keys(st.Outputs)) {
+			if o := st.Outputs[name]; o.Sensitive {
+				hidden = append(hidden, name)
+			} else {
 				values[name] = o.Value
 			}
 		}
-		return c.line("outputs", count(len(values), "output"), map[string]any{"outputs": values})
+		return c.line("outputs", count(len(st.Outputs), "output"), map[string]any{"outputs": values, "sensitive": hidden})
 	}
 	if len(st.Outputs) == 0 {
 		fmt.Fprintln(c.stdout, "There are no outputs.")

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"accord/planner/plan"
 	"accord/state"
 )
 
@@ -51,9 +50,7 @@ func (c *cli) runStateShow(ctx context.Context, arg string) error {
 				}
 			}
 			t.Flush()
-			edits, _ := plan.Diff(nil, redacted(o).Body, nil, nil)
-			v := c.planView(nil, false)
-			v.edits(edits, "    ", eachKey(nil))
+			c.showBody(o)
 		}
 		return nil
 	})

@@ -95,7 +95,7 @@ var lineTypes = []lineType{
 	{"exception_dismissed", "A message was deactivated.", fields{"id": "", "point": addrs.Instance{}}},
 	{"output", "One output of an apply; of a sensitive one the value is null.", fields{
 		"name": "", "value": json.RawMessage{}, "sensitive": false}},
-	{"outputs", "The outputs as they were recorded, without sensitive ones.", fields{"outputs": map[string]json.RawMessage{}}},
+	{"outputs", "The outputs as they were recorded; of sensitive ones the names.", fields{"outputs": map[string]json.RawMessage{}, "sensitive": []string{}}},
 
 	// drift
 	{"drift", "An object was changed or taken away outside, and counts.", fields{"change": plan.Change{}}},

@@ -441,6 +441,9 @@ func mdWarnings(d *document) *mdPart {
 		if w.Code != "" {
 			code = " (" + mdCode(w.Code) + ")"
 		}
+		if !w.Addr.IsZero() {
+			code += " " + mdCode(w.Addr.String())
+		}
 		p.items = append(p.items, fmt.Sprintf("- warning%s: %s\n", code, mdText(paragraph(w))))
 	}
 	return p.fold(fmt.Sprintf("Warnings (%d)", len(d.Warnings)))
