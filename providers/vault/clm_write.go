@@ -36,6 +36,7 @@ type clmItem struct {
 	fields  vaultapi.Fields // as they shall be
 	doc     *targetDoc      // nil until it exists
 	made    bool            // by this batch
+	assumed bool            // doc is what a new document is, and not what was seen
 	members []vaultapi.ID   // what it names, in the order of write.Members
 	differs []string        // fields, of what should be created and is there
 }
@@ -113,7 +114,7 @@ func (w *clmWriter) look(ctx context.Context, items []*clmItem) error {
 				d.version.ID, d.typ, targetOfPart[w.part]))
 			continue
 		}
-		i.doc = d
+		i.doc, i.assumed = d, false
 	}
 	return nil
 }
@@ -238,7 +239,8 @@ func (w *clmWriter) memberIDs(ctx context.Context) error {
 }
 
 // create makes what is not there: CrossLinks and binders have no batch, so
-// many calls are in flight.
+// many calls are in flight. What was made is taken to be as its lifecycle has
+// it begin, until it is looked at once it was settled.
 func (w *clmWriter) create(ctx context.Context) error {
 	var missing []*clmItem
 	for _, i := range w.open() {
@@ -256,41 +258,62 @@ func (w *clmWriter) create(ctx context.Context) error {
 	if len(typ.Lifecycles) == 0 {
 		return providers.Errorf(providers.Invalid, "the document type %s of the CRM vault has no lifecycle", typ.Name)
 	}
+	name := typ.Lifecycles[0].Name
+	lifecycle, err := w.v.lifecycle(ctx, name)
+	if err != nil {
+		return err
+	}
+	first := lifecycle.StatesOf("starting")
 	w.parallel(ctx, missing, func(ctx context.Context, i *clmItem) error {
-		fields := vaultapi.Fields{"type__v": typ.Name, "lifecycle__v": typ.Lifecycles[0].Name, "external_id__v": mark(w.scope.Point, w.scope.Source, i.item())}
+		fields := vaultapi.Fields{"type__v": typ.Name, "lifecycle__v": name, "external_id__v": mark(w.scope.Point, w.scope.Source, i.item())}
 		for name, v := range i.fields {
 			fields[name] = v
 		}
 		i.made, i.changed = true, true
-		if w.binders() {
-			_, err := w.client.CreateBinder(ctx, fields)
-			return err
+		id, err := w.createOne(ctx, i, fields)
+		if err == nil && id != "" && len(first) == 1 {
+			i.doc = &targetDoc{typ: typ.Name, version: vaultapi.Version{ID: id, Minor: 1}, lifecycle: name, state: first[0], owned: true}
+			i.assumed = true
 		}
-		rule := vaultapi.LatestSteady
-		if w.latest {
-			rule = vaultapi.Latest
-		}
-		_, err := w.client.CreateCrossLink(ctx, vaultapi.CrossLink{
-			SourceVault: w.scope.Source, SourceDocument: vaultapi.ID(idOf(i.write.Key)), Rule: rule, Fields: fields,
-		})
 		return err
 	})
 	// An answer that was lost is settled by looking: what carries the mark was made.
+	var unknown []*clmItem
 	for _, i := range missing {
 		if errors.Is(i.err, vaultapi.Ambiguous) {
 			i.err = nil
 		}
+		if i.err == nil && i.doc == nil {
+			unknown = append(unknown, i)
+		}
 	}
-	open := slices.DeleteFunc(missing, func(i *clmItem) bool { return i.err != nil })
-	if err := w.look(ctx, open); err != nil {
+	if err := w.look(ctx, unknown); err != nil {
 		return err
 	}
-	for _, i := range open {
+	for _, i := range unknown {
 		if i.doc == nil {
-			i.fail(&providers.Error{Kind: providers.Ambiguous, Message: "it was not found after it was made"})
+			i.fail(vanished())
 		}
 	}
 	return nil
+}
+
+func (w *clmWriter) createOne(ctx context.Context, i *clmItem, fields vaultapi.Fields) (vaultapi.ID, error) {
+	if w.binders() {
+		return w.client.CreateBinder(ctx, fields)
+	}
+	rule := vaultapi.LatestSteady
+	if w.latest {
+		rule = vaultapi.Latest
+	}
+	return w.client.CreateCrossLink(ctx, vaultapi.CrossLink{
+		SourceVault: w.scope.Source, SourceDocument: vaultapi.ID(idOf(i.write.Key)), Rule: rule, Fields: fields,
+	})
+}
+
+// vanished is ambiguous, so that it is read what became of it.
+func vanished() error {
+	return providers.Errorf(providers.Ambiguous, "it was not found after it was made")
 }
 
 // parallel runs a call for each item, many at once.
@@ -526,7 +549,7 @@ func (w *clmWriter) checkNodes(ctx context.Context, items []*clmItem) {
 	}
 	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
 		if i.doc == nil {
-			return providers.Errorf(providers.Ambiguous, "it was not found after it was made")
+			return vanished()
 		}
 		there := w.ours(i.doc.nodes)
 		same := 0
@@ -572,6 +595,9 @@ func (w *clmWriter) settle(ctx context.Context, kind string) error {
 				continue
 			case i.doc == nil && kind == "obsolete":
 				continue
+			case i.doc == nil && i.made:
+				i.fail(vanished())
+				continue
 			case i.doc == nil:
 				i.fail(providers.Errorf(providers.NotFound, "it is not there any more"))
 				continue
@@ -610,7 +636,7 @@ func (w *clmWriter) settle(ctx context.Context, kind string) error {
 				i.changed = true
 			}
 			for n, r := range w.client.ExecuteLifecycleActions(ctx, w.family(), g.action, g.lifecycle, g.state, versions) {
-				if r.Err != nil && !errors.Is(r.Err, vaultapi.Ambiguous) {
+				if r.Err != nil && !errors.Is(r.Err, vaultapi.Ambiguous) && !list[n].assumed {
 					list[n].fail(r.Err)
 				}
 			}

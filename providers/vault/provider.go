@@ -78,9 +78,9 @@ var streams = []schema.Stream{
 		Name: streamCLMContent, Instance: "vault", Ordered: true, Write: true,
 		Doc: "What the CLM integration made in a CRM vault: slides and shared resources as CrossLinks, presentations as binders (CLM-4, CLM-11).",
 		Parts: []schema.Part{
-			{Name: partShared, Title: "shared resources", Cost: schema.Cost{Create: 1, Batch: 4}},
-			{Name: partSlide, Title: "slides", Cost: schema.Cost{Create: 1, Batch: 6}},
-			{Name: partPresentation, Title: "presentations", Routed: true, Cost: schema.Cost{Create: 1, Edit: 1, Member: 1, Batch: 8}},
+			{Name: partShared, Title: "shared resources", Cost: schema.Cost{Create: 1, Batch: 3}},
+			{Name: partSlide, Title: "slides", Cost: schema.Cost{Create: 1, Batch: 5}},
+			{Name: partPresentation, Title: "presentations", Routed: true, Cost: schema.Cost{Create: 1, Edit: 1, Member: 1, Batch: 7}},
 		},
 	},
 	{
