@@ -284,7 +284,7 @@ func (s *session) event(e watch.Event) {
 
 func (s *session) logRun(o *syncer.Outcome, round time.Duration) {
 	at := []any{"point", o.Addr.String(), "run", o.Run, "mode", string(o.Decision.Mode), "status", string(o.Status),
-		"published", o.Done.Published(), "updated", o.Done.Updated, "withdrawn", o.Done.Withdrawn, "failed", o.Failed, "took", o.Ended.Sub(o.Started).Round(time.Millisecond).String(), "round", round.Round(time.Millisecond).String()}
+		"published", o.Done.Published(), "updated", o.Done.Updated, "withdrawn", o.Done.Withdrawn, "failed", o.Failed, "kept", o.Impact.Total.Kept, "took", o.Ended.Sub(o.Started).Round(time.Millisecond).String(), "round", round.Round(time.Millisecond).String()}
 	switch {
 	case o.Status == syncer.Locked:
 		s.log.Debug("a point is run by someone else", at...)
@@ -292,7 +292,7 @@ func (s *session) logRun(o *syncer.Outcome, round time.Duration) {
 		s.log.Warn("a run failed", append(at, "error", clean(o.Err.Error()))...)
 	case o.Failed > 0:
 		s.log.Warn("a run ended with failures", at...)
-	case o.Done.Written() == 0 && o.Decision.Mode == syncer.Incremental:
+	case o.Done.Written() == 0 && o.Impact.Total.Kept == 0 && o.Decision.Mode == syncer.Incremental:
 		s.log.Debug("a run found nothing to do", at...)
 	default:
 		s.log.Info("a run ended", at...)

@@ -37,7 +37,7 @@ func (v *planView) content() {
 	}
 	v.line("\n%s", bold(strings.TrimRight(head, " ")))
 	for _, c := range v.plan.Content {
-		if c.Impact.Unaffected() && !v.verbose {
+		if nothingToTell(c.Impact) && !v.verbose {
 			continue
 		}
 		v.line("  %s  %s", c.Vault, faint(c.Addr.String()))
@@ -92,7 +92,7 @@ func (v *planView) unaffected() {
 		}
 	}
 	for _, c := range v.plan.Content {
-		if c.Impact.Unaffected() && !v.verbose {
+		if nothingToTell(c.Impact) && !v.verbose {
 			by := c.Title
 			if by == "" {
 				by = c.Addr.Block.String()
@@ -106,6 +106,11 @@ func (v *planView) unaffected() {
 	for _, g := range groups {
 		v.text("  ", fleet(g.first, g.keys)+"  "+g.text)
 	}
+}
+
+// nothingToTell: nothing would be written, and nothing stays that calls for somebody.
+func nothingToTell(i syncer.Impact) bool {
+	return i.Unaffected() && i.Total.Kept == 0 && i.Total.Exceptions == 0
 }
 
 func stays(n int) string {
@@ -242,13 +247,20 @@ func (v *planView) some(label string, items []string) {
 
 // names lists some of the items that something becomes of, all with -verbose.
 func (v *planView) names(i syncer.Impact, verb, label string) {
-	items := i.Names[verb]
-	if len(items) == 0 {
-		return
-	}
 	show := 3
 	if v.verbose {
-		show = len(items)
+		show = len(i.Names[verb])
+	}
+	if text := namesText(i, verb, show); text != "" {
+		v.text("    ", label+": "+text)
+	}
+}
+
+// namesText names the first items of which something becomes; "": there are none.
+func namesText(i syncer.Impact, verb string, show int) string {
+	items := i.Names[verb]
+	if len(items) == 0 {
+		return ""
 	}
 	var titles []string
 	for _, it := range items[:min(show, len(items))] {
@@ -262,7 +274,7 @@ func (v *planView) names(i syncer.Impact, verb, label string) {
 	if total := verbTotal(i.Total, verb); total > len(titles) {
 		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
 	}
-	v.text("    ", label+": "+clean(strings.Join(titles, "; "))+more)
+	return clean(strings.Join(titles, "; ")) + more
 }
 
 func verbTotal(c syncer.Counts, verb string) int {

@@ -235,7 +235,7 @@ func mdImpact(d *document) *mdPart {
 	}
 	p.open = "\n" + head + "\n" + rule + "\n"
 	for _, c := range d.Content {
-		if c.Impact.Unaffected() {
+		if nothingToTell(c.Impact) {
 			p.items = append(p.items, fmt.Sprintf("| %s | unaffected (proved) |%s\n", mdCell(c.Vault.String()), strings.Repeat(" |", len(columns))))
 			continue
 		}
@@ -258,7 +258,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 	p := &mdPart{keep: 10, open: "\n"}
 	for _, c := range d.Content {
 		i := c.Impact
-		if i.Unaffected() {
+		if nothingToTell(i) {
 			p.items = append(p.items, fmt.Sprintf("- %s: unaffected (proved): %s; %s\n", mdCode(c.Vault.String()), stays(i.Total.Unchanged), mdText(readText(i))))
 			continue
 		}

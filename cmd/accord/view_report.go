@@ -212,6 +212,9 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 	for _, o := range outcomes {
 		showFollowed(w, o)
 		showFailedItems(w, o)
+		if kept := namesText(o.Impact, syncer.Kept, 3); kept != "" {
+			fmt.Fprintf(w, "    %s %s\n", yellow("kept as they are:"), kept)
+		}
 	}
 }
 

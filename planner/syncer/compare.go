@@ -36,7 +36,7 @@ func (c *class) decide(r *record, routes *routes, gap string) (f fate, why strin
 		if r.routes != "" && !routes.takes(r.routes) {
 			return withdraw, notRouted
 		}
-		return keep, words(r.standing)
+		return keep, r.standing
 	}
 	if !routes.takes(r.routes) {
 		return withdraw, notRouted
@@ -60,7 +60,7 @@ func (c *class) decideMember(r *record, needed bool, gap string) (f fate, why st
 	case r == nil:
 		return stay, ""
 	case c.meaning(r) != providers.Publish:
-		return keep, words(r.standing)
+		return keep, r.standing
 	case c.problem(r) != "":
 		return refuse, c.problem(r)
 	case gap != "":
@@ -558,7 +558,7 @@ func (c *comparison) verb(ch *change, f fate, s, t *record, m mapping) error {
 		ch.ID, ch.Title, ch.held = t.id, t.title, t.members
 	}
 	if s != nil {
-		ch.Title, ch.routes, ch.groups = s.title, s.routes, s.groups
+		ch.Title, ch.routes, ch.groups = cmp.Or(s.title, ch.Title), s.routes, s.groups // what is missing has no title any more
 	}
 	switch f {
 	case publish:

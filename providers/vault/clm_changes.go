@@ -332,7 +332,11 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 		r, ok := there[id]
 		if ok && r.text("type_name") == typ && !elsewhere[id] {
 			standing := standDraft
-			if r.int("major_version_number__v") > 0 {
+			switch {
+			case r.int("major_version_number__v") == 0:
+			case typ == typePresentation:
+				standing = standInField
+			default:
 				standing = standUnapproved
 			}
 			rec := s.other(partOf(typ, r), id, r, standing, missing)

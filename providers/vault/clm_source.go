@@ -27,11 +27,12 @@ const (
 	standUnpublished = "unpublished" // Publish for CRM (CLM) is No; of a presentation also blank
 	standObsolete    = "obsolete"
 	standDeleted     = "deleted"
-	standExpired     = "expired"         // past its CRM end date
-	standUnapproved  = "unapproved"      // had a steady version, has none now, and is not obsolete
-	standDraft       = "draft"           // never had one
-	standRetyped     = "of_another_type" // is not of this part any more
-	standMissing     = "missing"         // neither there nor among the deleted
+	standExpired     = "expired"             // past its CRM end date
+	standUnapproved  = "unapproved"          // a slide that had a steady version, has none now, and is not obsolete
+	standInField     = "unapproved_in_field" // a presentation of that kind, which users have for as long as it is kept
+	standDraft       = "draft"               // never had one
+	standRetyped     = "of_another_type"     // is not of this part any more
+	standMissing     = "missing"             // neither there nor among the deleted
 )
 
 // sourceFields are the stream's own fields: what its base rules read (CLM-5).

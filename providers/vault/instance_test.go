@@ -125,8 +125,10 @@ func TestStandings(t *testing.T) {
 		}
 	}
 	for on, want := range map[string]providers.Meaning{"keep": providers.Keep, "withdraw": providers.Withdraw} {
-		if got := clmMeanings(on, variantSteady)[standUnapproved]; got != want {
-			t.Errorf("CLM-1: on_unapproved = %s means %s", on, got)
+		for _, standing := range []string{standUnapproved, standInField} {
+			if got := clmMeanings(on, variantSteady)[standing]; got != want {
+				t.Errorf("CLM-1: on_unapproved = %s means %s of %s", on, got, standing)
+			}
 		}
 	}
 	m := clmMeanings("keep", variantSteady)

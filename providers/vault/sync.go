@@ -423,6 +423,7 @@ func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 		if onUnapproved == "withdraw" {
 			m[standUnapproved] = providers.Withdraw
 		}
+		m[standInField] = m[standUnapproved]
 	}
 	return m
 }
