@@ -185,8 +185,17 @@ func address(group []plan.Change) string {
 	return fleet(group[0].Addr, keys)
 }
 
-// fleet names several instances of one block.
+// fleet names several instances of one block: the first of many.
 func fleet(first addrs.Instance, keys []string) string {
+	const few = 6
+	if len(keys) <= few+1 {
+		return fleetInFull(first, keys)
+	}
+	named := fleetInFull(first, keys[:few])
+	return fmt.Sprintf("%s, … %d more]", strings.TrimSuffix(named, "]"), len(keys)-few)
+}
+
+func fleetInFull(first addrs.Instance, keys []string) string {
 	if len(keys) == 1 {
 		return first.String()
 	}

@@ -104,7 +104,11 @@ func (v *planView) unaffected() {
 		add(idle.Vault, "no run, so its content stays as it is")
 	}
 	for _, g := range groups {
-		v.text("  ", fleet(g.first, g.keys)+"  "+g.text)
+		name := fleet(g.first, g.keys)
+		if v.verbose {
+			name = fleetInFull(g.first, g.keys)
+		}
+		v.text("  ", name+"  "+g.text)
 	}
 }
 

@@ -25,16 +25,68 @@ func (c *cli) problems(diags hcl.Diagnostics) error {
 // diagnostics prints every problem on stderr: what is wrong, where, and what
 // to do. With -json they are lines on stdout.
 func (c *cli) diagnostics(diags hcl.Diagnostics) {
-	for _, d := range diags {
-		if c.json {
+	if c.json {
+		for _, d := range diags {
 			c.diagnosticLine(d)
-			continue
 		}
-		c.diagnostic(c.stderr, d)
+		return
+	}
+	for _, alike := range alikeWarnings(diags) {
+		c.diagnostic(c.stderr, alike[0], alike[1:]...)
 	}
 }
 
-func (c *cli) diagnostic(w io.Writer, d *hcl.Diagnostic) {
+// alikeWarnings groups warnings that say the same of one place in a block, as
+// of each instance of a for_each. Errors stand alone.
+func alikeWarnings(diags hcl.Diagnostics) [][]*hcl.Diagnostic {
+	type place struct {
+		summary, code string
+		at            hcl.Range
+	}
+	var groups [][]*hcl.Diagnostic
+	find := map[place]int{}
+	for _, d := range diags {
+		p, ok := d.Extra.(*planner.Problem)
+		if !ok || d.Severity != hcl.DiagWarning || d.Subject == nil || p.Addr.IsZero() {
+			groups = append(groups, []*hcl.Diagnostic{d})
+			continue
+		}
+		key := place{d.Summary, p.Code, *d.Subject}
+		i, ok := find[key]
+		if !ok {
+			i = len(groups)
+			find[key] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], d)
+	}
+	return groups
+}
+
+// sameOf names what warnings that are alike are about.
+func sameOf(alike []*hcl.Diagnostic) string {
+	first := alike[0].Extra.(*planner.Problem).Addr
+	var keys, names []string
+	for _, d := range alike {
+		addr := d.Extra.(*planner.Problem).Addr
+		if addr.Block == first.Block {
+			keys = append(keys, addr.Key)
+		}
+		names = append(names, addr.String())
+	}
+	const few = 4
+	switch {
+	case len(keys) == len(alike):
+		return fleet(first, keys)
+	case len(names) > few+1: // of as many modules
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	default:
+		return strings.Join(names, ", ")
+	}
+}
+
+// diagnostic prints one problem, and of which instances others say the same.
+func (c *cli) diagnostic(w io.Writer, d *hcl.Diagnostic, alike ...*hcl.Diagnostic) {
 	paint, word := color.New(color.FgRed, color.Bold).SprintFunc(), "Error"
 	if d.Severity == hcl.DiagWarning {
 		paint, word = color.New(color.FgYellow, color.Bold).SprintFunc(), "Warning"
@@ -48,6 +100,9 @@ func (c *cli) diagnostic(w io.Writer, d *hcl.Diagnostic) {
 	c.snippet(&b, d)
 	if d.Detail != "" {
 		fmt.Fprintf(&b, "\n%s\n", wrapLines(d.Detail, screenWidth(w)-2))
+	}
+	if len(alike) > 0 {
+		fmt.Fprintf(&b, "%s\n", wrapLines("The same of "+sameOf(alike)+".", screenWidth(w)-2))
 	}
 	if p, ok := d.Extra.(*planner.Problem); ok && p.Code != "" {
 		fmt.Fprintf(&b, "%s\n", faint("["+p.Code+"]  accord explain "+p.Code))

@@ -36,7 +36,11 @@ func (v *planView) syncs() {
 			}
 		}
 		shown = rest
-		t.add(fleet(s.Addr, keys), modeText(s.Decision), syncText(s.Decision))
+		name := fleet(s.Addr, keys)
+		if v.verbose {
+			name = fleetInFull(s.Addr, keys)
+		}
+		t.add(name, modeText(s.Decision), syncText(s.Decision))
 	}
 	t.print(v.w, "  ", v.width)
 	v.calls()

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"accord/lang/addrs"
+	"accord/planner"
+)
+
+// A fleet of sixty reads as one: a warning of each instance is one box, and a
+// list of keys shows the first of many.
+func TestFleetIsOneWarning(t *testing.T) {
+	at := func(line int) *hcl.Range { return &hcl.Range{Filename: "main.hcl", Start: hcl.Pos{Line: line}} }
+	var diags hcl.Diagnostics
+	for i := range 60 {
+		addr := addrs.NewKeyed("country_filter", "crm", fmt.Sprintf("v%02d", i))
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: "The filter has no effect", Subject: at(3), Extra: &planner.Problem{Code: "CTRY-9", Addr: addr}})
+		if i < 2 {
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Wrong", Subject: at(4), Extra: &planner.Problem{Addr: addr}})
+		}
+	}
+	var stderr bytes.Buffer
+	(&cli{stderr: &stderr}).diagnostics(diags)
+	for text, want := range map[string]int{
+		"Warning: ":                     1,
+		"Error: ":                       2,
+		`in country_filter.crm["v00"]:`: 2, // with the error
+		`The same of country_filter.crm["v01", "v02", "v03", "v04", "v05", "v06", … 53 more].`: 1,
+	} {
+		if got := strings.Count(stderr.String(), text); got != want {
+			t.Errorf("%q is %d times, want %d:\n%s", text, got, want, &stderr)
+		}
+	}
+	if got, want := fleet(addrs.NewKeyed("vault", "crm", "a"), []string{"a", "b"}), `vault.crm["a", "b"]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
