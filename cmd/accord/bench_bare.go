@@ -23,6 +23,7 @@ const (
 	bareTargets  = 4
 	bareBatches  = 4
 	bareSingles  = 32
+	bareIdle     = bareTargets * bareBatches * bareSingles // connections
 	barePage     = 1000
 	bareBatch    = 500
 	bareMarks    = 700 // a query has at most 50,000 characters

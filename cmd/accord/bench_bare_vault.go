@@ -19,7 +19,7 @@ type bare struct {
 
 func newBare(info devInfo) *bare {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.DisableCompression = 256, 128, true
+	t.MaxIdleConns, t.MaxIdleConnsPerHost, t.DisableCompression = bareIdle, bareIdle, true
 	return &bare{address: info.Address, password: info.Password, client: &http.Client{Transport: t}}
 }
 
