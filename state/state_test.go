@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"accord/lang/addrs"
 
@@ -310,4 +311,18 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/10_000, "µs/object")
+}
+
+// Another program leaves less of itself with a lock; what is not known is not made up.
+func TestHolderSaysWhatItKnows(t *testing.T) {
+	for want, h := range map[string]Holder{
+		"someone who left no record":                   {Who: "bob"},
+		"bob@x (apply, id a)":                          {ID: "a", Who: "bob@x", Operation: "apply"},
+		"someone (since 2026-01-02T03:04:05Z, id a)":   {ID: "a", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+		"bob@x (apply, process 7, accord 0.1.0, id a)": {ID: "a", Who: "bob@x", Operation: "apply", PID: 7, Tool: "accord 0.1.0"},
+	} {
+		if got := h.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,8 +109,20 @@ func (h Holder) String() string {
 	if h.ID == "" {
 		return "someone who left no record"
 	}
-	return fmt.Sprintf("%s (%s, process %d, %s, since %s, id %s)",
-		h.Who, h.Operation, h.PID, h.Tool, h.Created.UTC().Format(time.RFC3339), h.ID)
+	var parts []string // another program may leave less
+	if h.Operation != "" {
+		parts = append(parts, h.Operation)
+	}
+	if h.PID != 0 {
+		parts = append(parts, fmt.Sprintf("process %d", h.PID))
+	}
+	if h.Tool != "" {
+		parts = append(parts, h.Tool)
+	}
+	if !h.Created.IsZero() {
+		parts = append(parts, "since "+h.Created.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("%s (%s)", cmp.Or(h.Who, "someone"), strings.Join(append(parts, "id "+h.ID), ", "))
 }
 
 // Who is the user who runs this process, and where: user@host.
@@ -127,6 +140,7 @@ func Who() string {
 // LockedError says that someone else holds the state's lock, and who.
 type LockedError struct {
 	Holder Holder // the other one, never the caller
+	Stays  bool   // nobody can tell whether the holder lives
 }
 
 func (e *LockedError) Error() string { return "the state is locked by " + e.Holder.String() }

@@ -216,6 +216,12 @@ func diagnosticOf(err error) *hcl.Diagnostic {
 	var locked *state.LockedError
 	if errors.As(err, &locked) {
 		d.Detail = "Wait until it has finished. A lock whose process is gone is taken over by itself."
+		switch {
+		case locked.Stays && locked.Holder.ID != "":
+			d.Detail = "Wait until it has finished. This backend does not know when its process is gone; then: accord force-unlock " + locked.Holder.ID
+		case locked.Stays:
+			d.Detail = "Wait until it has finished. This backend does not know when its process is gone; then the lock is taken away at the server."
+		}
 	}
 	return d
 }

@@ -15,9 +15,23 @@ import (
 	"accord/providers"
 )
 
-// showReport says what really happened.
-func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
+// showReport says what really happened; cut, if not nil, is why it ended before
+// its time.
+func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, cut error) {
 	c.showFailures(w, r)
+	verdict := "Apply complete"
+	switch {
+	case r.Interrupted:
+		verdict = "Interrupted"
+	case cut != nil:
+		verdict = "Apply was cut short"
+	case r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0:
+		verdict = "Apply ended early"
+	case len(r.Failed) > 0:
+		verdict = "Apply finished with problems"
+	case p.Empty():
+		verdict = "Nothing was changed: no write call was made to any vault"
+	}
 	if c.json {
 		for _, o := range r.Outcomes {
 			c.outcomeLine(o)
@@ -33,7 +47,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 			}
 			_ = c.line("output", name, map[string]any{"name": name, "value": val, "sensitive": v.Sensitive})
 		}
-		_ = c.line("apply_complete", "Apply", map[string]any{
+		_ = c.line("apply_complete", verdict, map[string]any{
 			"done": r.Done, "renamed": r.Renamed, "failed": len(r.Failed), "skipped": len(r.Skipped), "interrupted": r.Interrupted, "took_ms": r.Took.Milliseconds(),
 		})
 		return
@@ -45,19 +59,8 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 		fmt.Fprintf(c.stdout, "  not done: %s, because %s\n", describeRef(s.Ref), s.Because)
 	}
 	showOutputs(c.stdout, r)
-	verdict := "Apply complete"
-	switch {
-	case r.Interrupted:
-		verdict = "Interrupted"
-	case r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0:
-		verdict = "Apply ended early"
-	case len(r.Failed) > 0:
-		verdict = "Apply finished with problems"
-	case p.Empty():
-		verdict = "Nothing was changed: no write call was made to any vault"
-	}
 	text := bold(verdict)
-	if !p.Empty() {
+	if !p.Empty() || cut != nil {
 		text += fmt.Sprintf(": %s, in %s", doneText(r), round(r.Took))
 		if len(r.Outcomes) > 0 {
 			text += "; " + contentText(r.Outcomes)
@@ -67,6 +70,8 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report) {
 	switch {
 	case r.Interrupted:
 		text += " What was done is on record. To go on: accord resume"
+	case cut != nil:
+		text += " When its cause is repaired, accord plan shows what is left."
 	case r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0:
 		text += " To go on: accord plan"
 	case len(r.Failed) > 0:

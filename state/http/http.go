@@ -147,11 +147,14 @@ func (p *place) call(ctx context.Context, method, address string, query url.Valu
 		if errors.As(err, &at) {
 			err = at.Err // the address may hold more than people should see
 		}
-		return 0, nil, fmt.Errorf("%s %s: %w", method, p.Name(), err)
+		return 0, nil, fmt.Errorf("%s %s: %w", method, named(address), err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, data, err
+	if err != nil {
+		return 0, nil, fmt.Errorf("%s %s: the answer was cut off: %w", method, named(address), err)
+	}
+	return resp.StatusCode, data, nil
 }
 
 func ok(status int) bool { return status >= 200 && status < 300 }
@@ -159,16 +162,19 @@ func ok(status int) bool { return status >= 200 && status < 300 }
 func held(status int) bool { return status == http.StatusLocked || status == http.StatusConflict }
 
 // unexpected is the error for a status that the protocol does not foresee.
-func (p *place) unexpected(method string, status int) error {
+func unexpected(method, address string, status int) error {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		return fmt.Errorf("%s %s: the server refuses the user or the password (%d)", method, p.Name(), status)
+		return fmt.Errorf("%s %s: the server refuses the user or the password (%d)", method, named(address), status)
 	}
-	return fmt.Errorf("%s %s: the server answered %d %s", method, p.Name(), status, http.StatusText(status))
+	return fmt.Errorf("%s %s: the server answered %d %s", method, named(address), status, http.StatusText(status))
 }
 
 // Name implements remote.Place.
-func (p *place) Name() string {
-	u, err := url.Parse(p.config.Address)
+func (p *place) Name() string { return named(p.config.Address) }
+
+// named is an address without what people should not see.
+func named(address string) string {
+	u, err := url.Parse(address)
 	if err != nil {
 		return "an http backend"
 	}
@@ -189,7 +195,7 @@ func (p *place) get(ctx context.Context) (doc document, err error) {
 	case status == http.StatusNotFound || status == http.StatusNoContent || ok(status) && len(bytes.TrimSpace(data)) == 0:
 		return doc, nil
 	case !ok(status):
-		return doc, p.unexpected(http.MethodGet, status)
+		return doc, unexpected(http.MethodGet, p.config.Address, status)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
@@ -222,11 +228,11 @@ func (p *place) lock(ctx context.Context, h state.Holder) error {
 	case ok(status):
 		return nil
 	case !held(status):
-		return p.unexpected(p.config.LockMethod, status)
+		return unexpected(p.config.LockMethod, p.config.LockAddress, status)
 	}
 	var other lockInfo
 	_ = json.Unmarshal(data, &other) // who does not say is someone who left no record
-	return &state.LockedError{Holder: other.holder()}
+	return &state.LockedError{Holder: other.holder(), Stays: true}
 }
 
 // Renew implements remote.Place. Locks do not expire here.
@@ -238,7 +244,7 @@ func (p *place) Unlock(ctx context.Context, h state.Holder) error {
 	if err != nil || ok(status) || held(status) {
 		return err
 	}
-	return p.unexpected(p.config.UnlockMethod, status)
+	return unexpected(p.config.UnlockMethod, p.config.UnlockAddress, status)
 }
 
 // ForceUnlock implements remote.Place. Who holds the lock is found out by
@@ -288,7 +294,7 @@ func (p *place) update(ctx context.Context, h state.Holder, change func(*documen
 	case held(status):
 		return state.ErrLockLost
 	case !ok(status):
-		return p.unexpected(p.config.UpdateMethod, status)
+		return unexpected(p.config.UpdateMethod, p.config.Address, status)
 	}
 	p.mine = next
 	return nil
