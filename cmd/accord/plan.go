@@ -92,6 +92,11 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 	if err := o.look.check(c, "a plan"); err != nil {
 		return err
 	}
+	if o.out != "" {
+		if err := planTarget(o.out); err != nil {
+			return err
+		}
+	}
 	o.inputs.lenient = true
 	w, st, err := c.withState(ctx, o.inputs)
 	if err != nil {

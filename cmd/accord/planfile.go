@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"accord/planner"
 	"accord/planner/plan"
 	"accord/state"
+	"accord/state/seal"
 )
 
 // lockFile pins the providers of a configuration.
@@ -59,6 +61,39 @@ func (w *workspace) lockDigest() (string, error) {
 }
 
 // savePlan writes the plan with what it was made from.
+// planTarget refuses a name under which something else than a plan would be lost,
+// before the vaults are asked.
+func planTarget(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if dir, err := os.Stat(filepath.Dir(name)); err != nil || !dir.IsDir() {
+			return misused("Make it, or name a file elsewhere.", "-out=%s: there is no directory %s", name, filepath.Dir(name))
+		}
+		return nil
+	case err != nil:
+		return err
+	case info.IsDir():
+		return misused("Name a file in it.", "-out=%s is a directory", name)
+	case !info.Mode().IsRegular() || info.Size() == 0:
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, 64)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return err
+	}
+	if head = head[:n]; !plan.Is(head) && !seal.Is(head) {
+		return misused("Only a saved plan is overwritten. Name another file, or take that one away.", "-out=%s: that file is there, and is not a plan", name)
+	}
+	return nil
+}
+
 func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
 	f, err := w.frozen(p.Redacted(), o.inputs)
 	if err != nil {

@@ -47,6 +47,9 @@ func (f *File) Encode() ([]byte, error) {
 
 const fileHead = "accord plan "
 
+// Is reports whether data looks like a plan file, of whatever format.
+func Is(data []byte) bool { return bytes.HasPrefix(data, []byte(fileHead)) }
+
 // Decode reads what Encode wrote, and refuses what is truncated, edited, or of
 // another format: every byte counts.
 func Decode(b []byte) (*File, error) {
