@@ -89,6 +89,9 @@ func (p *principal) can(object, verb string) bool {
 	if action := managed[object]; action != "" && (verb != "read" || p.action(action)) {
 		return p.action(action)
 	}
+	if object == "object_type__v" && verb == "read" { // what types there are is metadata, which everybody may read
+		return true
+	}
 	return p.grants.objects[object].may(verb)
 }
 

@@ -264,6 +264,9 @@ func contractError(op string, err error) *providers.Error {
 	switch {
 	case errors.As(err, &api):
 		out.Kind, out.Trace = kindOf(api.Kind), api.ExecutionID
+		if out.Kind == providers.Permission {
+			out.Advice = "Grant it in that vault, in a permission set of the user's security profile (Admin > Users & Groups > Permission Sets; PERM-5)."
+		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		out.Kind = providers.Transient
 	}
