@@ -251,20 +251,13 @@ func (v *planView) some(label string, items []string) {
 
 // names lists some of the items that something becomes of, all with -verbose.
 func (v *planView) names(i syncer.Impact, verb, label string) {
-	show := 3
-	if v.verbose {
-		show = len(i.Names[verb])
-	}
-	if text := namesText(i, verb, show); text != "" {
-		v.text("    ", label+": "+text)
-	}
-}
-
-// namesText names the first items of which something becomes; "": there are none.
-func namesText(i syncer.Impact, verb string, show int) string {
 	items := i.Names[verb]
 	if len(items) == 0 {
-		return ""
+		return
+	}
+	show := 3
+	if v.verbose {
+		show = len(items)
 	}
 	var titles []string
 	for _, it := range items[:min(show, len(items))] {
@@ -278,7 +271,7 @@ func namesText(i syncer.Impact, verb string, show int) string {
 	if total := verbTotal(i.Total, verb); total > len(titles) {
 		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
 	}
-	return clean(strings.Join(titles, "; ")) + more
+	v.text("    ", label+": "+clean(strings.Join(titles, "; "))+more)
 }
 
 func verbTotal(c syncer.Counts, verb string) int {

@@ -151,7 +151,7 @@ func (c *cli) outcomeLine(o syncer.Outcome) {
 		data["error"] = o.Err.Error()
 		data["kind"] = providers.KindOf(o.Err)
 	}
-	if kept := o.Impact.Names[syncer.Kept]; len(kept) > 0 {
+	if kept := keptOf(o); len(kept) > 0 {
 		data["kept"] = kept
 	}
 	if o.Followed != nil {

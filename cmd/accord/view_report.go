@@ -216,11 +216,48 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 	t.print(w, "  ", screenWidth(w))
 	for _, o := range outcomes {
 		showFollowed(w, o)
+		if len(o.Failures) > 0 || len(keptOf(o)) > 0 {
+			fmt.Fprintf(w, "\n  %s\n", o.Addr)
+		}
 		showFailedItems(w, o)
-		if kept := namesText(o.Impact, syncer.Kept, 3); kept != "" {
-			fmt.Fprintf(w, "    %s %s\n", yellow("kept as they are:"), kept)
+		showKept(w, o)
+	}
+}
+
+// showKept names what stays in the target and calls for somebody. A member that
+// stays is not named: what holds it is, here or among the failures.
+func showKept(w io.Writer, o syncer.Outcome) {
+	var titles []string
+	total := 0
+	for _, p := range o.Impact.Parts {
+		if p.Routed {
+			total += p.Kept
 		}
 	}
+	for _, it := range keptOf(o) {
+		if len(titles) < 3 {
+			titles = append(titles, fmt.Sprintf("%s (%s)", it.Title, it.Reason))
+		}
+	}
+	if len(titles) == 0 {
+		return
+	}
+	more := ""
+	if total > len(titles) {
+		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
+	}
+	fmt.Fprintf(w, "    %s %s%s\n", yellow("kept as they are:"), clean(strings.Join(titles, "; ")), more)
+}
+
+// keptOf are the first routed items that a run kept.
+func keptOf(o syncer.Outcome) []syncer.Item {
+	var kept []syncer.Item
+	for _, it := range o.Impact.Names[syncer.Kept] {
+		if slices.ContainsFunc(o.Impact.Parts, func(p syncer.PartImpact) bool { return p.Part == it.Part && p.Routed }) {
+			kept = append(kept, it)
+		}
+	}
+	return kept
 }
 
 // showLeft prints the runs that are owed, and when they may begin.
