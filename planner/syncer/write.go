@@ -364,6 +364,7 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []chang
 	if err := w.fails(ctx, seq, map[string]int64{verb: int64(good)}, failed, settled...); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.BatchRecorded)
 	w.teller.tell(ctx, 0)
 	w.progress(q, verb, len(changes), len(failed))
 	return nil
