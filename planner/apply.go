@@ -426,6 +426,7 @@ func (a *applying) finish(ctx context.Context) error {
 		}
 		for _, out := range a.req.Desired.Outputs {
 			v, diags := out.Value(known)
+			a.report.Checks = append(a.report.Checks, diags...)
 			if before, ok := a.req.Lock.State().Outputs[out.Name]; ok && v.Unknown && a.req.Plan.Partial() {
 				outputs[out.Name] = before // it follows from what was left out
 			}

@@ -75,7 +75,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 	m := &making{Planner: p, req: req, sources: map[string]bool{}}
 	m.plan = newPlan(p, req, started)
 	m.warn(req.Advice)
-	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.doubles, m.changes, m.order, m.syncs} {
+	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.doubles, m.changes, m.order, m.syncs, m.outputs} {
 		phase(ctx)
 		var failed *plan.Plan
 		if m.diags.HasErrors() && m.around != nil {

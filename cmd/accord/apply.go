@@ -134,6 +134,9 @@ Published content stays as it is, and country filters are forgotten, not emptied
 }
 
 func (c *cli) runApply(ctx context.Context, o applyOptions) error {
+	if err := o.look.check(c, "a plan"); err != nil {
+		return err
+	}
 	w, err := c.evaluated(ctx, o.inputs)
 	if err != nil {
 		return err
@@ -260,7 +263,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Detach: o.detach, Relock: relock, Operation: op})
 	progress.clear()
 	w.cli.showReport(w, p, report, err)
-	w.cli.diagnostics(report.Checks)
+	w.cli.diagnostics(w.unsaid(report.Checks))
 	w.cli.overtaken(report)
 	if err != nil {
 		return err
@@ -270,10 +273,20 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	}
 	w.tell(ctx)
 	code := reportCode(report, o.failOn)
-	if code == exitOK && o.detailedExit && !p.Empty() {
+	if code == exitOK && o.detailedExit && p.Differs() {
 		code = exitChanges
 	}
 	return told2(code)
+}
+
+// unsaid leaves out the warnings that the plan has shown: what it said of a
+// check, its apply finds again.
+func (w *workspace) unsaid(diags hcl.Diagnostics) hcl.Diagnostics {
+	return slices.DeleteFunc(slices.Clone(diags), func(d *hcl.Diagnostic) bool {
+		return slices.ContainsFunc(w.warned, func(o *hcl.Diagnostic) bool {
+			return d.Severity == hcl.DiagWarning && o.Severity == d.Severity && o.Summary == d.Summary && o.Detail == d.Detail && d.Subject != nil && o.Subject != nil && *o.Subject == *d.Subject
+		})
+	})
 }
 
 // operation is the record of a plan that is about to be applied. Where there is

@@ -112,7 +112,7 @@ func (c *cli) runPlan(ctx context.Context, o planOptions) error {
 			return err
 		}
 	}
-	if o.detailedExit && !p.Empty() {
+	if o.detailedExit && p.Differs() {
 		return told(exitChanges)
 	}
 	return nil
@@ -179,6 +179,7 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 	if !o.destroy { // what is to be removed needs no advice
 		diags = append(slices.Clone(w.advice), diags...)
 	}
+	w.warned = diags
 	return p, diags, nil
 }
 

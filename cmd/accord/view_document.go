@@ -59,6 +59,7 @@ type document struct {
 	Idle      []idleVault     `json:"idle" doc:"vaults in which no run is part of this plan, so that their content stays"`
 	Syncs     []plan.SyncLine `json:"syncs" doc:"which syncs run and why, and what is merely due"`
 	Steps     []documentStep  `json:"steps" doc:"what apply does, and in which order"`
+	Outputs   []plan.Output   `json:"outputs" doc:"outputs that apply records otherwise than they are; what moves by itself is no change"`
 
 	Warnings []providers.Diagnostic `json:"warnings"`
 	Refusals []providers.Diagnostic `json:"refusals" doc:"with any, the plan cannot be applied"`
@@ -101,6 +102,7 @@ type totals struct {
 	In      int `json:"in" doc:"items newly in the field"`
 	Out     int `json:"out" doc:"items withdrawn"`
 	Unknown int `json:"unknown,omitempty" doc:"objects, of a plan that failed"`
+	Outputs int `json:"outputs" doc:"that change"`
 	Steps   int `json:"steps"`
 	Due     int `json:"due" doc:"incremental runs and retries, which sync and serve do"`
 }
@@ -141,11 +143,11 @@ func documentOf(p *plan.Plan) *document {
 		FormatVersion: uiVersion, Kind: "plan", Tool: p.Tool, Created: p.Created.UTC(), Lineage: p.Lineage, Serial: p.Serial,
 		Destroy: p.Destroy, Allow: p.Allow, Target: p.Target, Exclude: p.Exclude, Replace: p.Replace, LeftOut: p.LeftOut, Assumed: p.Assumed, Resolved: p.Resolved,
 		Failed: p.Failed, Errors: p.Errors, Unknown: p.Unknown,
-		Nothing: p.Empty() && !p.Failed, Drift: withoutSecrets(p.Drift), Moves: p.Moves, Changes: withoutSecrets(p.Changes), Unchanged: p.Unchanged,
+		Nothing: !p.Differs() && !p.Failed, Outputs: redactedOutputs(p.Outputs), Drift: withoutSecrets(p.Drift), Moves: p.Moves, Changes: withoutSecrets(p.Changes), Unchanged: p.Unchanged,
 		Content: p.Content, Syncs: p.Syncs, Warnings: p.Warnings, Refusals: p.Refusals,
 		Reads: reads{Instances: p.Reads.Instances, Objects: p.Reads.Objects, Records: p.Reads.Records, Calls: p.Reads.Calls, Took: p.Reads.Took.Milliseconds()},
 		Totals: totals{Create: n.Create, Update: n.Update, Replace: n.Replace, Adopt: n.Adopt, Remove: n.Remove,
-			Rename: len(p.Moves), Drift: len(p.Drift), Full: n.Full, In: n.In, Out: n.Out, Unknown: len(p.Unknown), Steps: len(p.Steps)},
+			Rename: len(p.Moves), Drift: len(p.Drift), Full: n.Full, In: n.In, Out: n.Out, Unknown: len(p.Unknown), Outputs: len(p.Outputs), Steps: len(p.Steps)},
 	}
 	for _, s := range p.Syncs {
 		if !s.Decision.Step && s.Decision.Mode != syncer.None {
@@ -180,6 +182,7 @@ func (d *document) harmless() *document {
 	}
 	out.Drift, out.Moves, out.Changes = notNil(out.Drift), notNil(out.Moves), notNil(out.Changes)
 	out.Content, out.Syncs, out.Steps = notNil(out.Content), notNil(out.Syncs), notNil(out.Steps)
+	out.Outputs = notNil(out.Outputs)
 	out.Warnings, out.Refusals, out.Newly, out.Idle = notNil(out.Warnings), notNil(out.Refusals), notNil(out.Newly), notNil(out.Idle)
 	return &out
 }
@@ -200,6 +203,17 @@ func withoutSecrets(changes []plan.Change) []plan.Change {
 			if e := &out[i].Edits[n]; e.Sensitive {
 				e.Before, e.After = nil, nil
 			}
+		}
+	}
+	return out
+}
+
+// redactedOutputs makes the same sure of outputs.
+func redactedOutputs(outputs []plan.Output) []plan.Output {
+	out := slices.Clone(outputs)
+	for i := range out {
+		if out[i].Sensitive {
+			out[i].Before, out[i].After = nil, nil
 		}
 	}
 	return out
@@ -273,6 +287,9 @@ func (d *document) verdict() string {
 	}
 	if t.Full > 0 {
 		parts = append(parts, count(t.Full, "full sync"), fmt.Sprintf("%s in, %s out", number(t.In), number(t.Out)))
+	}
+	if len(parts) == 0 && t.Outputs > 0 {
+		return "only what is recorded of outputs changes"
 	}
 	if len(parts) == 0 {
 		return "only what accord remembers changes"

@@ -78,6 +78,9 @@ func report(d *document) ([]byte, error) {
 	for _, c := range d.Changes {
 		page.Changes = append(page.Changes, reportChangeOf(c))
 	}
+	for _, o := range d.Outputs {
+		page.Outputs = append(page.Outputs, reportOutput{o.Name, string(o.Action), outputWords(o), o.At()})
+	}
 	for _, s := range d.Syncs {
 		page.Syncs = append(page.Syncs, reportSync{s.Addr.String(), s.Vault.String(), modeText(s.Decision), syncText(s.Decision)})
 	}
@@ -117,6 +120,7 @@ type reportData struct {
 	Drift    []reportChange
 	Changes  []reportChange
 	Actions  []string
+	Outputs  []reportOutput
 	Syncs    []reportSync
 }
 
@@ -127,6 +131,8 @@ type card struct {
 }
 
 type reportNewly struct{ Vault, Country, Counts string }
+
+type reportOutput struct{ Name, Action, Text, Place string }
 
 type reportSync struct{ Addr, Vault, Mode, Why string }
 

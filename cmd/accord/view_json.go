@@ -112,6 +112,9 @@ func (c *cli) planLines(p *document) {
 		_ = c.line("unknown", fmt.Sprintf("%s: %s", u.Addr, u.Because), map[string]any{"unknown": u})
 	}
 	c.contentLines(p)
+	for _, o := range p.Outputs {
+		_ = c.line("planned_output", fmt.Sprintf("output %s: %s", o.Name, o.Action), map[string]any{"output": o})
+	}
 	for _, r := range p.Refusals {
 		_ = c.line("refused", r.Summary, map[string]any{"refusal": r})
 	}

@@ -17,7 +17,7 @@ import (
 // uiVersion is the version of the lines that -json prints and of the documents
 // of -format=json. What is added raises the minor number; what is taken away
 // or changes its meaning, the major one.
-const uiVersion = "1.3"
+const uiVersion = "1.4"
 
 // lineType declares one type of the lines that -json prints. Every line has
 // @timestamp, @message and type besides.
@@ -53,6 +53,7 @@ var lineTypes = []lineType{
 	{"resource_moved", "A recorded object has another name.", fields{"from": addrs.Instance{}, "to": addrs.Instance{}}},
 	{"resource_drift", "An object changed outside this configuration.", fields{"change": plan.Change{}}},
 	{"planned_change", "What this configuration changes.", fields{"change": plan.Change{}}},
+	{"planned_output", "An output that apply records otherwise than it is; what moves by itself is no change, and of a sensitive one there is no value.", fields{"output": plan.Output{}}},
 	{"unknown", "An object of which a plan that failed cannot say what it will be, and why.", fields{"unknown": plan.Unknown{}}},
 	{"impact", "What happens to the content of one vault by one run.", fields{"content": plan.Content{}}},
 	{"sync_planned", "Whether a sync runs, how, and why.", fields{"sync": plan.SyncLine{}}},

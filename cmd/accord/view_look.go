@@ -40,6 +40,8 @@ func (l *look) check(c *cli, of string) error {
 		return misused("It is text, json, markdown or html.", "There is no format %q of %s", l.format, of)
 	case c.json && l.format != "" && l.format != "text":
 		return misused("-json prints lines while things happen, -format=json one document at the end.", "-json and -format=%s exclude each other", l.format)
+	case l.verbose && l.concise:
+		return misused("-verbose lists everything, -concise only the verdict and the totals.", "-verbose and -concise exclude each other")
 	case l.maxBytes < 0:
 		return misused("It is a number of bytes, such as 60000.", "-max-bytes=%d is no size", l.maxBytes)
 	}

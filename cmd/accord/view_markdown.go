@@ -23,7 +23,7 @@ const folded = 12
 // of the least important parts are left out, and it says so.
 func markdown(d *document, l look) []byte {
 	m := marker(d)
-	parts := []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdSince(d), mdImpact(d), mdDetails(d, l.verbose), mdDrift(d), mdMoves(d), mdChanges(d, l.verbose), mdUnknown(d), mdSyncs(d, l.verbose), mdWarnings(d), mdFooter(d)}
+	parts := []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdSince(d), mdImpact(d), mdDetails(d, l.verbose), mdDrift(d), mdMoves(d), mdChanges(d, l.verbose), mdUnknown(d), mdSyncs(d, l.verbose), mdOutputs(d), mdWarnings(d), mdFooter(d)}
 	if l.concise {
 		parts = []*mdPart{mdNewly(d), mdHeading(d), mdFlags(d), mdSince(d), mdFooter(d)}
 	}
@@ -366,6 +366,16 @@ func mdChanges(d *document, verbose bool) *mdPart {
 	})
 }
 
+// mdOutputs lists the outputs that an apply records otherwise.
+func mdOutputs(d *document) *mdPart {
+	title := fmt.Sprintf("Outputs: %s", count(len(d.Outputs), "change"))
+	p := &mdPart{keep: 20, open: "\n**" + title + "**\n"}
+	for _, o := range d.Outputs {
+		p.items = append(p.items, diffLines([]plan.Edit{o.Edit()}))
+	}
+	return p.fenced(title)
+}
+
 // mdUnknown lists the objects of which a plan that failed cannot say what they
 // will be.
 func mdUnknown(d *document) *mdPart {
@@ -381,6 +391,11 @@ func (p *mdPart) fence(changes []plan.Change, title string, show func(plan.Chang
 	for _, c := range changes {
 		p.items = append(p.items, show(c))
 	}
+	return p.fenced(title)
+}
+
+// fenced puts the items into a diff.
+func (p *mdPart) fenced(title string) *mdPart {
 	ticks := strings.Repeat("`", max(3, longestRun(strings.Join(p.items, ""), '`')+1))
 	p.open += "\n" + ticks + "diff\n"
 	p.close = ticks + "\n" + p.close

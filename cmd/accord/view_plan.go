@@ -34,6 +34,7 @@ func (c *cli) planText(d *document, l look) {
 		v.unknown()
 		v.content()
 		v.syncs()
+		v.outputs()
 	}
 	v.verdict()
 }

@@ -310,18 +310,3 @@ func contentText(outcomes []syncer.Outcome) string {
 	}
 	return text
 }
-
-func showOutputs(w io.Writer, r *planner.Report) {
-	if len(r.Outputs) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\n%s\n", bold("Outputs"))
-	for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
-		v := r.Outputs[name]
-		text := clean(string(v.JSON))
-		if v.Sensitive {
-			text = "(sensitive)"
-		}
-		fmt.Fprintf(w, "  %s = %s\n", name, text)
-	}
-}

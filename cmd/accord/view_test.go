@@ -75,6 +75,11 @@ func aPlan(title string) *plan.Plan {
 			{Ref: providers.Ref{Addr: parsed(`country_filter.crm["de"]`)}, Item: &providers.ApplyItem{Action: providers.Update, Planned: &providers.Object{Body: []byte(`{"password":"canary"}`)}}},
 			{Ref: providers.Ref{Addr: impact.Addr, Sync: true}, Decision: &syncer.Decision{Mode: syncer.Full}, After: []providers.Ref{{Addr: parsed(`country_filter.crm["de"]`)}}},
 		},
+		Outputs: []plan.Output{
+			{Name: "token", Action: providers.Update, Before: []byte(`"canary"`), After: []byte(`"canary"`), Sensitive: true},
+			{Name: "title", Action: providers.Update, Before: quoted, After: fmt.Appendf(nil, `[%s]`, quoted), Place: plan.Place{File: "crm.hcl", Line: 40}},
+			{Name: "gone", Action: providers.Remove, Before: quoted},
+		},
 		Warnings: []providers.Diagnostic{{Severity: providers.SeverityWarning, Code: "CTRY-9", Summary: title, Detail: title}},
 		Refusals: []providers.Diagnostic{{Severity: providers.SeverityError, Code: "LIMIT", Addr: impact.Addr, Summary: title, Detail: title, Refused: true}},
 		Objects:  []providers.Object{{Addr: parsed("permission_set.a"), Body: []byte(`{"password":"canary"}`)}},

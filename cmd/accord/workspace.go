@@ -45,6 +45,7 @@ type workspace struct {
 	holds   string          // leases of runs as this operation: "serve"; "": "sync"
 	invalid hcl.Diagnostics // what was set aside
 	advice  hcl.Diagnostics // warnings of what was evaluated
+	warned  hcl.Diagnostics // what the plan has shown
 }
 
 // inputs are the flags by which variables are set.

@@ -49,6 +49,8 @@ type Plan struct {
 	Syncs     []SyncLine `json:"syncs,omitempty"`
 	Steps     []Step     `json:"steps,omitempty"`
 
+	Outputs []Output `json:"outputs,omitempty"` // that will be recorded otherwise, by name
+
 	// Warnings do not stop an apply. Refusals do: a plan that has any cannot
 	// be applied, and is shown all the same.
 	Warnings []providers.Diagnostic `json:"warnings,omitempty"`
@@ -321,5 +323,9 @@ func (p *Plan) Count() Count {
 // Partial reports whether the plan is about some objects only.
 func (p *Plan) Partial() bool { return len(p.Target)+len(p.Exclude) > 0 }
 
-// Empty reports whether there is nothing to apply.
+// Differs reports whether an apply would do or record anything.
+func (p *Plan) Differs() bool { return !p.Empty() || len(p.Outputs) > 0 }
+
+// Empty reports whether there is nothing to do; outputs may still be recorded
+// otherwise.
 func (p *Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Moves) == 0 }
