@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"errors"
+	"sync"
 	"unsafe"
 
 	"accord/providers"
@@ -32,6 +33,9 @@ const (
 
 // recordsWriter writes messages of records, one after the other in one place.
 type recordsWriter struct{ message, record []byte }
+
+// recordsWriters wait for the next stream.
+var recordsWriters = sync.Pool{New: func() any { return new(recordsWriter) }}
 
 // send sends a batch in parts; what is said of the batch comes with the
 // last.

@@ -316,7 +316,8 @@ func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingSer
 		return badRequest(r.err)
 	}
 	var failure, broken error // of the provider; of the stream
-	var w recordsWriter
+	w := recordsWriters.Get().(*recordsWriter)
+	defer recordsWriters.Put(w)
 	crash := guard(func() {
 		for b, err := range s.provider(stream.Context()).Records(stream.Context(), req) {
 			if failure = err; err != nil {

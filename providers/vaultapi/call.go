@@ -86,12 +86,18 @@ func (c *conn) observe(e Event) {
 	}
 }
 
+// succeeded begins nearly every answer: it need not be read twice.
+var succeeded = []byte(`{"responseStatus":"SUCCESS"`)
+
 // do sends k and decodes the answer into reply, which may be nil.
 func (c *conn) do(ctx context.Context, k call, reply any) error {
 	return c.send(ctx, k, func(resp *http.Response) error {
 		body, err := io.ReadAll(resp.Body)
 		if err != nil {
 			return k.broken(resp, err)
+		}
+		if reply != nil && bytes.HasPrefix(body, succeeded) && json.Unmarshal(body, reply) == nil {
+			return nil
 		}
 		var env envelope
 		if err := json.Unmarshal(body, &env); err != nil || !env.known() {
@@ -277,8 +283,8 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if c.cfg.Trace != nil {
 		rec = &recorder{ReadCloser: resp.Body}
 		resp.Body = rec
-		trace.HTTPStatus, trace.Status = resp.StatusCode, resp.Header.Get("X-VaultAPI-Status")
-		trace.ExecutionID = resp.Header.Get("X-VaultAPI-ExecutionId")
+		trace.HTTPStatus, trace.Status = resp.StatusCode, resp.Header.Get(headerStatus)
+		trace.ExecutionID = resp.Header.Get(headerExecutionID)
 		defer func() { trace.Response = redact(resp.Header.Get("Content-Type"), rec.beginning()) }()
 	}
 	defer drain(resp.Body)
@@ -339,7 +345,7 @@ func (c *conn) request(ctx context.Context, k call, session Secret) (*http.Reque
 	if isLoopback(c.base.Hostname()) {
 		req.Header.Set("Accept-Encoding", "identity")
 	}
-	req.Header.Set("X-VaultAPI-ClientID", c.cfg.ClientID)
+	req.Header.Set(headerClientID, c.cfg.ClientID)
 	req.Header.Set("User-Agent", c.cfg.ClientID)
 	if k.body.contentType != "" {
 		req.Header.Set("Content-Type", k.body.contentType)
@@ -355,7 +361,7 @@ func (c *conn) request(ctx context.Context, k call, session Secret) (*http.Reque
 
 // sameVault stops everything when an answer says that it is another vault's.
 func (c *conn) sameVault(k call, resp *http.Response) error {
-	said, err := strconv.ParseInt(resp.Header.Get("X-VaultAPI-VaultId"), 10, 64)
+	said, err := strconv.ParseInt(resp.Header.Get(headerVaultID), 10, 64)
 	ours := c.session.vault.Load()
 	if err != nil || said == ours {
 		return nil
@@ -393,8 +399,8 @@ func (c *conn) failure(k call, resp *http.Response, env envelope) error {
 func (k call) answered(resp *http.Response, kind Kind) *Error {
 	return &Error{
 		Op: k.op, Kind: kind,
-		ExecutionID: resp.Header.Get("X-VaultAPI-ExecutionId"),
-		VaultID:     resp.Header.Get("X-VaultAPI-VaultId"),
+		ExecutionID: resp.Header.Get(headerExecutionID),
+		VaultID:     resp.Header.Get(headerVaultID),
 	}
 }
 
@@ -472,7 +478,7 @@ func untrusted(err error) bool {
 }
 
 func downtime(resp *http.Response) time.Duration {
-	minutes, err := strconv.ParseFloat(resp.Header.Get("X-VaultAPI-DowntimeExpectedDurationMinutes"), 64)
+	minutes, err := strconv.ParseFloat(resp.Header.Get(headerDowntime), 64)
 	if err != nil || !(minutes >= 0) || minutes > 7*24*60 {
 		return 0
 	}

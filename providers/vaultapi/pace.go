@@ -154,10 +154,10 @@ func (p *pacer) pause(d time.Duration) {
 }
 
 func burst(h http.Header) (limit, remaining int, ok bool) {
-	limit, err := strconv.Atoi(h.Get("X-VaultAPI-BurstLimit"))
+	limit, err := strconv.Atoi(h.Get(headerBurstLimit))
 	if err != nil || limit <= 0 {
 		return 0, 0, false
 	}
-	remaining, err = strconv.Atoi(h.Get("X-VaultAPI-BurstLimitRemaining"))
+	remaining, err = strconv.Atoi(h.Get(headerBurstRemaining))
 	return limit, remaining, err == nil
 }

@@ -90,7 +90,7 @@ func isFile(resp *http.Response) bool {
 	if resp.Header.Get("Content-Disposition") != "" {
 		return true
 	}
-	return resp.Header.Get("X-VaultAPI-ExecutionId") != "" && !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
+	return resp.Header.Get(headerExecutionID) != "" && !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json")
 }
 
 // table streams the rows of a CSV answer, each as a map by column.

@@ -35,21 +35,31 @@ func readWhole(r io.Reader, rows string, head *pageHead) ([][]Cell, error) {
 
 // readText reads to the end, where err is io.EOF, or to mostWhole.
 func readText(r io.Reader) (text string, err error) {
-	var b strings.Builder
-	buf := readBuffers.Get().(*[64 << 10]byte)
-	defer readBuffers.Put(buf)
-	for err == nil && b.Len() < mostWhole {
-		var n int
-		n, err = r.Read(buf[:])
-		if left := b.Cap() - b.Len(); left < n {
-			b.Grow(max(n, b.Len())) // by doubles
+	var blocks []*block
+	last, size := blockSize, 0 // of the last block so much is filled
+	for err == nil && size < mostWhole {
+		if last == blockSize {
+			blocks, last = append(blocks, freeBlocks.Get().(*block)), 0
 		}
-		b.Write(buf[:n])
+		var n int
+		n, err = r.Read(blocks[len(blocks)-1][last:])
+		last, size = last+n, size+n
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for _, block := range blocks {
+		b.Write(block[:min(blockSize, size-b.Len())])
+		freeBlocks.Put(block)
 	}
 	return b.String(), err
 }
 
-var readBuffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+// block is a piece of a text whose length is not known before its end.
+type block [blockSize]byte
+
+const blockSize = 64 << 10
+
+var freeBlocks = sync.Pool{New: func() any { return new(block) }}
 
 // rest is what follows on a text: more, or an error.
 type rest struct {
