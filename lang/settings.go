@@ -392,7 +392,7 @@ func (r *reader) value(a *hcl.Attribute, ty cty.Type) (v cty.Value, ok bool) {
 		r.diags = append(r.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Not a constant",
-			Detail:   "The accord block is read before anything else; its values cannot refer to anything.",
+			Detail:   "This is read before anything else, and cannot refer to anything.",
 			Subject:  t.SourceRange().Ptr(),
 			Context:  a.Range.Ptr(),
 		})
