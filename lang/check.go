@@ -58,6 +58,9 @@ func (c *Condition) Check(known map[addrs.Instance]Object) (Verdict, hcl.Diagnos
 	if c.Kind == Assert {
 		for _, d := range diags {
 			d.Severity = hcl.DiagWarning
+			if d.Summary != c.summary() {
+				d.Summary = fmt.Sprintf("%s cannot be checked: %s", c.Name, d.Summary)
+			}
 		}
 	}
 	return verdict, diags
