@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,7 +64,7 @@ type benchShelf struct {
 	filled func() error // waits until all boxes are there
 
 	mu    sync.Mutex
-	rows  map[string]*benchBoxBody // by name, which is the id too
+	boxes benchBoxes
 	count benchCount
 }
 
@@ -77,8 +75,9 @@ type counted struct {
 }
 
 func newBenchProvider() providers.Provider {
-	s := &benchShelf{dir: os.Getenv(envBench), rows: map[string]*benchBoxBody{}, count: benchCount{Calls: map[string]int{}}}
-	s.filled = sync.OnceValue(s.load)
+	s := &benchShelf{dir: os.Getenv(envBench), count: benchCount{Calls: map[string]int{}}}
+	s.boxes = benchBoxes{name: filepath.Join(s.dir, benchStore), rows: map[string]string{}}
+	s.filled = sync.OnceValue(s.boxes.load)
 	go s.filled()
 	return &counted{shelf: s, Provider: resource.New(resource.Provider{
 		Name: "bench", Version: "1.0.0",
@@ -143,60 +142,6 @@ func (s *benchShelf) connect(_ context.Context, _ *resource.Env, items []*resour
 	}
 }
 
-// benchBatch is what one batch did to the shelf. The store is a list of them,
-// each behind its length, so that nothing is left to be written in the end.
-type benchBatch struct {
-	Rows map[string]*benchBoxBody
-	Gone []string
-}
-
-func (s *benchShelf) load() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	data, err := os.ReadFile(filepath.Join(s.dir, benchStore))
-	if os.IsNotExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for r := (benchReader{rest: data}); len(r.rest) > 0; {
-		batch := benchReader{rest: r.text()}
-		for rows := batch.number(); rows > 0 && !batch.broken; rows-- {
-			row := batch.row()
-			s.rows[row.Name] = row
-		}
-		for gone := batch.number(); gone > 0 && !batch.broken; gone-- {
-			delete(s.rows, string(batch.text()))
-		}
-		if r.broken || batch.broken {
-			return errors.New("reading the boxes: the last batch is not whole")
-		}
-	}
-	return nil
-}
-
-// keep does what a batch says, and writes it down. The caller holds mu.
-func (s *benchShelf) keep(batch benchBatch) error {
-	var w benchWriter
-	w.number(len(batch.Rows))
-	for name, row := range batch.Rows {
-		s.rows[name] = row
-		w.row(row)
-	}
-	w.number(len(batch.Gone))
-	for _, name := range batch.Gone {
-		delete(s.rows, name)
-		w.text(name)
-	}
-	f, err := os.OpenFile(filepath.Join(s.dir, benchStore), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(binary.AppendVarint(nil, int64(len(w.bytes))), w.bytes...))
-	return errors.Join(err, f.Close())
-}
-
 // close writes down what was asked.
 func (s *benchShelf) close() error {
 	s.mu.Lock()
@@ -217,13 +162,13 @@ func (s *benchShelf) close() error {
 func (s *benchShelf) read(_ context.Context, _ *resource.Env, items []*resource.Item[benchBoxBody]) {
 	for _, i := range items {
 		s.mu.Lock()
-		row := s.rows[i.Want.Name]
+		row, ok := s.boxes.row(i.Want.Name)
 		s.mu.Unlock()
-		if row == nil {
+		if !ok {
 			i.Missing()
 			continue
 		}
-		i.Found(i.Want.Name, *row)
+		i.Found(i.Want.Name, row)
 	}
 }
 
@@ -241,7 +186,7 @@ func (s *benchShelf) write(_ context.Context, _ *resource.Env, changes []*resour
 		now.History = fmt.Sprintf("%0300d", len(now.Name))
 		batch.Rows[now.Name] = &now
 	}
-	err := s.keep(batch)
+	err := s.boxes.keep(batch)
 	for _, c := range changes {
 		if err != nil {
 			c.Fail(err)
@@ -258,7 +203,7 @@ func (s *benchShelf) remove(_ context.Context, _ *resource.Env, changes []*resou
 	for _, c := range changes {
 		batch.Gone = append(batch.Gone, c.ID)
 	}
-	err := s.keep(batch)
+	err := s.boxes.keep(batch)
 	for _, c := range changes {
 		if err != nil {
 			c.Fail(err)
