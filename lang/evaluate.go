@@ -115,10 +115,21 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 		e.proof = &Proof{path: filepath.Join(filepath.Dir(c.memory), "checked"), key: key}
 		e.release()
 	}
+	e.forget()
 	if c.broken {
 		e.diags = withoutConsequences(e.diags)
 	}
 	return e.desired, Arrange(e.diags)
+}
+
+// forget lets go of what was remembered, once it is in what is wanted.
+func (e *evaluator) forget() {
+	e.memory = nil
+	for _, m := range e.all {
+		for _, d := range m.order {
+			d.recalled = nil
+		}
+	}
 }
 
 // release lets go of values that nothing is expected to ask for, once all that
@@ -255,7 +266,8 @@ type decl struct {
 	call     *call                 // nil for a block of a provider
 	children map[string]*evaluator // of a call, by key
 
-	recalled []recalled // what it came to when it was evaluated before; nil where that is not known
+	remembered bool       // it was evaluated before, and is not again
+	recalled   []recalled // what it came to, until that is in what is wanted
 
 	settled bool                 // false after an error: whatever refers to it follows from that
 	keys    []string             // with for_each: sorted
@@ -264,6 +276,7 @@ type decl struct {
 	off     map[string]bool // switched off by enabled, by key
 
 	instances []addrs.Instance // all, in order; none before it is settled
+	one       [1]addrs.Instance
 }
 
 // has reports whether d has an instance of a key.
@@ -275,6 +288,7 @@ func (d *decl) has(key string) bool {
 // declare finds the type of every block.
 func (e *evaluator) declare() {
 	e.decls = make(map[addrs.Block]*decl, len(e.module.blocks))
+	all := make([]decl, 0, len(e.module.blocks))
 	for _, block := range e.module.blocks {
 		typ := e.types[block.Type]
 		if typ == nil {
@@ -294,7 +308,8 @@ func (e *evaluator) declare() {
 			e.report(again(block.DefRange, "the block "+name.String(), first.block.DefRange))
 			continue
 		}
-		d := &decl{addr: addrs.Block{Module: e.prefix, Type: name.Type, Name: name.Name}, typ: typ, block: block}
+		all = append(all, decl{addr: addrs.Block{Module: e.prefix, Type: name.Type, Name: name.Name}, typ: typ, block: block})
+		d := &all[len(all)-1]
 		e.decls[name] = d
 		e.order = append(e.order, d)
 	}
@@ -444,7 +459,8 @@ func (e *evaluator) settle(d *decl) {
 			d.instances[n] = d.addr.Instance(key)
 		}
 	case !d.off[""]:
-		d.instances = []addrs.Instance{d.addr.Single()}
+		d.one[0] = d.addr.Single()
+		d.instances = d.one[:]
 	}
 }
 
@@ -624,7 +640,7 @@ func (e *evaluator) inherit() {
 func (e *evaluator) bind() {
 	problems := make([]hcl.Diagnostics, len(e.order))
 	parallel(len(e.order), func(n int) {
-		if d := e.order[n]; !d.single() && d.recalled == nil {
+		if d := e.order[n]; !d.single() && !d.remembered {
 			problems[n] = e.bindOne(d)
 		}
 	})
@@ -696,16 +712,20 @@ func (e *evaluator) evaluateAll() {
 	}
 	e.desired.byAddr = make(map[addrs.Instance]*Resource, total)
 	for _, instance := range []bool{true, false} {
-		wanted := make([]*Resource, 0, total-len(e.desired.Instances))
+		all := make([]Resource, 0, total-len(e.desired.Instances))
 		for _, m := range e.all {
 			for _, d := range m.order {
 				if d.typ.instance != instance {
 					continue
 				}
 				for _, addr := range d.instances {
-					wanted = append(wanted, &Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: m})
+					all = append(all, Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: m})
 				}
 			}
+		}
+		wanted := make([]*Resource, len(all))
+		for n := range all {
+			wanted[n] = &all[n]
 		}
 		problems := make([]hcl.Diagnostics, len(wanted))
 		parallel(len(wanted), func(n int) { problems[n] = wanted[n].evaluate() })

@@ -35,7 +35,7 @@ type recalled struct {
 }
 
 func memoryHead(key [sha256.Size]byte) []byte {
-	return append([]byte("accord evaluated blocks 1\n"), key[:]...)
+	return append([]byte("accord evaluated blocks 2\n"), key[:]...)
 }
 
 // worthwhile is how large a memory must be to be faster than evaluating.
@@ -91,12 +91,13 @@ func (e *evaluator) recallInstances(d *decl) bool {
 	if !ok {
 		return false
 	}
-	d.recalled, d.settled = found, true
-	d.instances = make([]addrs.Instance, len(found))
+	d.recalled, d.remembered, d.settled = found, true, true
 	if d.forEach == nil {
-		d.instances[0] = d.addr.Single()
+		d.one[0] = d.addr.Single()
+		d.instances = d.one[:]
 		return true
 	}
+	d.instances = make([]addrs.Instance, len(found))
 	d.keys = make([]string, len(found))
 	for n := range found {
 		d.keys[n] = found[n].key
@@ -108,7 +109,7 @@ func (e *evaluator) recallInstances(d *decl) bool {
 // recalled fills r in as it was remembered.
 func (r *Resource) recalled() bool {
 	d := r.decl
-	if d.recalled == nil {
+	if !d.remembered {
 		return false
 	}
 	n := 0
@@ -175,9 +176,10 @@ func (e *evaluator) closed(d *decl) []*Resource {
 // memoryWriter writes a memory: the addresses that are depended on, and then the
 // blocks.
 type memoryWriter struct {
-	addresses map[addrs.Instance]uint64
-	table     []byte
-	blocks    []byte
+	addresses      map[addrs.Instance]uint64
+	table          []byte
+	blocks         []byte
+	count, objects uint64 // in blocks
 }
 
 func appendText[T string | json.RawMessage](dst []byte, text T) []byte {
@@ -210,10 +212,15 @@ func (w *memoryWriter) block(d *decl, resources []*Resource) {
 		}
 	}
 	w.blocks = b
+	w.count++
+	w.objects += uint64(len(resources))
 }
 
 func (w *memoryWriter) bytes() []byte {
-	all := binary.AppendUvarint(make([]byte, 0, len(w.table)+len(w.blocks)+binary.MaxVarintLen64), uint64(len(w.addresses)))
+	all := make([]byte, 0, len(w.table)+len(w.blocks)+3*binary.MaxVarintLen64)
+	for _, n := range []uint64{w.count, w.objects, uint64(len(w.addresses))} {
+		all = binary.AppendUvarint(all, n)
+	}
 	return append(append(all, w.table...), w.blocks...)
 }
 
@@ -246,7 +253,10 @@ func (r *memoryReader) bytes() []byte {
 }
 
 func (r *memoryReader) memory() *memory {
-	table := make([]addrs.Instance, min(r.number(), len(r.rest)))
+	blocks, objects := min(r.number(), len(r.rest)), min(r.number(), len(r.rest))
+	m := &memory{blocks: make(map[addrs.Block][]recalled, blocks)}
+	slab := make([]recalled, objects)
+	table := make([]addrs.Instance, min(r.number(), len(r.rest))) // of which most depend on one
 	for n := range table {
 		addr, err := addrs.ParseInstance(string(r.bytes()))
 		if err != nil {
@@ -255,7 +265,6 @@ func (r *memoryReader) memory() *memory {
 		}
 		table[n] = addr
 	}
-	m := &memory{blocks: map[addrs.Block][]recalled{}}
 	words := map[string]string{}
 	word := func() string {
 		b := r.bytes()
@@ -268,24 +277,33 @@ func (r *memoryReader) memory() *memory {
 	}
 	for len(r.rest) > 0 && !r.broken {
 		block := addrs.Block{Module: word(), Type: word(), Name: string(r.bytes())}
-		all := make([]recalled, min(r.number(), len(r.rest)))
+		size := r.number()
+		if size == 0 || size > len(slab) {
+			r.broken = true
+			return nil
+		}
+		all := slab[:size:size]
+		slab = slab[size:]
 		for n := range all {
 			one := recalled{key: string(r.bytes()), body: r.bytes(), protect: r.number() == 1}
 			if count := min(r.number(), len(r.rest)); count > 0 {
-				one.dependsOn = make([]addrs.Instance, count)
-				for i := range one.dependsOn {
+				if count > 1 {
+					one.dependsOn = make([]addrs.Instance, count)
+				}
+				for i := range count {
 					at := r.number()
 					if at >= len(table) {
 						r.broken = true
 						return nil
 					}
+					if count == 1 {
+						one.dependsOn = table[at : at+1 : at+1]
+						break
+					}
 					one.dependsOn[i] = table[at]
 				}
 			}
 			all[n] = one
-		}
-		if len(all) == 0 {
-			r.broken = true
 		}
 		m.blocks[block] = all
 	}

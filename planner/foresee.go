@@ -20,21 +20,23 @@ func (m *making) expects() finder {
 	if m.req.Assume {
 		return nil
 	}
-	for _, o := range m.sorted {
-		if !o.keeps() {
+	asked := make([]providers.Object, len(m.sorted))
+	for n, o := range m.sorted {
+		if !o.keeps(&asked[n]) {
 			return nil
 		}
 	}
 	return m.reminded
 }
 
-// keeps reports whether an object is wanted as it is remembered.
-func (o *object) keeps() bool {
+// keeps reports whether an object is wanted as it is remembered, and makes it so
+// that it is read as asked.
+func (o *object) keeps(asked *providers.Object) bool {
 	if o.desired == nil || o.recorded == nil || o.replace || o.left || o.unreachable || o.lost != "" || len(o.open) > 0 || len(o.desired.Unknown) > 0 {
 		return false
 	}
 	remembered := providers.Object{Body: o.recorded.Body}
-	asked := boundary(o.addr, o.typ.Name, o.recorded.ID, o.desired.Object)
+	*asked = providers.Object{Addr: o.addr, Type: o.typ.Name, ID: o.recorded.ID, Body: o.desired.Body, Sensitive: o.desired.Sensitive}
 	if len(refinement(asked, &remembered)) > 0 {
 		return false
 	}
@@ -129,10 +131,7 @@ func (m *making) foresee(ctx context.Context, levels [][]*object) {
 	}
 	for _, level := range levels {
 		for _, o := range level {
-			if o.foreseen == nil {
-				stays := *o.live
-				o.foreseen = &providers.PlanResponse{Planned: &stays}
-			}
+			o.stay = o.foreseen == nil
 		}
 	}
 }

@@ -132,8 +132,10 @@ func (m *making) gather(context.Context) {
 	m.sorted = make([]*object, 0, most)
 	m.reads = len(m.req.Desired.Conditions()) > 0
 	if !m.req.Destroy {
-		for _, r := range m.req.Desired.Resources { // by address
-			o := &object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
+		all := make([]object, len(m.req.Desired.Resources))
+		for n, r := range m.req.Desired.Resources { // by address
+			o := &all[n]
+			*o = object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
 			m.objects[r.Addr] = o
 			m.sorted = append(m.sorted, o)
 			m.reads = m.reads || r.Reads() || len(r.Conditions) > 0
@@ -337,7 +339,7 @@ func (m *making) planAll(ctx context.Context) {
 				o.action, o.record = providers.NoAction, true // only the state forgets the call
 				continue
 			}
-			if o.desired != nil && o.foreseen == nil {
+			if o.desired != nil && !o.answered() {
 				want, diags := o.desired.Resolve(known)
 				m.diags = append(m.diags, diags...)
 				if diags.HasErrors() {
@@ -388,7 +390,7 @@ const planConcurrency = 3
 
 // planLevel plans objects that do not depend on each other.
 func (m *making) planLevel(ctx context.Context, todo []*object) {
-	some := batches(slices.DeleteFunc(slices.Clone(todo), func(o *object) bool { return o.foreseen != nil }))
+	some := batches(slices.DeleteFunc(slices.Clone(todo), (*object).answered))
 	answers := m.askPlans(ctx, some, m.ref)
 	for n, batch := range some {
 		for i, o := range batch {
@@ -400,15 +402,25 @@ func (m *making) planLevel(ctx context.Context, todo []*object) {
 		}
 	}
 	for _, o := range todo {
-		if o.foreseen == nil {
+		switch {
+		case o.stay:
+			o.response.Planned = o.live
+			if stays, _ := o.stays(); len(stays.Body) < len(o.live.Body) {
+				o.response.Planned = &stays
+			}
+		case o.foreseen != nil:
+			reading := o.response.Diagnostics
+			o.response = *o.foreseen
+			o.response.Diagnostics = append(reading, o.response.Diagnostics...)
+		default:
 			continue // reported
 		}
-		reading := o.response.Diagnostics
-		o.response = *o.foreseen
-		o.response.Diagnostics = append(reading, o.response.Diagnostics...)
 		m.judge(o)
 	}
 }
+
+// answered reports whether it is known what an object will be.
+func (o *object) answered() bool { return o.stay || o.foreseen != nil }
 
 // askPlans asks the providers what objects will be, in batches, beside others as
 // find finds them.

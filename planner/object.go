@@ -33,7 +33,8 @@ type object struct {
 	planned  *providers.Object
 	response providers.PlanResponse
 	action   providers.Action
-	foreseen *providers.PlanResponse // asked for before its turn; nil: not yet asked for
+	foreseen *providers.PlanResponse // asked for before its turn
+	stay     bool                    // as above, but nothing had to be asked: it will be as it was read
 	removal  schema.Removal
 	record   bool // nothing for the provider to do, but the state entry changes
 

@@ -50,15 +50,27 @@ func (c *cursor) attribute() *hcl.Attribute {
 }
 
 func (c *cursor) block() *hcl.Block {
-	b := &hcl.Block{Type: c.word[c.number()], DefRange: c.rng(), TypeRange: c.rng()}
-	if n := c.number(); n > 0 {
+	all := &struct { // live and die together
+		hcl.Block
+		body   Body
+		label  [1]string
+		ranges [1]hcl.Range
+	}{}
+	b := &all.Block
+	b.Type, b.DefRange, b.TypeRange = c.word[c.number()], c.rng(), c.rng()
+	switch n := c.number(); n {
+	case 0:
+	case 1:
+		b.Labels, b.LabelRanges = all.label[:], all.ranges[:]
+	default:
 		b.Labels, b.LabelRanges = make([]string, n), make([]hcl.Range, n)
-		for n := range b.Labels {
-			b.Labels[n], b.LabelRanges[n] = c.written(), c.rng()
-		}
+	}
+	for n := range b.Labels {
+		b.Labels[n], b.LabelRanges[n] = c.written(), c.rng()
 	}
 	size := c.size()
-	b.Body = &Body{c.File, c.at}
+	all.body = Body{c.File, c.at}
+	b.Body = &all.body
 	c.at += size
 	return b
 }

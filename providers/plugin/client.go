@@ -328,7 +328,8 @@ func (p *Plugin) Configure(ctx context.Context, config providers.Config) []provi
 // Read implements providers.Provider.
 func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []providers.Result {
 	w, r := ends(len(req.Objects))
-	var got []providers.Result
+	got := make([]providers.Result, 0, len(req.Objects))
+	var same []providers.Object // which all live as long
 	err := p.call(ctx, "reading", providers.Transient, &r, func() error {
 		request := func(yield func(*proto.ReadRequest) bool) {
 			recorded, refs, stay := req.Recorded, req.Refs, req.Stay
@@ -348,9 +349,12 @@ func (p *Plugin) Read(ctx context.Context, req providers.ReadRequest) []provider
 				g := r.result(result)
 				if n := len(got); result.AsRecorded && n < len(req.Recorded) && len(req.Recorded[n]) > 0 {
 					if g.Object == nil {
-						asked := req.Objects[n]
-						asked.Unknown = nil
-						g.Object = &asked
+						if same == nil {
+							same = make([]providers.Object, len(req.Objects))
+						}
+						same[n] = req.Objects[n]
+						same[n].Unknown = nil
+						g.Object = &same[n]
 					}
 					g.Object.Body = req.Recorded[n]
 				}
