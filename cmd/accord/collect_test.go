@@ -1,16 +1,73 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"os/exec"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Garbage is not looked for in a process that never has so much, and seldom in one
+// that leaves much and keeps little: by default that would be 240 times here.
+func TestCollectLate(t *testing.T) {
+	if os.Getenv("ACCORD_TEST_COLLECT") != "" {
+		collectLate(collectFrom)
+		allocate(t)
+		return
+	}
+	run := func(more int) (collections int) {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestCollectLate$", "-test.v")
+		cmd.Env = append(os.Environ(), "ACCORD_TEST_COLLECT="+strconv.Itoa(more))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		_, rest, _ := strings.Cut(string(out), "collections: ")
+		number, _, _ := strings.Cut(rest, "\n")
+		if collections, err = strconv.Atoi(number); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return collections
+	}
+	if n := run(collectFrom / 2); n > 0 {
+		t.Errorf("garbage was looked for %d times in a heap of half the size", n)
+	}
+	if n := run(20 * collectFrom); n < 3 || n > 40 {
+		t.Errorf("garbage was looked for %d times in 20 times as much as it is looked for from", n)
+	}
+}
+
+// allocate makes so much garbage as the test asks for, and says how often it was
+// looked for.
+func allocate(t *testing.T) {
+	bytes, err := strconv.Atoi(os.Getenv("ACCORD_TEST_COLLECT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cycles := func() uint64 {
+		all := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+		metrics.Read(all)
+		return all[0].Value.Uint64()
+	}
+	before := cycles()
+	var kept [][]byte
+	for made := 0; made < bytes; made += 64 << 10 {
+		kept = append(kept, make([]byte, 64<<10))
+		if len(kept) > 32 {
+			kept = nil
+		}
+	}
+	t.Logf("collections: %d", cycles()-before)
+}
 
 // The next collection comes where the heap has grown to where one begins, and never
 // before it has grown by the usual part.
-func TestPercentFor(t *testing.T) {
-	for _, from := range []uint64{collectFromProvider, collectFrom, collectFromContent} {
-		for _, live := range []uint64{0, 1 << 10, 1 << 20, 5 << 20, 23 << 20, 24 << 20, 25 << 20, 48 << 20, 1 << 30} {
-			percent := uint64(percentFor(live, from))
-			next := max(live+live*percent/100, 4<<20*percent/100)
-			grown := live + live*usual/100
-			if next < from-live/50 || next < grown || next > max(from, grown) {
+func TestLimitFor(t *testing.T) {
+	for _, from := range []int64{collectFromProvider, collectFrom, collectFromContent} {
+		for _, live := range []int64{0, 1 << 10, 1 << 20, 23 << 20, 48 << 20, 1 << 30} {
+			if next := limitFor(live, from); next < from || next < live+live*usual/100 || next > max(from, live+live*usual/100) {
 				t.Errorf("from %d on, with %d in use the next collection is at %d", from, live, next)
 			}
 		}
