@@ -30,7 +30,7 @@ const (
 // addresses that Find does not find.
 func (d *Desired) Absent(addr addrs.Instance) Absence {
 	if e := d.evaluatorOf(addr.Module); e != nil {
-		return e.decls[addrs.Block{Type: addr.Type, Name: addr.Name}].absence(addr, BlockGone, KeyGone, Disabled)
+		return e.lookup(addr.Type, addr.Name).absence(addr, BlockGone, KeyGone, Disabled)
 	}
 	call, err := addrs.ParseTarget(addr.Module)
 	if err != nil {
@@ -40,7 +40,7 @@ func (d *Desired) Absent(addr addrs.Instance) Absence {
 	if e == nil {
 		return d.Absent(call) // the module around it is gone
 	}
-	return e.decls[addrs.Block{Type: "module", Name: call.Name}].absence(call, ModuleGone, ModuleKeyGone, ModuleDisabled)
+	return e.lookup("module", call.Name).absence(call, ModuleGone, ModuleKeyGone, ModuleDisabled)
 }
 
 func (d *Desired) evaluatorOf(module string) *evaluator {

@@ -25,19 +25,25 @@ type Desired struct {
 	Removals []*Removal
 
 	root    *evaluator
-	byAddr  map[addrs.Instance]*Resource
 	imports map[addrs.Instance]*Import
 }
 
 // Find returns the instance or the resource of an address, nil when there is
 // none.
-func (d *Desired) Find(addr addrs.Instance) *Resource { return d.byAddr[addr] }
+func (d *Desired) Find(addr addrs.Instance) *Resource {
+	for _, all := range [][]*Resource{d.Resources, d.Instances} {
+		if n, ok := slices.BinarySearchFunc(all, addr, func(r *Resource, addr addrs.Instance) int { return r.Addr.Compare(addr) }); ok {
+			return all[n]
+		}
+	}
+	return nil
+}
 
 // Names are those that are taken in the directory itself: of blocks, and of
 // local values and variables.
 func (d *Desired) Names() (blocks []addrs.Block, values []string) {
-	for b := range d.root.decls {
-		blocks = append(blocks, b)
+	for decl := range d.root.declared {
+		blocks = append(blocks, decl.local())
 	}
 	for name := range d.root.module.locals {
 		values = append(values, name)

@@ -25,8 +25,10 @@ import (
 type evaluator struct {
 	*shared
 	module  *module
-	decls   map[addrs.Block]*decl // by type and name in this module; calls as well
-	order   []*decl               // of providers' types, as in the files
+	order   []*decl // of providers' types, as in the files
+	called  []*decl // modules, by name
+	decls   map[addrs.Block]*decl // both by type and name in this module, once one is asked for
+	named   sync.Once
 	outputs map[string]*output
 	context *hcl.EvalContext // root, before it has the local values
 	locals  sync.Once        // evaluated
@@ -66,7 +68,7 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	e := &evaluator{module: c.module, shared: &shared{
 		config:  c,
 		types:   map[string]*blockType{},
-		desired: &Desired{Settings: c.Settings, byAddr: map[addrs.Instance]*Resource{}, imports: map[addrs.Instance]*Import{}},
+		desired: &Desired{Settings: c.Settings, imports: map[addrs.Instance]*Import{}},
 	}}
 	e.desired.root = e
 	e.addTypes(providers)
@@ -143,7 +145,7 @@ func (e *evaluator) release() {
 		if len(m.outputs) > 0 {
 			return
 		}
-		for _, d := range m.decls {
+		for d := range m.declared {
 			if len(d.mentions)+len(d.conditions) > 0 {
 				return
 			}
@@ -152,7 +154,7 @@ func (e *evaluator) release() {
 	for _, m := range e.all {
 		m.locals = sync.Once{}
 		m.context.Variables["local"] = cty.EmptyObjectVal
-		for _, d := range m.decls {
+		for d := range m.declared {
 			d.values, d.valued = nil, sync.Once{}
 		}
 	}
@@ -277,6 +279,33 @@ type decl struct {
 
 	instances []addrs.Instance // all, in order; none before it is settled
 	one       [1]addrs.Instance
+	resources []Resource // of instances
+}
+
+// local is the block's name in its own module.
+func (d *decl) local() addrs.Block { return addrs.Block{Type: d.addr.Type, Name: d.addr.Name} }
+
+// declared are all blocks of providers' types, and all modules that are called.
+func (e *evaluator) declared(yield func(*decl) bool) {
+	for _, all := range [][]*decl{e.order, e.called} {
+		for _, d := range all {
+			if !yield(d) {
+				return
+			}
+		}
+	}
+}
+
+// lookup finds a block, or a call of a module, by its name in this module; nil
+// where there is none.
+func (e *evaluator) lookup(typ, name string) *decl {
+	e.named.Do(func() {
+		e.decls = make(map[addrs.Block]*decl, max(len(e.order)+len(e.called), len(e.module.blocks)))
+		for d := range e.declared {
+			e.decls[d.local()] = d
+		}
+	})
+	return e.decls[addrs.Block{Type: typ, Name: name}]
 }
 
 // has reports whether d has an instance of a key.
@@ -287,7 +316,6 @@ func (d *decl) has(key string) bool {
 
 // declare finds the type of every block.
 func (e *evaluator) declare() {
-	e.decls = make(map[addrs.Block]*decl, len(e.module.blocks))
 	all := make([]decl, 0, len(e.module.blocks))
 	for _, block := range e.module.blocks {
 		typ := e.types[block.Type]
@@ -303,14 +331,18 @@ func (e *evaluator) declare() {
 			})
 			continue
 		}
-		name := addrs.Block{Type: block.Type, Name: block.Labels[0]}
-		if first := e.decls[name]; first != nil {
-			e.report(again(block.DefRange, "the block "+name.String(), first.block.DefRange))
-			continue
+		all = append(all, decl{addr: addrs.Block{Module: e.prefix, Type: block.Type, Name: block.Labels[0]}, typ: typ, block: block})
+	}
+	e.order = make([]*decl, 0, len(all))
+	for n := range all {
+		d := &all[n]
+		if e.memory == nil { // what is remembered had no name twice
+			if first := e.lookup(d.addr.Type, d.addr.Name); first != nil {
+				e.report(again(d.block.DefRange, "the block "+first.local().String(), first.block.DefRange))
+				continue
+			}
+			e.decls[d.local()] = d
 		}
-		all = append(all, decl{addr: addrs.Block{Module: e.prefix, Type: name.Type, Name: name.Name}, typ: typ, block: block})
-		d := &all[len(all)-1]
-		e.decls[name] = d
 		e.order = append(e.order, d)
 	}
 	problems := make([]hcl.Diagnostics, len(e.order))
@@ -704,15 +736,14 @@ func (e *evaluator) bound(d *decl) *body {
 // evaluateAll evaluates every instance: first those that providers connect to,
 // which resources may read.
 func (e *evaluator) evaluateAll() {
-	total := 0
+	count := map[bool]int{}
 	for _, m := range e.all {
 		for _, d := range m.order {
-			total += len(d.instances)
+			count[d.typ.instance] += len(d.instances)
 		}
 	}
-	e.desired.byAddr = make(map[addrs.Instance]*Resource, total)
 	for _, instance := range []bool{true, false} {
-		all := make([]Resource, 0, total-len(e.desired.Instances))
+		all := make([]Resource, 0, count[instance])
 		for _, m := range e.all {
 			for _, d := range m.order {
 				if d.typ.instance != instance {
@@ -721,6 +752,7 @@ func (e *evaluator) evaluateAll() {
 				for _, addr := range d.instances {
 					all = append(all, Resource{Addr: addr, Type: d.typ.Type, Provider: d.typ.provider, Range: d.block.DefRange, decl: d, evaluator: m})
 				}
+				d.resources = all[len(all)-len(d.instances):]
 			}
 		}
 		wanted := make([]*Resource, len(all))
@@ -729,9 +761,8 @@ func (e *evaluator) evaluateAll() {
 		}
 		problems := make([]hcl.Diagnostics, len(wanted))
 		parallel(len(wanted), func(n int) { problems[n] = wanted[n].evaluate() })
-		for n, r := range wanted {
-			e.report(problems[n]...)
-			e.desired.byAddr[r.Addr] = r
+		for _, diags := range problems {
+			e.report(diags...)
 		}
 		slices.SortFunc(wanted, func(a, b *Resource) int { return a.Addr.Compare(b.Addr) })
 		if instance {
@@ -772,7 +803,7 @@ func (e *evaluator) checkCircles() {
 		seen[r] = open
 		way = append(way, r)
 		for _, addr := range r.DependsOn {
-			if to := e.desired.byAddr[addr]; to != nil {
+			if to := e.desired.Find(addr); to != nil {
 				visit(to)
 			}
 		}

@@ -104,7 +104,7 @@ func (ev *evaluation) scope() *hcl.EvalContext {
 // depend notes the instances that m names, and returns them. Those that are not
 // there are reported.
 func (ev *evaluation) depend(m *mention) []addrs.Instance {
-	d := ev.decls[m.block()]
+	d := ev.lookup(m.root, m.name)
 	if d == nil || !d.settled {
 		return nil
 	}
@@ -133,7 +133,7 @@ func (ev *evaluation) dependOn(m *mention) {
 		ev.depend(m)
 		return
 	}
-	if d := ev.decls[m.block()]; d != nil && d.settled {
+	if d := ev.lookup(m.root, m.name); d != nil && d.settled {
 		for _, addr := range ev.chosen(m, d) {
 			ev.depends = append(ev.depends, d.children[addr.Key].everything()...)
 		}
@@ -142,7 +142,7 @@ func (ev *evaluation) dependOn(m *mention) {
 
 // blockValue is what the name of a block stands for.
 func (ev *evaluation) blockValue(b addrs.Block, instances map[addrs.Instance]cty.Value) cty.Value {
-	d := ev.decls[b]
+	d := ev.lookup(b.Type, b.Name)
 	switch {
 	case d == nil || !d.settled:
 		return cty.DynamicVal
@@ -167,7 +167,7 @@ func (ev *evaluation) value(addr addrs.Instance) cty.Value {
 	dec := decoder{}
 	if object, ok := ev.known[addr]; ok {
 		dec.Object = object
-	} else if r := ev.desired.byAddr[addr]; typ.instance && r != nil {
+	} else if r := ev.desired.Find(addr); typ.instance && r != nil {
 		dec.Object, dec.open = r.Object, true
 	} else {
 		return typ.unknown
@@ -178,7 +178,7 @@ func (ev *evaluation) value(addr addrs.Instance) cty.Value {
 			Severity: hcl.DiagError,
 			Summary:  "Unreadable object",
 			Detail:   fmt.Sprintf("What is known of %s does not fit its schema: %v.", addr, err),
-			Subject:  ev.decls[addrs.Block{Type: addr.Type, Name: addr.Name}].block.DefRange.Ptr(),
+			Subject:  ev.lookup(addr.Type, addr.Name).block.DefRange.Ptr(),
 		})
 		return typ.unknown
 	}

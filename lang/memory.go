@@ -23,7 +23,14 @@ import (
 // A configuration that anything was to be said of has no memory, nor has one
 // that reads files of other kinds or takes sensitive values.
 type memory struct {
-	blocks map[addrs.Block][]recalled
+	blocks []recalledBlock // in the order in which they are settled
+}
+
+// recalledBlock is one block that is remembered.
+type recalledBlock struct {
+	module, typ string
+	name        []byte
+	instances   []recalled
 }
 
 // recalled is what one instance of a block came to.
@@ -36,6 +43,20 @@ type recalled struct {
 
 func memoryHead(key [sha256.Size]byte) []byte {
 	return append([]byte("accord evaluated blocks 2\n"), key[:]...)
+}
+
+// next is what a block came to, nil where it is not remembered. Blocks are asked
+// for in the order in which they were remembered, each once.
+func (m *memory) next(b addrs.Block) []recalled {
+	if len(m.blocks) == 0 {
+		return nil
+	}
+	is := &m.blocks[0]
+	if string(is.name) != b.Name || is.typ != b.Type || is.module != b.Module {
+		return nil
+	}
+	m.blocks = m.blocks[1:]
+	return is.instances
 }
 
 // worthwhile is how large a memory must be to be faster than evaluating.
@@ -87,8 +108,8 @@ func (e *evaluator) recallInstances(d *decl) bool {
 	if e.memory == nil || d.call != nil {
 		return false
 	}
-	found, ok := e.memory.blocks[d.addr]
-	if !ok {
+	found := e.memory.next(d.addr)
+	if found == nil {
 		return false
 	}
 	d.recalled, d.remembered, d.settled = found, true, true
@@ -145,8 +166,8 @@ func (e *evaluator) remember(path string, key [sha256.Size]byte) bool {
 	w := &memoryWriter{addresses: map[addrs.Instance]uint64{}}
 	for _, m := range e.all {
 		for _, d := range m.order {
-			if resources := e.closed(d); resources != nil {
-				w.block(d, resources)
+			if d.closed() {
+				w.block(d)
 			}
 		}
 	}
@@ -156,21 +177,13 @@ func (e *evaluator) remember(path string, key [sha256.Size]byte) bool {
 	return lower.Keep(path, memoryHead(key), w.bytes()) == nil
 }
 
-// closed are the resources of a block that follows from the configuration
-// alone; nil where it does not.
-func (e *evaluator) closed(d *decl) []*Resource {
+// closed reports whether the resources of a block follow from the configuration
+// alone.
+func (d *decl) closed() bool {
 	if !d.settled || d.enabled != nil || len(d.mentions) > 0 || len(d.conditions) > 0 || len(d.instances) == 0 {
-		return nil
+		return false
 	}
-	all := make([]*Resource, len(d.instances))
-	for n, addr := range d.instances {
-		r := e.desired.byAddr[addr]
-		if r == nil || len(r.Unknown) > 0 || len(r.Sensitive) > 0 {
-			return nil
-		}
-		all[n] = r
-	}
-	return all
+	return !slices.ContainsFunc(d.resources, func(r Resource) bool { return len(r.Unknown) > 0 || len(r.Sensitive) > 0 })
 }
 
 // memoryWriter writes a memory: the addresses that are depended on, and then the
@@ -186,13 +199,14 @@ func appendText[T string | json.RawMessage](dst []byte, text T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-func (w *memoryWriter) block(d *decl, resources []*Resource) {
+func (w *memoryWriter) block(d *decl) {
 	b := w.blocks
 	for _, text := range []string{d.addr.Module, d.addr.Type, d.addr.Name} {
 		b = appendText(b, text)
 	}
-	b = binary.AppendUvarint(b, uint64(len(resources)))
-	for _, r := range resources {
+	b = binary.AppendUvarint(b, uint64(len(d.resources)))
+	for n := range d.resources {
+		r := &d.resources[n]
 		b = appendText(b, r.Addr.Key)
 		b = appendText(b, r.Body)
 		protect := uint64(0)
@@ -213,7 +227,7 @@ func (w *memoryWriter) block(d *decl, resources []*Resource) {
 	}
 	w.blocks = b
 	w.count++
-	w.objects += uint64(len(resources))
+	w.objects += uint64(len(d.resources))
 }
 
 func (w *memoryWriter) bytes() []byte {
@@ -254,7 +268,7 @@ func (r *memoryReader) bytes() []byte {
 
 func (r *memoryReader) memory() *memory {
 	blocks, objects := min(r.number(), len(r.rest)), min(r.number(), len(r.rest))
-	m := &memory{blocks: make(map[addrs.Block][]recalled, blocks)}
+	m := &memory{blocks: make([]recalledBlock, 0, blocks)}
 	slab := make([]recalled, objects)
 	table := make([]addrs.Instance, min(r.number(), len(r.rest))) // of which most depend on one
 	for n := range table {
@@ -276,7 +290,7 @@ func (r *memoryReader) memory() *memory {
 		return w
 	}
 	for len(r.rest) > 0 && !r.broken {
-		block := addrs.Block{Module: word(), Type: word(), Name: string(r.bytes())}
+		block := recalledBlock{module: word(), typ: word(), name: r.bytes()}
 		size := r.number()
 		if size == 0 || size > len(slab) {
 			r.broken = true
@@ -305,7 +319,8 @@ func (r *memoryReader) memory() *memory {
 			}
 			all[n] = one
 		}
-		m.blocks[block] = all
+		block.instances = all
+		m.blocks = append(m.blocks, block)
 	}
 	return m
 }

@@ -203,7 +203,10 @@ func (e *evaluator) expand() {
 	for _, name := range slices.Sorted(maps.Keys(e.module.calls)) {
 		c := e.module.calls[name]
 		d := &decl{addr: addrs.Block{Module: e.prefix, Type: "module", Name: name}, block: c.block, call: c, children: map[string]*evaluator{}}
-		e.decls[addrs.Block{Type: "module", Name: name}] = d
+		e.called = append(e.called, d)
+		if e.decls != nil {
+			e.decls[d.local()] = d
+		}
 		d.forEach, d.enabled = c.meta["for_each"], c.meta["enabled"]
 		if c.module == nil {
 			continue
@@ -239,7 +242,7 @@ func (e *evaluator) reading(found []mention) []mention {
 // everything are all instances inside a module and those it calls.
 func (e *evaluator) everything() []addrs.Instance {
 	var all []addrs.Instance
-	for _, d := range e.decls {
+	for d := range e.declared {
 		if d.call == nil {
 			all = append(all, d.instances...)
 		}
@@ -309,7 +312,7 @@ func (ev *evaluation) moduleValues() map[string]cty.Value {
 	wanted := map[string]map[string]map[string]bool{} // call, key, output
 	for n := range ev.mentions {
 		m := &ev.mentions[n]
-		d := ev.decls[m.block()]
+		d := ev.lookup(m.root, m.name)
 		if m.root != "module" || d == nil || !d.settled {
 			continue
 		}
@@ -333,7 +336,7 @@ func (ev *evaluation) moduleValues() map[string]cty.Value {
 	}
 	values := map[string]cty.Value{}
 	for name, byKey := range wanted {
-		d := ev.decls[addrs.Block{Type: "module", Name: name}]
+		d := ev.lookup("module", name)
 		objects := map[string]cty.Value{}
 		for key, outputs := range byKey {
 			attrs := map[string]cty.Value{}
@@ -372,7 +375,7 @@ func (e *evaluator) passed(m mention, allowed []string, s sight) (*reference, hc
 
 // passedOut follows a reference to an output into the module.
 func (e *evaluator) passedOut(m mention, allowed []string, s sight) (*reference, hcl.Diagnostics) {
-	d := e.decls[m.block()]
+	d := e.lookup(m.root, m.name)
 	ref := &reference{to: m, allowed: allowed, depth: s.depth + 1}
 	if d == nil {
 		return nil, nil // reported
@@ -391,7 +394,7 @@ func (e *evaluator) passedOut(m mention, allowed []string, s sight) (*reference,
 
 // resolveOutput finds the instance that an output of a module refers to.
 func (r *reference) resolveOutput(e *evaluator, ctx *hcl.EvalContext) (addr addrs.Instance, ok bool, diags hcl.Diagnostics) {
-	d := e.decls[r.to.block()]
+	d := e.lookup(r.to.root, r.to.name)
 	inst, ok, diags := r.to.instance(d, ctx)
 	if !ok {
 		return addr, false, diags

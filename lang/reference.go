@@ -268,12 +268,12 @@ func (e *evaluator) checkBlock(m *mention, s sight) hcl.Diagnostics {
 	if m.name == "" {
 		return problem(m.rng, "Incomplete reference", "A block is named by its type and its name: %s.NAME.", m.root)
 	}
-	d := e.decls[m.block()]
+	d := e.lookup(m.root, m.name)
 	if d == nil {
 		var names []string
-		for b := range e.decls {
-			if b.Type == m.root {
-				names = append(names, b.Name)
+		for _, d := range e.order {
+			if d.addr.Type == m.root {
+				names = append(names, d.addr.Name)
 			}
 		}
 		slices.Sort(names)
@@ -305,7 +305,7 @@ func (e *evaluator) checkModule(m *mention) hcl.Diagnostics {
 	if c == nil {
 		return problem(m.nameRange, "Unknown module", "There is no module %q.%s", m.name, didYouMean(m.name, slices.Sorted(maps.Keys(e.module.calls))))
 	}
-	d := e.decls[m.block()]
+	d := e.lookup(m.root, m.name)
 	if c.module == nil || !d.settled {
 		return nil // reported
 	}
@@ -558,5 +558,5 @@ func (r *reference) resolve(e *evaluator, ctx *hcl.EvalContext) (addr addrs.Inst
 			return r.whenNot.resolve(e, ctx)
 		}
 	}
-	return r.to.instance(e.decls[r.to.block()], ctx)
+	return r.to.instance(e.lookup(r.to.root, r.to.name), ctx)
 }

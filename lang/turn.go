@@ -159,7 +159,7 @@ func (e *evaluator) evaluateImport(block *hcl.Block) {
 			continue
 		}
 		i := &Import{To: addr, ID: text, Range: id.Expr.Range()}
-		switch r, other := e.desired.byAddr[addr], e.desired.Import(addr); {
+		switch r, other := e.desired.Find(addr), e.desired.Import(addr); {
 		case other != nil:
 			e.report(again(block.DefRange, "an import to "+addr.String(), other.Range))
 		case r == nil || r.decl.typ.instance:

@@ -15,6 +15,12 @@ import (
 // gone, while another block means the same object: a block was renamed, and
 // nothing says so.
 func (m *making) doubles(context.Context) {
+	going := slices.DeleteFunc(slices.Clone(m.sorted), func(o *object) bool {
+		return o.action != providers.Remove || o.live == nil || o.left || o.removal == schema.Forget && (m.req.Desired.Removal(o.addr) != nil || !m.replacedFor(o.addr))
+	})
+	if len(going) == 0 {
+		return
+	}
 	type thing struct{ typ, id string }
 	wanted := map[thing][]*object{}
 	for _, o := range m.sorted {
@@ -24,10 +30,7 @@ func (m *making) doubles(context.Context) {
 	}
 	var from *selecting
 	told := map[string]bool{}
-	for _, o := range m.sorted {
-		if o.action != providers.Remove || o.live == nil || o.left || o.removal == schema.Forget && (m.req.Desired.Removal(o.addr) != nil || !m.replacedFor(o.addr)) {
-			continue
-		}
+	for _, o := range going {
 		for _, other := range wanted[thing{o.typ.Name, o.live.ID}] {
 			if from == nil {
 				from = m.selecting()

@@ -66,16 +66,13 @@ func (i Instance) IsZero() bool { return i == Instance{} }
 
 // Compare orders instances by module, type, name, then key; unkeyed first.
 func (i Instance) Compare(j Instance) int {
-	for _, c := range [...]int{
-		strings.Compare(i.Module, j.Module),
-		strings.Compare(i.Type, j.Type),
-		strings.Compare(i.Name, j.Name),
-	} {
-		if c != 0 {
-			return c
-		}
-	}
 	switch {
+	case i.Module != j.Module:
+		return strings.Compare(i.Module, j.Module)
+	case i.Type != j.Type:
+		return strings.Compare(i.Type, j.Type)
+	case i.Name != j.Name:
+		return strings.Compare(i.Name, j.Name)
 	case i.Keyed == j.Keyed:
 		return strings.Compare(i.Key, j.Key)
 	case j.Keyed:
