@@ -15,6 +15,12 @@ import (
 // gone, while another block means the same object: a block was renamed, and
 // nothing says so.
 func (m *making) doubles(context.Context) {
+	m.doubleObjects()
+	m.doubleInstances()
+	m.repointed()
+}
+
+func (m *making) doubleObjects() {
 	going := slices.DeleteFunc(slices.Clone(m.sorted), func(o *object) bool {
 		return o.action != providers.Remove || o.live == nil || o.left || o.removal == schema.Forget && (m.req.Desired.Removal(o.addr) != nil || !m.replacedFor(o.addr))
 	})
@@ -53,8 +59,6 @@ func (m *making) doubles(context.Context) {
 			m.refuseDouble(o.addr, other.addr, detail)
 		}
 	}
-	m.doubleInstances()
-	m.repointed()
 }
 
 // doubleInstances is doubles for what providers connect to.

@@ -63,7 +63,7 @@ func (p *Planner) DriftInstances(req Request) []providers.Object {
 }
 
 func (p *Planner) driftMaking(req Request) *making {
-	m := &making{Planner: p, req: req, objects: map[addrs.Instance]*object{}}
+	m := &making{Planner: p, req: req}
 	m.plan = newPlan(p, req, p.Now())
 	m.move(context.Background())
 	return m

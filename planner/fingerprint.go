@@ -27,7 +27,7 @@ func (m *making) hold(context.Context) {
 			was.Body = m.approvedBody(was.Addr)
 		}
 		inst, instance := m.req.Instances[was.Addr]
-		switch o := m.objects[was.Addr]; {
+		switch o := m.object(was.Addr); {
 		case instance && inst.ID != was.ID:
 			m.diags = append(m.diags, m.otherVault(was, inst))
 		case instance:

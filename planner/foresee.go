@@ -46,7 +46,7 @@ func (o *object) keeps(asked *providers.Object) bool {
 
 // reminded finds what may be referred to as it is remembered.
 func (m *making) reminded(addr addrs.Instance) (providers.Object, bool) {
-	if o := m.objects[addr]; o != nil && o.recorded != nil {
+	if o := m.object(addr); o != nil && o.recorded != nil {
 		stays := *remembered(o.recorded)
 		stays.Sensitive = o.hidden()
 		return stays, true
@@ -162,7 +162,7 @@ func (o *object) unkept(is *providers.Object) []addrs.Path {
 
 // staying finds what may be referred to as it stays.
 func (m *making) staying(addr addrs.Instance) (providers.Object, bool) {
-	if o := m.objects[addr]; o != nil {
+	if o := m.object(addr); o != nil {
 		return o.stays()
 	}
 	inst, ok := m.req.Instances[addr]

@@ -23,14 +23,14 @@ func (m *making) openIntents() {
 				addr = move.To
 			}
 		}
-		o := m.objects[addr]
+		o := m.object(addr)
 		if o == nil {
 			provider, typ, instance := m.typeOf(addr.Type)
 			if typ == nil || instance {
 				continue
 			}
 			o = &object{addr: addr, provider: provider, typ: typ}
-			m.objects[addr] = o
+			m.add(o)
 		}
 		if o.desired == nil && o.recorded == nil && in.Object != nil {
 			begun := *in.Object

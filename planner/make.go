@@ -115,8 +115,7 @@ type making struct {
 	*Planner
 	req     Request
 	chosen  *selection
-	objects map[addrs.Instance]*object
-	sorted  []*object
+	sorted  []*object                      // by address
 	around  *neighbourhoods                // of all that may be referred to
 	known   map[addrs.Instance]lang.Object // as planned, if reads
 	reads   bool                           // a body or a condition reads others, and so must know them
@@ -127,16 +126,17 @@ type making struct {
 
 // gather collects every object that the configuration or the state knows.
 func (m *making) gather(context.Context) {
-	most := max(len(m.req.Desired.Resources), len(m.req.State.Objects))
-	m.objects = make(map[addrs.Instance]*object, most)
-	m.sorted = make([]*object, 0, most)
+	m.sorted = make([]*object, 0, max(len(m.req.Desired.Resources), len(m.req.State.Objects)))
+	known := 0
 	m.reads = len(m.req.Desired.Conditions()) > 0
 	if !m.req.Destroy {
 		all := make([]object, len(m.req.Desired.Resources))
 		for n, r := range m.req.Desired.Resources { // by address
 			o := &all[n]
 			*o = object{addr: r.Addr, provider: r.Provider, typ: r.Type, desired: r, imported: m.req.Desired.Import(r.Addr)}
-			m.objects[r.Addr] = o
+			if o.recorded = m.req.State.Objects[r.Addr]; o.recorded != nil {
+				known++
+			}
 			m.sorted = append(m.sorted, o)
 			m.reads = m.reads || r.Reads() || len(r.Conditions) > 0
 			if i := m.req.Import; i != nil && i.To == r.Addr {
@@ -144,36 +144,17 @@ func (m *making) gather(context.Context) {
 			}
 		}
 	}
-	orphans := map[string][]addrs.Instance{} // by who made them
-	for addr, rec := range m.req.State.Objects {
-		provider, typ, instance := m.typeOf(rec.Type)
-		switch {
-		case instance, rec.Type == SettingsType:
-			continue // remembered so that syncs know what was applied; nothing manages it
-		case typ == nil:
-			orphans[rec.Provider] = append(orphans[rec.Provider], addr)
-			continue
-		}
-		o := m.objects[addr]
-		if o == nil {
-			o = &object{addr: addr, provider: provider, typ: typ}
-			m.objects[addr] = o
-		}
-		o.recorded = rec
-	}
-	for _, provider := range slices.Sorted(maps.Keys(orphans)) {
-		m.orphaned(provider, orphans[provider])
-	}
+	m.gatherRecorded(len(m.req.State.Objects) - known)
 	m.openIntents()
-	if len(m.objects) > len(m.sorted) {
-		for _, o := range m.objects {
-			if o.desired == nil {
-				m.sorted = append(m.sorted, o)
+	for _, o := range m.sorted {
+		for _, on := range o.leads() {
+			if _, instance := m.req.Instances[on]; instance {
+				continue
+			}
+			if other := m.object(on); other != nil {
+				o.on = append(o.on, other)
 			}
 		}
-		slices.SortFunc(m.sorted, func(a, b *object) int { return a.addr.Compare(b.addr) })
-	}
-	for _, o := range m.sorted {
 		o.replace = m.chosen.replace[o.addr]
 		o.adrift = o.recorded != nil && slices.ContainsFunc(o.recorded.DependsOn, m.unheardOf)
 		switch {
@@ -188,13 +169,62 @@ func (m *making) gather(context.Context) {
 // unheardOf reports whether neither the configuration nor the state knows an address.
 func (m *making) unheardOf(addr addrs.Instance) bool {
 	_, connected := m.req.Instances[addr]
-	return m.objects[addr] == nil && m.req.State.Objects[addr] == nil && !connected
+	return !connected && m.req.State.Objects[addr] == nil && m.object(addr) == nil
+}
+
+// gatherRecorded collects what only the state knows: so many entries are left.
+func (m *making) gatherRecorded(left int) {
+	if left == 0 {
+		return
+	}
+	orphans := map[string][]addrs.Instance{} // by who made them
+	for addr, rec := range m.req.State.Objects {
+		switch _, typ, instance := m.typeOf(rec.Type); {
+		case instance, rec.Type == SettingsType: // remembered so that syncs know what was applied; nothing manages it
+			left--
+		case typ == nil:
+			left--
+			orphans[rec.Provider] = append(orphans[rec.Provider], addr)
+		}
+	}
+	for _, provider := range slices.Sorted(maps.Keys(orphans)) {
+		m.orphaned(provider, orphans[provider])
+	}
+	if left == 0 {
+		return // most often
+	}
+	var more []*object
+	for addr, rec := range m.req.State.Objects {
+		provider, typ, instance := m.typeOf(rec.Type)
+		if typ != nil && !instance && rec.Type != SettingsType && m.object(addr) == nil {
+			more = append(more, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
+		}
+	}
+	m.add(more...)
+}
+
+// add puts objects among those that were gathered.
+func (m *making) add(more ...*object) {
+	if len(more) == 0 {
+		return
+	}
+	m.sorted = append(m.sorted, more...)
+	slices.SortFunc(m.sorted, func(a, b *object) int { return a.addr.Compare(b.addr) })
+}
+
+// object finds an object by its address; nil where there is none.
+func (m *making) object(addr addrs.Instance) *object {
+	n, ok := slices.BinarySearchFunc(m.sorted, addr, func(o *object, addr addrs.Instance) int { return o.addr.Compare(addr) })
+	if !ok {
+		return nil
+	}
+	return m.sorted[n]
 }
 
 // ref finds what may be referred to: as it was planned, before that as it is
 // wanted, else as it is remembered.
 func (m *making) ref(addr addrs.Instance) (ref providers.Object, ok bool) {
-	if o := m.objects[addr]; o != nil {
+	if o := m.object(addr); o != nil {
 		return o.ref()
 	}
 	ref, ok = m.req.Instances[addr]
@@ -215,7 +245,7 @@ func (o *object) ref() (ref providers.Object, ok bool) {
 
 // neighbours settles which objects hang together.
 func (m *making) neighbours() {
-	m.around = m.newNeighbourhoods(len(m.objects)+len(m.req.Instances), m.ref)
+	m.around = m.newNeighbourhoods(len(m.sorted)+len(m.req.Instances), m.ref)
 	for addr, inst := range m.req.Instances {
 		m.around.join(addr, inst.Type, inst.Body)
 	}
@@ -301,8 +331,8 @@ func (m *making) planAll(ctx context.Context) {
 		if o.desired == nil {
 			continue
 		}
-		for _, on := range o.desired.DependsOn {
-			if other := m.objects[on]; other != nil && !other.left {
+		for _, other := range o.on {
+			if !other.left {
 				g.Add(o, other)
 			}
 		}

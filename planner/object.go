@@ -20,6 +20,7 @@ type object struct {
 	provider string
 	typ      *schema.Type
 
+	on       []*object      // all it refers to, but instances
 	desired  *lang.Resource // nil: only the state knows it
 	recorded *state.Object  // nil: only the configuration knows it
 	live     *providers.Object

@@ -60,7 +60,7 @@ func (m *making) order(context.Context) {
 			continue
 		}
 		for _, on := range o.recorded.DependsOn {
-			if gone := steps[on]; gone != nil && m.objects[on].desired == nil {
+			if gone := steps[on]; gone != nil && m.object(on).desired == nil {
 				after(gone, providers.Ref{Addr: o.addr})
 			}
 		}

@@ -21,7 +21,7 @@ type Problem struct {
 
 // fail reports a problem at an object's line.
 func (m *making) fail(addr addrs.Instance, path addrs.Path, summary, detail string) {
-	m.report(m.objects[addr], providers.Diagnostic{Severity: providers.SeverityError, Addr: addr, Path: path, Summary: summary, Detail: detail})
+	m.report(m.object(addr), providers.Diagnostic{Severity: providers.SeverityError, Addr: addr, Path: path, Summary: summary, Detail: detail})
 }
 
 // report places a provider's diagnostic: refusals into the plan, the rest into
@@ -37,7 +37,7 @@ func (m *making) report(o *object, d providers.Diagnostic) {
 		m.plan.Warnings = append(m.plan.Warnings, d)
 		m.diags = append(m.diags, m.place(o, d))
 	default:
-		if other := m.objects[d.Addr]; other != nil {
+		if other := m.object(d.Addr); other != nil {
 			o = other
 		}
 		o.lose(d.Summary)
@@ -63,7 +63,7 @@ func (m *making) warn(diags hcl.Diagnostics) {
 }
 
 func (m *making) place(o *object, d providers.Diagnostic) *hcl.Diagnostic {
-	if other := m.objects[d.Addr]; other != nil {
+	if other := m.object(d.Addr); other != nil {
 		o = other
 	}
 	return Place(o.located(), d)
@@ -122,7 +122,7 @@ func (m *making) cycle(cycle []addrs.Instance) *hcl.Diagnostic {
 		names = append(names, a.String())
 	}
 	names = append(names, names[0])
-	return Place(m.objects[cycle[0]].located(), providers.Diagnostic{
+	return Place(m.object(cycle[0]).located(), providers.Diagnostic{
 		Severity: providers.SeverityError, Addr: cycle[0], Summary: "These objects depend on each other",
 		Detail: fmt.Sprintf("%s. Take one of the references or depends_on out.", strings.Join(names, " needs ")),
 	})
@@ -138,8 +138,8 @@ func capital(s string) string {
 // owner is the object that an error names, nil when it names none.
 func (m *making) owner(err error) *object {
 	var perr *providers.Error
-	if errors.As(err, &perr) && m.objects[perr.Addr] != nil {
-		return m.objects[perr.Addr]
+	if errors.As(err, &perr) && m.object(perr.Addr) != nil {
+		return m.object(perr.Addr)
 	}
 	return &object{}
 }

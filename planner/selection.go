@@ -287,12 +287,12 @@ func (m *making) pending(o *object) bool {
 // follow from. What they would follow from if nothing were left out is asked of
 // the providers: an integration that is left out must not look like none.
 func (m *making) idle(needs map[addrs.Instance][]addrs.Instance, addr addrs.Instance) string {
-	if o := m.objects[addr]; o == nil || o.left {
+	if o := m.object(addr); o == nil || o.left {
 		return "it is left out of this partial plan"
 	}
 	var missing []string
 	for _, need := range needs[addr] {
-		if o := m.objects[need]; o != nil && m.pending(o) && !slices.Contains(missing, need.String()) {
+		if o := m.object(need); o != nil && m.pending(o) && !slices.Contains(missing, need.String()) {
 			missing = append(missing, need.String())
 		}
 	}

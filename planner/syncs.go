@@ -39,7 +39,7 @@ func (m *making) syncs(ctx context.Context) {
 	m.resumeRuns(tasks)
 	for i := range tasks {
 		t := &tasks[i]
-		if o := m.objects[t.Sync.Addr]; o == nil || !o.left || due[t.Sync.Addr] {
+		if o := m.object(t.Sync.Addr); o == nil || !o.left || due[t.Sync.Addr] {
 			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
 		}
 		t.Decision = t.Decision.StepOnly()
@@ -208,7 +208,7 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 func (m *making) obstacle(d providers.Diagnostic) {
 	same := func(o providers.Diagnostic) bool { return o.Code == d.Code && o.Summary == d.Summary }
 	if !slices.ContainsFunc(m.plan.Refusals, same) && !slices.ContainsFunc(m.plan.Warnings, same) {
-		m.report(m.objects[d.Addr], d)
+		m.report(m.object(d.Addr), d)
 	}
 }
 

@@ -22,7 +22,7 @@ func (m *making) unreached() {
 	for _, d := range m.req.Invalid {
 		m.diags = append(m.diags, d)
 		if p, ok := d.Extra.(*Problem); ok {
-			m.objects[p.Addr].lose(d.Summary)
+			m.object(p.Addr).lose(d.Summary)
 		}
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(m.req.Unreached), addrs.Instance.Compare) {
@@ -35,10 +35,8 @@ func (m *making) unreached() {
 			return // also where objects lead in a circle
 		}
 		asked[o.addr] = true
-		for _, on := range o.leads() {
-			if other := m.objects[on]; other != nil {
-				ask(other)
-			}
+		for _, other := range o.on {
+			ask(other)
 		}
 		m.hangs(o)
 	}
@@ -61,14 +59,16 @@ func (o *object) leads() []addrs.Instance {
 // hangs loses an object that refers to one that is lost, for what is at the root
 // of it, and reports whether it is lost.
 func (m *making) hangs(o *object) bool {
-	for _, on := range o.leads() {
-		if o.lost != "" {
-			break
+	if len(m.req.Unreached) > 0 && o.lost == "" {
+		for _, on := range o.leads() {
+			if _, unreached := m.req.Unreached[on]; unreached {
+				o.lost, o.root = fmt.Sprintf("%s cannot be reached", on), on
+				return true
+			}
 		}
-		if _, unreached := m.req.Unreached[on]; unreached {
-			o.lost, o.root = fmt.Sprintf("%s cannot be reached", on), on
-		}
-		if other := m.objects[on]; other != nil && other.lost != "" {
+	}
+	for _, other := range o.on {
+		if o.lost == "" && other.lost != "" {
 			o.lost, o.root = fmt.Sprintf("it hangs on %s", other.root), other.root
 		}
 	}
