@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"iter"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -21,6 +22,10 @@ const (
 	collectFrom = 48 << 20
 	usual       = 40
 
+	// Of what is in use above large, so much more: there a collection takes long.
+	large = 96 << 20
+	most  = 140
+
 	// A provider keeps little from one request to the next.
 	collectFromProvider = 32 << 20
 
@@ -34,19 +39,14 @@ var collecting atomic.Int64
 
 // collectLate puts garbage collections off until there is something to collect:
 // none comes below from. GOGC and GOMEMLIMIT have the last word.
-//
-// The runtime is told where to collect in bytes, anew after each collection. As a
-// part of what was in use at the last one it would be far off where little was in
-// use then and the processor is busy with something else than to say it anew.
 func collectLate(from int64) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
 	collecting.Store(from)
-	debug.SetGCPercent(-1)
 	var adjust func(*garbage)
 	adjust = func(*garbage) {
-		setLimit()
+		setGoal()
 		runtime.SetFinalizer(new(garbage), adjust)
 	}
 	adjust(nil)
@@ -55,26 +55,48 @@ func collectLate(from int64) {
 // collectLater is for a process that content passes through from now on.
 func collectLater() {
 	if from := collecting.Load(); from > 0 && from < collectFromContent && collecting.CompareAndSwap(from, collectFromContent) {
-		setLimit()
+		setGoal()
 	}
 }
 
-func setLimit() {
+// setGoal says where garbage is looked for next. It is said after every
+// collection, and late where the processor is busy: by then much more may be in
+// use, and many times that would be far too much. So while that is how it is
+// said, there is a limit as well.
+func setGoal() {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},
 		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
 	}
 	metrics.Read(samples)
 	at := func(n int) int64 { return int64(samples[n].Value.Uint64()) }
-	beside := at(1) - at(2) - at(3) - at(4)                                         // what the runtime takes for itself, and what is lost between objects
-	debug.SetMemoryLimit((limitFor(at(0), collecting.Load()) + beside) * 104 / 100) // the runtime keeps 3 % in reserve
+	from, limit := collecting.Load(), int64(math.MaxInt64)
+	percent := percentFor(at(0), from)
+	if percent > most {
+		beside := at(1) - at(2) - at(3) - at(4) // what the runtime takes for itself, and what is lost between objects
+		limit = from*5/4 + beside
+	}
+	debug.SetMemoryLimit(limit)
+	debug.SetGCPercent(percent)
 }
 
 // garbage is what every collection finds: it tells that there was one.
 type garbage struct{ _ [32]byte }
 
-// limitFor is how large the heap may become before garbage is looked for again.
-func limitFor(live, from int64) int64 { return max(from, live*(100+usual)/100) }
+// percentFor is how much may be allocated, in percent of what is in use, before
+// garbage is looked for again. The runtime's smallest heap is 4 MiB at 100, and
+// grows with it.
+func percentFor(live, from int64) int {
+	const smallest = 4 << 20
+	more := int64(usual)
+	if live > large {
+		more = (large*usual + (live-large)*most) / live
+	}
+	if live*(100+more)/100 >= from {
+		return int(more)
+	}
+	return int(min(from*100/smallest, from*100/max(live, 1)-100))
+}
 
 // passing is a provider whose process collects garbage later once content
 // passes through it.

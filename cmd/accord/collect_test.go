@@ -63,11 +63,14 @@ func allocate(t *testing.T) {
 }
 
 // The next collection comes where the heap has grown to where one begins, and never
-// before it has grown by the usual part.
-func TestLimitFor(t *testing.T) {
+// before it has grown by the usual part; where much is in use, later.
+func TestPercentFor(t *testing.T) {
 	for _, from := range []int64{collectFromProvider, collectFrom, collectFromContent} {
-		for _, live := range []int64{0, 1 << 10, 1 << 20, 23 << 20, 48 << 20, 1 << 30} {
-			if next := limitFor(live, from); next < from || next < live+live*usual/100 || next > max(from, live+live*usual/100) {
+		for _, live := range []int64{0, 1 << 10, 1 << 20, 5 << 20, 23 << 20, 24 << 20, 25 << 20, 48 << 20, 1 << 30} {
+			percent := int64(percentFor(live, from))
+			next := max(live+live*percent/100, 4<<20*percent/100)
+			grown := live + live*usual/100
+			if next < from-live/50 || next < grown || live < large && next > max(from, grown) || next > max(from, live+live*most/100) {
 				t.Errorf("from %d on, with %d in use the next collection is at %d", from, live, next)
 			}
 		}
