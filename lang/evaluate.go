@@ -25,8 +25,8 @@ import (
 type evaluator struct {
 	*shared
 	module  *module
-	order   []*decl // of providers' types, as in the files
-	called  []*decl // modules, by name
+	order   []*decl               // of providers' types, as in the files
+	called  []*decl               // modules, by name
 	decls   map[addrs.Block]*decl // both by type and name in this module, once one is asked for
 	named   sync.Once
 	outputs map[string]*output
