@@ -63,7 +63,7 @@ func (m *making) wantedOutputs() []*lang.Output {
 func (m *making) knownTo(out *lang.Output, moves func(addrs.Instance) bool) map[addrs.Instance]lang.Object {
 	known := make(map[addrs.Instance]lang.Object, len(out.DependsOn))
 	for _, addr := range out.DependsOn {
-		o := m.objects[addr]
+		o := m.object(addr)
 		if o == nil {
 			if inst, ok := m.req.Instances[addr]; ok {
 				known[addr] = lang.Object{Body: inst.Body, Unknown: inst.Unknown, Sensitive: inst.Sensitive}
