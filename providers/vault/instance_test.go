@@ -1,9 +1,14 @@
 package vault
 
 import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,5 +144,30 @@ func TestStandings(t *testing.T) {
 		if m[never] == providers.Withdraw || m[never] == providers.Publish {
 			t.Errorf("absence never removes: %s means %s", never, m[never])
 		}
+	}
+}
+
+// However many vaults there are, their connections are those of the calls in
+// flight: a vault that is done with leaves none behind.
+func TestVaultsShareConnections(t *testing.T) {
+	t.Parallel()
+	var specs []spec
+	for n := range 3 * atOnce {
+		specs = append(specs, spec{fmt.Sprintf("crm-%d", n), "crm", sandbox, ""})
+	}
+	w := newWorld(t, specs...)
+	var opened atomic.Int64
+	web := httptest.NewUnstartedServer(w.server.Handler())
+	web.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	web.Start()
+	t.Cleanup(web.Close)
+	w.url = web.URL
+	w.connect(true)
+	if n := opened.Load(); n > 2*atOnce {
+		t.Errorf("%d vaults, %d of them at once, took %d connections", len(specs), atOnce, n)
 	}
 }
