@@ -48,6 +48,7 @@ const (
 // Standings of what a reference means at a target (Reference.Records).
 const (
 	Matched     = "matched"
+	Linked      = "linked" // matched by its Link, which no External ID takes the place of
 	NoMatch     = "no_match"
 	ManyMatches = "many_matches" // never a choice
 )

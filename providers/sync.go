@@ -124,7 +124,7 @@ type Reference struct {
 
 	// Records is a stream at the target, read by keys that are references as
 	// the source gives them, each canonical JSON. A record's standing says
-	// whether it is Matched there, has NoMatch, or ManyMatches.
+	// whether it is Matched or Linked there, has NoMatch, or ManyMatches.
 	// Without a stream nothing is looked up before the write.
 	Records End `json:"records,omitzero"`
 }

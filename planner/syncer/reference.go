@@ -15,11 +15,12 @@ import (
 
 // references knows which references of the source have no match at one target
 // (RULE-2), and what follows from it. What it keeps grows with what does not
-// match, and with nothing else.
+// match, and, by eight bytes, with what is matched by its Link.
 type references struct {
 	without  map[uint64]string // reference → NoMatch or ManyMatches
-	problems map[uint64]lack   // items whose own reference is an exception
-	gaps     map[uint64]lack   // containers of such items (CLM-12)
+	linked   map[uint64]struct{}
+	problems map[uint64]lack // items whose own reference is an exception
+	gaps     map[uint64]lack // containers of such items (CLM-12)
 }
 
 // lack is why an item cannot be published.
@@ -63,16 +64,16 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 	if len(byEnd) == 0 {
 		return nil
 	}
-	refs := &references{without: map[uint64]string{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
+	refs := &references{without: map[uint64]string{}, linked: map[uint64]struct{}{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
 	for name, set := range byEnd {
 		if err := j.ask(ctx, refs, name, ends[name], set); err != nil {
 			return err
 		}
 	}
+	j.refs = refs
 	if len(refs.without) == 0 {
 		return nil
 	}
-	j.refs = refs
 	for q := range p.parts {
 		if err := j.publishable(p, q, func(r *record) error { return refs.judge(j.mappings[q], r) }); err != nil {
 			return err
@@ -110,8 +111,11 @@ func (j *job) ask(ctx context.Context, refs *references, name string, end provid
 	defer keys[0].remove()
 	return keyBatches(keys, stream.Parts, keysARequest, func(members []providers.Member) error {
 		return j.s.records(ctx, providers.RecordsRequest{End: end, Keys: members, Only: true}, &j.read, func(r *providers.Record) error {
-			if r.Standing == providers.NoMatch || r.Standing == providers.ManyMatches {
+			switch r.Standing {
+			case providers.NoMatch, providers.ManyMatches:
 				refs.without[hash(name, r.Key)] = r.Standing
+			case providers.Linked:
+				refs.linked[hash(name, r.Key)] = struct{}{}
 			}
 			return nil
 		})
@@ -176,7 +180,9 @@ func known(element json.RawMessage) string {
 }
 
 // settle takes out of the target fields the references that have no match and
-// shall be blank then. What is left of them is what will be there.
+// shall be blank then, and of those that are matched by their Link all but that:
+// the record that has only the same External ID is another one. What is left of
+// them is what will be there.
 func (refs *references) settle(m mapping, shall fields) fields {
 	if refs == nil {
 		return shall
@@ -187,11 +193,22 @@ func (refs *references) settle(m mapping, shall fields) fields {
 			continue
 		}
 		all := elements(shall[at].Value)
-		left := slices.DeleteFunc(slices.Clone(all), func(element json.RawMessage) bool {
-			return refs.without[hash(endName(rule.Reference.Records), string(element))] == providers.NoMatch
-		})
+		var left []json.RawMessage
+		same := true
+		for _, element := range all {
+			at := hash(endName(rule.Reference.Records), string(element))
+			if refs.without[at] == providers.NoMatch {
+				same = false
+				continue
+			}
+			if _, linked := refs.linked[at]; linked {
+				bare := byLink(element)
+				element, same = bare, same && bytes.Equal(bare, element)
+			}
+			left = append(left, element)
+		}
 		switch {
-		case len(left) == len(all):
+		case same:
 		case len(left) == 0:
 			shall = slices.Delete(shall, at, at+1)
 		default:
@@ -199,6 +216,17 @@ func (refs *references) settle(m mapping, shall fields) fields {
 		}
 	}
 	return shall
+}
+
+// byLink is a reference without anything but its Link.
+func byLink(element json.RawMessage) json.RawMessage {
+	var of struct {
+		Link string `json:"link"`
+	}
+	if json.Unmarshal(element, &of) != nil || of.Link == "" {
+		return element
+	}
+	return encode(of)
 }
 
 // references are the rules whose values are looked up at the target.

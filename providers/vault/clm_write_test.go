@@ -210,7 +210,7 @@ func TestReferences(t *testing.T) {
 	for _, r := range w.read(providers.RecordsRequest{End: end, Keys: keys, Only: true}) {
 		standings[r.Key] = r.Standing
 	}
-	for n, want := range []string{providers.Matched, providers.Matched, providers.NoMatch, providers.ManyMatches} {
+	for n, want := range []string{providers.Linked, providers.Matched, providers.NoMatch, providers.ManyMatches} {
 		if got := standings[keys[n].Key]; got != want {
 			t.Errorf("RULE-2: %s is %s, want %s", keys[n].Key, got, want)
 		}

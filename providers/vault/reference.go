@@ -90,8 +90,9 @@ type reference struct {
 
 // match is what a reference means in a CRM vault.
 type match struct {
-	id   string // "": no record
-	many bool   // several
+	id     string // "": no record
+	many   bool   // several
+	linked bool   // by Link
 }
 
 func (m match) standing() string {
@@ -100,6 +101,8 @@ func (m match) standing() string {
 		return providers.ManyMatches
 	case m.id == "":
 		return providers.NoMatch
+	case m.linked:
+		return providers.Linked
 	}
 	return providers.Matched
 }
@@ -163,6 +166,7 @@ func (x *resolver) learn(ctx context.Context, object string, list []reference) e
 			continue
 		}
 		if m := byLink[r.Link]; r.Link != "" && m.id != "" {
+			m.linked = true
 			found[r] = m
 		} else if r.External != "" {
 			found[r] = byExternal[r.External]
