@@ -175,7 +175,7 @@ func (c *cli) runBenchPlan(ctx context.Context, o benchPlanOptions) error {
 		root = tmp
 	}
 	slices.Sort(o.sizes)
-	one, err := c.benchShape(ctx, filepath.Join(root, "one"), "flat", 1, o.rounds)
+	one, err := c.benchShape(ctx, filepath.Join(root, "one"), "flat", 1, max(o.rounds, 3))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 // there is much, it is all needed at once, and memory is scarcer than time.
 const (
 	collectFrom = 48 << 20
-	usual       = 40
+	usual       = 30
 
 	// Of what is in use above large, so much more: there a collection takes long.
 	large = 96 << 20
