@@ -22,8 +22,9 @@ func (c *cli) schemaCommand() *cobra.Command {
 		Use:   "schema [TYPE]",
 		Short: "Print the reference pages of blocks",
 		Long: `Prints what every block may say: its attributes, their types, and what they mean;
-with TYPE those of one block type. Made from the schemas of the providers: those that
-are built in, and those that the configuration names, where there is one.
+with TYPE those of one block type. First those of accord itself; the others are made
+from the schemas of the providers: those that are built in, and those that the
+configuration names, where there is one.
 
 With -json-output it is the JSON Schema (draft 2020-12) of what accord itself prints
 for machines: every line of -json, and the documents of -format=json.`,
@@ -56,8 +57,12 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
+	core := lang.Core()
+	if len(args) > 0 {
+		core = slices.DeleteFunc(core, func(t schema.Type) bool { return t.Name != args[0] })
+	}
 	var all []*schema.Provider
-	found := len(args) == 0
+	found := len(args) == 0 || len(core) > 0
 	for _, sch := range w.schemas() {
 		p := *sch
 		if len(args) > 0 {
@@ -70,9 +75,12 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 		all = append(all, &p)
 	}
 	if !found {
-		return misused("All of them: accord schema", "No provider has the block type %q", args[0])
+		return misused("All of them: accord schema", "There is no block type %q", args[0])
 	}
 	if c.json {
+		if len(core) > 0 {
+			_ = c.line("core_schema", "accord", map[string]any{"blocks": core})
+		}
 		for _, p := range all {
 			_ = c.line("provider_schema", p.Name, map[string]any{"provider": p})
 		}
@@ -81,10 +89,15 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 	if format == "json" {
 		e := json.NewEncoder(c.stdout)
 		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"format_version": uiVersion, "providers": all})
+		return e.Encode(map[string]any{"format_version": uiVersion, "core": core, "providers": all})
+	}
+	if len(core) > 0 {
+		writeCore(c.stdout, core)
 	}
 	for _, p := range all {
-		writeReference(c.stdout, p)
+		if len(args) == 0 || len(p.Instances)+len(p.Resources) > 0 {
+			writeReference(c.stdout, p)
+		}
 	}
 	return nil
 }
@@ -103,6 +116,16 @@ func (c *cli) printOutputSchema(args []string) error {
 	}
 	_, err = c.stdout.Write(append(b, '\n'))
 	return err
+}
+
+// writeCore writes the reference page of the language's own blocks.
+func writeCore(w io.Writer, blocks []schema.Type) {
+	fmt.Fprintln(w, "# Blocks of accord")
+	for n := range blocks {
+		fmt.Fprintf(w, "\n## %s\n\n%s\n", blocks[n].Name, blocks[n].Doc)
+		writeBlock(w, &blocks[n].Body, blocks[n].Name)
+	}
+	fmt.Fprintln(w)
 }
 
 // writeReference writes the reference page of a provider.

@@ -146,6 +146,7 @@ var lineTypes = []lineType{
 	{"value", "The answer to an expression.", fields{"known": false, "sensitive": false, "value?": json.RawMessage{}}},
 	{"block", "A block of the configuration, and those it refers to.", fields{"block": "", "needs": []string{}}},
 	{"code", "What a code of problems means.", fields{"code": "", "title": "", "rule": "", "advice": ""}},
+	{"core_schema", "What the blocks of accord itself may say.", fields{"blocks": []schema.Type{}}},
 	{"provider_schema", "What the blocks of a provider may say.", fields{"provider": schema.Provider{}}},
 	{"json_schema", "The JSON Schema of all lines and documents.", fields{"schema": json.RawMessage{}}},
 	{"route", "A route of the development server.", fields{"route": devvault.RouteInfo{}}},

@@ -20,6 +20,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
+
+	"accord/lang"
 )
 
 // compiled are the two readings of the output schema: as it is published, and
@@ -257,4 +259,29 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	visit(root, "")
+}
+
+// The reference page of the state block is what its backends take.
+func TestEveryBackendSettingIsDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	for _, typ := range lang.Core() {
+		if b := typ.Body.Nested("state"); typ.Name == "accord" && b != nil {
+			for _, a := range b.Body.Attributes {
+				documented[a.Name] = false
+			}
+		}
+	}
+	for name, backend := range backends {
+		for _, setting := range backend.settings {
+			if _, ok := documented[setting]; !ok {
+				t.Errorf("%s of state %q is not documented", setting, name)
+			}
+			documented[setting] = true
+		}
+	}
+	for setting, taken := range documented {
+		if !taken {
+			t.Errorf("no backend takes %s", setting)
+		}
+	}
 }
