@@ -24,7 +24,7 @@ const (
 
 	// Of what is in use above large, so much more: there a collection takes long.
 	large = 96 << 20
-	most  = 140
+	most  = 90
 
 	// A provider keeps little from one request to the next.
 	collectFromProvider = 32 << 20
