@@ -151,12 +151,23 @@ func (d *devServer) control(ctx context.Context, method, path string, in, out an
 		return fmt.Errorf("ask the development server: %w", err)
 	}
 	if status := resp.Header.Get("X-VaultAPI-Status"); resp.StatusCode >= 300 || status != "" && status != "SUCCESS" {
-		return fmt.Errorf("the development server refused %s %s: %s", method, path, bytes.TrimSpace(answer))
+		return fmt.Errorf("the development server refused %s %s: %s", method, path, saidBy(answer))
 	}
 	if out == nil {
 		return nil
 	}
 	return json.Unmarshal(answer, out)
+}
+
+// saidBy is what an answer of the development server says to people.
+func saidBy(answer []byte) string {
+	var said struct {
+		Errors []struct{ Message string }
+	}
+	if json.Unmarshal(answer, &said) == nil && len(said.Errors) > 0 {
+		return said.Errors[0].Message
+	}
+	return string(bytes.TrimSpace(answer))
 }
 
 // devVault is a vault of the development server.
@@ -219,7 +230,7 @@ func (d *devServer) provide(ctx context.Context, instances []providers.Object, p
 		if at := slices.IndexFunc(there.Vaults, same); at >= 0 {
 			vault = there.Vaults[at]
 		} else if err := d.control(ctx, http.MethodPost, "vaults", vault, &vault); err != nil {
-			return nil, fmt.Errorf("%s: %w", inst.Addr, err)
+			return nil, notProvided(inst.Addr, err)
 		}
 		names[inst.Addr] = name
 		made = append(made, vault)
@@ -231,10 +242,17 @@ func (d *devServer) provide(ctx context.Context, instances []providers.Object, p
 			continue
 		}
 		if err := d.control(ctx, http.MethodPost, "connect", map[string]string{"content": content, "crm": crm, "type": p.typ}, nil); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.addr, err)
+			return nil, notProvided(p.addr, err)
 		}
 	}
 	return endpoints, d.load(ctx, made, dev.Library)
+}
+
+// notProvided says what to do where the development server has something else
+// than the files say: what it has lasts, as a vault's kind and environment do.
+func notProvided(addr addrs.Instance, err error) error {
+	return &providers.Error{Kind: providers.Invalid, Addr: addr, Message: err.Error(),
+		Advice: "A vault of the development server stays what it was made as. Name another one (url = \"dev://NAME\"), or delete the folder .accord, with the state and all vaults in it, to begin again."}
 }
 
 // devPair is two vaults that a connection ties together.

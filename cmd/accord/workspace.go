@@ -319,7 +319,7 @@ func (w *workspace) reach(ctx context.Context, instances []providers.Object, pai
 		}
 		w.onClose(w.dev)
 		if config.Endpoints, err = w.dev.provide(ctx, instances, pairs, w.config.Settings.Dev); err != nil {
-			return nil, nil, err
+			return nil, nil, w.accessProblems([]error{err})
 		}
 	}
 	found, errs = w.planner.Configure(ctx, config)
