@@ -120,7 +120,8 @@ func wishes(t *rapid.T, near wish) wish {
 			c.boxes[name] = x
 		}
 	}
-	for name, box := range map[string]string{"k": "a", "l": "a", "m": "b"} {
+	for _, at := range [][2]string{{"k", "a"}, {"l", "a"}, {"m", "b"}} { // in one order, so that what fails can be found again
+		name, box := at[0], at[1]
 		if _, there := c.boxes[box]; !there {
 			continue
 		}

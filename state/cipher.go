@@ -61,7 +61,7 @@ func DecodeWith(c Cipher, data []byte) (*State, error) {
 	}
 	plain, err := c.Open(doc.Sealed)
 	if err != nil {
-		return nil, fmt.Errorf("%w; it needs an identity of %s", Unopened(err), strings.Join(doc.SealedTo, " or "))
+		return nil, &SealedError{To: doc.SealedTo, Err: Unopened(err)}
 	}
 	s, err := Decode(plain)
 	if err == nil && (s.Lineage != doc.Lineage || s.Serial != doc.Serial) {
@@ -70,8 +70,27 @@ func DecodeWith(c Cipher, data []byte) (*State, error) {
 	return s, err
 }
 
+// SealedTo returns whose identity a written state needs, and which serial it has;
+// ok is false where it is not sealed.
+func SealedTo(data []byte) (to []string, serial uint64, ok bool) {
+	doc, ok := sealedOf(data)
+	return doc.SealedTo, doc.Serial, ok
+}
+
 // ErrSealed says that a state is there, and for others to read.
 var ErrSealed = errors.New("it is encrypted, and cannot be decrypted")
+
+// SealedError is an ErrSealed that knows whose identity is needed.
+type SealedError struct {
+	To  []string
+	Err error
+}
+
+func (e *SealedError) Error() string {
+	return fmt.Sprintf("%v; it needs an identity of %s", e.Err, strings.Join(e.To, " or "))
+}
+
+func (e *SealedError) Unwrap() error { return e.Err }
 
 // Unopened is what a Cipher said of what it could not open, as an ErrSealed.
 func Unopened(err error) error { return fmt.Errorf("%w: %w", ErrSealed, err) }
@@ -81,6 +100,19 @@ func Unopened(err error) error { return fmt.Errorf("%w: %w", ErrSealed, err) }
 func SealedAsBy(c Cipher, data []byte) bool {
 	doc, ok := sealedOf(data)
 	return ok == Seals(c) && (!ok || slices.Equal(doc.SealedTo, c.To()))
+}
+
+// Reseal returns a written state sealed to those whom c seals to, nil where it is
+// already, or where c only opens.
+func Reseal(c Cipher, data []byte) ([]byte, error) {
+	if !Seals(c) || SealedAsBy(c, data) {
+		return nil, nil
+	}
+	s, err := DecodeWith(c, data)
+	if err != nil {
+		return nil, err
+	}
+	return EncodeWith(c, s)
 }
 
 func sealedOf(data []byte) (doc sealedDocument, ok bool) {

@@ -86,6 +86,12 @@ type Lock interface {
 	// they were about to do is out there.
 	Replace(ctx context.Context, s *State) error
 
+	// Reseal seals the kept versions of the state, and what the journal of syncs
+	// says of items, as what is written now. Without always it does so only
+	// where this lock was the first to seal to these recipients. It goes on past
+	// a version that it cannot seal.
+	Reseal(ctx context.Context, always bool) (Resealed, error)
+
 	// Unlock gives the lock up, and nothing else. A second call does nothing.
 	Unlock() error
 }

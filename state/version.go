@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -10,6 +11,21 @@ type Version struct {
 	Serial uint64    `json:"serial"`
 	Saved  time.Time `json:"saved"`
 	Size   int64     `json:"size"` // bytes of its written form
+}
+
+// ErrVersionStays says that a backend never changes a version that it keeps.
+var ErrVersionStays = errors.New("versions are never changed there")
+
+// Resealed is what became of versions that were not sealed as they would be now.
+type Resealed struct {
+	Done []uint64 // serials
+	Left []Unsealed
+}
+
+// Unsealed is a version that stays as it is, and why.
+type Unsealed struct {
+	Serial uint64
+	Err    error
 }
 
 // Succeeds reports why next may not take the place of s, in which something

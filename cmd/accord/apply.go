@@ -268,7 +268,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	if err != nil {
 		return err
 	}
-	if err := lock.Unlock(); err != nil {
+	if err := errors.Join(w.cli.reseal(ctx, lock, false), lock.Unlock()); err != nil {
 		return err
 	}
 	w.tell(ctx)

@@ -111,6 +111,8 @@ func (s *server) run(ctx context.Context) error {
 		switch {
 		case errors.As(err, &over) && over.shown: // a mistake in the files: told, with its line
 			return err
+		case errors.Is(err, state.ErrSealed): // no waiting gives a key
+			return err
 		case errors.Is(err, errMoved):
 			s.log.Info("another configuration was applied", "why", err)
 			wait = sessionWait

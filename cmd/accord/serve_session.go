@@ -197,16 +197,25 @@ func (s *session) connectMissing(ctx context.Context) []error {
 }
 
 func (s *session) serial(ctx context.Context) (uint64, error) {
-	st, err := s.store.Read(ctx)
+	st, err := s.read(ctx)
 	if err != nil {
 		return 0, err
 	}
 	return st.Serial, nil
 }
 
+// read reads the state. One that is encrypted to others by now ends the session.
+func (s *session) read(ctx context.Context) (*state.State, error) {
+	st, err := s.store.Read(ctx)
+	if errors.Is(err, state.ErrSealed) {
+		s.end(err)
+	}
+	return st, err
+}
+
 // look surveys what was applied. What needs other vaults ends the session.
 func (s *session) look(ctx context.Context) (watch.Applied, error) {
-	st, err := s.store.Read(ctx)
+	st, err := s.read(ctx)
 	if err != nil {
 		return watch.Applied{}, err
 	}

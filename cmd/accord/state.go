@@ -49,11 +49,11 @@ func (c *cli) readStore(ctx context.Context, fn func(store state.Store) error) e
 // changeState calls fn under the state's lock, and saves what it did.
 func (c *cli) changeState(ctx context.Context, operation string, fn func(store state.Store, lock state.Lock) error) error {
 	return c.readStore(ctx, func(store state.Store) error {
-		return underLock(ctx, store, operation, func(lock state.Lock) error { return fn(store, lock) })
+		return c.underLock(ctx, store, operation, func(lock state.Lock) error { return fn(store, lock) })
 	})
 }
 
-func underLock(ctx context.Context, store state.Store, operation string, fn func(lock state.Lock) error) error {
+func (c *cli) underLock(ctx context.Context, store state.Store, operation string, fn func(lock state.Lock) error) error {
 	lock, err := store.Lock(ctx, operation)
 	if err != nil {
 		return err
@@ -61,7 +61,11 @@ func underLock(ctx context.Context, store state.Store, operation string, fn func
 	if err := fn(lock); err != nil {
 		return errors.Join(err, lock.Unlock())
 	}
-	return errors.Join(lock.Save(ctx), lock.Unlock())
+	err = lock.Save(ctx)
+	if err == nil {
+		err = c.reseal(ctx, lock, false)
+	}
+	return errors.Join(err, lock.Unlock())
 }
 
 // pick returns the objects that an argument names: one, or all of its block.

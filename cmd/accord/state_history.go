@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"accord/planner"
@@ -16,17 +19,27 @@ import (
 
 func (c *cli) stateHistoryCommand() *cobra.Command {
 	var restore uint64
+	var encrypt bool
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "List the versions that are kept, or go back to one",
 		Long: `Lists the versions of the state that the backend keeps, newest first. With -restore
 an earlier one becomes the present one, under a serial of its own; the vaults stay
-as they are, and the next plan says how they differ.`,
+as they are, and the next plan says how they differ.
+
+With -encrypt the versions that are kept, and what the journal of syncs says of items,
+are encrypted to the recipients of the accord block, where they are not, or to others:
+what the first apply with encryption, or with other recipients, does by itself. An
+identity of those before opens what it was encrypted to.`,
 		Example: `  accord state history
-  accord state history -restore=41`,
+  accord state history -restore=41
+  accord state history -encrypt`,
 		Annotations: exits(exitLocked),
 		Args:        noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if encrypt {
+				return c.runStateEncrypt(cmd.Context())
+			}
 			if !cmd.Flags().Changed("restore") {
 				return c.runStateHistory(cmd.Context())
 			}
@@ -34,6 +47,8 @@ as they are, and the next plan says how they differ.`,
 		},
 	}
 	cmd.Flags().Uint64Var(&restore, "restore", 0, "make the version with this `SERIAL` the present one")
+	cmd.Flags().BoolVar(&encrypt, "encrypt", false, "encrypt what is kept as what is written now")
+	cmd.MarkFlagsMutuallyExclusive("restore", "encrypt")
 	return cmd
 }
 
@@ -72,10 +87,15 @@ func (c *cli) runStateHistory(ctx context.Context) error {
 func madeBy(ctx context.Context, store state.Store, versions []state.Version) []planner.Operation {
 	made := make([]planner.Operation, len(versions))
 	for n, v := range versions {
-		if st, err := store.At(ctx, v.Serial); err == nil {
-			if op := planner.LastOperation(st); op != nil {
-				made[n] = *op
-			}
+		st, err := store.At(ctx, v.Serial)
+		if sealed := (*state.SealedError)(nil); errors.As(err, &sealed) {
+			made[n].Command = "encrypted to " + strings.Join(sealed.To, ", ")
+		}
+		if err != nil {
+			continue
+		}
+		if op := planner.LastOperation(st); op != nil {
+			made[n] = *op
 		}
 	}
 	type end struct {
@@ -84,6 +104,9 @@ func madeBy(ctx context.Context, store state.Store, versions []state.Version) []
 	}
 	known := map[end]bool{}
 	for n, op := range slices.Backward(made) {
+		if op.ID == "" {
+			continue
+		}
 		of := end{op.ID, op.Ended.UTC()}
 		if known[of] {
 			made[n] = planner.Operation{} // kept from an earlier version, or brought back with it
@@ -104,4 +127,52 @@ func (c *cli) runStateRestore(ctx context.Context, serial uint64) error {
 		}
 		return c.replace(ctx, lock, st)
 	})
+}
+
+func (c *cli) runStateEncrypt(ctx context.Context) error {
+	return c.readStore(ctx, func(store state.Store) error {
+		lock, err := store.Lock(ctx, "state history -encrypt")
+		if err != nil {
+			return err
+		}
+		err = lock.Save(ctx)
+		if err == nil {
+			err = c.reseal(ctx, lock, true)
+		}
+		return errors.Join(err, lock.Unlock())
+	})
+}
+
+// reseal encrypts what was kept before as what is written now, and says what
+// stays as it is; without always only where that has just changed.
+func (c *cli) reseal(ctx context.Context, lock state.Lock, always bool) error {
+	done, err := lock.Reseal(ctx, always)
+	if err != nil {
+		return err
+	}
+	if n := len(done.Done); n > 0 || always {
+		text := fmt.Sprintf("Encrypted as the state is now: %s.", count(n, "earlier version"))
+		if c.json {
+			_ = c.line("state_encrypted", text, map[string]any{"versions": n, "left": len(done.Left)})
+		} else {
+			fmt.Fprintln(c.stdout, text)
+		}
+	}
+	if len(done.Left) == 0 {
+		return nil
+	}
+	var serials, why []string
+	for _, v := range done.Left {
+		serials = append(serials, strconv.FormatUint(v.Serial, 10))
+		if text := v.Err.Error(); !slices.Contains(why, text) {
+			why = append(why, text)
+		}
+	}
+	advice := "Give that identity too, and run: accord state history -encrypt"
+	if slices.ContainsFunc(done.Left, func(v state.Unsealed) bool { return errors.Is(v.Err, state.ErrVersionStays) }) {
+		advice = "What lies there is as it was written then: remove those versions there, once nobody will go back to them"
+	}
+	c.diagnostics(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: fmt.Sprintf("Not encrypted as the state is now: %s of it", count(len(serials), "earlier version")),
+		Detail: fmt.Sprintf("Serial %s: %s. %s.", firstOf(serials), strings.Join(why, "; "), advice)}})
+	return nil
 }

@@ -34,7 +34,7 @@ func (c *cli) runStateMv(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer w.Close()
-	return underLock(ctx, w.store, "state mv", func(lock state.Lock) error {
+	return c.underLock(ctx, w.store, "state mv", func(lock state.Lock) error {
 		moves, err := movesOf(lock.State(), from, to)
 		if err != nil {
 			return err

@@ -131,6 +131,7 @@ var lineTypes = []lineType{
 	{"state_replaced", "Another state is the present one.", fields{"serial": uint64(0), "lineage": "", "objects": 0}},
 	{"state_version", "A version of the state that is kept.", fields{
 		"version": state.Version{}, "present": false, "command": "", "who": "", "change_ref": ""}},
+	{"state_encrypted", "Earlier versions of the state were encrypted as it is now; left are those that could not be.", fields{"versions": 0, "left": 0}},
 	{"state_unlocked", "The state's lock was taken away.", fields{"id": ""}},
 
 	// serve

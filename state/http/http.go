@@ -314,3 +314,8 @@ func (p *place) Close() error {
 	p.client.CloseIdleConnections()
 	return nil
 }
+
+// Rewrite implements remote.Place.
+func (p *place) Rewrite(context.Context, state.Holder, uint64, []byte) error {
+	return state.ErrVersionStays
+}

@@ -55,6 +55,52 @@ func (s *Store) At(ctx context.Context, serial uint64) (*state.State, error) {
 	return nil, state.ErrNoVersion
 }
 
+// Reseal implements state.Lock. Each version is replaced by a rename, and keeps
+// its time.
+func (l *lock) Reseal(ctx context.Context, always bool) (done state.Resealed, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.store
+	if !state.Seals(s.opts.Cipher) || !always && !l.turned {
+		return done, nil
+	}
+	versions, err := s.kept(ctx)
+	if err != nil {
+		return done, fmt.Errorf("encrypting earlier versions of the state: %w", err)
+	}
+	for _, v := range versions {
+		if v.path == s.path {
+			continue
+		}
+		sealed, err := s.reseal(v)
+		switch {
+		case err != nil:
+			done.Left = append(done.Left, state.Unsealed{Serial: v.Serial, Err: err})
+		case sealed:
+			done.Done = append(done.Done, v.Serial)
+		}
+	}
+	j, err := s.Journal(ctx)
+	if err != nil {
+		return done, err
+	}
+	return done, j.(*journal).Reseal(ctx)
+}
+
+func (s *Store) reseal(v version) (sealed bool, err error) {
+	data, err := os.ReadFile(v.path)
+	if err == nil {
+		data, err = state.Reseal(s.opts.Cipher, data)
+	}
+	if err != nil || data == nil {
+		return false, err
+	}
+	if err := s.writeFile(v.path, data); err != nil {
+		return false, err
+	}
+	return true, os.Chtimes(v.path, v.Saved, v.Saved)
+}
+
 // version is a kept version and its file.
 type version struct {
 	state.Version
@@ -67,7 +113,15 @@ func (s *Store) kept(ctx context.Context) ([]version, error) {
 		return nil, err
 	}
 	got, err := s.load()
-	if err != nil && !errors.As(err, new(*state.DamagedError)) { // that of a damaged state is what history is for
+	var present uint64
+	switch {
+	case errors.Is(err, state.ErrSealed): // its versions are listed all the same
+		data, err := os.ReadFile(s.path)
+		if err != nil {
+			return nil, err
+		}
+		_, present, _ = state.SealedTo(data)
+	case err != nil && !errors.As(err, new(*state.DamagedError)): // that of a damaged state is what history is for
 		return nil, err
 	}
 	var all []version
@@ -82,7 +136,10 @@ func (s *Store) kept(ctx context.Context) ([]version, error) {
 		return err
 	}
 	if got.saved != nil {
-		if err := add(s.path, got.saved.Serial); err != nil {
+		present = got.saved.Serial
+	}
+	if got.saved != nil || present > 0 {
+		if err := add(s.path, present); err != nil {
 			return nil, err
 		}
 	}

@@ -57,9 +57,24 @@ func (s *Store) openJournal(ctx context.Context) (*journal, error) {
 	}
 	j.Journal = sqljournal.New(sqljournal.Place{
 		DB: j.db, Parses: true, Alone: true, Later: "PRAGMA synchronous = NORMAL", AtOnce: "PRAGMA synchronous = FULL",
-		Now: s.opts.Now, Holder: s.newHolder, Mine: j.alive.mine, Alive: j.alive.is, Explain: j.explain,
+		Now: s.opts.Now, Holder: s.newHolder, Mine: j.alive.mine, Alive: j.alive.is, Explain: j.explain, Cipher: s.opts.Cipher,
 	})
 	return j, nil
+}
+
+// Reseal is that of sqljournal. The file is written anew, so that nothing of what
+// was there is left in it.
+func (j *journal) Reseal(ctx context.Context) error {
+	n, err := j.Journal.Reseal(ctx)
+	if err != nil || n == 0 {
+		return err
+	}
+	for _, statement := range []string{"VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"} {
+		if _, err := j.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("writing the journal of syncs anew: %w", j.explain(err))
+		}
+	}
+	return nil
 }
 
 // open opens the database, which is made first where there is none. It is

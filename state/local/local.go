@@ -11,8 +11,9 @@
 //	syncs.db     the journal of syncs, an SQLite database
 //	alive/       a locked file for each process that holds leases
 //
-// With a Cipher the state file, its versions and the journal of intents are
-// sealed; the journal of syncs, which holds keys and titles of items, is not.
+// With a Cipher the state file, its versions, the journal of intents and what the
+// journal of syncs says of items in words are sealed; the keys of items, which are
+// the numbers of documents, and when which point ran are not.
 //
 // The package refuses to know what a state holds beyond package state's own
 // form. It is not for network file systems; other backends are. Start with Open.

@@ -35,6 +35,7 @@ type lock struct {
 		outputs map[string]state.Output
 	}
 	sealed bool // the state file is sealed as it would be now
+	turned bool // it was not, and this lock has written it anew
 	seq    uint64
 	over   bool
 }
@@ -337,6 +338,7 @@ func (l *lock) saveState(next *state.State) error {
 		return err
 	}
 	failpoint.Reach(failpoint.SaveDurable)
+	l.turned = l.turned || !l.sealed
 	l.state, l.sealed = next, true
 	l.forgetTouched()
 	return nil

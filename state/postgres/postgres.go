@@ -79,8 +79,9 @@ func open(ctx context.Context, config Config, opts remote.Options) (*place, erro
 	}
 	p.syncs = sqljournal.New(sqljournal.Place{
 		DB: p.db, Dialect: sqljournal.Dollars, Turn: "SELECT version FROM format FOR UPDATE", Now: opts.Now, Holder: opts.NewHolder,
-		Mine:  func() (string, error) { return p.me, nil },
-		Alive: func(string) bool { return true }, // only time tells
+		Mine:   func() (string, error) { return p.me, nil },
+		Alive:  func(string) bool { return true }, // only time tells
+		Cipher: opts.Cipher,
 	})
 	return p, nil
 }
@@ -298,6 +299,14 @@ func (p *place) At(ctx context.Context, serial uint64) (data []byte, err error) 
 		err = state.ErrNoVersion
 	}
 	return data, err
+}
+
+// Rewrite implements remote.Place.
+func (p *place) Rewrite(ctx context.Context, h state.Holder, serial uint64, data []byte) error {
+	return p.writing(ctx, h, func(tx *sql.Tx, _ time.Time) error {
+		_, err := tx.ExecContext(ctx, "UPDATE state SET data = $2 WHERE serial = $1", int64(serial), data)
+		return err
+	})
 }
 
 // Journal implements remote.Place.

@@ -26,6 +26,7 @@ type lock struct {
 	state  *state.State
 	saved  *state.State
 	sealed bool // what is saved is sealed as it would be now
+	turned bool // it was not, and this lock has saved it anew
 	seq    uint64
 	log    [][]byte // entries, those that the place holds first
 	never  bool     // nothing was ever saved
@@ -301,9 +302,53 @@ func (l *lock) put(next *state.State) (err error) {
 		return err
 	}
 	failpoint.Reach(failpoint.SaveDurable)
+	l.turned = l.turned || !l.sealed && s.State != nil
 	l.state, l.saved, l.sealed, l.never = next, next.Clone(), true, s.State == nil
 	l.log, l.flushed = s.Log, len(s.Log)
 	return nil
+}
+
+// Reseal implements state.Lock.
+func (l *lock) Reseal(ctx context.Context, always bool) (done state.Resealed, err error) {
+	l.mu.Lock()
+	h, turned := l.holder, l.turned
+	l.mu.Unlock()
+	place, cipher := l.store.place, l.store.opts.Cipher
+	if !state.Seals(cipher) || !always && !turned {
+		return done, nil
+	}
+	versions, err := place.History(ctx)
+	if err != nil && !errors.Is(err, state.ErrNoHistory) {
+		return done, fmt.Errorf("encrypting earlier versions of the state: %w", err)
+	}
+	for n, v := range versions {
+		if n == 0 {
+			continue // the present one
+		}
+		data, err := place.At(ctx, v.Serial)
+		if err == nil {
+			data, err = state.Reseal(cipher, data)
+		}
+		if err == nil && data != nil {
+			err = place.Rewrite(ctx, h, v.Serial, data)
+		}
+		switch {
+		case err != nil:
+			done.Left = append(done.Left, state.Unsealed{Serial: v.Serial, Err: err})
+		case data != nil:
+			done.Done = append(done.Done, v.Serial)
+		}
+	}
+	journal, err := l.store.Journal(ctx)
+	if j, ok := journal.(interface {
+		Reseal(context.Context) (int, error)
+	}); ok && err == nil {
+		_, err = j.Reseal(ctx)
+	}
+	if errors.Is(err, state.ErrNoJournal) {
+		err = nil
+	}
+	return done, err
 }
 
 // Unlock implements state.Lock.

@@ -55,6 +55,11 @@ type Place interface {
 	At(ctx context.Context, serial uint64) ([]byte, error)
 	Journal(ctx context.Context) (state.Journal, error)
 
+	// Rewrite puts other bytes in the place of a version that At returns, which
+	// say the same. An error where versions are never changed here.
+	// ErrLockLost: h does not hold the lock.
+	Rewrite(ctx context.Context, h state.Holder, serial uint64, data []byte) error
+
 	Close() error
 }
 

@@ -297,3 +297,8 @@ func (p *place) At(ctx context.Context, serial uint64) ([]byte, error) {
 	}
 	return nil, state.ErrNoVersion
 }
+
+// Rewrite implements remote.Place.
+func (p *place) Rewrite(context.Context, state.Holder, uint64, []byte) error {
+	return state.ErrVersionStays
+}

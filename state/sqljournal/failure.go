@@ -23,7 +23,7 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 	return func(yield func(state.Failure, error) bool) {
 		after := state.Failure{Sync: sync}
 		for {
-			failures, err := scan(ctx, j.db(), scanFailure,
+			failures, err := scan(ctx, j.db(), j.scanFailure,
 				selectFailures+where+
 					" ORDER BY sync, part, key LIMIT ?4", after.Sync.String(), after.Part, after.Key, page)
 			if err != nil {
@@ -46,7 +46,16 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 // selectFailures is the beginning of what scanFailure reads.
 const selectFailures = "SELECT sync, part, key, general, title, kind, message, cause, routes, names, first, last, attempts, id, ack, retried, retried_by FROM failure "
 
-func scanFailure(rows *sql.Rows) (f state.Failure, err error) {
+func (j *Journal) scanFailure(rows *sql.Rows) (state.Failure, error) {
+	f, err := written(rows)
+	if err == nil {
+		j.open(&f)
+	}
+	return f, err
+}
+
+// written scans a failure as it is written.
+func written(rows *sql.Rows) (f state.Failure, err error) {
 	var sync, cause, routes, groups, ack string
 	var first, last, retried int64
 	if err := rows.Scan(&sync, &f.Part, &f.Key, &f.General, &f.Title, &f.Kind, &f.Message, &cause, &routes, &groups,
@@ -106,7 +115,11 @@ func drop(ctx context.Context, tx tx, sync string, items []state.Item) error {
 
 // Acknowledge implements state.Journal.
 func (j *Journal) Acknowledge(ctx context.Context, failures []state.Failure, ack *state.Ack) error {
-	err := j.tx(ctx, func(tx tx) error {
+	failures, err := j.sealed(failures)
+	if err != nil {
+		return err
+	}
+	err = j.tx(ctx, func(tx tx) error {
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err

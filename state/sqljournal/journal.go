@@ -58,6 +58,9 @@ type Place struct {
 	Mine  func() (string, error)
 	Alive func(name string) bool
 
+	// Cipher seals what is said of failures in words; nil: nothing does.
+	Cipher state.Cipher
+
 	// Explain may turn an error of the database into one that says what to do;
 	// nil: as it is.
 	Explain func(error) error
@@ -432,11 +435,15 @@ func (j *Journal) Intend(ctx context.Context, run string, batches []state.Batch)
 // Checkpoint implements state.Journal.
 func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint) error {
 	ctx = context.WithoutCancel(ctx)
+	failed, err := j.sealed(c.Failed)
+	if err != nil {
+		return err
+	}
 	keep := j.tx
 	if c.Seq > 0 && len(c.Failed) == 0 {
 		keep = j.later
 	}
-	err := keep(ctx, func(tx tx) error {
+	err = keep(ctx, func(tx tx) error {
 		r, err := findRunning(ctx, tx, run)
 		if err != nil {
 			return err
@@ -461,7 +468,7 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 		if err != nil {
 			return err
 		}
-		if err := r.fail(ctx, tx, run, now, c.Failed); err != nil {
+		if err := r.fail(ctx, tx, run, now, failed); err != nil {
 			return err
 		}
 		return r.resolve(ctx, tx, c.Resolved)

@@ -1,0 +1,112 @@
+package sqljournal
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"accord/state"
+)
+
+// words are what is said of a failure that came from a vault. With a Cipher
+// they lie sealed in the place of its title, and nowhere else.
+type words struct {
+	Title   string            `json:"title,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Routes  []string          `json:"routes,omitempty"`
+	Groups  map[string]string `json:"groups,omitempty"`
+}
+
+// sealedWords begins a title that is none: then come whom it is sealed to, and
+// what is sealed.
+const sealedWords = "sealed:"
+
+// sealed returns failures as they are written.
+func (j *Journal) sealed(failures []state.Failure) ([]state.Failure, error) {
+	if !state.Seals(j.at.Cipher) || len(failures) == 0 {
+		return failures, nil
+	}
+	out := slices.Clone(failures)
+	for i := range out {
+		f := &out[i]
+		plain, err := json.Marshal(words{Title: f.Title, Message: f.Message, Routes: f.Routes, Groups: f.Groups})
+		if err != nil {
+			return nil, err
+		}
+		secret, err := j.at.Cipher.Seal(plain)
+		if err != nil {
+			return nil, fmt.Errorf("encrypting what fails: %w", err)
+		}
+		f.Title = j.sealedTo() + base64.StdEncoding.EncodeToString(secret)
+		f.Message, f.Routes, f.Groups = "", nil, nil
+	}
+	return out, nil
+}
+
+// open gives a failure its words back, and reports whether there is an identity
+// for them; else it says whose it needs.
+func (j *Journal) open(f *state.Failure) bool {
+	rest, ok := strings.CutPrefix(f.Title, sealedWords)
+	if !ok {
+		return true
+	}
+	to, text, _ := strings.Cut(rest, ":")
+	f.Title, f.Message = "(encrypted)", "it is encrypted, and needs an identity of "+strings.ReplaceAll(to, ",", " or ")
+	secret, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || j.at.Cipher == nil {
+		return false
+	}
+	plain, err := j.at.Cipher.Open(secret)
+	var w words
+	if err != nil || json.Unmarshal(plain, &w) != nil {
+		return false
+	}
+	f.Title, f.Message, f.Routes, f.Groups = w.Title, w.Message, w.Routes, w.Groups
+	return true
+}
+
+// Reseal seals what was written otherwise than failures are written now, and
+// returns how many that were. What no identity opens stays as it is.
+func (j *Journal) Reseal(ctx context.Context) (n int, err error) {
+	if !state.Seals(j.at.Cipher) {
+		return 0, nil
+	}
+	const page = 500
+	now := j.sealedTo()
+	var after state.Failure
+	for {
+		var some, open []state.Failure
+		err := j.tx(ctx, func(tx tx) (err error) {
+			some, err = scan(ctx, tx, written, selectFailures+"WHERE (sync, part, key) > (?1, ?2, ?3) AND substr(title, 1, ?4) <> ?5 ORDER BY sync, part, key LIMIT ?6",
+				after.Sync.String(), after.Part, after.Key, len(now), now, page)
+			if err != nil {
+				return err
+			}
+			for _, f := range some {
+				if j.open(&f) {
+					open = append(open, f)
+				}
+			}
+			sealed, err := j.sealed(open)
+			if err != nil {
+				return err
+			}
+			return each(ctx, tx, "UPDATE failure SET title = ?4, message = ?5, routes = ?6, names = ?7 WHERE sync = ?1 AND part = ?2 AND key = ?3", sealed, func(f state.Failure) []any {
+				return []any{f.Sync.String(), f.Part, f.Key, f.Title, f.Message, text(f.Routes), text(f.Groups)}
+			})
+		})
+		if err != nil {
+			return n, j.fail("encrypting what fails", err)
+		}
+		if n += len(open); len(some) < page {
+			return n, nil
+		}
+		after = some[len(some)-1]
+	}
+}
+
+// sealedTo begins the title of a failure that is sealed as one is now.
+func (j *Journal) sealedTo() string { return sealedWords + strings.Join(j.at.Cipher.To(), ",") + ":" }
