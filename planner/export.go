@@ -63,6 +63,7 @@ type LeftOut struct {
 func (p *Planner) Export(ctx context.Context, req ExportRequest) (*Export, hcl.Diagnostics) {
 	e := &exporting{Planner: p, req: req, out: &Export{Objects: map[string]int{}}, known: map[string]addrs.Instance{}, lost: map[addrs.Instance]bool{}, same: map[addrs.Instance]addrs.Instance{}}
 	e.discover(ctx)
+	e.leaveUnwritten()
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Interrupted while exporting", Detail: "Nothing was written."}}
@@ -105,6 +106,21 @@ func (e *exporting) leave(addr addrs.Instance, why string) {
 			f.why = why
 		case slices.Contains(references(f.typ, f.Body), addr):
 			e.leave(f.Addr, "what it belongs to is left out")
+		}
+	}
+}
+
+// leaveUnwritten leaves out what hangs on something that is remembered, and that
+// no file says any more: the next plan takes that away.
+func (e *exporting) leaveUnwritten() {
+	if e.req.Alone {
+		return
+	}
+	for _, f := range e.found {
+		for _, on := range references(f.typ, f.Body) {
+			if rec := e.req.State.Objects[on]; rec != nil && e.req.Desired.Find(on) == nil {
+				e.leave(f.Addr, fmt.Sprintf("it belongs to %s, which the state remembers and no file has", on))
+			}
 		}
 	}
 }
@@ -193,7 +209,9 @@ func (p *Planner) schemas() []*schema.Provider {
 }
 
 func (e *exporting) finish(d *draft.Draft) *Export {
-	e.out.Files, e.out.Blocks, e.out.Runs = d.Files, d.Blocks, e.runs
+	if e.out.Blocks, e.out.Runs = d.Blocks, e.runs; d.Blocks > 0 {
+		e.out.Files = d.Files
+	}
 	e.out.Fills = e.fills
 	e.out.LeftOut = append(e.leftOut(), e.passed...)
 	e.out.Secrets = slices.Sorted(maps.Keys(d.Secrets))

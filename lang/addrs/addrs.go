@@ -177,9 +177,16 @@ func (p *parser) instance() (Instance, error) {
 	}
 }
 
+func (p *parser) missing(what string) error {
+	if p.rest == "" {
+		return fmt.Errorf("%s is missing at its end", what)
+	}
+	return fmt.Errorf("%s is missing before %q", what, p.rest)
+}
+
 func (p *parser) dot() error {
 	if !strings.HasPrefix(p.rest, ".") {
-		return fmt.Errorf("a dot is missing before %q", p.rest)
+		return p.missing("a dot")
 	}
 	p.rest = p.rest[1:]
 	return nil
@@ -191,7 +198,7 @@ func (p *parser) word() (string, error) {
 		n++
 	}
 	if n == 0 {
-		return "", fmt.Errorf("a name is missing before %q", p.rest)
+		return "", p.missing("a name")
 	}
 	w := p.rest[:n]
 	p.rest = p.rest[n:]
