@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,17 @@ import (
 type benchSyncRow struct {
 	title       string
 	tool, floor benchRun
+}
+
+// medians is the run in the middle of each side.
+func medians(rows []benchSyncRow) (m benchSyncRow) {
+	by := func(of func(*benchSyncRow) *benchRun) benchRun {
+		slices.SortFunc(rows, func(a, b benchSyncRow) int { return cmp.Compare(of(&a).wall, of(&b).wall) })
+		return *of(&rows[len(rows)/2])
+	}
+	m.tool = by(func(r *benchSyncRow) *benchRun { return &r.tool })
+	m.floor = by(func(r *benchSyncRow) *benchRun { return &r.floor })
+	return m
 }
 
 // What the figures are held against.
@@ -53,10 +65,10 @@ func (b *benchSync) print() error {
 		return err
 	}
 	fmt.Fprintf(b.benchText(), "\nA round of serve, %s changes: %s, the floor %s, %.2f of it; from the beat to the last record.\n\n",
-		number(b.changes), round(b.rounds[0]), round(b.rounds[1]), b.rounds[0].Seconds()/b.rounds[1].Seconds())
+		number(b.changes), round(b.served[0]), round(b.served[1]), b.served[0].Seconds()/b.served[1].Seconds())
 	if b.json {
 		if err := b.line("bench_round", "a round of serve", map[string]any{"documents": b.documents, "vaults": b.vaults,
-			"accord_s": b.rounds[0].Seconds(), "floor_s": b.rounds[1].Seconds()}); err != nil {
+			"accord_s": b.served[0].Seconds(), "floor_s": b.served[1].Seconds()}); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,37 +17,92 @@ import (
 // how long it is left alone before them.
 const benchBeat = 2 * time.Second
 
-// measureRound changes documents under a running accord serve, and notes how long
-// its next round takes, from the beat that finds them to the last record of the
-// journal. The floor is the loop's content, in a process that is connected.
-func (b *benchSync) measureRound(ctx context.Context) error {
+// measureRounds changes documents under a running accord serve, and notes how
+// long its next round takes, from the beat that finds them to the last record of
+// the journal. The floor is the loop's content, in a process that is connected.
+func (b *benchSync) measureRounds(ctx context.Context) error {
 	dev, err := openDevServer(ctx, b.dir)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
+	floor, err := openDevServer(ctx, b.floor)
+	if err != nil {
+		return err
+	}
+	defer floor.Close()
+	served, err := b.serve(ctx)
+	if err != nil {
+		return err
+	}
+	defer served.stop()
+	var took [2][]time.Duration
+	for range b.rounds {
+		if err := sleep(ctx, 5*benchBeat); err != nil { // what the runs before have left is looked at first
+			return err
+		}
+		served.forget()
+		if err := b.change(ctx, dev, changedNow()); err != nil {
+			return err
+		}
+		round, err := served.round()
+		if err != nil {
+			return err
+		}
+		took[0] = append(took[0], round)
+		if round, err = b.bareRound(ctx, floor); err != nil {
+			return err
+		}
+		took[1] = append(took[1], round)
+	}
+	for side := range took {
+		slices.Sort(took[side])
+		b.served[side] = took[side][b.rounds/2]
+	}
+	return nil
+}
+
+// bareRound changes documents, and returns how long the loop took for them.
+func (b *benchSync) bareRound(ctx context.Context, dev *devServer) (time.Duration, error) {
+	since := time.Now().UTC().Truncate(time.Second).Format(time.RFC3339)
+	if err := b.change(ctx, dev, changedNow()); err != nil {
+		return 0, err
+	}
+	m, err := b.child(ctx, b.floor, nil, b.bareArgs("-round", "-since="+since, "incremental")...)
+	if err != nil {
+		return 0, err
+	}
+	return time.ParseDuration(strings.TrimSpace(m.out.String()))
+}
+
+// benchServed is an accord serve that is measured.
+type benchServed struct {
+	process *exec.Cmd
+	said    bytes.Buffer
+	rounds  chan time.Duration // of incremental runs that wrote something
+}
+
+// serve starts accord serve, and waits until it watches.
+func (b *benchSync) serve(ctx context.Context) (*benchServed, error) {
 	self, err := executable()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	served := exec.CommandContext(ctx, self, "-json", "-chdir="+b.dir, "serve", "-listen=off", "-interval="+benchBeat.String())
-	var said bytes.Buffer
-	served.Stderr = &said
-	out, err := served.StdoutPipe()
+	s := &benchServed{
+		process: exec.CommandContext(ctx, self, "-json", "-chdir="+b.dir, "serve", "-listen=off", "-interval="+benchBeat.String()),
+		rounds:  make(chan time.Duration, 1),
+	}
+	s.process.Stderr = &s.said
+	out, err := s.process.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := served.Start(); err != nil {
-		return err
+	if err := s.process.Start(); err != nil {
+		return nil, err
 	}
-	defer func() {
-		_ = served.Process.Signal(os.Interrupt)
-		_ = served.Wait()
-	}()
-	ran := make(chan time.Duration, 1)
 	watching := make(chan struct{}, 1)
 	go func() {
-		defer close(ran)
+		defer close(s.rounds)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			var line struct {
 				Message string `json:"@message"`
@@ -63,7 +119,7 @@ func (b *benchSync) measureRound(ctx context.Context) error {
 				}
 			} else if err == nil && line.Fields.Mode == "incremental" {
 				select {
-				case ran <- took: // all that ran together took as long
+				case s.rounds <- took: // all that ran together took as long
 				default:
 				}
 			}
@@ -71,42 +127,42 @@ func (b *benchSync) measureRound(ctx context.Context) error {
 	}()
 	select {
 	case <-watching:
+		return s, nil
 	case <-time.After(time.Minute):
-		return fmt.Errorf("accord serve did not begin within a minute")
+		s.stop()
+		return nil, fmt.Errorf("accord serve did not begin within a minute")
 	}
-	if err := sleep(ctx, 5*benchBeat); err != nil { // what the runs before have left is looked at first
-		return err
-	}
-	if err := b.change(ctx, dev, "Changed again"); err != nil {
-		return err
-	}
-	select {
-	case took, ok := <-ran:
-		if !ok {
-			_ = served.Wait()
-			return fmt.Errorf("accord serve ended before it ran: %s", said.Bytes())
-		}
-		b.rounds[0] = took
-	case <-time.After(10 * time.Minute):
-		return fmt.Errorf("accord serve found no changes")
-	}
-	return b.measureBareRound(ctx)
 }
 
-func (b *benchSync) measureBareRound(ctx context.Context) error {
-	dev, err := openDevServer(ctx, b.floor)
-	if err != nil {
-		return err
+// round returns how long the first round took that is told of from now on.
+func (s *benchServed) round() (time.Duration, error) {
+	select {
+	case took, ok := <-s.rounds:
+		if !ok {
+			_ = s.process.Wait()
+			return 0, fmt.Errorf("accord serve ended before it ran: %s", s.said.Bytes())
+		}
+		return took, nil
+	case <-time.After(10 * time.Minute):
+		return 0, fmt.Errorf("accord serve found no changes")
 	}
-	defer dev.Close()
-	since := time.Now().UTC().Truncate(time.Second).Format(time.RFC3339)
-	if err := b.change(ctx, dev, "Changed again"); err != nil {
-		return err
+}
+
+// forget drops what was told so far.
+func (s *benchServed) forget() {
+	for {
+		select {
+		case _, ok := <-s.rounds:
+			if ok {
+				continue
+			}
+		default:
+		}
+		return
 	}
-	m, err := b.child(ctx, b.floor, nil, "bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), fmt.Sprintf("-share=%t", b.share), "-round", "-since="+since, "incremental")
-	if err != nil {
-		return err
-	}
-	b.rounds[1], err = time.ParseDuration(strings.TrimSpace(m.out.String()))
-	return err
+}
+
+func (s *benchServed) stop() {
+	_ = s.process.Process.Signal(os.Interrupt)
+	_ = s.process.Wait()
 }

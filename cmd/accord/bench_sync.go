@@ -16,7 +16,7 @@ import (
 )
 
 type benchSyncOptions struct {
-	documents, vaults, changes, others int
+	documents, vaults, changes, others, rounds int
 
 	share  bool
 	filled bool
@@ -40,12 +40,17 @@ floor: a bare loop that makes the calls which the work takes, in the same phases
 and at the same concurrency, and does nothing else. What it left is then held
 against the rules: a full preview must find nothing to do.
 
+Incremental syncs and rounds of serve are measured as often as -rounds says, accord
+and the floor in turns, and the medians count. A folder that -keep has kept is gone
+on with: what is in it is not loaded again, and only incremental runs are measured.
+
 Prints wall time, CPU, calls and peak memory, what they are of the floor's, and
 how long the calls would take under the vendor's limit of 2,000 in 5 minutes a
 vault, of which accord takes 80 %.`,
 		Example: `  accord bench sync -documents 100000
   accord bench sync -documents 20000 -vaults 30
-  accord bench sync -documents 1000000 -vaults 30 -share -filled`,
+  accord bench sync -documents 1000000 -vaults 30 -share -filled
+  accord bench sync -documents 20000 -vaults 30 -share -filled -rounds 7 -keep DIR`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.runBenchSync(cmd.Context(), o) },
 	}
@@ -53,9 +58,10 @@ vault, of which accord takes 80 %.`,
 	cmd.Flags().IntVar(&o.vaults, "vaults", 1, "how many CRM vaults")
 	cmd.Flags().IntVar(&o.changes, "changes", 100, "how many documents change before the incremental sync")
 	cmd.Flags().IntVar(&o.others, "others", 0, "how many documents of other types change with them, such as reports")
+	cmd.Flags().IntVar(&o.rounds, "rounds", 1, "how often incremental runs are measured")
 	cmd.Flags().BoolVar(&o.share, "share", false, "each CRM vault takes the documents of its country, and not all of them")
 	cmd.Flags().BoolVar(&o.filled, "filled", false, "load the CRM vaults directly into the server's database, instead of by a full sync")
-	cmd.Flags().StringVar(&o.keep, "keep", "", "work in this `DIR` and keep it")
+	cmd.Flags().StringVar(&o.keep, "keep", "", "work in this `DIR` and keep it; go on where it was kept")
 	return cmd
 }
 
@@ -66,11 +72,11 @@ type benchSync struct {
 	benchSyncOptions
 	dir, floor string
 	rows       []benchSyncRow
-	rounds     [2]time.Duration // of serve, and of the floor
+	served     [2]time.Duration // a round of serve, and of the floor
 }
 
 func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
-	if o.vaults < 1 || o.documents < 100 || o.share && o.vaults > len(benchCountries) {
+	if o.vaults < 1 || o.documents < 100 || o.rounds < 1 || o.share && o.vaults > len(benchCountries) {
 		return fmt.Errorf("from 100 documents and 1 CRM vault on; with -share to %d CRM vaults", len(benchCountries))
 	}
 	root := o.keep
@@ -88,27 +94,20 @@ func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
 		where = "to each those of its country"
 	}
 	fmt.Fprintf(c.benchText(), "%s documents in one PromoMats vault; CRM vaults: %d, %s\n", number(o.documents), o.vaults, where)
-	started := time.Now()
-	if err := b.prepare(ctx); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.benchText(), "loaded and configured in %s\n", round(time.Since(started)))
-	if !o.filled {
-		if err := b.measure(ctx, "full, into empty vaults", []string{"sync"}, "full"); err != nil {
+	_, err := os.Stat(b.floor)
+	kept := err == nil
+	if !kept {
+		if err := b.measureFull(ctx); err != nil {
 			return err
 		}
-	}
-	title := "full, nothing changed"
-	if err := b.measure(ctx, title, []string{"sync", "-full"}, "full"); err != nil {
-		return err
 	}
 	if err := b.measureChanges(ctx); err != nil {
 		return err
 	}
-	if err := b.measureRound(ctx); err != nil {
+	if err := b.measureRounds(ctx); err != nil {
 		return err
 	}
-	if o.share {
+	if o.share && !kept {
 		if err := b.measurePlan(ctx); err != nil {
 			return err
 		}
@@ -116,19 +115,43 @@ func (c *cli) runBenchSync(ctx context.Context, o benchSyncOptions) error {
 	return b.print()
 }
 
-// measure runs the tool, and the bare loop, each on its own server. The tool
-// must find the same to do as the loop did.
-func (b *benchSync) measure(ctx context.Context, title string, tool []string, floor ...string) error {
-	row := benchSyncRow{title: title}
-	var err error
+// measureFull loads the vaults, and measures full syncs.
+func (b *benchSync) measureFull(ctx context.Context) error {
+	started := time.Now()
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(b.benchText(), "loaded and configured in %s\n", round(time.Since(started)))
+	measure := func(title string, tool ...string) error {
+		row, err := b.pair(ctx, tool, fmt.Sprintf("-first=%t", len(b.rows) == 0), "full")
+		if err != nil {
+			return err
+		}
+		row.title = title
+		b.rows = append(b.rows, row)
+		return b.settled(ctx, title)
+	}
+	if !b.filled {
+		if err := measure("full, into empty vaults", "sync"); err != nil {
+			return err
+		}
+	}
+	return measure("full, nothing changed", "sync", "-full")
+}
+
+// pair runs the tool, and the bare loop, each on its own server. The tool must
+// find the same to do as the loop did.
+func (b *benchSync) pair(ctx context.Context, tool []string, floor ...string) (row benchSyncRow, err error) {
 	if row.tool, err = b.run(ctx, b.dir, tool...); err != nil {
-		return err
+		return row, err
 	}
-	if row.floor, err = b.run(ctx, b.floor, append([]string{"bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), fmt.Sprintf("-share=%t", b.share), fmt.Sprintf("-first=%t", len(b.rows) == 0)}, floor...)...); err != nil {
-		return err
-	}
-	b.rows = append(b.rows, row)
-	return b.settled(ctx, title)
+	row.floor, err = b.run(ctx, b.floor, b.bareArgs(floor...)...)
+	return row, err
+}
+
+// bareArgs are the words of a command that runs the bare loop.
+func (b *benchSync) bareArgs(more ...string) []string {
+	return append([]string{"bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), fmt.Sprintf("-share=%t", b.share)}, more...)
 }
 
 // settled holds what the tool and the loop left against the rules: a full
@@ -164,23 +187,45 @@ func (b *benchSync) settled(ctx context.Context, title string) error {
 
 // measureChanges changes documents, evenly spread, and syncs what changed.
 func (b *benchSync) measureChanges(ctx context.Context) error {
-	since := time.Time{}
+	var rows []benchSyncRow
+	for range b.rounds {
+		since, err := b.changeBoth(ctx, changedNow())
+		if err != nil {
+			return err
+		}
+		row, err := b.pair(ctx, []string{"sync"}, "-since="+since, "incremental")
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
+	row := medians(rows)
+	row.title = fmt.Sprintf("incremental, %s changes", number(b.changes))
+	b.rows = append(b.rows, row)
+	return b.settled(ctx, row.title)
+}
+
+// changedNow is the beginning of a title that no document has.
+func changedNow() string { return "Changed at " + time.Now().UTC().Format(time.RFC3339Nano) }
+
+// changeBoth changes documents for the tool and for the floor, and says since when.
+func (b *benchSync) changeBoth(ctx context.Context, title string) (since string, err error) {
 	for _, dir := range []string{b.dir, b.floor} {
 		dev, err := openDevServer(ctx, dir)
 		if err != nil {
-			return err
+			return "", err
 		}
 		var clock struct{ Now time.Time }
-		if err := dev.control(ctx, http.MethodGet, "clock", nil, &clock); err == nil && since.IsZero() {
-			since = clock.Now
+		if err := dev.control(ctx, http.MethodGet, "clock", nil, &clock); err == nil && since == "" {
+			since = clock.Now.UTC().Truncate(time.Second).Format(time.RFC3339)
 		}
-		err = b.change(ctx, dev, "Changed")
+		err = b.change(ctx, dev, title)
 		dev.Close()
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
-	return b.measure(ctx, fmt.Sprintf("incremental, %s changes", number(b.changes)), []string{"sync"}, "-since="+since.UTC().Truncate(time.Second).Format(time.RFC3339), "incremental")
+	return since, nil
 }
 
 // change gives documents another title, and makes some of other types, as people
@@ -219,12 +264,8 @@ func (b *benchSync) measurePlan(ctx context.Context) error {
 			return err
 		}
 	}
-	row := benchSyncRow{title: "plan of an edited filter in each"}
-	var err error
-	if row.tool, err = b.run(ctx, b.dir, "plan", "-concise"); err != nil {
-		return err
-	}
-	row.floor, err = b.run(ctx, b.floor, "bench", "bare", fmt.Sprintf("-vaults=%d", b.vaults), "-share", "preview")
+	row, err := b.pair(ctx, []string{"plan", "-concise"}, "preview")
+	row.title = "plan of an edited filter in each"
 	b.rows = append(b.rows, row)
 	return err
 }
