@@ -213,11 +213,20 @@ func (a *applying) abandon(because string) {
 // metMeanwhile takes the runs off the list of those that are left which somebody
 // else has made.
 func (a *applying) metMeanwhile(ctx context.Context) error {
-	var errs []error
-	a.report.Left = slices.DeleteFunc(a.report.Left, func(l Left) bool {
-		m, err := a.Journal.Memory(ctx, l.Addr)
-		errs = append(errs, err)
-		return err == nil && len(m.Owed) == 0
-	})
-	return errors.Join(errs...)
+	syncs := make([]addrs.Instance, len(a.report.Left))
+	for n, l := range a.report.Left {
+		syncs[n] = l.Addr
+	}
+	memories, err := a.Journal.Memories(ctx, syncs)
+	if err != nil {
+		return err
+	}
+	owed := a.report.Left[:0]
+	for n, l := range a.report.Left {
+		if len(memories[n].Owed) > 0 {
+			owed = append(owed, l)
+		}
+	}
+	a.report.Left = owed
+	return nil
 }

@@ -170,7 +170,7 @@ func (at *proof) judge(made *plan.Plan) {
 // blankJournal is the journal of a configuration that was never applied.
 type blankJournal struct{ state.Journal }
 
-// Memory implements state.Journal.
-func (blankJournal) Memory(context.Context, addrs.Instance) (state.Memory, error) {
-	return state.Memory{}, nil
+// Memories implements state.Journal.
+func (blankJournal) Memories(_ context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
+	return make([]state.Memory, len(syncs)), nil
 }

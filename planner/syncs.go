@@ -131,15 +131,16 @@ func (p *Planner) tasks(ctx context.Context, changes iter.Seq[providers.Change],
 		if err != nil {
 			return nil, fmt.Errorf("find out which syncs there are: %w", err)
 		}
-		for _, s := range syncs {
+		memories, err := p.Journal.Memories(ctx, addrsOf(syncs))
+		if err != nil {
+			return nil, err
+		}
+		for n, s := range syncs {
+			memory := memories[n]
 			if len(s.Policy.DelayedInputs) > 0 {
 				s.Policy.Delay = settings.FilterDelay
 			}
 			s.Policy.RetryAfter = settings.FullRetryAfter
-			memory, err := p.Journal.Memory(ctx, s.Addr)
-			if err != nil {
-				return nil, err
-			}
 			if assumed && s.LRT.IsZero() && s.LSRT.IsZero() {
 				s.LRT, s.LSRT = memory.LastStart, memory.LastSuccess
 			}
@@ -149,6 +150,14 @@ func (p *Planner) tasks(ctx context.Context, changes iter.Seq[providers.Change],
 	slices.SortFunc(tasks, func(a, b syncer.Task) int { return a.Sync.Addr.Compare(b.Sync.Addr) })
 	syncer.TablesFirst(tasks)
 	return tasks, nil
+}
+
+func addrsOf(syncs []providers.Sync) []addrs.Instance {
+	list := make([]addrs.Instance, len(syncs))
+	for n := range syncs {
+		list[n] = syncs[n].Addr
+	}
+	return list
 }
 
 func typeOfChange(c providers.Change) string {

@@ -133,13 +133,16 @@ type renamedJournal struct {
 	moves []plan.Move
 }
 
-func (j renamedJournal) Memory(ctx context.Context, sync addrs.Instance) (state.Memory, error) {
+func (j renamedJournal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
+	before := slices.Clone(syncs)
 	for _, m := range j.moves {
-		if m.To == sync {
-			return j.Journal.Memory(ctx, m.From)
+		for n := range syncs {
+			if syncs[n] == m.To {
+				before[n] = m.From
+			}
 		}
 	}
-	return j.Journal.Memory(ctx, sync)
+	return j.Journal.Memories(ctx, before)
 }
 
 // Rename gives what is recorded other names, with all that refers to it: in what
@@ -182,7 +185,7 @@ func (a *applying) rename(ctx context.Context) error {
 // renameSync hands the memory of a sync over to its new name. The list of its
 // failures stays behind: a full run, which is owed instead, finds them again.
 func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
-	memory, err := p.Journal.Memory(ctx, m.From)
+	memory, err := state.MemoryOf(ctx, p.Journal, m.From)
 	if errors.Is(err, state.ErrNoJournal) {
 		return nil // no sync was ever run
 	}

@@ -21,12 +21,12 @@ import (
 // by anything else makes durable all that was said before.
 //
 // A run goes like this: Acquire; Begin; for each batch Intend, the writes,
-// Checkpoint; End; Release. What a run says is refused with ErrFenced once
+// Checkpoint; End, with which the lease is given up. What a run says is refused with ErrFenced once
 // somebody else has acquired its sync.
 type Journal interface {
-	// Memory returns what is remembered of a sync; of one never heard of, the
-	// zero Memory.
-	Memory(ctx context.Context, sync addrs.Instance) (Memory, error)
+	// Memories returns what is remembered of syncs, in their order, as of one
+	// moment; of one never heard of, the zero Memory.
+	Memories(ctx context.Context, syncs []addrs.Instance) ([]Memory, error)
 
 	// Remember replaces the part of the Memory that is the caller's, without
 	// a run, for the holder of the sync's lease.
@@ -138,6 +138,16 @@ type Memory struct {
 	Last     *Run     `json:"-"` // the last run, ended or not; nil: none
 	LastFull *Run     `json:"-"` // the last run of mode Full that ended as Clean or Faulty; nil: none
 	Failures int      `json:"-"` // open ones, of items
+	Open     int      `json:"-"` // batches: see Journal.Open
+}
+
+// MemoryOf returns what is remembered of one sync.
+func MemoryOf(ctx context.Context, j Journal, sync addrs.Instance) (Memory, error) {
+	m, err := j.Memories(ctx, []addrs.Instance{sync})
+	if err != nil {
+		return Memory{}, err
+	}
+	return m[0], nil
 }
 
 // Modes of a run.
@@ -221,6 +231,8 @@ type End struct {
 	// failed for the first time, of a run that gave up for another reason than
 	// the one before, and of one whose process died.
 	Worth bool
+
+	Release bool // the run's lease is given up with it
 }
 
 // Untold is a run that a target is to be told of.

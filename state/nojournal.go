@@ -14,9 +14,9 @@ type NoJournal struct{}
 
 var _ Journal = NoJournal{}
 
-// Memory implements Journal.
-func (NoJournal) Memory(context.Context, addrs.Instance) (Memory, error) {
-	return Memory{}, ErrNoJournal
+// Memories implements Journal.
+func (NoJournal) Memories(context.Context, []addrs.Instance) ([]Memory, error) {
+	return nil, ErrNoJournal
 }
 
 // Remember implements Journal.

@@ -21,6 +21,7 @@ import (
 	"accord/planner"
 	"accord/planner/syncer"
 	"accord/providers/devvault"
+	"accord/state"
 )
 
 // process is a real accord, with its provider in a process of its own.
@@ -244,7 +245,7 @@ func (s *story) converged(b before) {
 			if err != nil || len(open) > 0 {
 				s.fail("%s: batches begun and not ended: %+v %v", c.point(point), open, err)
 			}
-			memory, err := x.journal.Memory(context.Background(), c.point(point))
+			memory, err := state.MemoryOf(context.Background(), x.journal, c.point(point))
 			if err != nil || len(memory.Owed) > 0 {
 				s.fail("%s: owed: %v %v", c.point(point), memory.Owed, err)
 			}

@@ -213,12 +213,13 @@ func (w *workspace) cutShort(ctx context.Context, op *planner.Operation) (map[ad
 	if err != nil {
 		return nil, err
 	}
+	memories, err := w.journal.Memories(ctx, syncs)
+	if err != nil {
+		return nil, err
+	}
 	cut := map[addrs.Instance]string{}
-	for _, addr := range syncs {
-		m, err := w.journal.Memory(ctx, addr)
-		if err != nil {
-			return nil, err
-		}
+	for n, addr := range syncs {
+		m := memories[n]
 		open, err := w.journal.Open(ctx, addr)
 		if err != nil {
 			return nil, err

@@ -73,7 +73,7 @@ func (s *server) session(ctx context.Context) error {
 	}
 	on.locate(w.config)
 	on.watch = watch.New(watch.Options{
-		Look: on.look, Serial: on.serial, Prepare: on.prepare,
+		Look: on.look, Serial: on.serial, Memories: w.journal.Memories,
 		Runner: w.planner.Syncer, Interval: on.interval(),
 		Now: time.Now, Sleep: sleep, Events: on.event,
 	})
@@ -261,11 +261,6 @@ func orNothing(v json.RawMessage) string {
 		return "nothing"
 	}
 	return string(v)
-}
-
-func (s *session) prepare(ctx context.Context, sync providers.Sync) (syncer.Task, error) {
-	memory, err := s.journal.Memory(ctx, sync.Addr)
-	return syncer.Task{Sync: sync, Memory: memory}, err
 }
 
 // event logs what happens.

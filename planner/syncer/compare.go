@@ -80,7 +80,7 @@ type comparison struct {
 	needs []*sorter // by part: members that what will be there names
 	names []*sorter // incremental, by part: members that what is there names
 	held  []frames  // and these, once all that could name them was looked at
-	keys  []frames  // incremental, by part: all items that are looked at
+	more  []frames  // and those among them that the source did not yield
 
 	// of the part that is gone through
 	tgt    *walk
@@ -111,7 +111,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 			needs: sets(scratch, len(p.parts)),
 			names: sets(scratch, len(p.parts)),
 			held:  make([]frames, len(p.parts)),
-			keys:  make([]frames, len(p.parts)),
+			more:  make([]frames, len(p.parts)),
 		})
 		j.tally = newTally(len(p.parts))
 		j.changes = make([]frames, len(p.parts))
@@ -126,7 +126,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 		})
 	}
 	if !p.full {
-		going(func(c *comparison) error { return c.look(ctx) })
+		going(func(c *comparison) error { return c.readTargetKeys(ctx, p, p.keys) })
 	}
 	for q := len(p.parts) - 1; q >= 0; q-- {
 		going(func(c *comparison) error { return c.open(ctx, q) })
@@ -135,7 +135,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 		going(func(c *comparison) error { return c.confirm(ctx, q) })
 	}
 	for _, c := range all {
-		for _, f := range slices.Concat(c.keys, c.held) {
+		for _, f := range slices.Concat(c.more, c.held) {
 			f.remove()
 		}
 	}
@@ -182,30 +182,6 @@ func (c *comparison) close(q int) error {
 	return firstError(err, unwritten)
 }
 
-// look reads, for an incremental run, the items at the target of all that the
-// source yielded.
-func (c *comparison) look(ctx context.Context) error {
-	for q := range c.p.parts {
-		set := c.p.scratch.set()
-		src := c.p.library[q].open()
-		for src.next() {
-			if err := set.note(src.key); err != nil {
-				src.close()
-				return err
-			}
-		}
-		src.close()
-		if src.err != nil {
-			return src.err
-		}
-		var err error
-		if c.keys[q], err = set.sorted(); err != nil {
-			return err
-		}
-	}
-	return c.readTargetKeys(ctx, c.p, c.keys)
-}
-
 // lookFurther reads the items of one part that the containers hold which are
 // there, and the source did not yield. It is done from the last part on.
 func (c *comparison) lookFurther(ctx context.Context, q int) error {
@@ -214,14 +190,12 @@ func (c *comparison) lookFurther(ctx context.Context, q int) error {
 		return err
 	}
 	more := make([]frames, len(c.p.parts))
-	if more[q], err = c.p.scratch.without(c.held[q], c.keys[q]); err != nil {
+	if more[q], err = c.p.scratch.without(c.held[q], c.p.keys[q]); err != nil {
 		return err
 	}
+	c.more[q] = more[q]
 	if more[q].n > 0 {
 		if err := c.readTargetKeys(ctx, c.p, more); err != nil {
-			return err
-		}
-		if c.keys[q], err = c.p.scratch.merge(true, c.keys[q], more[q]); err != nil {
 			return err
 		}
 	}
@@ -369,18 +343,19 @@ func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
 		return err
 	}
 	defer sorted.remove()
-	own := c.keys[at].open()
+	own, further := c.p.keys[at].open(), c.more[at].open()
 	defer own.close()
+	defer further.close()
 	h := sorted.open()
 	defer h.close()
 	for h.next() {
-		if !own.seek(h.key) {
+		if !own.seek(h.key) && !further.seek(h.key) {
 			if err := to.note(h.payload); err != nil {
 				return err
 			}
 		}
 	}
-	return firstError(h.err, own.err)
+	return firstError(h.err, own.err, further.err)
 }
 
 // part goes through one part key by key, at all targets at once: source, gaps,

@@ -180,7 +180,7 @@ func TestReprocess(t *testing.T) {
 	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || o.Failed != 2 {
 		t.Fatalf("%s, %v", o.Status, o.Failures)
 	}
-	before, _ := w.journal.Memory(t.Context(), booksFeed("a"))
+	before, _ := state.MemoryOf(t.Context(), w.journal, booksFeed("a"))
 	lsrt := w.syncs()[0].LSRT
 
 	w.m.Pass(time.Hour)
@@ -198,7 +198,7 @@ func TestReprocess(t *testing.T) {
 		"item book/b8 withdrawn: writing book b8: the shelf was told to fail",
 		"item book/b9 published: writing book b9: the shelf was told to fail",
 		"message items published: Items that cannot be synced: 1")
-	after, _ := w.journal.Memory(t.Context(), booksFeed("a"))
+	after, _ := state.MemoryOf(t.Context(), w.journal, booksFeed("a"))
 	if after.Failures != 1 || !after.Horizon.Equal(before.Horizon) || !w.syncs()[0].LSRT.Equal(lsrt) || !after.LastStart.After(before.LastStart) {
 		t.Errorf("before %+v\nafter %+v", before, after)
 	}
@@ -211,7 +211,7 @@ func TestReprocess(t *testing.T) {
 	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done != (syncer.Counts{Added: 1, Updated: 1}) {
 		t.Errorf("the next run: %+v", o.Done)
 	}
-	if m, _ := w.journal.Memory(t.Context(), booksFeed("a")); m.Failures != 0 {
+	if m, _ := state.MemoryOf(t.Context(), w.journal, booksFeed("a")); m.Failures != 0 {
 		t.Errorf("%d failures", m.Failures)
 	}
 }

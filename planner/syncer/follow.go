@@ -88,7 +88,7 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 // follow asks the platform's engine for a run where it would not run by itself,
 // and follows it to its end. It writes nothing but the request.
 func (s *Syncer) follow(ctx context.Context, j *job) {
-	j.err = s.begin(ctx, j)
+	s.begin(ctx, []*job{j})
 	if j.err == nil && !j.skipped {
 		j.err = s.followRun(ctx, j)
 	}

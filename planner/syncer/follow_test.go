@@ -65,7 +65,7 @@ func (w *followed) run(ctx context.Context, tasks []syncer.Task) syncer.Outcome 
 }
 
 func (w *followed) memory() state.Memory {
-	m, err := w.journal.Memory(context.Background(), booksFeed("a"))
+	m, err := state.MemoryOf(context.Background(), w.journal, booksFeed("a"))
 	if err != nil {
 		w.t.Fatalf("%v", err)
 	}

@@ -68,30 +68,42 @@ func (j *journal) do(f func() error) error {
 	return f()
 }
 
-func (j *journal) Memory(_ context.Context, sync addrs.Instance) (m state.Memory, err error) {
+func (j *journal) Memories(_ context.Context, syncs []addrs.Instance) (all []state.Memory, err error) {
 	err = j.do(func() error {
-		m = j.memory[sync]
-		m.Inputs = maps.Clone(m.Inputs)
-		m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
-		m.Failures = 0
-		for _, f := range j.failures[sync] {
-			if !f.General {
-				m.Failures++
-			}
-		}
-		for _, r := range j.runs {
-			if r.Sync != sync {
-				continue
-			}
-			run := *r
-			m.Last = &run
-			if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
-				m.LastFull = &run
-			}
+		for _, s := range syncs {
+			all = append(all, j.memoryOf(s))
 		}
 		return nil
 	})
-	return m, err
+	return all, err
+}
+
+func (j *journal) memoryOf(sync addrs.Instance) state.Memory {
+	m := j.memory[sync]
+	m.Inputs = maps.Clone(m.Inputs)
+	m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
+	m.Failures = 0
+	for _, f := range j.failures[sync] {
+		if !f.General {
+			m.Failures++
+		}
+	}
+	for _, r := range j.runs {
+		if r.Sync != sync {
+			continue
+		}
+		run := *r
+		m.Last = &run
+		if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
+			m.LastFull = &run
+		}
+	}
+	for _, b := range j.open {
+		if j.run(b.Run).Sync == sync {
+			m.Open++
+		}
+	}
+	return m
 }
 
 func (j *journal) Remember(_ context.Context, l state.Lease, m state.Memory) error {
@@ -208,6 +220,9 @@ func (j *journal) End(_ context.Context, id string, e state.End) (ended state.Ru
 		}
 		if e.Outcome == state.Clean || e.Outcome == state.Faulty {
 			j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync && b.Run != id })
+		}
+		if e.Release {
+			delete(j.leases, run.Sync)
 		}
 		ended = *run
 		return nil

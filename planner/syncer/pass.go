@@ -24,6 +24,7 @@ type pass struct {
 
 	req     providers.RecordsRequest // for reads by key
 	library []frames                 // what the source holds, by part
+	keys    []frames                 // incremental, by part: those of the library, each once
 	retried []frames                 // incremental, by part: keys of what failed before or was cut short
 	read    meter
 	classes map[string]*class
@@ -38,7 +39,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 		}
 	}
 	if writing {
-		eachOf(jobs, asking, func(j *job) { j.err = s.begin(ctx, j) }) // they share what the journal commits
+		s.begin(ctx, jobs)
 	}
 	p := &pass{
 		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode != Incremental, writing: writing,
@@ -96,7 +97,7 @@ func (p *pass) together() (rows [][]*job) {
 
 // clear removes what no target needs any more.
 func (p *pass) clear() {
-	for _, f := range slices.Concat(p.library, p.retried) {
+	for _, f := range slices.Concat(p.library, p.keys, p.retried) {
 		f.remove()
 	}
 	for _, c := range p.classes {
@@ -143,6 +144,15 @@ func (p *pass) prepare(ctx context.Context) error {
 	}
 	for _, c := range p.classes {
 		if err := p.judge(ctx, c); err != nil {
+			return err
+		}
+	}
+	if p.full {
+		return nil
+	}
+	p.keys = make([]frames, len(p.library))
+	for q := range p.keys {
+		if p.keys[q], err = p.scratch.keys(p.library[q]); err != nil {
 			return err
 		}
 	}

@@ -81,8 +81,11 @@ func (s *Syncer) recordBlocked(ctx context.Context, j *job, why error) error {
 	j.run = newRun(s, lease)
 	if err = journal.Begin(ctx, j.beginning()); err == nil {
 		j.general(ctx, why)
-		_, err = journal.End(ctx, j.run.id, state.End{Outcome: state.Failed, At: s.opts.Now(), Message: why.Error()})
+		_, err = journal.End(ctx, j.run.id, state.End{Outcome: state.Failed, At: s.opts.Now(), Message: why.Error(), Release: true})
 	}
 	j.run = nil
-	return errors.Join(err, journal.Release(ctx, lease))
+	if err != nil {
+		err = errors.Join(err, journal.Release(ctx, lease))
+	}
+	return err
 }

@@ -285,16 +285,22 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 				return nil, err
 			}
 		}
-		for f, err := range journal.Failures(ctx, j.Sync.Addr) {
-			if len(j.Decision.Only) > 0 {
-				break
+		memory := j.Memory
+		if j.run != nil {
+			memory = j.run.memory
+		}
+		if memory.Failures > 0 && len(j.Decision.Only) == 0 {
+			for f, err := range journal.Failures(ctx, j.Sync.Addr) {
+				if err == nil {
+					err = add(f.Part, f.Key)
+				}
+				if err != nil {
+					return nil, fmt.Errorf("reading what failed before: %w", err)
+				}
 			}
-			if err == nil {
-				err = add(f.Part, f.Key)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("reading what failed before: %w", err)
-			}
+		}
+		if memory.Open == 0 {
+			continue
 		}
 		open, err := journal.Open(ctx, j.Sync.Addr)
 		if err != nil {
@@ -383,7 +389,11 @@ func (j *job) readTargetKeys(ctx context.Context, p *pass, keys []frames) error 
 
 // keyBatches calls f with the keys of all parts, n at a time.
 func keyBatches(keys []frames, parts []schema.Part, n int, f func([]providers.Member) error) error {
-	var members []providers.Member
+	left := 0
+	for _, f := range keys {
+		left += f.n
+	}
+	members := make([]providers.Member, 0, min(n, left))
 	for q, part := range parts {
 		c := keys[q].open()
 		for c.next() {
@@ -393,7 +403,8 @@ func keyBatches(keys []frames, parts []schema.Part, n int, f func([]providers.Me
 					c.close()
 					return err
 				}
-				members = nil
+				left -= n
+				members = make([]providers.Member, 0, min(n, left))
 			}
 		}
 		c.close()

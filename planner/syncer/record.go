@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,48 +43,82 @@ type run struct {
 // AfterEdit is why a run waits whose filter was edited (CTRY-7).
 const AfterEdit = "the filter was edited; the run starts after the delay"
 
-// begin waits for the time of a run, takes its lease and records its start.
-func (s *Syncer) begin(ctx context.Context, j *job) error {
-	j.ran = true
-	journal, addr := s.opts.Journal, j.Sync.Addr
-	if journal == nil {
-		return providers.Errorf(providers.Internal, "a run needs a journal")
+// begin waits for the time of runs, takes their leases and records their starts.
+// What went wrong is said in each job. What they say together, the journal keeps
+// together.
+func (s *Syncer) begin(ctx context.Context, jobs []*job) {
+	going := func(step func(*job) error) {
+		eachOf(jobs, asking, func(j *job) { j.err = step(j) })
+		jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil })
 	}
-	if j.Sync.Engine != providers.EnginePlatform { // that engine waits by itself
-		if err := s.wait(ctx, j, j.Decision.EarliestStart, AfterEdit); err != nil {
-			return err
+	going(func(j *job) error { return s.await(ctx, j) })
+	going(func(j *job) error { return s.lease(ctx, j) })
+	if len(jobs) == 0 {
+		return
+	}
+	syncs := make([]addrs.Instance, len(jobs))
+	for n, j := range jobs {
+		syncs[n] = j.Sync.Addr
+	}
+	memories, err := s.opts.Journal.Memories(ctx, syncs)
+	for n, j := range jobs {
+		if err == nil {
+			j.run.memory = memories[n]
 		}
 	}
-	lease, err := s.acquire(ctx, addr)
+	going(func(j *job) error { return firstError(err, s.start(ctx, j)) })
+}
+
+// await waits for the time of a run.
+func (s *Syncer) await(ctx context.Context, j *job) error {
+	j.ran = true
+	if s.opts.Journal == nil {
+		return providers.Errorf(providers.Internal, "a run needs a journal")
+	}
+	if j.Sync.Engine == providers.EnginePlatform { // which waits by itself
+		return nil
+	}
+	return s.wait(ctx, j, j.Decision.EarliestStart, AfterEdit)
+}
+
+// lease takes the lease of a run.
+func (s *Syncer) lease(ctx context.Context, j *job) error {
+	lease, err := s.acquire(ctx, j.Sync.Addr)
 	if err != nil {
 		var held *state.LeasedError
 		if errors.As(err, &held) {
 			j.status = Locked
 		}
-		return fmt.Errorf("taking the lease of %s: %w", addr, err)
+		return fmt.Errorf("taking the lease of %s: %w", j.Sync.Addr, err)
 	}
 	failpoint.Reach(failpoint.LeaseTaken)
-	r := newRun(s, lease)
-	release := func(err error) error {
-		return errors.Join(err, journal.Release(context.WithoutCancel(ctx), lease))
-	}
-	if r.memory, err = journal.Memory(ctx, addr); err != nil {
-		return release(fmt.Errorf("reading what is remembered of %s: %w", addr, err))
-	}
-	if j.met(r.memory) {
-		j.skipped, j.status = true, Skipped
-		return release(nil)
-	}
-	if owes := j.owes(); len(owes) > 0 {
-		if err := journal.Owe(ctx, addr, texts(owes)); err != nil {
-			return release(fmt.Errorf("recording why %s runs: %w", addr, err))
+	j.run = newRun(s, lease)
+	return nil
+}
+
+// start records the start of a run whose lease was taken, which is given up
+// where the run does not begin.
+func (s *Syncer) start(ctx context.Context, j *job) error {
+	journal, addr, r := s.opts.Journal, j.Sync.Addr, j.run
+	err := func() error {
+		if j.met(r.memory) {
+			j.skipped, j.status = true, Skipped
+			return nil
 		}
-		failpoint.Reach(failpoint.RunPromised)
-	}
-	j.run = r
-	if err := journal.Begin(ctx, j.beginning()); err != nil {
+		if owes := j.owes(); len(owes) > 0 {
+			if err := journal.Owe(ctx, addr, texts(owes)); err != nil {
+				return fmt.Errorf("recording why %s runs: %w", addr, err)
+			}
+			failpoint.Reach(failpoint.RunPromised)
+		}
+		if err := journal.Begin(ctx, j.beginning()); err != nil {
+			return fmt.Errorf("recording the start of %s: %w", addr, err)
+		}
+		return nil
+	}()
+	if err != nil || j.skipped {
 		j.run = nil
-		return release(fmt.Errorf("recording the start of %s: %w", addr, err))
+		return errors.Join(err, journal.Release(context.WithoutCancel(ctx), r.lease))
 	}
 	failpoint.Reach(failpoint.RunBegun)
 	r.quiet.Add(1)
@@ -164,7 +199,7 @@ func (s *Syncer) wait(ctx context.Context, j *job, until time.Time, why string) 
 
 // settle waits until no call of a run that was cut short can land any more.
 func (s *Syncer) settle(ctx context.Context, j *job) error {
-	if s.opts.Settle <= 0 {
+	if s.opts.Settle <= 0 || j.run.memory.Open == 0 {
 		return nil
 	}
 	open, err := s.opts.Journal.Open(ctx, j.Sync.Addr)
@@ -276,22 +311,17 @@ func (j *job) finish(ctx context.Context) {
 	} else {
 		end = j.end(ctx)
 	}
-	end.Worth = j.worth()
-	journal := j.s.opts.Journal
+	end.Worth, end.Release = j.worth(), true
+	close(j.run.quit)
+	j.run.quiet.Wait()
 	failpoint.Reach(failpoint.RunTimed)
-	ended, err := journal.End(ctx, j.run.id, end)
+	ended, err := j.s.opts.Journal.End(ctx, j.run.id, end)
 	failpoint.Reach(failpoint.RunEnded)
 	if err != nil {
-		j.err = errors.Join(j.err, fmt.Errorf("recording the end of %s: %w", j.Sync.Addr, err))
+		j.err = errors.Join(j.err, fmt.Errorf("recording the end of %s: %w", j.Sync.Addr, err), j.s.opts.Journal.Release(ctx, j.run.lease))
 	} else {
 		j.ended = ended
 	}
-	close(j.run.quit)
-	j.run.quiet.Wait()
-	if err := journal.Release(ctx, j.run.lease); err != nil {
-		j.err = errors.Join(j.err, fmt.Errorf("giving up the lease of %s: %w", j.Sync.Addr, err))
-	}
-	failpoint.Reach(failpoint.LeaseReleased)
 	if j.err == nil {
 		j.status = Clean
 		if end.Outcome == state.Faulty {

@@ -15,6 +15,7 @@ import (
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/providers/providertest"
+	"accord/state"
 	"accord/state/local"
 )
 
@@ -285,7 +286,7 @@ func TestManyBatchesOnTheLocalJournal(t *testing.T) {
 	defer s.Close()
 	a := booksFeed("a")
 	task := func() []syncer.Task {
-		memory, err := journal.Memory(context.Background(), a)
+		memory, err := state.MemoryOf(context.Background(), journal, a)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,6 +155,27 @@ func (s scratch) without(list, others frames) (frames, error) {
 	return out.rest()
 }
 
+// keys returns the keys of sorted frames, each once.
+func (s scratch) keys(of frames) (frames, error) {
+	c := of.open()
+	defer c.close()
+	out := s.spool()
+	var last string
+	for c.next() {
+		if out.n > 0 && c.key == last {
+			continue
+		}
+		if err := out.add(c.key, nil, nil); err != nil {
+			return frames{}, err
+		}
+		last = c.key
+	}
+	if c.err != nil {
+		return frames{}, c.err
+	}
+	return out.rest()
+}
+
 type head struct {
 	*cursor
 	part int

@@ -26,7 +26,7 @@ func TestWithdrawEverything(t *testing.T) {
 			w.mustRun(syncer.Request{})
 			w.m.System("a").PutForeign(providertest.StreamCopies, providertest.Book("b1", "Not ours", nil))
 			other, foreign := published(w, "b"), w.m.System("a").Held("")
-			before, err := w.journal.Memory(t.Context(), booksFeed("a"))
+			before, err := state.MemoryOf(t.Context(), w.journal, booksFeed("a"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestWithdrawEverything(t *testing.T) {
 			if diff := cmp.Diff(foreign, w.m.System("a").Held("")); diff != "" {
 				t.Errorf("what is not ours (-before +after)\n%s", diff)
 			}
-			after, err := w.journal.Memory(t.Context(), booksFeed("a"))
+			after, err := state.MemoryOf(t.Context(), w.journal, booksFeed("a"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -156,7 +156,7 @@ func (w *world) tasks(req syncer.Request) []syncer.Task {
 	w.t.Helper()
 	var tasks []syncer.Task
 	for _, sync := range w.syncs() {
-		memory, err := w.journal.Memory(context.Background(), sync.Addr)
+		memory, err := state.MemoryOf(context.Background(), w.journal, sync.Addr)
 		if err != nil {
 			w.t.Fatalf("memory: %v", err)
 		}

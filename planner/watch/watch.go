@@ -62,9 +62,8 @@ type Options struct {
 	// Serial returns that of the state as it is now; it is asked at every beat.
 	Serial func(ctx context.Context) (uint64, error)
 
-	// Prepare completes a definition with the settings that were applied, and
-	// the journal's memory of it.
-	Prepare func(ctx context.Context, s providers.Sync) (syncer.Task, error)
+	// Memories returns what the journal remembers of syncs, in their order.
+	Memories func(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error)
 
 	Runner Runner
 
@@ -291,15 +290,20 @@ func (w *Watch) look(ctx context.Context) *Applied {
 // decide brings the definitions up to the moment and decides about each.
 func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, error) {
 	now := w.opts.Now()
+	syncs := make([]addrs.Instance, len(applied.Syncs))
+	for n := range applied.Syncs {
+		syncs[n] = applied.Syncs[n].Addr
+	}
+	memories, err := w.opts.Memories(ctx, syncs)
+	if err != nil {
+		return nil, err
+	}
 	tasks := make([]syncer.Task, 0, len(applied.Syncs))
-	for _, s := range applied.Syncs {
+	for n, s := range applied.Syncs {
 		if !s.Now.IsZero() {
 			s.Now = s.Now.Add(now.Sub(applied.At))
 		}
-		t, err := w.opts.Prepare(ctx, s)
-		if err != nil {
-			return nil, fmt.Errorf("reading what is remembered of %s: %w", s.Addr, err)
-		}
+		t := syncer.Task{Sync: s, Memory: memories[n]}
 		// A run since the look has moved both, whoever ran it.
 		if last := t.Memory.Last; last != nil && last.Ended.After(applied.At) {
 			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess

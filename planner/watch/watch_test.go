@@ -54,10 +54,13 @@ func newStage(t *testing.T, syncs ...providers.Sync) *stage {
 			return a, s.lookErr
 		},
 		Serial: func(context.Context) (uint64, error) { return s.serial, nil },
-		Prepare: func(_ context.Context, x providers.Sync) (syncer.Task, error) {
+		Memories: func(_ context.Context, syncs []addrs.Instance) (list []state.Memory, err error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			return syncer.Task{Sync: x, Memory: s.memories[x.Addr]}, nil
+			for _, x := range syncs {
+				list = append(list, s.memories[x])
+			}
+			return list, nil
 		},
 		Runner: s, Interval: 5 * time.Second, Now: s.now,
 		Sleep:  func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() },

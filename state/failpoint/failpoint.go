@@ -45,8 +45,7 @@ const (
 	BatchAnswered // the provider has answered, and it is not on record
 	BatchRecorded // it is on record, and the run does not know
 	RunTimed      // the vault has LRT and LSRT, and the journal no end of the run
-	RunEnded      // it has
-	LeaseReleased // the lease was given up
+	RunEnded      // it has, and the lease was given up
 
 	// Of a transaction of the journal of syncs.
 	Committing // all is said, and nothing kept
@@ -68,7 +67,7 @@ var names = [end]string{
 	StepsIntended: "steps intended", StepsAnswered: "steps answered", StepsRecorded: "steps recorded", ApplyEnding: "apply ending", ApplyEnded: "apply ended",
 	LeaseTaken: "lease taken", LeaseRenewed: "lease renewed", RunPromised: "run promised", RunBegun: "run begun",
 	BatchIntended: "batch intended", BatchAnswered: "batch answered", BatchRecorded: "batch recorded",
-	RunTimed: "run timed", RunEnded: "run ended", LeaseReleased: "lease released",
+	RunTimed: "run timed", RunEnded: "run ended",
 	Committing: "committing", Committed: "committed",
 	FilePrepared: "file prepared", FileReplaced: "file replaced",
 }

@@ -69,7 +69,7 @@ func TestJournalDamaged(t *testing.T) {
 		var m state.Memory
 		j, err := s.Journal(t.Context())
 		if err == nil {
-			m, err = j.Memory(t.Context(), point)
+			m, err = state.MemoryOf(t.Context(), j, point)
 		}
 		var de *state.DamagedError
 		if err == nil && len(m.Owed) == 1 {
@@ -155,7 +155,7 @@ func TestRunsArePruned(t *testing.T) {
 	if len(runs) != sqljournal.KeptRuns+1 || runs[0].ID != "last" || runs[sqljournal.KeptRuns].ID != "full" {
 		t.Errorf("%d runs are kept", len(runs))
 	}
-	m, err := j.Memory(t.Context(), point)
+	m, err := state.MemoryOf(t.Context(), j, point)
 	if err != nil || m.LastFull == nil || m.LastFull.ID != "full" || m.Last.ID != "last" {
 		t.Errorf("%v, %+v", err, m)
 	}
@@ -288,7 +288,7 @@ func TestWaits(t *testing.T) {
 	said(1, "checkpoint with a failure", func() error {
 		return j.Checkpoint(ctx, "R2", state.Checkpoint{Seq: 1, Failed: []state.Failure{{Part: "slide", Key: "1"}}})
 	})
-	said(0, "memory", func() error { _, err := j.Memory(ctx, clm); return err })
+	said(0, "memory", func() error { _, err := state.MemoryOf(ctx, j, clm); return err })
 	said(0, "release", func() error { return j.Release(ctx, lease) })
 }
 

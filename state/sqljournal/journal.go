@@ -71,7 +71,10 @@ type Place struct {
 type Dialect func(statement string) string
 
 // Dollars is the dialect of PostgreSQL.
-func Dollars(statement string) string { return strings.ReplaceAll(statement, "?", "$") }
+func Dollars(statement string) string {
+	statement = strings.ReplaceAll(statement, "json_each(?1)", "json_array_elements_text(?1::json) AS each(value)")
+	return strings.ReplaceAll(statement, "?", "$")
+}
 
 func (d Dialect) of(statement string) string {
 	if d == nil {
@@ -109,29 +112,30 @@ func (j *Journal) now(ctx context.Context, tx tx) (time.Time, error) {
 type tx struct {
 	*sql.Tx
 	dialect Dialect
-	kept    *statements // nil: the driver keeps them
+	kept    *statements          // nil: the driver keeps them
+	parsed  map[string]*sql.Stmt // in this transaction
 }
 
 func (t tx) ExecContext(ctx context.Context, statement string, args ...any) (sql.Result, error) {
 	ctx = context.WithoutCancel(ctx)
-	if s := t.kept.find(statement); s != nil {
-		return t.StmtContext(ctx, s).ExecContext(ctx, args...)
+	if s := t.statement(ctx, statement); s != nil {
+		return s.ExecContext(ctx, args...)
 	}
 	return t.Tx.ExecContext(ctx, t.dialect.of(statement), args...)
 }
 
 func (t tx) QueryContext(ctx context.Context, statement string, args ...any) (*sql.Rows, error) {
 	ctx = context.WithoutCancel(ctx)
-	if s := t.kept.find(statement); s != nil {
-		return t.StmtContext(ctx, s).QueryContext(ctx, args...)
+	if s := t.statement(ctx, statement); s != nil {
+		return s.QueryContext(ctx, args...)
 	}
 	return t.Tx.QueryContext(ctx, t.dialect.of(statement), args...)
 }
 
 func (t tx) QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row {
 	ctx = context.WithoutCancel(ctx)
-	if s := t.kept.find(statement); s != nil {
-		return t.StmtContext(ctx, s).QueryRowContext(ctx, args...)
+	if s := t.statement(ctx, statement); s != nil {
+		return s.QueryRowContext(ctx, args...)
 	}
 	return t.Tx.QueryRowContext(ctx, t.dialect.of(statement), args...)
 }
@@ -140,7 +144,26 @@ func (t tx) PrepareContext(ctx context.Context, statement string) (*sql.Stmt, er
 	return t.Tx.PrepareContext(ctx, t.dialect.of(statement))
 }
 
-// statements keeps what was parsed of the statements that came more than once.
+// statement parses a statement once in a transaction, and where it was kept not
+// even that; nil where the driver sees to it, or says why it cannot be parsed.
+func (t tx) statement(ctx context.Context, text string) *sql.Stmt {
+	if t.kept == nil {
+		return nil
+	}
+	s := t.parsed[text]
+	if s == nil {
+		if kept := t.kept.find(text); kept != nil {
+			s = t.StmtContext(ctx, kept)
+		} else {
+			s, _ = t.Tx.PrepareContext(ctx, t.dialect.of(text))
+		}
+		t.parsed[text] = s
+	}
+	return s
+}
+
+// statements keeps what was parsed of the statements that came in more than one
+// transaction.
 type statements struct {
 	mu      sync.Mutex
 	parsed  map[string]*sql.Stmt // nil: it came once
@@ -149,9 +172,6 @@ type statements struct {
 
 // find returns the statement that was kept; nil: there is none.
 func (s *statements) find(statement string) *sql.Stmt {
-	if s == nil {
-		return nil
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.parsed == nil {
@@ -210,7 +230,8 @@ func (j *Journal) do(ctx context.Context, fn func(tx tx) error, later bool) erro
 	if j.at.Alone {
 		return j.take(ctx, t)
 	}
-	return j.commit(ctx, []*turn{t})
+	_, err := j.commit(ctx, []*turn{t})
+	return err
 }
 
 // fail says what was being attempted.
@@ -224,32 +245,88 @@ func (j *Journal) fail(doing string, err error) error {
 	return fmt.Errorf("%s: %w", doing, err)
 }
 
-// Memory implements state.Journal.
-func (j *Journal) Memory(ctx context.Context, sync addrs.Instance) (m state.Memory, err error) {
-	err = j.later(ctx, func(tx tx) error {
-		var text string
-		err := tx.QueryRowContext(ctx, "SELECT memory FROM sync WHERE addr = ?1", sync.String()).Scan(&text)
-		if err == nil {
-			err = json.Unmarshal([]byte(text), &m)
-		}
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		if m.Owed, err = column[string](ctx, tx, "SELECT reason FROM owed WHERE sync = ?1 ORDER BY reason", sync.String()); err != nil {
-			return err
-		}
-		if m.Last, err = first(queryRuns(ctx, tx, "WHERE sync = ?1 ORDER BY seq DESC LIMIT 1", sync.String())); err != nil {
-			return err
-		}
-		if m.LastFull, err = first(queryRuns(ctx, tx, "WHERE seq = "+lastFull, sync.String())); err != nil {
-			return err
-		}
-		return tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1 AND general = 0", sync.String()).Scan(&m.Failures)
+// Memories implements state.Journal.
+func (j *Journal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
+	names := make([]string, len(syncs))
+	for n, s := range syncs {
+		names[n] = s.String()
+	}
+	var found map[string]*state.Memory
+	err := j.later(ctx, func(tx tx) (err error) {
+		found, err = memories(ctx, tx, names)
+		return err
 	})
-	return m, j.fail("reading what is remembered of "+sync.String(), err)
+	if err != nil {
+		return nil, j.fail("reading what is remembered of "+strings.Join(names, ", "), err)
+	}
+	all := make([]state.Memory, len(syncs))
+	for n, name := range names {
+		all[n] = *found[name]
+	}
+	return all, nil
 }
 
-const lastFull = "(SELECT max(seq) FROM run WHERE sync = ?1 AND mode = 'full' AND outcome IN ('clean', 'faulty'))"
+// memories reads what is remembered of syncs, each kind of it for all of them.
+func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Memory, error) {
+	found := make(map[string]*state.Memory, len(syncs))
+	for _, s := range syncs {
+		found[s] = &state.Memory{}
+	}
+	asked := text(syncs)
+	each := func(query string, row func(*sql.Rows) error) error {
+		_, err := scan(ctx, tx, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, row(rows) }, query, asked)
+		return err
+	}
+	const these = "(SELECT value FROM json_each(?1))"
+	var sync, said string
+	var n int
+	return found, errors.Join(
+		each("SELECT addr, memory FROM sync WHERE addr IN "+these, func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &said); err != nil {
+				return err
+			}
+			return json.Unmarshal([]byte(said), found[sync])
+		}),
+		each("SELECT sync, reason FROM owed WHERE sync IN "+these+" ORDER BY sync, reason", func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &said); err != nil {
+				return err
+			}
+			found[sync].Owed = append(found[sync].Owed, said)
+			return nil
+		}),
+		each(selectRuns+"WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND "+fullRun+") FROM json_each(?1))",
+			func(rows *sql.Rows) error {
+				r, err := scanRun(rows)
+				if err != nil {
+					return err
+				}
+				m := found[r.Sync.String()]
+				if m.Last == nil || m.Last.Seq < r.Seq {
+					m.Last = &r
+				}
+				if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
+					m.LastFull = &r // of the two that are read, no more than one is older
+				}
+				return nil
+			}),
+		each("SELECT sync, count(*) FROM failure WHERE sync IN "+these+" AND general = 0 GROUP BY sync", func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &n); err != nil {
+				return err
+			}
+			found[sync].Failures = n
+			return nil
+		}),
+		each("SELECT sync, count(*) FROM batch WHERE sync IN "+these+" AND done = 0 GROUP BY sync", func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &n); err != nil {
+				return err
+			}
+			found[sync].Open = n
+			return nil
+		}))
+}
+
+// fullRun is a full run that came to its end.
+const fullRun = "mode = 'full' AND outcome IN ('clean', 'faulty')"
 
 // Remember implements state.Journal.
 func (j *Journal) Remember(ctx context.Context, lease state.Lease, m state.Memory) error {
@@ -366,23 +443,25 @@ const tally = `
 type running struct {
 	seq    int64
 	sync   string
+	fence  uint64
 	counts map[string]int64
 }
 
 func findRunning(ctx context.Context, tx tx, id string) (r running, err error) {
 	var counts string
 	var outcome state.RunOutcome
-	var fence uint64
-	err = tx.QueryRowContext(ctx, "SELECT seq, sync, counts, outcome, fence FROM run WHERE id = ?1", id).
-		Scan(&r.seq, &r.sync, &counts, &outcome, &fence)
-	if errors.Is(err, sql.ErrNoRows) {
+	var held bool
+	err = tx.QueryRowContext(ctx, `
+		SELECT seq, run.sync, run.fence, counts, outcome, coalesce(lease.fence = run.fence AND alive <> '', FALSE)
+		FROM run LEFT JOIN lease ON lease.sync = run.sync WHERE id = ?1`, id).
+		Scan(&r.seq, &r.sync, &r.fence, &counts, &outcome, &held)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
 		return r, errors.New("it was not begun")
-	}
-	if err != nil {
+	case err != nil:
 		return r, err
-	}
-	if err := held(ctx, tx, r.sync, fence); err != nil {
-		return r, err
+	case !held:
+		return r, state.ErrFenced
 	}
 	if outcome != "" {
 		return r, fmt.Errorf("it has ended as %s", outcome)
@@ -390,19 +469,14 @@ func findRunning(ctx context.Context, tx tx, id string) (r running, err error) {
 	return r, json.Unmarshal([]byte(counts), &r.counts)
 }
 
-// count adds to the counts of a run.
-func (r running) count(ctx context.Context, tx tx, counts map[string]int64) error {
-	if len(counts) == 0 {
-		return nil
-	}
+// add adds to the counts of a run.
+func (r *running) add(counts map[string]int64) {
 	if r.counts == nil {
 		r.counts = map[string]int64{}
 	}
 	for name, n := range counts {
 		r.counts[name] += n
 	}
-	_, err := tx.ExecContext(ctx, "UPDATE run SET counts = ?1 WHERE seq = ?2", text(r.counts), r.seq)
-	return err
 }
 
 // Intend implements state.Journal.
@@ -449,20 +523,16 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 			return err
 		}
 		if c.Seq > 0 {
-			var done bool
-			err := tx.QueryRowContext(ctx, "SELECT done FROM batch WHERE sync = ?1 AND run = ?2 AND seq = ?3", r.sync, r.seq, c.Seq).Scan(&done)
-			if errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("batch %d was not begun", c.Seq)
-			}
-			if err != nil || done {
-				return err
-			}
-			if _, err := tx.ExecContext(ctx, "UPDATE batch SET done = 1, keys = '[]' WHERE sync = ?1 AND run = ?2 AND seq = ?3", r.sync, r.seq, c.Seq); err != nil {
+			first, err := r.done(ctx, tx, c.Seq)
+			if err != nil || !first {
 				return err
 			}
 		}
-		if err := r.count(ctx, tx, c.Counts); err != nil {
-			return err
+		if len(c.Counts) > 0 {
+			r.add(c.Counts)
+			if _, err := tx.ExecContext(ctx, "UPDATE run SET counts = ?1 WHERE seq = ?2", text(r.counts), r.seq); err != nil {
+				return err
+			}
 		}
 		now, err := j.now(ctx, tx)
 		if err != nil {
@@ -474,6 +544,23 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 		return r.resolve(ctx, tx, c.Resolved)
 	})
 	return j.fail("recording what run "+run+" has written", err)
+}
+
+// done notes that a batch is done; first: it was not yet.
+func (r running) done(ctx context.Context, tx tx, seq uint64) (first bool, err error) {
+	result, err := tx.ExecContext(ctx, "UPDATE batch SET done = 1, keys = '[]' WHERE sync = ?1 AND run = ?2 AND seq = ?3 AND done = 0", r.sync, r.seq, seq)
+	if err != nil {
+		return false, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n > 0 {
+		return true, err
+	}
+	var done bool
+	err = tx.QueryRowContext(ctx, "SELECT done FROM batch WHERE sync = ?1 AND run = ?2 AND seq = ?3", r.sync, r.seq, seq).Scan(&done)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("batch %d was not begun", seq)
+	}
+	return false, err
 }
 
 // End implements state.Journal.
@@ -493,18 +580,18 @@ func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state
 			return fmt.Errorf("%q is not how a run ends", e.Outcome)
 		}
 
-		if err := r.count(ctx, tx, e.Counts); err != nil {
-			return err
-		}
 		if e.Sweep {
 			if _, err := tx.ExecContext(ctx, "DELETE FROM failure WHERE sync = ?1 AND last_run <> ?2", r.sync, r.seq); err != nil {
 				return err
 			}
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, message = ?3, "+tally+" WHERE seq = ?4",
-			e.Outcome, nanos(e.At), e.Message, r.seq); err != nil {
+		r.add(e.Counts)
+		found, err := first(scan(ctx, tx, scanRun, "UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4, "+tally+" WHERE seq = ?5 RETURNING "+runColumns,
+			e.Outcome, nanos(e.At), e.Message, text(r.counts), r.seq))
+		if err != nil {
 			return err
 		}
+		ended = *found
 		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)", r.sync, finished, r.seq); err != nil {
 			return err
 		}
@@ -520,14 +607,13 @@ func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, "DELETE FROM run WHERE sync = ?1 AND seq < (SELECT seq FROM run WHERE sync = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AND seq IS DISTINCT FROM "+
-			lastFull, r.sync, KeptRuns-1); err != nil {
+			"(SELECT max(seq) FROM run WHERE sync = ?1 AND "+fullRun+")", r.sync, KeptRuns-1); err != nil {
 			return err
 		}
-		found, err := first(queryRuns(ctx, tx, "WHERE seq = ?1", r.seq))
-		if err == nil {
-			ended = *found
+		if e.Release {
+			return release(ctx, tx, r.sync, r.fence)
 		}
-		return err
+		return nil
 	})
 	return ended, j.fail("recording the end of run "+run, err)
 }
@@ -574,9 +660,14 @@ type querier interface {
 }
 
 func queryRuns(ctx context.Context, q querier, where string, args ...any) ([]state.Run, error) {
-	return scan(ctx, q, scanRun,
-		"SELECT seq, id, sync, mode, reasons, fence, started, ended, outcome, counts, failures, fresh, message FROM run "+where, args...)
+	return scan(ctx, q, scanRun, selectRuns+where, args...)
 }
+
+// What scanRun reads.
+const (
+	runColumns = "seq, id, sync, mode, reasons, fence, started, ended, outcome, counts, failures, fresh, message"
+	selectRuns = "SELECT " + runColumns + " FROM run "
+)
 
 func scanRun(rows *sql.Rows) (r state.Run, err error) {
 	var sync, reasons, counts string
@@ -606,10 +697,6 @@ func scan[T any](ctx context.Context, q querier, one func(*sql.Rows) (T, error),
 		all = append(all, v)
 	}
 	return all, rows.Err()
-}
-
-func column[T any](ctx context.Context, q querier, query string, args ...any) ([]T, error) {
-	return scan(ctx, q, func(rows *sql.Rows) (v T, err error) { return v, rows.Scan(&v) }, query, args...)
 }
 
 // first returns the first of at most one, nil for none.

@@ -18,36 +18,37 @@ func (j *Journal) Acquire(ctx context.Context, sync addrs.Instance, operation st
 	if err != nil {
 		return state.Lease{}, fmt.Errorf("leasing %s: %w", sync, err)
 	}
-	lease := state.Lease{Sync: sync, Fence: 1, Holder: j.at.Holder(operation, sync.String())}
+	lease := state.Lease{Sync: sync, Holder: j.at.Holder(operation, sync.String())}
 	err = j.later(ctx, func(tx tx) error {
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err
 		}
 		lease.Expires = now.Add(ttl)
+		take := func(free string, more ...any) error {
+			return tx.QueryRowContext(ctx, `
+				INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, 1, ?2, ?3, ?4)
+				ON CONFLICT (sync) DO UPDATE SET fence = lease.fence + 1, holder = ?2, alive = ?3, expires = ?4 WHERE `+free+` RETURNING fence`,
+				append([]any{sync.String(), text(lease.Holder), mine, nanos(lease.Expires)}, more...)...).Scan(&lease.Fence)
+		}
+		if err := take("lease.alive = '' OR lease.expires <= ?5", nanos(now)); !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
 		other := state.Lease{Sync: sync}
 		var holder, alive string
 		var expires int64
-		err = tx.QueryRowContext(ctx, "SELECT fence, holder, alive, expires FROM lease WHERE sync = ?1", sync.String()).
-			Scan(&other.Fence, &holder, &alive, &expires)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-		case err != nil:
+		if err := tx.QueryRowContext(ctx, "SELECT fence, holder, alive, expires FROM lease WHERE sync = ?1", sync.String()).
+			Scan(&other.Fence, &holder, &alive, &expires); err != nil {
 			return err
-		case alive != "" && now.Before(when(expires)) && j.at.Alive(alive):
-			other.Expires = when(expires)
-			if err := json.Unmarshal([]byte(holder), &other.Holder); err != nil {
-				return err
-			}
-			return &state.LeasedError{Lease: other}
-		default:
-			lease.Fence = other.Fence + 1
 		}
-		_, err = tx.ExecContext(ctx, `
-			INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`,
-			sync.String(), lease.Fence, text(lease.Holder), mine, nanos(lease.Expires))
-		return err
+		if !j.at.Alive(alive) {
+			return take("TRUE")
+		}
+		other.Expires = when(expires)
+		if err := json.Unmarshal([]byte(holder), &other.Holder); err != nil {
+			return err
+		}
+		return &state.LeasedError{Lease: other}
 	})
 	if err != nil {
 		return state.Lease{}, j.fail("leasing "+sync.String(), err)
@@ -80,11 +81,13 @@ func (j *Journal) Renew(ctx context.Context, lease state.Lease, ttl time.Duratio
 // Release implements state.Journal.
 func (j *Journal) Release(ctx context.Context, lease state.Lease) error {
 	ctx = context.WithoutCancel(ctx)
-	err := j.later(ctx, func(tx tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2", lease.Sync.String(), lease.Fence)
-		return err
-	})
+	err := j.later(ctx, func(tx tx) error { return release(ctx, tx, lease.Sync.String(), lease.Fence) })
 	return j.fail("giving up the lease of "+lease.Sync.String(), err)
+}
+
+func release(ctx context.Context, tx tx, sync string, fence uint64) error {
+	_, err := tx.ExecContext(ctx, "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2", sync, fence)
+	return err
 }
 
 // held returns ErrFenced unless the last lease of a sync is the one with this

@@ -2,7 +2,9 @@ package sqljournal
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -11,7 +13,8 @@ import (
 
 // turns puts the transactions of a process that has one connection into
 // groups: those that come while one is committed share the next commit. Each
-// still happens whole or not at all, alone.
+// still happens whole or not at all, alone. What a transaction does it may do
+// again, since one that fails takes back those that share it.
 type turns struct {
 	mu      sync.Mutex
 	waiting []*turn
@@ -55,80 +58,63 @@ func (j *Journal) take(ctx context.Context, t *turn) error {
 var errGivenUp = errors.New("another transaction of the same commit crashed")
 
 // settle commits a group and tells each of it what came of that, also where one
-// of them panics.
+// of them panics. Those that fail are left out, and the others begin anew.
 func (j *Journal) settle(ctx context.Context, group []*turn) {
 	err := errGivenUp
 	defer func() {
 		for _, of := range group {
-			if err != nil {
-				of.err = err
-			}
-			of.done = true
+			of.done, of.err = true, err
 		}
 	}()
-	err = j.commit(ctx, group)
+	for len(group) > 0 {
+		failed, why := j.commit(ctx, group)
+		if failed == nil {
+			err = why
+			return
+		}
+		failed.done, failed.err = true, why
+		group = slices.DeleteFunc(group, func(of *turn) bool { return of == failed })
+	}
 }
 
-// commit makes a group one transaction of the database. The error is of all;
-// what is wrong with one of them alone is its own.
-func (j *Journal) commit(ctx context.Context, group []*turn) error {
+// commit makes a group one transaction of the database. The error is of the one
+// that failed, with which none of them happened; nil: of all.
+func (j *Journal) commit(ctx context.Context, group []*turn) (failed *turn, err error) {
 	later := true
 	for _, of := range group {
 		later = later && of.later
 	}
 	if err := j.pace(ctx, later); err != nil {
-		return err
+		return nil, err
 	}
-	var kept *statements
+	within := tx{dialect: j.at.Dialect}
 	if j.at.Parses {
-		kept = &j.kept
-		defer kept.parse(ctx, j.db())
+		within.kept, within.parsed = &j.kept, map[string]*sql.Stmt{}
+		defer j.kept.parse(ctx, j.db())
 	}
-	t, err := j.at.DB.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+	if within.Tx, err = j.at.DB.BeginTx(ctx, nil); err != nil {
+		return nil, err
 	}
-	defer t.Rollback() // nothing, once it is committed
+	defer within.Rollback() // nothing, once it is committed
 	if j.at.Turn != "" {
-		if _, err := t.ExecContext(ctx, j.at.Turn); err != nil {
-			return err
+		if _, err := within.Tx.ExecContext(ctx, j.at.Turn); err != nil {
+			return nil, err
 		}
 	}
-	if err := together(ctx, tx{t, j.at.Dialect, kept}, group); err != nil {
-		return err
+	for _, of := range group {
+		if err := of.fn(within); err != nil {
+			return of, err
+		}
 	}
 	failpoint.Reach(failpoint.Committing)
-	if err := t.Commit(); err != nil {
-		return err
+	if err := within.Commit(); err != nil {
+		return nil, err
 	}
 	failpoint.Reach(failpoint.Committed)
 	if !later {
 		j.turns.waits.Add(1)
 	}
-	return nil
-}
-
-// together runs transactions one after the other within one, and takes back
-// those that fail. The error is of one that was alone, or of a database that
-// cannot take one back.
-func together(ctx context.Context, within tx, group []*turn) error {
-	if len(group) == 1 {
-		return group[0].fn(within)
-	}
-	for _, of := range group {
-		if _, err := within.ExecContext(ctx, "SAVEPOINT turn"); err != nil {
-			return err
-		}
-		if of.err = of.fn(within); of.err != nil {
-			if _, err := within.ExecContext(ctx, "ROLLBACK TO turn"); err != nil {
-				return of.err // the database has given up all of it
-			}
-		}
-		if _, err := within.ExecContext(ctx, "RELEASE turn"); err != nil {
-			return err
-		}
-	}
-	return nil
+	return nil, nil
 }
 
 // pace has the next commit wait for the disk, or not.

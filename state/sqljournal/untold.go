@@ -44,6 +44,7 @@ func (r running) worth(ctx context.Context, tx tx, e state.End) error {
 // Untold implements state.Journal.
 func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Duration) (list []state.Untold, err error) {
 	err = j.tx(ctx, func(tx tx) error {
+		list = nil
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err

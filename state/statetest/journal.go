@@ -58,6 +58,11 @@ func testMemory(p place) {
 	if m := p.memory(j, country); !cmp.Equal(m, state.Memory{}) {
 		p.Errorf("of another sync: %+v", m)
 	}
+	both, err := j.Memories(p.ctx, []addrs.Instance{country, clm})
+	p.must(err)
+	if diff := cmp.Diff([]state.Memory{{}, want}, both); diff != "" {
+		p.Errorf("of both (-want +got):\n%s", diff)
+	}
 	syncs, err := j.Syncs(p.ctx)
 	p.must(err)
 	if diff := cmp.Diff([]addrs.Instance{clm}, syncs); diff != "" {
@@ -117,6 +122,9 @@ func testRun(p place) {
 	p.must(err)
 	if diff := cmp.Diff([]state.Batch{{Run: "R1", Seq: 2, Part: "slide", Verb: "create", Keys: []string{"c"}, At: Start.Add(time.Second)}}, open); diff != "" {
 		p.Errorf("open batches (-want +got):\n%s", diff)
+	}
+	if m := p.memory(j, clm); m.Open != 1 {
+		p.Errorf("%d batches are open", m.Open)
 	}
 	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 2, Counts: map[string]int64{"slide/create": 1}}))
 
@@ -576,9 +584,18 @@ func testLeases(p place) {
 	if _, err := two.Renew(p.ctx, taken, time.Minute); !errors.Is(err, state.ErrFenced) {
 		p.Errorf("renewal after release: %v", err)
 	}
-	if again := p.acquire(one, clm); again.Fence <= taken.Fence {
+	again := p.acquire(one, clm)
+	if again.Fence <= taken.Fence {
 		p.Errorf("after release the fence went from %d to %d", taken.Fence, again.Fence)
 	}
+
+	// The end of a run may give its lease up.
+	p.begin(one, again, "R1", state.Incremental)
+	p.end(one, "R1", state.End{Outcome: state.Clean, Release: true})
+	if _, err := one.Renew(p.ctx, again, time.Minute); !errors.Is(err, state.ErrFenced) {
+		p.Errorf("renewal after the end: %v", err)
+	}
+	p.acquire(two, clm)
 }
 
 // The lease of a store that was closed, or whose process died, need not expire.
@@ -667,7 +684,7 @@ func (p place) journal(s state.Store) state.Journal {
 
 func (p place) memory(j state.Journal, sync addrs.Instance) state.Memory {
 	p.Helper()
-	m, err := j.Memory(p.ctx, sync)
+	m, err := state.MemoryOf(p.ctx, j, sync)
 	p.must(err)
 	return m
 }
