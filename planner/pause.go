@@ -213,6 +213,9 @@ func (a *applying) abandon(because string) {
 // metMeanwhile takes the runs off the list of those that are left which somebody
 // else has made.
 func (a *applying) metMeanwhile(ctx context.Context) error {
+	if len(a.report.Left) == 0 {
+		return nil
+	}
 	syncs := make([]addrs.Instance, len(a.report.Left))
 	for n, l := range a.report.Left {
 		syncs[n] = l.Addr

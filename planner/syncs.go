@@ -131,6 +131,9 @@ func (p *Planner) tasks(ctx context.Context, changes iter.Seq[providers.Change],
 		if err != nil {
 			return nil, fmt.Errorf("find out which syncs there are: %w", err)
 		}
+		if len(syncs) == 0 {
+			continue // the place may keep no journal
+		}
 		memories, err := p.Journal.Memories(ctx, addrsOf(syncs))
 		if err != nil {
 			return nil, err

@@ -137,13 +137,15 @@ type readMarked func(ctx context.Context, presentations bool, items []providers.
 // byKey reads the items of keys and, unless only they are wanted, the members
 // that they name.
 func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only bool, emit func(providers.Batch) bool) error {
-	asked := map[providers.Member]bool{}
-	var members, containers []providers.Member
+	var asked map[providers.Member]bool
+	if !only {
+		asked = make(map[providers.Member]bool, len(keys))
+	}
+	members, containers := make([]providers.Member, 0, len(keys)), make([]providers.Member, 0, len(keys))
 	for _, m := range keys {
-		if asked[m] {
-			continue
+		if !only {
+			asked[m] = true
 		}
-		asked[m] = true
 		if m.Part == partPresentation {
 			containers = append(containers, m)
 		} else {
@@ -156,7 +158,7 @@ func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only
 		return marked(ctx, presentations, slices.Compact(items), func(records []providers.Record) error {
 			for _, r := range records {
 				for _, m := range r.Members {
-					if !asked[m] && !only {
+					if !only && !asked[m] {
 						wanted[m] = true
 					}
 				}
@@ -180,11 +182,7 @@ func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only
 // marked reads items, in chunks.
 func (t *clmTarget) marked(ctx context.Context, binders bool, items []providers.Member, each func([]providers.Record) error) error {
 	for part := range slices.Chunk(items, markList) {
-		marks := make([]string, len(part))
-		for n, item := range part {
-			marks[n] = mark(t.scope.Point, t.scope.Source, item)
-		}
-		rows, err := t.caller.all(ctx, t.statement(binders, "external_id__v CONTAINS "+vaultapi.QuoteList(marks...)))
+		rows, err := t.caller.all(ctx, t.statement(binders, "external_id__v CONTAINS "+vaultapi.QuoteList(marks(t.scope.Point, t.scope.Source, part)...)))
 		if err != nil {
 			return err
 		}
@@ -427,11 +425,10 @@ func (t *clmTarget) binders(ctx context.Context, items []providers.Member) (map[
 func (t *clmTarget) find(ctx context.Context, target string, items []providers.Member, columns string) (map[providers.Member]*targetDoc, error) {
 	out := map[providers.Member]*targetDoc{}
 	of := make(map[string]providers.Member, len(items))
-	for _, item := range items {
-		of[mark(t.scope.Point, t.scope.Source, item)] = item
+	for n, text := range marks(t.scope.Point, t.scope.Source, items) {
+		of[text] = items[n]
 	}
-	marks := slices.Sorted(maps.Keys(of))
-	err := t.lists(ctx, marks, markList, func(list string) string {
+	err := t.lists(ctx, slices.Sorted(maps.Keys(of)), markList, func(list string) string {
 		return "SELECT " + columns + " FROM " + target + " WHERE external_id__v CONTAINS " + list
 	}, func(r row) error {
 		d := &targetDoc{

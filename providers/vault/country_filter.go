@@ -71,7 +71,8 @@ func validateFilters(env *resource.Env, items []*resource.Item[countryFilterBody
 	}
 }
 
-// countryNames is the picklist of countries, both ways.
+// countryNames is the picklist of countries, both ways. Vaults whose picklists
+// are alike share it.
 type countryNames struct {
 	label map[string]string // by name
 	name  map[string]string // by name or label, in small letters
@@ -111,7 +112,10 @@ func (v *vault) countryNames(ctx context.Context) (*countryNames, error) {
 	if err != nil {
 		return nil, contractError("read the countries of "+v.addr.String(), err)
 	}
-	return newCountryNames(values), nil
+	if len(values) == 0 {
+		return newCountryNames(nil), nil
+	}
+	return v.names.get(&values[0], func() (*countryNames, error) { return newCountryNames(values), nil })
 }
 
 // expand turns what is written into names; unknown lists the places of those

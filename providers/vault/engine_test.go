@@ -67,7 +67,7 @@ func (w *world) dial(name string) *vault {
 	if err := w.vaults[at].Decode(&body); err != nil {
 		w.t.Fatal(err)
 	}
-	v, _, err := dial(w.t.Context(), vaultapi.NewTransport(), providers.Config{Instances: w.vaults, Endpoints: w.endpoints()}, vaultAddr(name), body)
+	v, _, err := (&Provider{transport: vaultapi.NewTransport()}).dial(w.t.Context(), providers.Config{Instances: w.vaults, Endpoints: w.endpoints()}, vaultAddr(name), body)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -127,7 +126,7 @@ func parseShare(text string) (float64, error) {
 // connect logs in to one vault and checks that it is the one that is meant,
 // and of the kind and environment that is declared.
 func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.Item[instanceBody]) {
-	v, body, err := dial(ctx, p.transport, env.Config, i.Addr, *i.Want)
+	v, body, err := p.dial(ctx, env.Config, i.Addr, *i.Want)
 	if err != nil {
 		e := contractError("connect "+i.Addr.String(), err)
 		e.Addr = i.Addr
@@ -160,8 +159,8 @@ func unreached(name string, kind vaultapi.Kind) (addrs.Path, string) {
 	return "", ""
 }
 
-func dial(ctx context.Context, transport http.RoundTripper, config providers.Config, addr addrs.Instance, body instanceBody) (*vault, instanceBody, error) {
-	v := &vault{addr: addr, kind: body.Kind, heard: headers{transport: transport}}
+func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (*vault, instanceBody, error) {
+	v := &vault{addr: addr, kind: body.Kind, names: &p.names, heard: headers{transport: p.transport}}
 	base, wanted := body.URL, int64(0)
 	if body.ID != nil {
 		wanted = *body.ID
@@ -188,6 +187,7 @@ func dial(ctx context.Context, transport http.RoundTripper, config providers.Con
 		ReadOnly:   config.ReadOnly,
 		BurstShare: share,
 		Transport:  &v.heard,
+		Alike:      &p.alike,
 		Observe:    journal.observe,
 		Trace:      journal.trace(),
 		Credentials: func(ctx context.Context) (string, vaultapi.Secret, error) {

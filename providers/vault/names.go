@@ -272,6 +272,27 @@ func mark(point string, source int64, item providers.Member) string {
 	return text
 }
 
+// marks are those of items, which share the bytes of one text.
+func marks(point string, source int64, items []providers.Member) []string {
+	prefix, size := markPrefix(point, source), 0
+	for n := range items {
+		size += len(prefix) + len(items[n].Key) + len(markShared)
+	}
+	var all strings.Builder
+	all.Grow(size)
+	list := make([]string, len(items))
+	for n := range items {
+		at := all.Len()
+		all.WriteString(prefix)
+		all.WriteString(items[n].Key)
+		if items[n].Part == partShared {
+			all.WriteString(markShared)
+		}
+		list[n] = all.String()[at:]
+	}
+	return list
+}
+
 func markPrefix(point string, source int64) string {
 	return markOurs + point + ":" + strconv.FormatInt(source, 10) + ":"
 }

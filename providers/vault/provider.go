@@ -35,7 +35,10 @@ const atOnce = 16
 
 // Provider holds the connected vaults.
 type Provider struct {
-	transport *http.Transport // of all vaults
+	// Of all vaults:
+	transport *http.Transport
+	alike     vaultapi.Alike
+	names     memo[*vaultapi.Labelled, *countryNames] // of picklists, by their first value
 
 	mu     sync.RWMutex
 	vaults map[addrs.Instance]*vault

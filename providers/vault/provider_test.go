@@ -265,10 +265,10 @@ func TestTakenOut(t *testing.T) {
 
 func vaultOf(w *world, name string) *vault {
 	w.t.Helper()
-	v, _, err := dial(w.t.Context(), vaultapi.NewTransport(), providers.Config{Endpoints: w.endpoints()}, vaultAddr(name), instanceBody{
+	v, _, err := (&Provider{transport: vaultapi.NewTransport()}).dial(w.t.Context(), providers.Config{Endpoints: w.endpoints()}, vaultAddr(name), instanceBody{
 		Kind: map[string]string{"promomats": "promomats", "medcomms": "medcomms"}[name], Environment: production, URL: "dev://" + name, BurstShare: "80%"})
 	if err != nil {
-		v, _, err = dial(w.t.Context(), vaultapi.NewTransport(), providers.Config{Endpoints: w.endpoints()}, vaultAddr(name), instanceBody{Kind: kindCRM, Environment: production, URL: "dev://" + name, BurstShare: "80%"})
+		v, _, err = (&Provider{transport: vaultapi.NewTransport()}).dial(w.t.Context(), providers.Config{Endpoints: w.endpoints()}, vaultAddr(name), instanceBody{Kind: kindCRM, Environment: production, URL: "dev://" + name, BurstShare: "80%"})
 	}
 	if err != nil {
 		w.t.Fatal(err)

@@ -433,7 +433,7 @@ func TestBothEngines(t *testing.T) {
 		}
 	}
 	// With the platform's own inactive, "active" lives in the state alone.
-	v, _, err := dial(t.Context(), vaultapi.NewTransport(), providers.Config{Instances: w.vaults}, vaultAddr("crm-a"), instanceBody{Kind: kindCRM, Environment: production, URL: w.url + "/crm-a", BurstShare: "80%"})
+	v, _, err := (&Provider{transport: vaultapi.NewTransport()}).dial(t.Context(), providers.Config{Instances: w.vaults}, vaultAddr("crm-a"), instanceBody{Kind: kindCRM, Environment: production, URL: w.url + "/crm-a", BurstShare: "80%"})
 	if err != nil {
 		t.Fatal(err)
 	}

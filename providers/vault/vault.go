@@ -28,6 +28,8 @@ type vault struct {
 	client *vaultapi.Client // nil when only reading
 	heard  headers
 
+	names *memo[*vaultapi.Labelled, *countryNames] // of all vaults
+
 	objects    memo[string, *vaultapi.Object]
 	fields     memo[string, vaultapi.DocumentFields]
 	types      memo[string, *vaultapi.DocumentType]

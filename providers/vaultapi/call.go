@@ -52,6 +52,11 @@ func form(values url.Values) payload {
 	return payload{contentType: "application/x-www-form-urlencoded", data: []byte(values.Encode())}
 }
 
+// formOf is form for one value, which may be long.
+func formOf(name, value string) payload {
+	return payload{contentType: "application/x-www-form-urlencoded", data: append([]byte(name+"="), url.QueryEscape(value)...)}
+}
+
 // times are how long is waited for the other side.
 type times struct {
 	answer time.Duration // for an answer to begin
@@ -96,24 +101,29 @@ func (c *conn) do(ctx context.Context, k call, reply any) error {
 		if err != nil {
 			return k.broken(resp, err)
 		}
-		if reply != nil && bytes.HasPrefix(body, succeeded) && json.Unmarshal(body, reply) == nil {
-			return nil
-		}
-		var env envelope
-		if err := json.Unmarshal(body, &env); err != nil || !env.known() {
-			return k.foreign(resp)
-		}
-		if err := c.failure(k, resp, env); err != nil {
-			return err
-		}
-		if reply == nil {
-			return nil
-		}
-		if err := json.Unmarshal(body, reply); err != nil {
-			return k.unreadable(resp, err)
-		}
-		return nil
+		return c.decode(k, resp, body, reply)
 	})
+}
+
+// decode reads an answer into reply, which may be nil.
+func (c *conn) decode(k call, resp *http.Response, body []byte, reply any) error {
+	if reply != nil && bytes.HasPrefix(body, succeeded) && json.Unmarshal(body, reply) == nil {
+		return nil
+	}
+	var env envelope
+	if err := json.Unmarshal(body, &env); err != nil || !env.known() {
+		return k.foreign(resp)
+	}
+	if err := c.failure(k, resp, env); err != nil {
+		return err
+	}
+	if reply == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, reply); err != nil {
+		return k.unreadable(resp, err)
+	}
+	return nil
 }
 
 // send is the life of a call: attempts, and what comes between them. read gets

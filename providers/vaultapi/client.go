@@ -36,6 +36,8 @@ type Config struct {
 	Queries    int     // VQL calls in flight; default 5, what Vault allows a user; negative: no cap
 	Retry      Retry
 
+	Alike *Alike // shared with other vaults; may be nil
+
 	Clock     Clock             // default the real one
 	Transport http.RoundTripper // default a NewTransport; clients of several vaults should share one
 	Observe   func(Event)       // called from many goroutines, must not block; may be nil

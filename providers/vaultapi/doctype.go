@@ -44,11 +44,14 @@ func (d DocumentFields) ByLabel(label string) (DocumentField, error) {
 
 // DocumentFields lists all document fields.
 func (r *Reader) DocumentFields(ctx context.Context) (DocumentFields, error) {
-	var reply struct {
+	type reply struct {
 		Properties DocumentFields `json:"properties"`
 	}
-	err := r.c.do(ctx, call{op: "list document fields", method: http.MethodGet, path: r.c.path("metadata", "objects", "documents", "properties")}, &reply)
-	return reply.Properties, err
+	said, err := askAlike[reply](ctx, r.c, call{op: "list document fields", method: http.MethodGet, path: r.c.path("metadata", "objects", "documents", "properties")})
+	if err != nil {
+		return nil, err
+	}
+	return said.Properties, nil
 }
 
 // Reference points to something by its label and an address or a name.
@@ -88,12 +91,12 @@ func (r *Reader) DocumentType(ctx context.Context, name string, below ...string)
 	for i, each := range below {
 		path = append(path, []string{"subtypes", "classifications"}[min(i, 1)], seg(each))
 	}
-	var reply DocumentType
 	op := "read document type " + strings.Join(append([]string{name}, below...), " > ")
-	if err := r.c.do(ctx, call{op: op, method: http.MethodGet, path: r.c.path(path...), missing: true}, &reply); err != nil {
+	said, err := askAlike[DocumentType](ctx, r.c, call{op: op, method: http.MethodGet, path: r.c.path(path...), missing: true})
+	if err != nil {
 		return nil, err
 	}
-	return &reply, nil
+	return said, nil
 }
 
 // RelationshipType is a way in which documents of a type relate to others.

@@ -30,14 +30,14 @@ type DomainVault struct {
 
 // Domain reads the domain; only domain admins may.
 func (r *Reader) Domain(ctx context.Context) (*Domain, error) {
-	var reply struct {
+	type reply struct {
 		Domain Domain `json:"domain__v"`
 	}
-	err := r.c.do(ctx, call{op: "read the domain", method: http.MethodGet, path: r.c.path("objects", "domain"), params: url.Values{"include_application": {"true"}}}, &reply)
+	said, err := askAlike[reply](ctx, r.c, call{op: "read the domain", method: http.MethodGet, path: r.c.path("objects", "domain"), params: url.Values{"include_application": {"true"}}})
 	if err != nil {
 		return nil, err
 	}
-	return &reply.Domain, nil
+	return &said.Domain, nil
 }
 
 // Versions lists the API versions that the vault offers, oldest first; the

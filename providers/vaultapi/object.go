@@ -123,14 +123,14 @@ func (r *Reader) Objects(ctx context.Context) ([]Object, error) {
 
 // Object reads an object's definition; NotFound if there is none of that name.
 func (r *Reader) Object(ctx context.Context, name string) (*Object, error) {
-	var reply struct {
+	type reply struct {
 		Object Object `json:"object"`
 	}
-	err := r.c.do(ctx, call{op: "read object " + name, method: http.MethodGet, path: r.c.path("metadata", "vobjects", seg(name)), missing: true}, &reply)
+	said, err := askAlike[reply](ctx, r.c, call{op: "read object " + name, method: http.MethodGet, path: r.c.path("metadata", "vobjects", seg(name)), missing: true})
 	if err != nil {
 		return nil, err
 	}
-	return &reply.Object, nil
+	return &said.Object, nil
 }
 
 // ObjectByLabel finds an object by its label and reads its definition.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 )
 
 // pageHead is what a page says about its rows, before or after them.
@@ -41,7 +42,13 @@ var errPage = errors.New("the page is malformed")
 // status last. An error of row ends the reading and is returned as it is;
 // io.ErrUnexpectedEOF, or the reader's error, says that the page was cut off.
 func readPage(r io.Reader, rows string, head *pageHead, row func([]byte) error) error {
-	s := &scanner{r: r, buf: make([]byte, 32<<10)}
+	s := scanners.Get().(*scanner)
+	*s = scanner{r: r, buf: s.buf, tok: s.tok[:0]}
+	defer func() {
+		if s.r = nil; cap(s.tok) <= mostKept {
+			scanners.Put(s)
+		}
+	}()
 	if err := s.expect('{'); err != nil {
 		return err
 	}
@@ -168,8 +175,12 @@ func (s *scanner) rows(row func([]byte) error) error {
 	}
 }
 
-// maxValue bounds what one row may take in memory.
-const maxValue = 64 << 20
+const (
+	// maxValue bounds what one row may take in memory, and mostKept what is
+	// kept of that for the next page.
+	maxValue = 64 << 20
+	mostKept = 1 << 20
+)
 
 // scanner cuts a stream of JSON into values without understanding them.
 type scanner struct {
@@ -179,6 +190,9 @@ type scanner struct {
 	tok      []byte
 	err      error
 }
+
+// scanners are used again: most pages are small.
+var scanners = sync.Pool{New: func() any { return &scanner{buf: make([]byte, 32<<10)} }}
 
 // fill reads on; at the end of the stream it returns io.ErrUnexpectedEOF.
 func (s *scanner) fill() error {

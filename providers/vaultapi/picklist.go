@@ -24,11 +24,14 @@ func (r *Reader) Picklists(ctx context.Context) ([]Picklist, error) {
 
 // PicklistValues lists a picklist's values in their order.
 func (r *Reader) PicklistValues(ctx context.Context, picklist string) ([]Labelled, error) {
-	var reply struct {
+	type reply struct {
 		Values []Labelled `json:"picklistValues"`
 	}
-	err := r.c.do(ctx, call{op: "read picklist " + picklist, method: http.MethodGet, path: r.c.path("objects", "picklists", seg(picklist)), missing: true}, &reply)
-	return reply.Values, err
+	said, err := askAlike[reply](ctx, r.c, call{op: "read picklist " + picklist, method: http.MethodGet, path: r.c.path("objects", "picklists", seg(picklist)), missing: true})
+	if err != nil {
+		return nil, err
+	}
+	return said.Values, nil
 }
 
 // AddPicklistValues adds values by label; Vault makes their names.

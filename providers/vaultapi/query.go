@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -224,13 +225,16 @@ func (c *conn) queryCall(q string, opts []QueryOption) (call, *queryOptions, err
 	for _, opt := range opts {
 		opt(o)
 	}
-	q = withPageSize(q)
-	if n := utf8.RuneCountInString(q); n > MaxQueryLength {
-		return call{}, nil, &Error{Op: "query", Kind: Invalid, Message: fmt.Sprintf("the statement has %d characters, %d are allowed", n, MaxQueryLength)}
+	words := topWords(q)
+	q = withPageSize(q, words)
+	if len(q) > MaxQueryLength {
+		if n := utf8.RuneCountInString(q); n > MaxQueryLength {
+			return call{}, nil, &Error{Op: "query", Kind: Invalid, Message: fmt.Sprintf("the statement has %d characters, %d are allowed", n, MaxQueryLength)}
+		}
 	}
 	k := call{
-		op: "query " + target(q), method: http.MethodPost, path: c.path("query"),
-		body: form(url.Values{"q": {q}}), query: true, within: c.times.query,
+		op: "query " + target(words), method: http.MethodPost, path: c.path("query"),
+		body: formOf("q", q), query: true, within: c.times.query,
 	}
 	k.header = map[string]string{}
 	if o.describe != nil {
@@ -412,10 +416,9 @@ func (c *conn) local(address string) (path string, params url.Values, err error)
 	return path, at.Query(), nil
 }
 
-// withPageSize asks for the largest pages where the statement does not say.
-// Vault's default differs by target.
-func withPageSize(q string) string {
-	words := topWords(q)
+// withPageSize asks for the largest pages where the statement, which has these
+// top words, does not say. Vault's default differs by target.
+func withPageSize(q string, words []string) string {
 	if len(words) == 0 || words[0] != "SELECT" {
 		return q
 	}
@@ -424,7 +427,7 @@ func withPageSize(q string) string {
 			return q
 		}
 	}
-	return fmt.Sprintf("%s PAGESIZE %d", q, PageSize)
+	return q + " PAGESIZE " + strconv.Itoa(PageSize)
 }
 
 // topWords are the words of a statement in upper case, without those in
@@ -442,11 +445,7 @@ func topWords(q string) []string {
 		switch b := q[i]; {
 		case b == '\'':
 			flush(i)
-			for i++; i < len(q) && q[i] != '\''; i++ {
-				if q[i] == '\\' {
-					i++
-				}
-			}
+			i = quoteEnd(q, i+1)
 		case b == '(':
 			flush(i)
 			depth++
@@ -463,9 +462,24 @@ func topWords(q string) []string {
 	return words
 }
 
-// target is what a statement reads, for the name of the call.
-func target(q string) string {
-	words := topWords(q)
+// quoteEnd is where the quote ends whose inside begins at i.
+func quoteEnd(q string, i int) int {
+	for i < len(q) {
+		end := strings.IndexByte(q[i:], '\'')
+		if end < 0 {
+			break
+		}
+		if escape := strings.IndexByte(q[i:i+end], '\\'); escape >= 0 {
+			i += escape + 2
+			continue
+		}
+		return i + end
+	}
+	return len(q)
+}
+
+// target is what a statement with these top words reads, for the name of the call.
+func target(words []string) string {
 	for i, word := range words {
 		if word == "FROM" && i+1 < len(words) {
 			if words[i+1] == "ALLVERSIONS" && i+2 < len(words) {
@@ -485,16 +499,21 @@ func Quote[S ~string](value S) string { return "'" + quoted.Replace(string(value
 
 // QuoteList writes the operand of CONTAINS: ('a','b').
 func QuoteList[S ~string](values ...S) string {
-	var b bytes.Buffer
-	b.WriteByte('(')
+	size := len("()")
+	for _, v := range values {
+		size += len("'',") + len(v)
+	}
+	b := make([]byte, 0, size)
+	b = append(b, '(')
 	for i, v := range values {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString(Quote(v))
+		b = append(b, '\'')
+		b = append(b, quoted.Replace(string(v))...)
+		b = append(b, '\'')
 	}
-	b.WriteByte(')')
-	return b.String()
+	return string(append(b, ')'))
 }
 
 // QuoteTime writes a point in time as VQL takes it, quotes included.

@@ -376,14 +376,14 @@ func TestPageSizeIsAlwaysAsked(t *testing.T) {
 		"SHOW FIELDS FROM x__c":                                        "SHOW FIELDS FROM x__c",
 		"":                                                             "",
 	} {
-		if got := withPageSize(q); got != want {
+		if got := withPageSize(q, topWords(q)); got != want {
 			t.Errorf("%q: %q, want %q", q, got, want)
 		}
 	}
 	for q, want := range map[string]string{
 		"SELECT id FROM documents": "documents", "SELECT LATESTVERSION id, (SELECT x FROM y) FROM ALLVERSIONS binders WHERE a = 1": "binders", "SHOW TARGETS": "show targets",
 	} {
-		if got := target(q); got != want {
+		if got := target(topWords(q)); got != want {
 			t.Errorf("%q reads %q, want %q", q, got, want)
 		}
 	}
