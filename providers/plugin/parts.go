@@ -18,6 +18,8 @@ const (
 	messageSize = 16 << 20
 	// windowSize is how much of a stream may be under way, unread.
 	windowSize = 4 << 20
+	// streamWorkers is how many calls are answered by goroutines that stay.
+	streamWorkers = 16
 )
 
 // parts cuts a batch into parts of about partSize; at least one.

@@ -96,7 +96,8 @@ func config(s *server, speaks versions, more ...grpc.ServerOption) *goplugin.Ser
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			options = append(options,
 				grpc.MaxRecvMsgSize(messageSize), grpc.MaxSendMsgSize(messageSize),
-				grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(windowSize))
+				grpc.InitialWindowSize(windowSize), grpc.InitialConnWindowSize(windowSize),
+				grpc.NumStreamWorkers(streamWorkers)) // whose stacks have grown already
 			return grpc.NewServer(append(options, more...)...)
 		},
 	}
