@@ -237,6 +237,11 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 	if err != nil {
 		return err
 	}
+	for _, i := range impacts { // a run turns full where its route table does
+		if at := slices.IndexFunc(tasks, func(t syncer.Task) bool { return t.Sync.Addr == i.Addr }); at >= 0 {
+			tasks[at].Decision = i.Decision
+		}
+	}
 	w.cli.showImpacts(tasks, impacts, o.verbose)
 	return w.cli.verdicts(impacts)
 }
