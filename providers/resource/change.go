@@ -36,6 +36,18 @@ type Change[T any] struct {
 	answered bool
 }
 
+// Subject is what a change is about: the object as it will be, or, where it is
+// removed, as it was.
+func (c *Change[T]) Subject() *T {
+	switch {
+	case c.Action != providers.Remove:
+		return c.Planned
+	case c.Live != nil:
+		return c.Live
+	}
+	return c.Recorded
+}
+
 // Set amends an attribute of the plan, such as one that follows from others
 // when it is left out; a nil value leaves it out. Planned is not read again.
 func (c *Change[T]) Set(name string, value any) {

@@ -96,39 +96,40 @@ func (t *clmTarget) prefix() string { return markPrefix(t.scope.Point, t.scope.S
 // the keys.
 func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
 	for _, binders := range []bool{false, true} {
-		first, last := markRange(t.prefix(), req)
-		s := newScan(t.caller, "external_id__v", first, func(after string) string {
-			return limited(t.statement(binders, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v < "+vaultapi.Quote(last)) + " ORDER BY external_id__v")
-		})
-		for {
-			page, err := s.page(ctx)
-			if err != nil {
-				return err
-			}
-			if len(page) == 0 {
-				break
-			}
+		err := scanMarks(ctx, t.caller, t.prefix(), req, func(where string) string { return t.statement(binders, where) }, func(page []row) error {
 			records, err := t.records(ctx, page)
 			if err != nil {
 				return err
 			}
-			if err := send(emit, records); err != nil {
-				return err
-			}
+			return send(emit, records)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// markRange are the ends, neither of them in it, of the marks that a read of
-// everything goes through.
-func markRange(prefix string, req providers.RecordsRequest) (first, last string) {
+// scanMarks reads everything of ours in the order of the marks, by pages: between
+// the keys of a request, where it has them.
+func scanMarks(ctx context.Context, c *caller, prefix string, req providers.RecordsRequest, statement func(where string) string, each func(page []row) error) error {
 	const end = "~" // after whatever a mark has behind its key
-	first, last = prefix, prefix+req.UpTo+end
+	first, last := prefix, prefix+req.UpTo+end
 	if req.After != "" {
 		first += req.After + end
 	}
-	return first, last
+	s := newScan(c, "external_id__v", first, func(after string) string {
+		return limited(statement("external_id__v > "+vaultapi.Quote(after)+" AND external_id__v < "+vaultapi.Quote(last)) + " ORDER BY external_id__v")
+	})
+	for {
+		page, err := s.page(ctx)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := each(page); err != nil {
+			return err
+		}
+	}
 }
 
 // readMarked reads what carries the marks of items: presentations, or members.

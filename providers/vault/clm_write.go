@@ -33,12 +33,11 @@ type clmWriter struct {
 // clmItem is one write on its way.
 type clmItem struct {
 	writeItem
-	fields  vaultapi.Fields // as they shall be
-	doc     *targetDoc      // nil until it exists
-	made    bool            // by this batch
-	assumed bool            // doc is what a new document is, and not what was seen
-	members []vaultapi.ID   // what it names, in the order of write.Members
-	differs []string        // fields, of what should be created and is there
+	doc     *targetDoc    // nil until it exists
+	made    bool          // by this batch
+	assumed bool          // doc is what a new document is, and not what was seen
+	members []vaultapi.ID // what it names, in the order of write.Members
+	differs []string      // fields, of what should be created and is there
 }
 
 func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRequest) []providers.WriteResult {
@@ -132,7 +131,7 @@ func (w *clmWriter) withdraw(ctx context.Context) error {
 // and moves everything to the steady state, last: until then a presentation is
 // seen as it was, or not at all.
 func (w *clmWriter) publish(ctx context.Context) error {
-	if err := w.values(ctx); err != nil {
+	if err := readFields(ctx, w.caller, w.refs, w.items, func(i *clmItem) *writeItem { return &i.writeItem }); err != nil {
 		return err
 	}
 	if err := w.look(ctx, w.open()); err != nil {
@@ -160,26 +159,6 @@ func (w *clmWriter) publish(ctx context.Context) error {
 		}
 	}
 	return w.settle(ctx, "steady")
-}
-
-// values reads the fields of the writes, and resolves references.
-func (w *clmWriter) values(ctx context.Context) error {
-	writes := make([]*providers.Write, len(w.items))
-	for n, i := range w.items {
-		writes[n] = i.write
-	}
-	x := &resolver{caller: w.caller}
-	fields, failed, err := x.fieldsOf(ctx, w.refs, writes)
-	if err != nil {
-		return err
-	}
-	for n, i := range w.items {
-		i.fields = fields[n]
-		if failed[n] != nil {
-			i.fail(failed[n])
-		}
-	}
-	return nil
 }
 
 // fieldValue turns canonical JSON into what the client writes. Most of it is

@@ -285,12 +285,7 @@ func (p *Provider) writeFieldRules(ctx context.Context, env *resource.Env, chang
 	scripts := map[*integrationRule]*script{}
 	var order []*integrationRule
 	for _, c := range changes {
-		body := c.Planned
-		if c.Action == providers.Remove {
-			if body = c.Live; body == nil {
-				body = c.Recorded
-			}
-		}
+		body := c.Subject()
 		l, err := p.link(env, body.Connection)
 		if err != nil {
 			c.Fail(err)

@@ -197,12 +197,7 @@ func (p *Provider) writeIntegrations(ctx context.Context, env *resource.Env, cha
 	records := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
 	w := statusWriter{object: objIntegration}
 	for _, c := range changes {
-		body := c.Planned
-		if c.Action == providers.Remove {
-			if body = c.Live; body == nil {
-				body = c.Recorded
-			}
-		}
+		body := c.Subject()
 		l, r, err := p.findIntegration(env, body, records)
 		switch {
 		case err != nil:

@@ -161,25 +161,15 @@ func (t *objectTarget) prefix() string { return markPrefix(t.scope.Point, t.scop
 // keys.
 func (t *objectTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
 	for _, object := range []string{objKeyMessage, objPresentation} {
-		first, last := markRange(t.prefix(), req)
-		s := newScan(t.caller, "external_id__v", first, func(after string) string {
-			return limited(t.statement(object, "external_id__v > "+vaultapi.Quote(after)+" AND external_id__v < "+vaultapi.Quote(last)) + " ORDER BY external_id__v")
-		})
-		for {
-			page, err := s.page(ctx)
-			if err != nil {
-				return err
-			}
-			if len(page) == 0 {
-				break
-			}
+		err := scanMarks(ctx, t.caller, t.prefix(), req, func(where string) string { return t.statement(object, where) }, func(page []row) error {
 			records, err := t.records(ctx, object, page)
-			if err == nil {
-				err = send(emit, records)
-			}
 			if err != nil {
 				return err
 			}
+			return send(emit, records)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -24,9 +24,8 @@ type objectWriter struct {
 // objectItem is one write on its way.
 type objectItem struct {
 	writeItem
-	fields  vaultapi.Fields // as they shall be
-	there   *targetRecord   // nil until it exists
-	members []string        // ids of what it names, in the order of write.Members
+	there   *targetRecord // nil until it exists
+	members []string      // ids of what it names, in the order of write.Members
 }
 
 func (p *Provider) writeObjects(ctx context.Context, v *vault, req providers.WriteRequest) []providers.WriteResult {
@@ -132,20 +131,8 @@ func settleRows(results []vaultapi.Result, of []*objectItem) {
 // publish brings fields and members up to date, and makes what it writes
 // active, last: until then a presentation is not seen, or as it was.
 func (w *objectWriter) publish(ctx context.Context) error {
-	writes := make([]*providers.Write, len(w.items))
-	for n, i := range w.items {
-		writes[n] = i.write
-	}
-	x := &resolver{caller: w.caller}
-	fields, failed, err := x.fieldsOf(ctx, w.refs, writes)
-	if err != nil {
+	if err := readFields(ctx, w.caller, w.refs, w.items, func(i *objectItem) *writeItem { return &i.writeItem }); err != nil {
 		return err
-	}
-	for n, i := range w.items {
-		i.fields = fields[n]
-		if failed[n] != nil {
-			i.fail(failed[n])
-		}
 	}
 	if err := w.look(ctx); err != nil {
 		return err

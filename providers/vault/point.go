@@ -306,12 +306,7 @@ func (p *Provider) writePoints(ctx context.Context, env *resource.Env, changes [
 	records := cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
 	w := statusWriter{object: objPoint}
 	for _, c := range changes {
-		body := c.Planned
-		if c.Action == providers.Remove {
-			if body = c.Live; body == nil {
-				body = c.Recorded
-			}
-		}
+		body := c.Subject()
 		l, r, err := p.findPoint(env, body, records)
 		switch {
 		case err != nil:

@@ -117,12 +117,7 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 func (p *Provider) writeQueryRules(ctx context.Context, env *resource.Env, changes []*resource.Change[queryRuleBody]) {
 	rules := rulesCache(ctx)
 	for _, c := range changes {
-		body := c.Planned
-		if c.Action == providers.Remove {
-			if body = c.Live; body == nil {
-				body = c.Recorded
-			}
-		}
+		body := c.Subject()
 		l, q, err := p.findQueryRule(env, body, rules)
 		switch {
 		case err != nil:

@@ -1,14 +1,17 @@
 package vault
 
 import (
+	"context"
 	"fmt"
 
 	"accord/providers"
+	"accord/providers/vaultapi"
 )
 
 // writeItem is one write of a batch on its way, whatever it makes.
 type writeItem struct {
 	write   *providers.Write
+	fields  vaultapi.Fields // as they shall be, once they are read
 	changed bool
 	err     error // the first
 }
@@ -41,4 +44,24 @@ func (i *writeItem) result(id string) providers.WriteResult {
 		r.Same, r.Err = false, contractError(fmt.Sprintf("%s %s %s", i.write.Verb, i.write.Part, i.write.Title), i.err)
 	}
 	return r
+}
+
+// readFields reads the fields of a batch's writes, and resolves references.
+func readFields[T any](ctx context.Context, c *caller, refs map[string]refMap, items []T, of func(T) *writeItem) error {
+	writes := make([]*providers.Write, len(items))
+	for n, i := range items {
+		writes[n] = of(i).write
+	}
+	x := &resolver{caller: c}
+	fields, failed, err := x.fieldsOf(ctx, refs, writes)
+	if err != nil {
+		return err
+	}
+	for n := range items {
+		i := of(items[n])
+		if i.fields = fields[n]; failed[n] != nil {
+			i.fail(failed[n])
+		}
+	}
+	return nil
 }
