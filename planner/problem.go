@@ -54,12 +54,17 @@ func (m *making) warn(diags hcl.Diagnostics) {
 		if d.Severity != hcl.DiagWarning {
 			continue
 		}
-		w := providers.Diagnostic{Severity: providers.SeverityWarning, Summary: d.Summary, Detail: d.Detail}
-		if p, ok := d.Extra.(*Problem); ok {
-			w.Code, w.Addr = p.Code, p.Addr
-		}
-		m.plan.Warnings = append(m.plan.Warnings, w)
+		m.plan.Warnings = append(m.plan.Warnings, kept(d, providers.SeverityWarning))
 	}
+}
+
+// kept is a diagnostic as a plan keeps it: without its line.
+func kept(d *hcl.Diagnostic, severity providers.Severity) providers.Diagnostic {
+	k := providers.Diagnostic{Severity: severity, Summary: d.Summary, Detail: d.Detail}
+	if p, ok := d.Extra.(*Problem); ok {
+		k.Code, k.Addr = p.Code, p.Addr
+	}
+	return k
 }
 
 func (m *making) place(o *object, d providers.Diagnostic) *hcl.Diagnostic {

@@ -117,11 +117,7 @@ func (m *making) failed(ctx context.Context) *plan.Plan {
 		if d.Severity != hcl.DiagError {
 			continue
 		}
-		e := providers.Diagnostic{Severity: providers.SeverityError, Summary: d.Summary, Detail: d.Detail}
-		if p, ok := d.Extra.(*Problem); ok {
-			e.Code, e.Addr = p.Code, p.Addr
-		}
-		m.plan.Errors = append(m.plan.Errors, e)
+		m.plan.Errors = append(m.plan.Errors, kept(d, providers.SeverityError))
 	}
 	return m.plan
 }

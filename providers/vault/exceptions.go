@@ -203,8 +203,8 @@ func (p *Provider) exceptionRecords(ctx context.Context, v *vault, req providers
 	fail := func(err error) {
 		yield(providers.Batch{}, contractError("read the user exceptions of "+v.addr.String(), err))
 	}
-	if len(req.Keys) > 0 || !req.Since.IsZero() || req.After != "" || req.UpTo != "" {
-		fail(providers.Errorf(providers.Internal, "this stream is only read as a whole"))
+	if err := wholly(req); err != nil {
+		fail(err)
 		return
 	}
 	s, err := scopeOf(req.End)

@@ -19,8 +19,8 @@ type platformContent struct{ *clmTarget }
 
 func (p *Provider) platformRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
 	fail := func(err error) { yield(providers.Batch{}, contractError("read what the platform published", err)) }
-	if len(req.Keys) > 0 || !req.Since.IsZero() || req.After != "" || req.UpTo != "" {
-		fail(providers.Errorf(providers.Internal, "this stream is only read as a whole"))
+	if err := wholly(req); err != nil {
+		fail(err)
 		return
 	}
 	target, err := v.clmTarget(ctx, req.End)
