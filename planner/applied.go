@@ -52,11 +52,30 @@ func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances ma
 	if !ok {
 		return nil, errNothingApplied()
 	}
+	if cut := p.cutOff(s); len(cut) > 0 {
+		return nil, cut[slices.MinFunc(slices.Collect(maps.Keys(cut)), addrs.Instance.Compare)]
+	}
 	changes, err := p.recordedChanges(ctx, s, p.recordedRefs(s, instances))
 	if err != nil {
 		return nil, err
 	}
 	return p.tasks(ctx, slices.Values(changes), settings, request, false)
+}
+
+// cutOff are the objects that refer to what the state has forgotten: no sync may
+// go by them, nor be passed over without a word.
+func (p *Planner) cutOff(s *state.State) map[addrs.Instance]error {
+	cut := map[addrs.Instance]error{}
+	for _, o := range p.recordedObjects(s) {
+		for _, on := range references(o.typ, o.recorded.Body) {
+			if s.Objects[on] == nil {
+				cut[o.addr] = &providers.Error{Kind: providers.Invalid, Addr: o.addr,
+					Message: fmt.Sprintf("the state does not remember %s, to which %s belongs", on, o.addr),
+					Advice:  "Where the files have it, accord apply remembers it again."}
+			}
+		}
+	}
+	return cut
 }
 
 // Survey is what was applied, as found at one moment, as far as it could be read.
@@ -77,12 +96,13 @@ func (p *Planner) Survey(ctx context.Context, s *state.State, instances map[addr
 	if !ok {
 		return nil, errNothingApplied()
 	}
-	objects := p.recordedObjects(s)
+	out := &Survey{Unread: p.cutOff(s)}
+	p.spread(s, out.Unread)
+	objects := slices.DeleteFunc(p.recordedObjects(s), func(o *object) bool { return out.Unread[o.addr] != nil })
 	failed := p.read(ctx, objects, p.neighbourhoods(p.recordedRefs(s, instances), objects...), nil)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	out := &Survey{Unread: map[addrs.Instance]error{}}
 	for o, err := range failed {
 		out.Unread[o.addr] = err
 	}
