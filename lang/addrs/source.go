@@ -22,9 +22,12 @@ func (s Source) String() string {
 	return s.Host + "/" + s.Namespace + "/" + s.Name
 }
 
+// sourceLength is how long a part of a source may be, as of a domain name.
+const sourceLength = 63
+
 var (
-	sourcePart = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
-	sourceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // an underscore ends it in a file's name
+	sourcePart = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$`)
+	sourceName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`) // an underscore ends it in a file's name
 	reserved   = regexp.MustCompile(`^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)`)
 )
 
@@ -40,7 +43,7 @@ func ParseSource(s string) (Source, error) {
 			form, what = sourceName, "lower-case letters, digits and dashes"
 		}
 		switch {
-		case !form.MatchString(part):
+		case len(part) > sourceLength || !form.MatchString(part):
 			return Source{}, fmt.Errorf("in the source %q, %q is not a name of %s that begins and ends with a letter or digit", s, part, what)
 		case reserved.MatchString(part):
 			return Source{}, fmt.Errorf("in the source %q, %q is a name that Windows keeps for a device", s, part)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-var validClientID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+var validClientID = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 // clientID is the caller's name for itself, as it is logged: from the query parameter client_id or else the header; "unknown" without one.
 func (c *call) clientID() string {
@@ -19,7 +19,7 @@ func (c *call) clientID() string {
 	switch {
 	case id == "":
 		return "unknown"
-	case !validClientID.MatchString(id):
+	case len(id) > 100 || !validClientID.MatchString(id):
 		return "invalid_client_id"
 	}
 	return id

@@ -3,10 +3,37 @@ package devvault
 import (
 	"fmt"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 )
+
+// The countries are those of ISO 3166, by their English names.
+func TestCountries(t *testing.T) {
+	t.Parallel()
+	var all []entry
+	english := display.English.Regions()
+	for a := 'A'; a <= 'Z'; a++ {
+		for b := 'A'; b <= 'Z'; b++ {
+			code := string(a) + string(b)
+			region, err := language.ParseRegion(code)
+			if err != nil || !region.IsCountry() || region.String() != code || region.Canonicalize() != region || region.M49() == 0 {
+				continue
+			}
+			if name := english.Name(region); name != "" { // those that have ceased to be have none
+				all = append(all, entry{Name: strings.ToLower(code) + "__v", Label: name, Active: true})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
+	if d := cmp.Diff(all, countries().Entries); d != "" {
+		t.Errorf("countries.txt (-want +got)\n%s", d)
+	}
+}
 
 func TestPicklistsOverTheAPI(t *testing.T) {
 	t.Parallel()

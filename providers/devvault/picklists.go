@@ -1,12 +1,9 @@
 package devvault
 
 import (
-	"slices"
+	_ "embed"
 	"strings"
 	"sync"
-
-	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
 )
 
 func standardPicklists() []*picklist {
@@ -29,22 +26,17 @@ func standardPicklists() []*picklist {
 	}
 }
 
+//go:embed countries.txt
+var countryNames string
+
 // countries is the system managed picklist of country_cda__v: every country of ISO 3166, us__v "United States" among them.
 var countries = sync.OnceValue(func() *picklist {
 	var list []entry
-	english := display.English.Regions()
-	for a := 'A'; a <= 'Z'; a++ {
-		for b := 'A'; b <= 'Z'; b++ {
-			code := string(a) + string(b)
-			region, err := language.ParseRegion(code)
-			if err != nil || !region.IsCountry() || region.String() != code || region.Canonicalize() != region || region.M49() == 0 {
-				continue
-			}
-			if name := english.Name(region); name != "" { // those that have ceased to be have none
-				list = append(list, entry{Name: strings.ToLower(code) + "__v", Label: name, Active: true})
-			}
+	for line := range strings.Lines(countryNames) {
+		code, name, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if code != "#" {
+			list = append(list, entry{Name: code + "__v", Label: name, Active: true})
 		}
 	}
-	slices.SortFunc(list, func(a, b entry) int { return strings.Compare(a.Name, b.Name) })
 	return newPicklist("country_cda__v", "Country CDA", true, list...)
 })

@@ -136,7 +136,7 @@ type conn struct {
 	calls, writes, retries, logins atomic.Int64
 }
 
-var clientIDs = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
+var clientIDs = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
 
 func newConn(cfg Config) (*conn, error) {
 	base, err := parseBase(cfg.BaseURL)
@@ -152,7 +152,7 @@ func newConn(cfg Config) (*conn, error) {
 	if cfg.ClientID == "" {
 		cfg.ClientID = "accord"
 	}
-	if !clientIDs.MatchString(cfg.ClientID) {
+	if len(cfg.ClientID) > 100 || !clientIDs.MatchString(cfg.ClientID) {
 		return nil, fmt.Errorf("client id %q: only letters, digits, '.', '_', '-', at most 100", cfg.ClientID)
 	}
 	if cfg.BurstShare == 0 {

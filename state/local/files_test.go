@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -74,7 +73,7 @@ func FuzzLog(f *testing.F) {
 		var fits []byte
 		for line := range bytes.Lines(data) {
 			text := bytes.TrimSuffix(line, []byte("\n"))
-			fits = fmt.Appendf(fits, "%08x %s\n", crc32.Checksum(text, castagnoli), text)
+			fits = fmt.Appendf(fits, "%08x %s\n", checksum(text), text)
 		}
 		for n, b := range [][]byte{data, fits} {
 			path := filepath.Join(dir, fmt.Sprintf("%d-%d", os.Getpid(), n))

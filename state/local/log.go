@@ -44,7 +44,7 @@ type head struct {
 
 const logFormat = 1
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+func checksum(text []byte) uint32 { return crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)) }
 
 func (e entry) line() ([]byte, error) {
 	var b bytes.Buffer
@@ -55,7 +55,7 @@ func (e entry) line() ([]byte, error) {
 		return nil, err
 	}
 	line := b.Bytes()
-	copy(line, fmt.Sprintf("%08x", crc32.Checksum(line[9:len(line)-1], castagnoli)))
+	copy(line, fmt.Sprintf("%08x", checksum(line[9:len(line)-1])))
 	return line, nil
 }
 
@@ -102,7 +102,7 @@ func parseLine(line []byte) (e entry, err error) {
 	if err != nil {
 		return e, errors.New("it does not begin with a checksum")
 	}
-	if uint32(sum) != crc32.Checksum(line[9:], castagnoli) {
+	if uint32(sum) != checksum(line[9:]) {
 		return e, errors.New("its checksum is wrong")
 	}
 	dec := json.NewDecoder(bytes.NewReader(line[9:]))

@@ -47,7 +47,7 @@ type document struct {
 	} `hcl:"provider,block"`
 }
 
-var checksumForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var checksumForm = regexp.MustCompile(`^sha256:[0-9a-f]+$`)
 
 // ReadLock reads a lock file; one that is not there locks nothing. The files
 // are for showing diagnostics.
@@ -84,7 +84,7 @@ func ReadLock(path string) (*Lock, map[string]*hcl.File, hcl.Diagnostics) {
 			continue
 		}
 		for _, platform := range slices.Sorted(maps.Keys(b.Checksums)) {
-			if sum := b.Checksums[platform]; !checksumForm.MatchString(sum) || !platformForm.MatchString(platform) {
+			if sum := b.Checksums[platform]; len(sum) != len("sha256:")+64 || !checksumForm.MatchString(sum) || !platformForm.MatchString(platform) {
 				bad("%s = %q is not a platform with a checksum.", platform, sum)
 			}
 		}
