@@ -479,6 +479,9 @@ func (e *evaluator) parseReference(expr hcl.Expression, allowed []string, s sigh
 		if t, ok := x.(*hclsyntax.ScopeTraversalExpr); ok && e.parent != nil && isVariable(t) {
 			return e.passed(found[0], allowed, s)
 		}
+		if len(found) > 0 && found[0].root == "var" && e.parent != nil {
+			return problem("Not a reference", "%s is needed here, and a variable of a module passes on a single one. Give the module block for_each, and one of them to each of its instances.", capital(what))
+		}
 		if len(found) == 0 || earlyRoots[found[0].root] || !isInstance(expr) {
 			break
 		}

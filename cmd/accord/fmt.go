@@ -126,6 +126,9 @@ func sourcesIn(name string, recursive bool) ([]string, error) {
 		return nil, misused("fmt takes files and directories.", "There is no file %q", name)
 	}
 	if !info.IsDir() {
+		if strings.HasSuffix(name, ".json") {
+			return nil, misused("fmt lays out *.hcl files.", "%s is JSON, which has a layout of its own", name)
+		}
 		return []string{name}, nil
 	}
 	var found []string
@@ -135,8 +138,10 @@ func sourcesIn(name string, recursive bool) ([]string, error) {
 			return err
 		case d.IsDir() && path != name && (!recursive || strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
-		case d.Type().IsRegular() && strings.HasSuffix(d.Name(), ".hcl") && !strings.HasPrefix(d.Name(), "."):
-			found = append(found, path)
+		case !d.IsDir() && strings.HasSuffix(d.Name(), ".hcl") && !strings.HasPrefix(d.Name(), "."):
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() { // or a link to one
+				found = append(found, path)
+			}
 		}
 		return nil
 	})
