@@ -190,11 +190,30 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 	if memory.Failures > 0 || memory.Errors > 0 || sync.LRT.After(sync.LSRT) {
 		d.Reasons = append(d.Reasons, Retry)
 	}
-	d.Since = memory.Horizon.Add(-margin)
-	if memory.Horizon.IsZero() {
-		d.Since = sync.LSRT.Add(-skew)
-	}
+	d.Since = since(sync, memory)
 	return d
+}
+
+// since is where an incremental read begins.
+func since(sync providers.Sync, memory state.Memory) time.Time {
+	if memory.Horizon.IsZero() {
+		return sync.LSRT.Add(-skew)
+	}
+	return memory.Horizon.Add(-margin)
+}
+
+// Meanwhile is the run that may be made while the full run d waits for nothing
+// but the delay after an edited filter (CTRY-7): of what changed, routed by the
+// table as it still is, so that what is withdrawn in the source does not stay
+// with anybody for so long. ok: there is one. It meets none of d's reasons.
+func Meanwhile(sync providers.Sync, memory state.Memory, d Decision, now time.Time) (run Decision, ok bool) {
+	if d.Mode != Full || !now.Before(d.EarliestStart) || sync.Route.Table == nil {
+		return d, false
+	}
+	if slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r != FilterEdited && r != RouteTableChanged }) {
+		return d, false
+	}
+	return Decision{Mode: Incremental, Reasons: []Reason{Changes}, Since: since(sync, memory), FullAt: d.EarliestStart, At: d.At}, true
 }
 
 // TablesFirst makes the run of a route table full that a full run routes by,

@@ -259,3 +259,34 @@ func TestTablesFirst(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// CTRY-7: while the full run after an edit waits, what changed is brought over
+// as before, by a table that is still as it was; and by nothing else.
+func TestMeanwhile(t *testing.T) {
+	now := time.Date(2026, 3, 29, 1, 30, 0, 0, time.UTC)
+	table := addrs.New("point", "country")
+	waits := Decision{Mode: Full, Step: true, Reasons: []Reason{FilterEdited, RouteTableChanged}, EarliestStart: now.Add(time.Minute), At: now}
+	read := now.Add(-time.Hour)
+	for name, c := range map[string]struct {
+		route   providers.Route
+		reasons []Reason
+		at      time.Time
+		want    bool
+	}{
+		"by a table":             {providers.Route{Table: &table}, waits.Reasons, now, true},
+		"the delay is over":      {providers.Route{Table: &table}, waits.Reasons, waits.EarliestStart, false},
+		"by the filter itself":   {providers.Route{Values: []string{"us"}}, waits.Reasons, now, false},
+		"a rule was changed too": {providers.Route{Table: &table}, []Reason{FilterEdited, RuleChanged}, now, false},
+		"it is too old as well":  {providers.Route{Table: &table}, []Reason{LastSuccess15d, FilterEdited}, now, false},
+	} {
+		d := waits
+		d.Reasons = c.reasons
+		run, ok := Meanwhile(providers.Sync{Route: c.route}, state.Memory{Horizon: read}, d, c.at)
+		switch {
+		case ok != c.want:
+			t.Errorf("CTRY-7: %s: %v", name, ok)
+		case ok && (run.Mode != Incremental || run.Step || !run.EarliestStart.IsZero() || !run.Since.Equal(read.Add(-margin))):
+			t.Errorf("CTRY-7: %s: %+v", name, run)
+		}
+	}
+}

@@ -312,6 +312,10 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 		tasks = append(tasks, t)
 	}
 	syncer.TablesFirst(tasks)
+	for i := range tasks {
+		t := &tasks[i]
+		t.Decision, _ = syncer.Meanwhile(t.Sync, t.Memory, t.Decision, now)
+	}
 	return tasks, nil
 }
 
@@ -404,11 +408,18 @@ func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task,
 		}
 		run[t.Sync.Addr] = pt.turn.run
 	}
-	for changed := true; changed; { // who routes by a table that is about to run in full, or runs, waits for it
+	// Who routes by a table that is about to run in full, or runs, waits for it;
+	// not with what changed for the delay that the table itself waits for (CTRY-7).
+	for changed := true; changed; {
 		changed = false
 		for _, t := range tasks {
 			for _, before := range beforeOf(&t.Sync) {
-				if b := w.points[before]; run[t.Sync.Addr] && b != nil && (b.busy || b.task.Decision.Mode == syncer.Full && !run[before] && b.turn.till.After(now)) {
+				b := w.points[before]
+				if b == nil || !run[t.Sync.Addr] {
+					continue
+				}
+				delayed := t.Decision.Mode == syncer.Incremental && now.Before(b.task.Decision.EarliestStart)
+				if b.busy || b.task.Decision.Mode == syncer.Full && !run[before] && b.turn.till.After(now) && !delayed {
 					run[t.Sync.Addr], changed = false, true
 					w.points[t.Sync.Addr].turn = turn{wait: fmt.Sprintf("%s comes first", before)}
 				}

@@ -476,6 +476,50 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// CTRY-7, CLM-9: for as long as an edited filter waits, what changed goes on by
+// the table as it was, and the table stays so; then both run in full, the table first.
+func TestChangesDuringTheDelay(t *testing.T) {
+	table := feed("country", "promomats")
+	table.Source.Stream = "country"
+	routed := feed("us", "promomats")
+	routed.Route = providers.Route{Table: &table.Addr}
+	for _, x := range []*providers.Sync{&table, &routed} {
+		x.Inputs = map[string]string{"filter": "new"}
+		x.Policy.DelayedInputs, x.Policy.Delay = []string{"filter"}, time.Minute
+		x.Edited, x.Now = noon, noon
+	}
+	s := newStage(t, table, routed)
+	for addr, m := range s.memories {
+		m.Inputs = map[string]string{"filter": "old"}
+		s.memories[addr] = m
+	}
+	s.end = func(task syncer.Task) syncer.Outcome {
+		m := ranAt(s.clock)
+		m.Inputs = s.memories[task.Sync.Addr].Inputs
+		if task.Decision.Mode == syncer.Full {
+			m.Inputs = task.Sync.Inputs
+		}
+		s.memories[task.Sync.Addr] = m
+		return syncer.Outcome{Status: syncer.Skipped, Decision: task.Decision}
+	}
+	s.after(0)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("CTRY-7: without a change: %s", got)
+	}
+	s.changes["vault.promomats"] = []uint64{7}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[us incremental]]" {
+		t.Errorf("CTRY-7, CLM-9: a change during the delay: %s", got)
+	}
+	for n := range s.applied.Syncs {
+		s.applied.Syncs[n].Now = noon.Add(time.Minute + 5*time.Second) // the vault's clock goes on
+	}
+	s.after(time.Minute)
+	if got := fmt.Sprint(s.runs, s.tables); got != "[[country full us full]] [[]]" {
+		t.Errorf("CTRY-7: after the delay: %s", got)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	s := Status{Started: noon, Interval: 5 * time.Second}
 	if s.Healthy(noon) == "" {
