@@ -150,6 +150,9 @@ var sumFunc = function.New(&function.Spec{
 		if !args[0].CanIterateElements() {
 			return cty.NilVal, function.NewArgErrorf(0, "a list or set of numbers is required")
 		}
+		if args[0].LengthInt() == 0 {
+			return cty.NilVal, function.NewArgErrorf(0, "an empty list has no sum")
+		}
 		total := new(big.Float).SetPrec(512)
 		for _, v := range args[0].AsValueSlice() {
 			if !v.IsKnown() {

@@ -3,6 +3,7 @@ package providers
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"accord/lang/addrs"
@@ -41,10 +42,32 @@ func (e *Error) Error() string {
 	if e.Op != "" {
 		s = e.Op + ": " + s
 	}
-	if e.Trace != "" && !strings.Contains(e.Trace, "\n") && !strings.Contains(s, e.Trace) { // a stack is for the log
+	if e.Trace != "" && !e.Crashed() && !strings.Contains(s, e.Trace) { // a stack is for the log
 		s += " (execution " + e.Trace + ")"
 	}
 	return s
+}
+
+// Crashed reports whether it is of a panic, which has a stack for a trace.
+func (e *Error) Crashed() bool { return strings.Contains(e.Trace, "\n") }
+
+// Panic is a panic of a goroutine, for the one that waits for it to panic with.
+type Panic struct {
+	Value any
+	Stack []byte
+}
+
+func (p *Panic) String() string { return fmt.Sprint(p.Value) }
+
+// Panicked makes the Error of what was recovered: a bug of a provider.
+func Panicked(v any) *Error {
+	e := Errorf(Internal, "the provider panicked: %v", v)
+	if p, ok := v.(*Panic); ok {
+		e.Trace = string(p.Stack)
+	} else {
+		e.Trace = string(debug.Stack())
+	}
+	return e
 }
 
 // Errorf makes an Error of a kind.

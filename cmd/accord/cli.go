@@ -196,10 +196,12 @@ func exitCode(err error) int {
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &perr):
-		switch perr.Kind {
-		case providers.Access:
+		switch {
+		case perr.Crashed():
+			return exitCrash
+		case perr.Kind == providers.Access:
 			return exitAccess
-		case providers.Refused:
+		case perr.Kind == providers.Refused:
 			return exitRefused
 		}
 	}

@@ -88,6 +88,11 @@ var explanations = map[string]explanation{
 		"-target, -exclude and -replace take the address of an object, of a block (all its instances), of a module (all that is in it), and but for -replace of a vault (all that leads to it); -point and -vault of accord exceptions that of a point or a vault which was applied. One that names nothing is a slip: the plan would be about something else, and no exception would be found.",
 		"Write the address as accord plan or accord state list shows it.",
 	},
+	"CREDENTIALS": {
+		"where user and password of a vault come from is not clear",
+		"They are never in a file of the configuration. A vault has variables named after its address: in upper case, the names of its modules before its own, each followed by its key, and _ for what is no letter or digit. vault.promomats has ACCORD_VAULT_PROMOMATS_USER and ACCORD_VAULT_PROMOMATS_PASSWORD, vault.crm[\"us\"] ACCORD_VAULT_CRM_US_USER, vault.crm in module.eu[\"de\"] ACCORD_VAULT_EU_DE_CRM_USER, and so on. Commands that only read prefer ACCORD_VAULT_CRM_US_READ_USER and its password. Instead of variables a vault may have credentials_file or credentials_command, not both. Two vaults whose names become the same variables would log in as each other.",
+		"Rename one of the two, or give one a credentials_file or a credentials_command.",
+	},
 	"SUPPRESS": {
 		"a suppression is of no use",
 		"A suppress block takes a known difference out of drift until its day is over. One that matches nothing suppresses nothing, or will hide something else one day.",

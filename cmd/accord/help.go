@@ -24,7 +24,7 @@ var exitMeanings = map[int]string{
 	exitStale:       "the saved plan is stale",
 	exitAccess:      "credentials, or the wrong vault",
 	exitInterrupted: "interrupted; run it again to go on",
-	exitCrash:       "accord crashed",
+	exitCrash:       "accord crashed, or a provider did",
 }
 
 // exits are a command's annotations that say in its help how it ends, besides

@@ -204,6 +204,16 @@ func (w *lastWords) String() string {
 	return strings.Join(w.last, "\n")
 }
 
+// stack is what a plugin wrote that panicked; "" for one that ended otherwise.
+func (w *lastWords) stack() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.crash) == 0 {
+		return ""
+	}
+	return strings.Join(w.crash, "\n") + "\n"
+}
+
 // obituary says how a plugin ended.
 func (p *process) obituary(kind providers.Kind) *providers.Error {
 	status, _ := p.dead()
@@ -211,5 +221,5 @@ func (p *process) obituary(kind providers.Kind) *providers.Error {
 	if words := p.words.String(); words != "" {
 		s += ", and its last words were:\n" + words
 	}
-	return &providers.Error{Kind: kind, Message: s, Advice: "What was begun is on record. Run the same command again; it goes on from there."}
+	return &providers.Error{Kind: kind, Message: s, Trace: p.words.stack(), Advice: "What was begun is on record. Run the same command again; it goes on from there."}
 }

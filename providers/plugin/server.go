@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -27,17 +26,11 @@ type server struct {
 func guard(f func()) (err *providers.Error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = providers.Panicked(v)
 		}
 	}()
 	f()
 	return nil
-}
-
-func panicked(v any) *providers.Error {
-	err := providers.Errorf(providers.Internal, "the provider panicked: %v", v)
-	err.Trace = string(debug.Stack())
-	return err
 }
 
 // guarded answers a batch of n, with one error for each where the method
@@ -81,7 +74,10 @@ func plain(err error, ended providers.Kind) *providers.Error {
 			return e
 		}
 		whole := *e
-		whole.Op, whole.Message, whole.Trace = "", err.Error(), ""
+		whole.Op, whole.Message = "", err.Error()
+		if !whole.Crashed() {
+			whole.Trace = ""
+		}
 		return &whole
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return providers.Errorf(ended, "%v", err)

@@ -250,7 +250,7 @@ func (a *assembled) Records(ctx context.Context, req providers.RecordsRequest) i
 				return
 			}
 			if v := recover(); v != nil {
-				yield(providers.Batch{}, panicked(v))
+				yield(providers.Batch{}, providers.Panicked(v))
 			}
 		}()
 		for b, err := range a.Syncer.Records(ctx, req) {

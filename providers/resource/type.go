@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"reflect"
-	"runtime/debug"
 	"sync"
 
 	"accord/lang/addrs"
@@ -318,7 +317,7 @@ func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs
 				return
 			}
 			if v := recover(); v != nil {
-				yield(providers.Found{}, panicked(v))
+				yield(providers.Found{}, providers.Panicked(v))
 			}
 		}()
 		for found, err := range t.List(ctx, env, instance) {
@@ -371,17 +370,11 @@ func run[E interface{ crashed(*providers.Error) }](ctx context.Context, env *Env
 func protect(f func()) (err *providers.Error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = providers.Panicked(v)
 		}
 	}()
 	f()
 	return nil
-}
-
-func panicked(v any) *providers.Error {
-	err := providers.Errorf(providers.Internal, "the provider panicked: %v", v)
-	err.Trace = string(debug.Stack())
-	return err
 }
 
 func into[T any](v **T, o *providers.Object) func() error {
@@ -408,7 +401,10 @@ func asError(err error, op string, addr addrs.Instance, ended providers.Kind) *p
 		whole := *e
 		e = &whole
 		if _, direct := err.(*providers.Error); !direct {
-			e.Op, e.Message, e.Trace = "", err.Error(), "" // the message says both
+			e.Op, e.Message = "", err.Error()
+			if !e.Crashed() {
+				e.Trace = "" // the message says it, too
+			}
 		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e = providers.Errorf(ended, "%v", err)

@@ -58,12 +58,12 @@ func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
 			i.Refuse("", "/burst_share", err.Error(), `Write a share between 1% and 100%, such as "80%".`)
 		}
 		if i.Want.CredentialsFile != nil && len(i.Want.CredentialsCommand) > 0 {
-			i.Refuse("", "/credentials_command", "Both credentials_file and credentials_command are set", "Keep one of them.")
+			i.Refuse("CREDENTIALS", "/credentials_command", "Both credentials_file and credentials_command are set", "Keep one of them.")
 		}
 		own := variableName(i.Addr)
 		for _, name := range []string{own, own + readers} {
 			if other, taken := variables[name]; taken {
-				i.Refuse("", "", fmt.Sprintf("%s and %s would take their credentials from the same variable", other, i.Addr),
+				i.Refuse("CREDENTIALS", "", fmt.Sprintf("%s and %s would take their credentials from the same variable", other, i.Addr),
 					fmt.Sprintf("Both names become %s_USER. Rename one of them.", name))
 				break
 			}

@@ -53,7 +53,7 @@ func New() providers.Provider {
 		Instances: []resource.Connectable{
 			resource.Instance[instanceBody]{
 				Name:     "vault",
-				Doc:      "A Veeva Vault that accord logs in to: a content vault (PromoMats, MedComms), a CRM vault or an Align vault. Nothing of it is managed by this block.",
+				Doc:      "A Veeva Vault that accord logs in to: a content vault (PromoMats, MedComms), a CRM vault or an Align vault. Nothing of it is managed by this block. User and password come from environment variables named after its address, with its keys and those of its modules: vault.crm[\"us\"] has ACCORD_VAULT_CRM_US_USER and ACCORD_VAULT_CRM_US_PASSWORD, vault.crm of module.eu[\"de\"] ACCORD_VAULT_EU_DE_CRM_USER; ACCORD_VAULT_CRM_US_READ_USER is preferred by commands that only read.",
 				Validate: validateInstances,
 				Connect:  resource.Each(atOnce, p.connect),
 			},

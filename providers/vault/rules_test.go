@@ -169,7 +169,7 @@ func TestValidate(t *testing.T) {
 			[]string{"CONN-5 integration.x /type"}},
 		"a vault with the variables of another one's reader": {[]providers.Object{
 			w.object(addrs.New("vault", "crm_read"), vaultBody("crm", "dev://x")),
-		}, []string{" vault.crm_read "}},
+		}, []string{"CREDENTIALS vault.crm_read "}},
 		"a point that is not there": {[]providers.Object{
 			w.object(addrs.New("integration", "clm"), map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
 			w.object(addrs.New("integration_point", "x"), map[string]any{"integration": "integration.clm", "name": "clm_presentations", "status": "active"}),
@@ -189,7 +189,7 @@ func TestValidate(t *testing.T) {
 			[]string{"CTRY-1 country_filter.x /all_countries"}},
 		"an id is missing":   {[]providers.Object{w.object(addrs.New("vault", "real"), vaultBody("crm", "https://acme.veevavault.com"))}, []string{" vault.real /id"}},
 		"no address":         {[]providers.Object{w.object(addrs.New("vault", "real"), vaultBody("crm", "http://acme.veevavault.com"))}, []string{" vault.real /url"}},
-		"one variable twice": {[]providers.Object{w.object(keyed("vault", "crm", "eu west"), vaultBody("crm", "dev://a")), w.object(keyed("vault", "crm", "eu-west"), vaultBody("crm", "dev://b"))}, []string{` vault.crm["eu-west"] `}},
+		"one variable twice": {[]providers.Object{w.object(keyed("vault", "crm", "eu west"), vaultBody("crm", "dev://a")), w.object(keyed("vault", "crm", "eu-west"), vaultBody("crm", "dev://b"))}, []string{`CREDENTIALS vault.crm["eu-west"] `}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, errorsOf(New().Validate(t.Context(), append(append([]providers.Object{}, base...), c.objects...)))); diff != "" {

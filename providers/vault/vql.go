@@ -3,10 +3,12 @@ package vault
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
 
+	"accord/providers"
 	"accord/providers/vaultapi"
 )
 
@@ -83,6 +85,8 @@ type scan struct {
 type scanned struct {
 	page vaultapi.Page[row]
 	err  error
+
+	panic *providers.Panic
 }
 
 func newScan(c *caller, column, after string, text func(after string) string) *scan {
@@ -97,6 +101,9 @@ func (s *scan) peek(ctx context.Context) (row, error) {
 		}
 		got := <-s.next
 		s.next = nil
+		if got.panic != nil {
+			panic(got.panic)
+		}
 		if got.err != nil {
 			return nil, got.err
 		}
@@ -136,8 +143,14 @@ func (s *scan) ahead(ctx context.Context) {
 	s.next = next
 	q := s.text(s.after)
 	go func() {
-		p, err := s.caller.page(ctx, q)
-		next <- scanned{p, err}
+		var got scanned
+		defer func() {
+			if v := recover(); v != nil { // of whoever waits, not of the whole process
+				got.panic = &providers.Panic{Value: v, Stack: debug.Stack()}
+			}
+			next <- got
+		}()
+		got.page, got.err = s.caller.page(ctx, q)
 	}()
 }
 
