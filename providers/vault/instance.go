@@ -329,6 +329,10 @@ func credentialNames(config providers.Config, addr addrs.Instance) []string {
 	return []string{name}
 }
 
+// helperTime is how long a command may take to find credentials; somebody may
+// have to touch a key. Tests shorten it.
+var helperTime = 2 * time.Minute
+
 // credentials finds user and password: variables first, then file or command,
 // then what the development server left.
 func credentials(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (string, vaultapi.Secret, error) {
@@ -354,9 +358,14 @@ func credentials(ctx context.Context, config providers.Config, addr addrs.Instan
 		}
 		return parseCredentials(addr, "credentials_file "+*body.CredentialsFile, text)
 	case len(body.CredentialsCommand) > 0:
-		cmd := exec.CommandContext(ctx, body.CredentialsCommand[0], body.CredentialsCommand[1:]...)
-		cmd.Dir = config.Dir
+		within, cancel := context.WithTimeout(ctx, helperTime)
+		defer cancel()
+		cmd := exec.CommandContext(within, body.CredentialsCommand[0], body.CredentialsCommand[1:]...)
+		cmd.Dir, cmd.WaitDelay = config.Dir, time.Second // what it started may hold its output
 		text, err := cmd.Output()
+		if within.Err() != nil && ctx.Err() == nil {
+			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("credentials_command %s did not end within %s", body.CredentialsCommand[0], helperTime), "Run it by hand: does it wait for somebody?")
+		}
 		if err != nil {
 			return "", vaultapi.Secret{}, access(addr, fmt.Sprintf("credentials_command %s failed: %v", body.CredentialsCommand[0], complaint(err, text)), "")
 		}

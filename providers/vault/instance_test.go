@@ -64,6 +64,12 @@ func TestCredentials(t *testing.T) {
 	if _, _, err = get(false, instanceBody{CredentialsCommand: []string{filepath.Join(dir, "no-such-helper")}}); providers.KindOf(err) != providers.Access {
 		t.Errorf("no such command: %v", err)
 	}
+	defer func(was time.Duration) { helperTime = was }(helperTime)
+	helperTime = 100 * time.Millisecond
+	if _, _, err = get(false, instanceBody{CredentialsCommand: []string{"sh", "-c", "sleep 60 & sleep 60"}}); providers.KindOf(err) != providers.Access || !strings.Contains(err.Error(), "did not end within") {
+		t.Errorf("a command that waits for somebody: %v", err)
+	}
+	helperTime = time.Minute
 	if _, _, err = get(false, instanceBody{CredentialsCommand: []string{"echo", "canary"}}); providers.KindOf(err) != providers.Access || strings.Contains(err.Error(), "canary") {
 		t.Errorf("a command that prints half: %v", err)
 	}
