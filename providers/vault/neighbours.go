@@ -14,6 +14,7 @@ type neighbourhood struct {
 	countryPoints  []addrs.Instance // points of it, where that is so
 	countryParents []addrs.Instance // integrations of these points
 	queryRules     []addrs.Instance
+	fieldRules     []addrs.Instance
 	points         []addrs.Instance
 }
 
@@ -38,6 +39,11 @@ func neighbours(env *resource.Env) neighbourIndex {
 			if b, _, err := resource.Ref[queryRuleBody](env, addr); err == nil {
 				at := index.made(b.Connection)
 				at.queryRules = append(at.queryRules, addr)
+			}
+		case "field_rule":
+			if b, _, err := resource.Ref[fieldRuleBody](env, addr); err == nil {
+				at := index.made(b.Connection)
+				at.fieldRules = append(at.fieldRules, addr)
 			}
 		case "integration_point":
 			b, _, err := resource.Ref[pointBody](env, addr)
@@ -65,7 +71,7 @@ func neighbours(env *resource.Env) neighbourIndex {
 	}
 	index.share(env)
 	for _, at := range index {
-		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.countryParents, &at.queryRules, &at.points} {
+		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.countryParents, &at.queryRules, &at.fieldRules, &at.points} {
 			slices.SortFunc(*list, addrs.Instance.Compare)
 		}
 	}

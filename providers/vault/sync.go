@@ -91,7 +91,7 @@ type syncMaker struct {
 	p             *Provider
 	after, before *resource.Env
 	live          map[addrs.Instance]*providers.Object
-	around        neighbourIndex
+	around, was   neighbourIndex              // of after, and of before
 	types         map[string][]addrs.Instance // field_rule → addresses, as they will be
 	settings      func(*vault) ([]settingsRecord, error)
 	rules         func(*link) (*integrationRule, error)
@@ -117,7 +117,7 @@ func newSyncMaker(ctx context.Context, p *Provider, changes []providers.Change) 
 	for _, list := range s.types {
 		slices.SortFunc(list, addrs.Instance.Compare)
 	}
-	s.around = neighbours(s.after)
+	s.around, s.was = neighbours(s.after), neighbours(s.before)
 	s.settings = cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
 	s.rules = rulesCache(ctx)
 	s.now = cached(func(v *vault) (time.Time, error) { return v.askNow(ctx) })
@@ -155,7 +155,7 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	}
 	sync := &providers.Sync{
 		Addr: c.Addr, Title: l.names.label(names.Label), Engine: engineOf(l, point.Engine),
-		Active: point.Status == active && parent.Status == active, Was: s.was(c.Addr),
+		Active: point.Status == active && parent.Status == active, Was: s.wasActive(c.Addr),
 		Policy: providers.Policy{FullAfter: fullAfter, DelayedInputs: []string{inputFilter}},
 		Inputs: map[string]string{},
 	}
@@ -234,8 +234,8 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	return sync, nil
 }
 
-// was reports whether a point was active, with its integration.
-func (s *syncMaker) was(addr addrs.Instance) bool {
+// wasActive reports whether a point was active, with its integration.
+func (s *syncMaker) wasActive(addr addrs.Instance) bool {
 	point, _, err := resource.Ref[pointBody](s.before, addr)
 	if err != nil || point.Status != active {
 		return false
@@ -566,23 +566,11 @@ func (s *syncMaker) approvedOnly(l *link) (bool, error) {
 // it follows from, and those that it followed from until now.
 func (s *syncMaker) needs(l *link, point *pointBody) []addrs.Instance {
 	needs := []addrs.Instance{l.addr, point.Integration}
-	for _, at := range []struct {
-		env    *resource.Env
-		around neighbourIndex
-	}{{s.after, s.around}, {s.before, neighbours(s.before)}} {
-		around := at.around.at(l.addr)
+	for _, index := range []neighbourIndex{s.around, s.was} {
+		around := index.at(l.addr)
 		needs = append(needs, around.filters...)
-		if !movesCLM(point.Name) {
-			continue
-		}
-		needs = slices.Concat(needs, around.queryRules, around.countryPoints, around.countryParents)
-		for addr, o := range at.env.Refs {
-			if o.Type != "field_rule" {
-				continue
-			}
-			if b, _, err := resource.Ref[fieldRuleBody](at.env, addr); err == nil && b.Connection == l.addr {
-				needs = append(needs, addr)
-			}
+		if movesCLM(point.Name) {
+			needs = slices.Concat(needs, around.queryRules, around.countryPoints, around.countryParents, around.fieldRules)
 		}
 	}
 	slices.SortFunc(needs, addrs.Instance.Compare)

@@ -417,7 +417,8 @@ func (j *Journal) Begin(ctx context.Context, r state.Run) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE sync = ?3 AND outcome = ''",
+		// Only the last can be without an end: every run begins so.
+		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE seq = (SELECT max(seq) FROM run WHERE sync = ?3) AND outcome = ''",
 			state.Interrupted, nanos(now), sync); err != nil {
 			return err
 		}
