@@ -29,7 +29,10 @@ func (s scratch) sorter() *sorter { return &sorter{scratch: s} }
 // set returns a sorter that keeps one frame of each key.
 func (s scratch) set() *sorter { return &sorter{scratch: s, unique: true} }
 
-const entrySize = 32
+const (
+	entrySize    = 32
+	sizesOfFrame = 5 // usually, of key, payload and body
+)
 
 func (s *sorter) add(key string, payload, body []byte) error {
 	at := len(s.arena)
@@ -54,6 +57,11 @@ func (s *sorter) run() (frames, error) {
 		return cmp.Or(bytes.Compare(s.arena[a.at:a.key], s.arena[b.at:b.key]), cmp.Compare(a.at, b.at))
 	})
 	out := s.scratch.spool()
+	heads := 0
+	for _, e := range s.entries {
+		heads += e.body - e.at
+	}
+	out.expect(heads+sizesOfFrame*len(s.entries), len(s.arena)-heads)
 	for i, e := range s.entries {
 		key := s.arena[e.at:e.key]
 		if s.unique && i > 0 {

@@ -57,6 +57,12 @@ type spool struct {
 
 func (s scratch) spool() *spool { return &spool{heads: tape{scratch: s}, bodies: tape{scratch: s}} }
 
+// expect makes room for so many bytes.
+func (w *spool) expect(heads, bodies int) {
+	small := w.heads.scratch.small
+	w.heads.buf, w.bodies.buf = make([]byte, 0, min(heads, 2*small)), make([]byte, 0, min(bodies, 2*small))
+}
+
 func (w *spool) add(key string, payload, body []byte) error {
 	h := &w.heads
 	h.buf = binary.AppendUvarint(h.buf, uint64(len(key)))

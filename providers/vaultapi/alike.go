@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net/http"
 	"reflect"
+	"slices"
 	"sync"
 )
 
@@ -15,7 +16,7 @@ import (
 // it. The zero value is ready.
 type Alike struct {
 	mu   sync.Mutex
-	kept map[likeness][]alike
+	kept map[likeness][]*alike
 	n    int
 }
 
@@ -27,36 +28,43 @@ type likeness struct {
 
 type alike struct {
 	answer []byte
-	value  any
+	once   sync.Once
+	value  any // nil: it is no answer
 }
 
 const mostAlike = 500 // answers, of some kilobytes each
 
 var alikeSeed = maphash.MakeSeed()
 
-// find returns what an answer was decoded to, nil where it is a new one.
-func (a *Alike) find(l likeness, answer []byte) any {
+// of returns the answer that is like this one, which is kept where it is new.
+func (a *Alike) of(l likeness, answer []byte) *alike {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range a.kept[l] {
 		if bytes.Equal(k.answer, answer) {
-			return k.value
+			return k
 		}
 	}
-	return nil
-}
-
-func (a *Alike) keep(l likeness, answer []byte, value any) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.n == mostAlike {
 		a.kept, a.n = nil, 0
 	}
 	if a.kept == nil {
-		a.kept = map[likeness][]alike{}
+		a.kept = map[likeness][]*alike{}
 	}
-	a.kept[l] = append(a.kept[l], alike{bytes.Clone(answer), value})
+	k := &alike{answer: bytes.Clone(answer)}
+	a.kept[l] = append(a.kept[l], k)
 	a.n++
+	return k
+}
+
+// drop forgets an answer that is none.
+func (a *Alike) drop(l likeness, k *alike) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if at := slices.Index(a.kept[l], k); at >= 0 {
+		a.kept[l] = slices.Delete(a.kept[l], at, at+1)
+		a.n--
+	}
 }
 
 // askAlike is do for an answer that other vaults may have given before.
@@ -74,16 +82,19 @@ func askAlike[T any](ctx context.Context, c *conn, k call) (*T, error) {
 			return k.broken(resp, err)
 		}
 		l := likeness{reflect.TypeFor[T](), maphash.Bytes(alikeSeed, answer.Bytes())}
-		if known := c.cfg.Alike.find(l, answer.Bytes()); known != nil {
-			reply = known.(*T)
+		known := c.cfg.Alike.of(l, answer.Bytes())
+		known.once.Do(func() {
+			if v := new(T); c.decode(k, resp, answer.Bytes(), v) == nil {
+				known.value = v
+			}
+		})
+		if known.value != nil {
+			reply = known.value.(*T)
 			return nil
 		}
+		c.cfg.Alike.drop(l, known)
 		reply = new(T)
-		if err := c.decode(k, resp, answer.Bytes(), reply); err != nil {
-			return err
-		}
-		c.cfg.Alike.keep(l, answer.Bytes(), reply)
-		return nil
+		return c.decode(k, resp, answer.Bytes(), reply)
 	})
 	return reply, err
 }

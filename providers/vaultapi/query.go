@@ -503,17 +503,19 @@ func QuoteList[S ~string](values ...S) string {
 	for _, v := range values {
 		size += len("'',") + len(v)
 	}
-	b := make([]byte, 0, size)
-	b = append(b, '(')
+	var b strings.Builder
+	b.Grow(size)
+	b.WriteByte('(')
 	for i, v := range values {
 		if i > 0 {
-			b = append(b, ',')
+			b.WriteByte(',')
 		}
-		b = append(b, '\'')
-		b = append(b, quoted.Replace(string(v))...)
-		b = append(b, '\'')
+		b.WriteByte('\'')
+		b.WriteString(quoted.Replace(string(v)))
+		b.WriteByte('\'')
 	}
-	return string(append(b, ')'))
+	b.WriteByte(')')
+	return b.String()
 }
 
 // QuoteTime writes a point in time as VQL takes it, quotes included.
