@@ -249,14 +249,29 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 // syncReport prints how the runs ended, and picks the exit code.
 func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, o syncOptions) error {
 	code := exitOK
+	var failed []planner.Failure
+	var blocked []providers.Ref // by others that are among these
+	var err error
 	for _, out := range outcomes {
 		if out.Err == nil || ctx.Err() != nil && out.Status != syncer.Refused {
 			continue // after an interrupt, that is all there is to say
 		}
-		c.diagnosticsOf(nil, out.Addr.String(), out.Err)
+		if out.Status == syncer.Blocked {
+			blocked = append(blocked, providers.Ref{Addr: out.Addr, Sync: true})
+			err = out.Err
+		} else {
+			failed = append(failed, planner.Failure{Ref: providers.Ref{Addr: out.Addr, Sync: true}, Err: out.Err})
+		}
 		if got := exitCode(out.Err); out.Status != syncer.Blocked && (got != exitError || code == exitOK) { // what blocks it counts
 			code = got
 		}
+	}
+	if len(blocked) > 1 {
+		err = providers.Errorf(providers.Refused, "they did not run, since the runs that go before them did not come to their end")
+	}
+	c.failures(failed, func(addrs.Instance) planner.Locator { return nil })
+	if err != nil {
+		c.diagnosticsOf(nil, describeRefs(blocked), err)
 	}
 	switch {
 	case c.json:

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"accord/lang/addrs"
 	"accord/planner"
 	"accord/planner/plan"
 	"accord/planner/syncer"
@@ -127,15 +128,24 @@ func showResources(w io.Writer, p *plan.Plan, r *planner.Report) {
 	t.print(w, "  ", screenWidth(w))
 }
 
-// showFailures prints what went wrong; what went wrong alike, once.
+// showFailures prints what went wrong in an apply.
 func (c *cli) showFailures(w *workspace, r *planner.Report) {
+	failed := slices.DeleteFunc(slices.Clone(r.Failed), func(f planner.Failure) bool {
+		return errors.As(f.Err, new(*planner.ItemsFailed)) || r.Interrupted && errors.Is(f.Err, context.Canceled) // the table of runs tells
+	})
+	c.failures(failed, func(addr addrs.Instance) planner.Locator {
+		if res := w.desired.Find(addr); res != nil {
+			return res
+		}
+		return nil
+	})
+}
+
+// failures prints errors; what went wrong alike, once. locate may return nil.
+func (c *cli) failures(failed []planner.Failure, locate func(addrs.Instance) planner.Locator) {
 	var order []string
 	alike := map[string][]planner.Failure{}
-	for _, f := range r.Failed {
-		var items *planner.ItemsFailed
-		if errors.As(f.Err, &items) || r.Interrupted && errors.Is(f.Err, context.Canceled) {
-			continue // the table of runs tells
-		}
+	for _, f := range failed {
 		text := f.Err.Error()
 		if cause := causeOf(f.Err); cause != nil {
 			text = cause.Message
@@ -146,20 +156,44 @@ func (c *cli) showFailures(w *workspace, r *planner.Report) {
 		alike[text] = append(alike[text], f)
 	}
 	for _, text := range order {
-		var at planner.Locator
-		var names []string
+		first := alike[text][0]
+		var refs []providers.Ref
 		for _, f := range alike[text] {
-			names = append(names, describeRef(f.Ref))
+			refs = append(refs, f.Ref)
 		}
-		if res := w.desired.Find(alike[text][0].Ref.Addr); res != nil {
-			at = res
-		}
-		err := alike[text][0].Err
-		if cause := causeOf(err); cause != nil && len(names) > 1 {
+		err := first.Err
+		if cause := causeOf(err); cause != nil && len(refs) > 1 {
 			err = cause
 		}
-		c.diagnosticsOf(at, strings.Join(names, ", "), err)
+		c.diagnosticsOf(locate(first.Ref.Addr), describeRefs(refs), err)
 	}
+}
+
+// describeRefs names objects and runs, those of one block together.
+func describeRefs(refs []providers.Ref) string {
+	type group struct {
+		first providers.Ref
+		keys  []string
+	}
+	var groups []*group
+	for _, ref := range refs {
+		n := slices.IndexFunc(groups, func(g *group) bool {
+			return ref.Addr.Keyed && g.first.Addr.Keyed && g.first.Sync == ref.Sync && g.first.Addr.Block == ref.Addr.Block
+		})
+		if n < 0 {
+			n, groups = len(groups), append(groups, &group{first: ref})
+		}
+		groups[n].keys = append(groups[n].keys, ref.Addr.Key)
+	}
+	var names []string
+	for _, g := range groups {
+		name := fleet(g.first.Addr, g.keys)
+		if g.first.Sync {
+			name = "run of " + name
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // causeOf is the provider's error that err comes from, nil where none is.

@@ -164,7 +164,7 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 		}
 		if !now.Before(until) {
 			return &providers.Error{Kind: providers.Transient, Addr: j.Sync.Addr, Op: "follow",
-				Message: fmt.Sprintf("the platform's engine has not ended a run of %s within %s; Last Run Time is %s", j.Sync.Title, patience, timeOr(state.LRT, "empty")),
+				Message: fmt.Sprintf("the platform's engine has not ended a run within %s", patience),
 				Advice:  "Nothing is lost: the run stays owed, and the next apply or sync follows it again. Look at the integration point in the vault, or set sync { platform_timeout = \"…\" } in the accord block."}
 		}
 		s.emit(Following{Sync: j.Sync, Decision: j.Decision, State: j.followed.After, Until: until})
@@ -173,13 +173,6 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 		}
 		pause = min(pause*3/2, followLater)
 	}
-}
-
-func timeOr(t time.Time, none string) string {
-	if t.IsZero() {
-		return none
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 // recordFollowed keeps the exceptions of the run as what failed in it.

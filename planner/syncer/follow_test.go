@@ -94,7 +94,7 @@ func TestFollowsAnEngineThatStopped(t *testing.T) {
 	})
 	o := w.run(t.Context(), w.tasks(syncer.Request{Full: true}))
 	var e *providers.Error
-	if o.Status != syncer.Failed || !errors.As(o.Err, &e) || e.Kind != providers.Transient || !strings.Contains(e.Message, "within 30m0s; Last Run Time is empty") || !strings.Contains(e.Advice, "stays owed") {
+	if o.Status != syncer.Failed || !errors.As(o.Err, &e) || e.Kind != providers.Transient || !strings.HasSuffix(e.Message, "within 30m0s") || o.Followed == nil || !o.Followed.After.LRT.IsZero() || !strings.Contains(e.Advice, "stays owed") {
 		t.Errorf("%s, %v", o.Status, o.Err)
 	}
 	if passed := w.now().Sub(w.began); passed < 30*time.Minute || passed > 31*time.Minute {
