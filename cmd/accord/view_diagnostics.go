@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -150,6 +151,21 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 	}
 }
 
+// passwords stand in addresses, where none belongs, the user with them: a message
+// that says so does not repeat them.
+var passwords = []*regexp.Regexp{regexp.MustCompile(`(://)([^\s"@]+)(@)`), regexp.MustCompile(`(?i)(\bpassword=)([^\s"&]+)()`)}
+
+// withoutPasswords is a line in which each character keeps its column.
+func withoutPasswords(line string) string {
+	for _, p := range passwords {
+		line = p.ReplaceAllStringFunc(line, func(s string) string {
+			part := p.FindStringSubmatch(s)
+			return part[1] + strings.Repeat("*", utf8.RuneCountInString(part[2])) + part[3]
+		})
+	}
+	return line
+}
+
 // sourceLine is the line of a file where a range begins, and which of its
 // characters belong to the range. ok is false where the text is not known.
 func (c *cli) sourceLine(at hcl.Range) (text string, from, to int, ok bool) {
@@ -167,6 +183,7 @@ func (c *cli) sourceLine(at hcl.Range) (text string, from, to int, ok bool) {
 		}
 		return r
 	}, strings.TrimRight(string(lines[at.Start.Line-1]), "\r"))
+	text = withoutPasswords(text)
 	length := utf8.RuneCountInString(text)
 	from, to = min(max(at.Start.Column-1, 0), length), length
 	if at.End.Line == at.Start.Line {

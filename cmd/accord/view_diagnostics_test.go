@@ -40,3 +40,19 @@ func TestFleetIsOneWarning(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// A line that is shown because an address in it holds a password does not show it.
+func TestPasswordsInAddressesAreNotRepeated(t *testing.T) {
+	for line, want := range map[string]string{
+		`  url = "postgres://u:canary@127.0.0.1:1/x"`:       `  url = "postgres://********@127.0.0.1:1/x"`,
+		`url="https://can/ary@h", other = "dev://crm-a"`:    `url="https://*******@h", other = "dev://crm-a"`,
+		`url = "host=db password=canary user=u"`:            `url = "host=db password=****** user=u"`,
+		`url = "postgres://db/x?password=canary&a=b"`:       `url = "postgres://db/x?password=******&a=b"`,
+		`url = "https://h.example.com/x" # ask bob@example`: `url = "https://h.example.com/x" # ask bob@example`,
+		`label = "a: b" # x`:                                `label = "a: b" # x`,
+	} {
+		if got := withoutPasswords(line); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}

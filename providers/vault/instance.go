@@ -75,6 +75,10 @@ func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
 func checkURL(text string) string {
 	u, err := url.Parse(text)
 	switch {
+	case strings.Contains(text, "@"): // which is not repeated
+		return "The address of a vault holds no user and no password"
+	case err == nil && (u.RawQuery != "" || u.Fragment != ""):
+		return "The address of a vault holds no parameters and no fragment"
 	case err != nil || u.Host == "":
 		return fmt.Sprintf("%q is not the address of a vault", text)
 	case u.Scheme == "dev" || u.Scheme == "https":

@@ -177,3 +177,15 @@ func TestVaultsShareConnections(t *testing.T) {
 		t.Errorf("%d vaults, %d of them at once, took %d connections", len(specs), atOnce, n)
 	}
 }
+
+// An address that holds a password is refused, and not repeated.
+func TestAddressesHoldNoPassword(t *testing.T) {
+	for _, address := range []string{"https://u:canary@acme.veevavault.com", "https://canary@acme.veevavault.com", "ftp://u:canary@x", "https://u:can%ary@x"} {
+		if problem := checkURL(address); problem == "" || strings.Contains(problem, "can") {
+			t.Errorf("%s: %q", address, problem)
+		}
+	}
+	if _, err := vaultapi.Open(t.Context(), vaultapi.Config{BaseURL: "https://u:canary@x"}); err == nil || strings.Contains(err.Error(), "canary") {
+		t.Errorf("opened, or told: %v", err)
+	}
+}

@@ -75,7 +75,7 @@ type Client struct{ *Reader }
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	c, err := newConn(cfg)
 	if err != nil {
-		return nil, &Error{Op: "open vault " + cfg.BaseURL, Kind: Invalid, Cause: err}
+		return nil, &Error{Op: "open vault", Kind: Invalid, Cause: err} // the address may hold a password
 	}
 	if _, err := c.session.get(ctx, Secret{}); err != nil {
 		return nil, err
