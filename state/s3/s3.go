@@ -35,6 +35,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Config says where the state is. Credentials come from where the AWS tools
@@ -88,6 +89,7 @@ func open(ctx context.Context, config Config, opts remote.Options) (*place, erro
 	}
 	found, err := awsconfig.LoadDefaultConfig(ctx, func(o *awsconfig.LoadOptions) error {
 		o.Region = config.Region
+		o.Logger = logging.Nop{} // what goes wrong comes back as an error
 		// Many stores know no other checksums than those that are asked for.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -122,11 +124,19 @@ func (p *place) get(ctx context.Context, name string) (object, error) {
 		return object{}, nil
 	}
 	if err != nil {
-		return object{}, err
+		return object{}, told(err)
 	}
 	defer out.Body.Close()
 	data, err := io.ReadAll(out.Body)
 	return object{data: data, tag: aws.ToString(out.ETag)}, err
+}
+
+// told is an error of the client in words for whoever set it up.
+func told(err error) error {
+	if strings.Contains(err.Error(), "get credentials") {
+		return fmt.Errorf("there are no credentials for the bucket: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (%w)", err)
+	}
+	return err
 }
 
 // put writes an object whatever is there.
