@@ -48,8 +48,13 @@ func (c *cli) child(ctx context.Context, dir string, env []string, args ...strin
 	if err != nil {
 		return nil, err
 	}
+	peaks, err := os.MkdirTemp("", "accord-peaks-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(peaks)
 	cmd := exec.CommandContext(ctx, self, append([]string{"-chdir=" + dir}, args...)...)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), env...), envPeaks+"="+peaks)
 	m := &measured{peak: map[string]int64{}}
 	cmd.Stdout, cmd.Stderr = &m.out, &m.out
 	started := time.Now()
@@ -71,6 +76,7 @@ func (c *cli) child(ctx context.Context, dir string, env []string, args ...strin
 	err = cmd.Wait()
 	close(stop)
 	watching.Wait()
+	readPeaks(peaks, m.peak)
 	m.took = time.Since(started)
 	if err != nil {
 		return nil, fmt.Errorf("accord %s: %w\n%s", strings.Join(args, " "), err, m.out.Bytes())

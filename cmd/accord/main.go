@@ -40,6 +40,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 			code = exitCrash
 		}
 	}()
+	defer leavePeak(args)
 	defer profile(args)()
 	ctx, stop := interruptible(stderr)
 	defer stop()
