@@ -295,14 +295,21 @@ func vanished() error {
 	return providers.Errorf(providers.Ambiguous, "it was not found after it was made")
 }
 
-// parallel runs a call for each item, many at once.
+// parallel runs a call for each item, many at once. Who calls stays until all is
+// done: a stack that a call has grown serves the next.
 func (w *clmWriter) parallel(ctx context.Context, items []*clmItem, call func(context.Context, *clmItem) error) {
-	var g errgroup.Group
-	g.SetLimit(singleCalls)
+	waiting := make(chan *clmItem, len(items))
 	for _, i := range items {
+		waiting <- i
+	}
+	close(waiting)
+	var g errgroup.Group
+	for range min(singleCalls, len(items)) {
 		g.Go(func() error {
-			if err := call(ctx, i); err != nil {
-				i.fail(err)
+			for i := range waiting {
+				if err := call(ctx, i); err != nil {
+					i.fail(err)
+				}
 			}
 			return nil
 		})
