@@ -109,6 +109,7 @@ func TestExportOfAnything(t *testing.T) {
 		made.table = false // a feed in memory remembers by which address it routes
 		w.apply(made.hcl())
 		fresh := newWorldOn(w)
+		defer func() { w.store.Close(); fresh.store.Close() }() // of thousands, so many files may not be open
 		alone := rapid.Bool().Draw(rt, "alone")
 		e := fresh.export(alone)
 		if len(e.LeftOut) > 0 {
