@@ -351,6 +351,11 @@ func (w *world) unprotect(now wish) string {
 			fmt.Fprintf(&b, "removed {\n  from = %s\n  unprotect = true\n}\n", o.Addr)
 		}
 	}
+	for _, i := range st.Open { // it may be there, and is protected once it is found
+		if _, said := now.boxes[i.Addr.Name]; i.Addr.Type == "box" && !said && st.Objects[i.Addr] == nil {
+			fmt.Fprintf(&b, "removed {\n  from = %s\n  unprotect = true\n}\n", i.Addr)
+		}
+	}
 	return b.String()
 }
 
