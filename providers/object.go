@@ -52,6 +52,7 @@ type Config struct {
 	ReadOnly  bool                        `json:"read_only"`           // a client without writing methods
 	Endpoints map[addrs.Instance]Endpoint `json:"endpoints,omitempty"` // where the address in the body is not the one to dial
 	Tool      string                      `json:"tool"`                // name and version, for client id headers
+	Impatient bool                        `json:"impatient,omitempty"` // who asks comes back by itself, and has others to serve: what does not answer is an error soon
 }
 
 // Endpoint is where an instance with a URL of the embedded development server

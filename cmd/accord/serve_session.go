@@ -158,7 +158,7 @@ func (s *session) reach(ctx context.Context, st *state.State) error {
 		return err
 	}
 	s.instances = s.planner.AppliedInstances(st)
-	s.config = providers.Config{Dir: dir, Tool: "accord-" + Version}
+	s.config = providers.Config{Dir: dir, Tool: "accord-" + Version, Impatient: true}
 	if usesDev(s.instances) {
 		if s.dev, err = openDevServer(ctx, s.dir); err != nil {
 			return err

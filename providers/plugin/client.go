@@ -308,7 +308,7 @@ func (p *Plugin) Configure(ctx context.Context, config providers.Config) []provi
 			for some := range parts(config.Instances, sizeOfObject) {
 				m := &proto.ConfigureRequest{Instances: convertAt(some, wire{}.object)}
 				if first {
-					m.Dir, m.Tool, m.ReadOnly = config.Dir, config.Tool, config.ReadOnly
+					m.Dir, m.Tool, m.ReadOnly, m.Impatient = config.Dir, config.Tool, config.ReadOnly, config.Impatient
 					m.Endpoints = make(map[string]*proto.Endpoint, len(config.Endpoints))
 					for addr, e := range config.Endpoints {
 						m.Endpoints[addr.String()] = wire{}.endpoint(e)

@@ -129,8 +129,8 @@ func (s *server) Configure(stream grpc.BidiStreamingServer[proto.ConfigureReques
 	var config providers.Config
 	err := receive(stream, func(m *proto.ConfigureRequest) {
 		config.Instances = append(config.Instances, r.objects(m.Instances)...)
-		if m.Dir != "" || m.Tool != "" || m.ReadOnly || len(m.Endpoints) > 0 {
-			config.Dir, config.Tool, config.ReadOnly = m.Dir, m.Tool, m.ReadOnly
+		if m.Dir != "" || m.Tool != "" || m.ReadOnly || m.Impatient || len(m.Endpoints) > 0 {
+			config.Dir, config.Tool, config.ReadOnly, config.Impatient = m.Dir, m.Tool, m.ReadOnly, m.Impatient
 			for addr, e := range m.Endpoints {
 				if config.Endpoints == nil {
 					config.Endpoints = make(map[addrs.Instance]providers.Endpoint)

@@ -39,7 +39,10 @@ type instanceBody struct {
 const (
 	readers   = "_READ" // between a vault and USER: who may only read
 	loginTime = 60 * time.Second
-	closeTime = 5 * time.Second
+
+	// impatience is how long a call is tried for somebody who comes back by himself.
+	impatience = 20 * time.Second
+	closeTime  = 5 * time.Second
 )
 
 // validateInstances checks what can be known of vaults without calling them.
@@ -202,6 +205,9 @@ func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs
 		// What the cap and the waits protect is a vault that others use too.
 		cfg.Queries = 16
 		cfg.Retry = vaultapi.Retry{Base: 20 * time.Millisecond, Cap: 500 * time.Millisecond}
+	}
+	if config.Impatient {
+		cfg.Retry.Elapsed, cfg.Retry.Downtime = impatience, -1
 	}
 	login, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()

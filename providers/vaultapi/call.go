@@ -280,7 +280,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		}
 		c.pace.leave(t, h)
 		if resp != nil {
-			if d := downtime(resp); d > 0 {
+			if d := downtime(resp); d > 0 && c.cfg.Retry.Downtime > 0 {
 				c.pace.pause(d)
 			}
 		}

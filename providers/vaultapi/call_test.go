@@ -258,6 +258,35 @@ func TestDowntimeAnnounced(t *testing.T) {
 	}
 }
 
+// Who does not wait for maintenance is told of it at once, by the first call, and
+// goes on with what is answered beside an announcement.
+func TestDowntimeImpatient(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-VaultAPI-DowntimeExpectedDurationMinutes", "30")
+		if down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		answer(w, `{"responseStatus":"SUCCESS","objects":[]}`)
+	})
+	var seen events
+	c := s.open(t, func(cfg *Config) { cfg.Retry.Downtime = -1; cfg.Observe = seen.observe })
+	for range 2 {
+		if _, err := c.Objects(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	down.Store(true)
+	if _, err := c.Objects(t.Context()); KindOf(err) != Transient {
+		t.Errorf("maintenance is %v", err)
+	}
+	if w := seen.waits(Downtime); len(w) > 0 {
+		t.Errorf("it was waited for: %v", w)
+	}
+}
+
 func TestDowntimeWithoutEnd(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

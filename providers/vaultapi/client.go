@@ -59,7 +59,8 @@ type Retry struct {
 	// Budget is how many retries all calls together may do at a stretch;
 	// ten successes earn one back. Default 100.
 	Budget int
-	// Downtime is how long an announced maintenance is waited for. Default 6h.
+	// Downtime is how long an announced maintenance is waited for. Default 6h;
+	// less than nothing: it is an error at once.
 	Downtime time.Duration
 }
 

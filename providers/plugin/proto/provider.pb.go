@@ -708,6 +708,7 @@ type ConfigureRequest struct {
 	ReadOnly      bool                   `protobuf:"varint,3,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	Endpoints     map[string]*Endpoint   `protobuf:"bytes,4,rep,name=endpoints,proto3" json:"endpoints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Tool          string                 `protobuf:"bytes,5,opt,name=tool,proto3" json:"tool,omitempty"`
+	Impatient     bool                   `protobuf:"varint,6,opt,name=impatient,proto3" json:"impatient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -775,6 +776,13 @@ func (x *ConfigureRequest) GetTool() string {
 		return x.Tool
 	}
 	return ""
+}
+
+func (x *ConfigureRequest) GetImpatient() bool {
+	if x != nil {
+		return x.Impatient
+	}
+	return false
 }
 
 type Endpoint struct {
@@ -2751,13 +2759,14 @@ const file_provider_proto_rawDesc = "" +
 	"\x0fValidateRequest\x122\n" +
 	"\aobjects\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\aobjects\"R\n" +
 	"\x10ValidateResponse\x12>\n" +
-	"\vdiagnostics\x18\x01 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\"\xb8\x02\n" +
+	"\vdiagnostics\x18\x01 \x03(\v2\x1c.accord.plugin.v1.DiagnosticR\vdiagnostics\"\xd6\x02\n" +
 	"\x10ConfigureRequest\x126\n" +
 	"\tinstances\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\tinstances\x12\x10\n" +
 	"\x03dir\x18\x02 \x01(\tR\x03dir\x12\x1b\n" +
 	"\tread_only\x18\x03 \x01(\bR\breadOnly\x12O\n" +
 	"\tendpoints\x18\x04 \x03(\v21.accord.plugin.v1.ConfigureRequest.EndpointsEntryR\tendpoints\x12\x12\n" +
-	"\x04tool\x18\x05 \x01(\tR\x04tool\x1aX\n" +
+	"\x04tool\x18\x05 \x01(\tR\x04tool\x12\x1c\n" +
+	"\timpatient\x18\x06 \x01(\bR\timpatient\x1aX\n" +
 	"\x0eEndpointsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
 	"\x05value\x18\x02 \x01(\v2\x1a.accord.plugin.v1.EndpointR\x05value:\x028\x01\"e\n" +
