@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"accord/lang/addrs"
 	"accord/planner/graph"
@@ -74,6 +75,7 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 		return
 	}
 	needs, err := m.wholeNeeds(ctx)
+	left := map[*object][]string{} // runs that follow from what this plan changes
 	for i := range tasks {
 		t := &tasks[i]
 		idle := ""
@@ -84,10 +86,37 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 		}
 		if idle != "" && t.Decision.Mode != syncer.None {
 			if t.Decision.Step {
+				m.follows(t, left)
 				idle += "; a whole plan runs it in full, and says what that does: " + t.Decision.Why()
 			}
 			t.Decision = syncer.Decision{At: t.Decision.At, Idle: idle}
 		}
+	}
+	for _, o := range m.sorted {
+		if runs := left[o]; len(runs) > 0 {
+			m.report(o, providers.Diagnostic{
+				Severity: providers.SeverityWarning, Code: "RUN_LEFT_OUT", Addr: o.addr,
+				Summary: fmt.Sprintf("What %s does to the content is not part of this plan", o.addr),
+				Detail: fmt.Sprintf("%s. The run that brings it is left out, and so is not counted: %s. The next sync runs it, whatever this plan says; to see it first, plan the whole.",
+					capital(strings.Join(o.response.Consequences, "; ")), strings.Join(runs, ", ")),
+			})
+		}
+	}
+}
+
+// follows notes a run that is left out at the changes that it follows from and
+// that have consequences.
+func (m *making) follows(t *syncer.Task, left map[*object][]string) {
+	from := slices.Clone(t.Sync.Needs)
+	if t.Sync.Route.Table != nil {
+		from = append(from, *t.Sync.Route.Table)
+	}
+	for _, addr := range from {
+		o := m.object(addr)
+		if o == nil || o.left || o.action == providers.NoAction || len(o.response.Consequences) == 0 || slices.Contains(left[o], t.Sync.Addr.String()) {
+			continue
+		}
+		left[o] = append(left[o], t.Sync.Addr.String())
 	}
 }
 

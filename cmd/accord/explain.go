@@ -78,6 +78,11 @@ var explanations = map[string]explanation{
 		"An attribute was edited by which the object is found, and accord never deletes objects of this type: connections and country filters, for example, are only forgotten, and stay as they are. So there is no replacing one by the other.",
 		"Give the block another name, or another key in for_each: what is remembered under the old one is forgotten, and the other object is taken over.",
 	},
+	"RUN_LEFT_OUT": {
+		"a partial plan changes what routes content, and leaves the run out",
+		"With -target or -exclude a plan is about some objects only. One of them decides which content a CRM vault receives, such as a country filter, and the sync that follows from it is left out: what it adds and withdraws is not read, and stands nowhere in this plan. The sync is due all the same once the change is applied, and accord sync, accord serve and the next plan run it in full.",
+		"Plan the whole, which counts the content; or add -target for the integration point that the message names. The limits hold whenever it runs.",
+	},
 	"LIMIT": {
 		"more content would move than the limits allow",
 		"The limits block says which share of what a sync owns in a CRM vault one run may withdraw (max_withdrawn) or newly publish (max_published). The first full sync of an empty vault is exempt from the second. A run that would go beyond does nothing at all.",
