@@ -95,10 +95,12 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	return client.Reader, nil
 }
 
-// Close ends the session and drops idle connections. The client must not be
-// used afterwards.
+// Close ends the session, and drops idle connections unless the transport is
+// shared. The client must not be used afterwards.
 func (r *Reader) Close(ctx context.Context) error {
-	defer r.c.http.CloseIdleConnections()
+	if r.c.alone {
+		defer r.c.http.CloseIdleConnections()
+	}
 	return r.c.session.end(ctx)
 }
 
@@ -126,6 +128,7 @@ type conn struct {
 	cfg     Config
 	base    *url.URL
 	http    *http.Client
+	alone   bool // with a transport of its own
 	session *session
 	pace    *pacer
 	budget  *budget
@@ -169,13 +172,15 @@ func newConn(cfg Config) (*conn, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = realClock{}
 	}
-	if cfg.Transport == nil {
+	alone := cfg.Transport == nil
+	if alone {
 		cfg.Transport = NewTransport()
 	}
 
 	c := &conn{
-		cfg:  cfg,
-		base: base,
+		cfg:   cfg,
+		alone: alone,
+		base:  base,
 		http: &http.Client{
 			Transport: cfg.Transport,
 			// A redirect would carry the session to an address nobody checked.

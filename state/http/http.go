@@ -56,7 +56,8 @@ func Open(config Config, opts remote.Options) (*remote.Store, error) {
 			return nil, errors.New("opening the state: the address must not hold a user or a password; they come from the environment")
 		}
 	}
-	return remote.Open(&place{config: config, client: &http.Client{Timeout: time.Minute}}, opts), nil
+	own := http.DefaultTransport.(*http.Transport).Clone() // its connections are closed with the store, and nobody else's
+	return remote.Open(&place{config: config, client: &http.Client{Transport: own, Timeout: time.Minute}}, opts), nil
 }
 
 // place is a remote.Place.
