@@ -95,7 +95,7 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 	for _, o := range m.sorted {
 		if runs := left[o]; len(runs) > 0 {
 			m.report(o, providers.Diagnostic{
-				Severity: providers.SeverityWarning, Code: "RUN_LEFT_OUT", Addr: o.addr,
+				Severity: providers.SeverityWarning, Code: "PARTIAL", Addr: o.addr,
 				Summary: fmt.Sprintf("What %s does to the content is not part of this plan", o.addr),
 				Detail: fmt.Sprintf("%s. The run that brings it is left out, and so is not counted: %s. The next sync runs it, whatever this plan says; to see it first, plan the whole.",
 					capital(strings.Join(o.response.Consequences, "; ")), strings.Join(runs, ", ")),

@@ -78,7 +78,7 @@ var explanations = map[string]explanation{
 		"An attribute was edited by which the object is found, and accord never deletes objects of this type: connections and country filters, for example, are only forgotten, and stay as they are. So there is no replacing one by the other.",
 		"Give the block another name, or another key in for_each: what is remembered under the old one is forgotten, and the other object is taken over.",
 	},
-	"RUN_LEFT_OUT": {
+	"PARTIAL": {
 		"a partial plan changes what routes content, and leaves the run out",
 		"With -target or -exclude a plan is about some objects only. One of them decides which content a CRM vault receives, such as a country filter, and the sync that follows from it is left out: what it adds and withdraws is not read, and stands nowhere in this plan. The sync is due all the same once the change is applied, and accord sync, accord serve and the next plan run it in full.",
 		"Plan the whole, which counts the content; or add -target for the integration point that the message names. The limits hold whenever it runs.",
