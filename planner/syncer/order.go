@@ -82,7 +82,7 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 	}
 	eachOf(jobs, asking, func(j *job) { j.err = s.preflight(ctx, j, byAddr, writing) })
 	for _, level := range levels {
-		each(level, func(j *job) {
+		eachOf(level, asking, func(j *job) {
 			if j.err == nil {
 				j.err = s.route(ctx, j, byAddr, writing)
 			}
