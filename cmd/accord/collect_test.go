@@ -3,13 +3,14 @@ package main
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/metrics"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// Garbage is not looked for in a process that never has so much, and seldom in one
+// Garbage is hardly looked for in a process that never has so much, and seldom in one
 // that leaves much and keeps little: by default that would be 240 times here.
 func TestCollectLate(t *testing.T) {
 	if os.Getenv("ACCORD_TEST_COLLECT") != "" {
@@ -31,7 +32,7 @@ func TestCollectLate(t *testing.T) {
 		}
 		return collections
 	}
-	if n := run(collectFrom / 2); n > 0 {
+	if n := run(collectFrom / 2); n > 1 {
 		t.Errorf("garbage was looked for %d times in a heap of half the size", n)
 	}
 	if n := run(20 * collectFrom); n < 3 || n > 40 {
@@ -51,6 +52,8 @@ func allocate(t *testing.T) {
 		metrics.Read(all)
 		return all[0].Value.Uint64()
 	}
+	runtime.GC() // what was begun before counts for nothing
+	setGoal()
 	before := cycles()
 	var kept [][]byte
 	for made := 0; made < bytes; made += 64 << 10 {
