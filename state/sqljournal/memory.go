@@ -1,0 +1,169 @@
+package sqljournal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"accord/lang/addrs"
+	"accord/state"
+)
+
+// Memories implements state.Journal.
+func (j *Journal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
+	names := make([]string, len(syncs))
+	for n, s := range syncs {
+		names[n] = s.String()
+	}
+	var found map[string]*state.Memory
+	err := j.later(ctx, func(tx tx) (err error) {
+		found, err = memories(ctx, tx, names)
+		return err
+	})
+	if err != nil {
+		return nil, j.fail("reading what is remembered of "+strings.Join(names, ", "), err)
+	}
+	all := make([]state.Memory, len(syncs))
+	for n, name := range names {
+		all[n] = *found[name]
+	}
+	return all, nil
+}
+
+// memories reads what is remembered of syncs, each kind of it for all of them.
+func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Memory, error) {
+	found := make(map[string]*state.Memory, len(syncs))
+	for _, s := range syncs {
+		found[s] = &state.Memory{}
+	}
+	asked := text(syncs)
+	each := func(query string, row func(*sql.Rows) error) error {
+		_, err := scan(ctx, tx, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, row(rows) }, query, asked)
+		return err
+	}
+	const these = "(SELECT value FROM json_each(?1))"
+	var sync, said string
+	var n int
+	return found, errors.Join(
+		each("SELECT addr, memory FROM sync WHERE addr IN "+these, func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &said); err != nil {
+				return err
+			}
+			return json.Unmarshal([]byte(said), found[sync])
+		}),
+		each("SELECT sync, reason FROM owed WHERE sync IN "+these+" ORDER BY sync, reason", func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &said); err != nil {
+				return err
+			}
+			found[sync].Owed = append(found[sync].Owed, said)
+			return nil
+		}),
+		each(selectRuns+"WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND "+fullRun+") FROM json_each(?1))",
+			func(rows *sql.Rows) error {
+				r, err := scanRun(rows)
+				if err != nil {
+					return err
+				}
+				m := found[r.Sync.String()]
+				if m.Last == nil || m.Last.Seq < r.Seq {
+					m.Last = &r
+				}
+				if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
+					m.LastFull = &r // of the two that are read, no more than one is older
+				}
+				return nil
+			}),
+		each("SELECT sync, count(*) FROM failure WHERE sync IN "+these+" AND general = 0 GROUP BY sync", func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &n); err != nil {
+				return err
+			}
+			found[sync].Failures = n
+			return nil
+		}),
+		each("SELECT sync, count(*) FROM batch WHERE sync IN "+these+" AND done = 0 GROUP BY sync", func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &n); err != nil {
+				return err
+			}
+			found[sync].Open = n
+			return nil
+		}))
+}
+
+// fullRun is a full run that came to its end.
+const fullRun = "mode = 'full' AND outcome IN ('clean', 'faulty')"
+
+// Remember implements state.Journal.
+func (j *Journal) Remember(ctx context.Context, lease state.Lease, m state.Memory) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		if err := held(ctx, tx, lease.Sync.String(), lease.Fence); err != nil {
+			return err
+		}
+		return remember(ctx, tx, lease.Sync.String(), m)
+	})
+	return j.fail("remembering "+lease.Sync.String(), err)
+}
+
+func remember(ctx context.Context, tx tx, sync string, m state.Memory) error {
+	_, err := tx.ExecContext(ctx, "INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2", sync, text(m))
+	return err
+}
+
+// Owe implements state.Journal.
+func (j *Journal) Owe(ctx context.Context, sync addrs.Instance, reasons []string) error {
+	err := j.tx(ctx, func(tx tx) error {
+		for _, r := range reasons {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO owed (sync, reason) VALUES (?1, ?2) ON CONFLICT DO NOTHING", sync.String(), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return j.fail("promising a run of "+sync.String(), err)
+}
+
+// Settle implements state.Journal.
+func (j *Journal) Settle(ctx context.Context, sync addrs.Instance, reasons []string) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		if reasons == nil {
+			_, err := tx.ExecContext(ctx, "DELETE FROM owed WHERE sync = ?1", sync.String())
+			return err
+		}
+		return settle(ctx, tx, sync.String(), reasons)
+	})
+	return j.fail("settling what is owed to "+sync.String(), err)
+}
+
+func settle(ctx context.Context, tx tx, sync string, reasons []string) error {
+	for _, r := range reasons {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM owed WHERE sync = ?1 AND reason = ?2", sync, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Forget implements state.Journal.
+func (j *Journal) Forget(ctx context.Context, lease state.Lease) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		if err := held(ctx, tx, lease.Sync.String(), lease.Fence); err != nil {
+			return err
+		}
+		for _, query := range []string{
+			"DELETE FROM sync WHERE addr = ?1",
+			"DELETE FROM owed WHERE sync = ?1",
+			"DELETE FROM batch WHERE sync = ?1",
+			"DELETE FROM failure WHERE sync = ?1",
+		} {
+			if _, err := tx.ExecContext(ctx, query, lease.Sync.String()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return j.fail("forgetting "+lease.Sync.String(), err)
+}
