@@ -15,14 +15,15 @@ import (
 // gone, while another block means the same object: a block was renamed, and
 // nothing says so.
 func (m *making) doubles(context.Context) {
-	m.doubleObjects()
-	m.doubleInstances()
+	anew := m.hangingAnew()
+	m.doubleObjects(anew)
+	m.doubleInstances(anew)
 	m.repointed()
 }
 
-func (m *making) doubleObjects() {
+func (m *making) doubleObjects(anew map[addrs.Instance]bool) {
 	going := slices.DeleteFunc(slices.Clone(m.sorted), func(o *object) bool {
-		return o.action != providers.Remove || o.live == nil || o.left || o.removal == schema.Forget && (m.req.Desired.Removal(o.addr) != nil || !m.replacedFor(o.addr))
+		return o.action != providers.Remove || o.live == nil || o.left || o.removal == schema.Forget && (!anew[o.addr] || m.req.Desired.Removal(o.addr) != nil)
 	})
 	if len(going) == 0 {
 		return
@@ -49,10 +50,10 @@ func (m *making) doubleObjects() {
 				continue
 			}
 			told[was+" "+is] = true
-			detail := fmt.Sprintf("This plan would %s it, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", o.removal, was, is)
+			detail := renamedDetail(string(o.removal)+" it", was, is)
 			switch {
 			case o.removal == schema.Forget:
-				detail = fmt.Sprintf("This plan would make anew what hangs on it, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", was, is)
+				detail = renamedDetail(makeAnew, was, is)
 			case other.recorded != nil:
 				detail = fmt.Sprintf("This plan would %s it, because one of its names is gone from the configuration. Where only that name is to go, write a removed block, with from = %s and then = \"forget\".", o.removal, was)
 			}
@@ -62,10 +63,10 @@ func (m *making) doubleObjects() {
 }
 
 // doubleInstances is doubles for what providers connect to.
-func (m *making) doubleInstances() {
+func (m *making) doubleInstances(anew map[addrs.Instance]bool) {
 	told := map[string]bool{}
-	for _, old := range slices.SortedFunc(maps.Keys(m.req.Instances), addrs.Instance.Compare) {
-		if m.req.Desired.Find(old) != nil || !m.replacedFor(old) {
+	for _, old := range slices.SortedFunc(maps.Keys(anew), addrs.Instance.Compare) {
+		if _, connected := m.req.Instances[old]; !connected || m.req.Desired.Find(old) != nil {
 			continue
 		}
 		for _, inst := range m.req.Desired.Instances {
@@ -75,10 +76,17 @@ func (m *making) doubleInstances() {
 			was, is := asMoved(old, inst.Addr)
 			if !told[was+" "+is] {
 				told[was+" "+is] = true
-				m.refuseDouble(old, inst.Addr, fmt.Sprintf("This plan would make anew what hangs on it, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", was, is))
+				m.refuseDouble(old, inst.Addr, renamedDetail(makeAnew, was, is))
 			}
 		}
 	}
+}
+
+// makeAnew is what a plan would do that takes another name for another object.
+const makeAnew = "make anew what hangs on it"
+
+func renamedDetail(would, was, is string) string {
+	return fmt.Sprintf("This plan would %s, because its old name is gone from the configuration. Was it renamed? Then write a moved block, with from = %s and to = %s.", would, was, is)
 }
 
 func (m *making) refuseDouble(old, now addrs.Instance, detail string) {
@@ -103,12 +111,17 @@ func (m *making) repointed() {
 	}
 }
 
-// replacedFor reports whether something is to be made anew that hangs on what
-// had this name.
-func (m *making) replacedFor(old addrs.Instance) bool {
-	return slices.ContainsFunc(m.sorted, func(o *object) bool {
-		return o.action == providers.Replace && o.recorded != nil && slices.Contains(o.recorded.DependsOn, old)
-	})
+// hangingAnew are the names that objects hang on which are to be made anew.
+func (m *making) hangingAnew() map[addrs.Instance]bool {
+	names := map[addrs.Instance]bool{}
+	for _, o := range m.sorted {
+		if o.action == providers.Replace && o.recorded != nil {
+			for _, on := range o.recorded.DependsOn {
+				names[on] = true
+			}
+		}
+	}
+	return names
 }
 
 // asMoved are two names as a moved block says them: without a key that stays.

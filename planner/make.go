@@ -200,25 +200,27 @@ func (m *making) gatherRecorded(left int) {
 			more = append(more, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
 		}
 	}
-	m.add(more...)
-}
-
-// add puts objects among those that were gathered.
-func (m *making) add(more ...*object) {
-	if len(more) == 0 {
-		return
-	}
 	m.sorted = append(m.sorted, more...)
 	slices.SortFunc(m.sorted, func(a, b *object) int { return a.addr.Compare(b.addr) })
 }
 
+// add puts an object among those that were gathered.
+func (m *making) add(o *object) {
+	n, _ := m.search(o.addr)
+	m.sorted = slices.Insert(m.sorted, n, o)
+}
+
 // object finds an object by its address; nil where there is none.
 func (m *making) object(addr addrs.Instance) *object {
-	n, ok := slices.BinarySearchFunc(m.sorted, addr, func(o *object, addr addrs.Instance) int { return o.addr.Compare(addr) })
-	if !ok {
-		return nil
+	if n, ok := m.search(addr); ok {
+		return m.sorted[n]
 	}
-	return m.sorted[n]
+	return nil
+}
+
+// search is where in the order of addresses an object stands, or would.
+func (m *making) search(addr addrs.Instance) (n int, there bool) {
+	return slices.BinarySearchFunc(m.sorted, addr, func(o *object, addr addrs.Instance) int { return o.addr.Compare(addr) })
 }
 
 // ref finds what may be referred to: as it was planned, before that as it is

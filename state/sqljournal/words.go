@@ -85,6 +85,7 @@ func (j *Journal) Reseal(ctx context.Context) (n int, err error) {
 			if err != nil {
 				return err
 			}
+			open = nil
 			for _, f := range some {
 				if j.open(&f) {
 					open = append(open, f)
