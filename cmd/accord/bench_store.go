@@ -13,7 +13,8 @@ import (
 // benchBoxes are the boxes of the benchmarks' provider in the memory of its
 // process: written out, one after the other, in one text that a garbage
 // collection never goes into. On the disk they are a list of batches, each
-// behind its length, so that nothing is left to be written in the end.
+// behind its length, so that nothing is left to be written in the end. Whoever
+// has them takes turns.
 type benchBoxes struct {
 	name string            // of the file
 	rows map[string]string // as benchWriter writes them, by name, which is the id too

@@ -59,10 +59,10 @@ func collectLater() {
 	}
 }
 
-// setGoal says where garbage is looked for next. It is said after every
-// collection, and late where the processor is busy: by then much more may be in
-// use, and many times that would be far too much. So while that is how it is
-// said, there is a limit as well.
+// setGoal says where garbage is looked for next, as a part of what is in use. It
+// is said after every collection, and late where the processor is busy. Where
+// little was in use the part is many times that: of what is in use by then, it
+// would be far too much, and so there is a limit as well.
 func setGoal() {
 	samples := []metrics.Sample{
 		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/objects:bytes"},

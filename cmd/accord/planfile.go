@@ -60,7 +60,6 @@ func (w *workspace) lockDigest() (string, error) {
 	return plan.Digest(b), nil
 }
 
-// savePlan writes the plan with what it was made from.
 // planTarget refuses a name under which something else than a plan would be lost,
 // before the vaults are asked.
 func planTarget(name string) error {
@@ -94,6 +93,7 @@ func planTarget(name string) error {
 	return nil
 }
 
+// savePlan writes the plan with what it was made from.
 func (w *workspace) savePlan(p *plan.Plan, o planOptions) error {
 	f, err := w.frozen(p.Redacted(), o.inputs)
 	if err != nil {

@@ -203,10 +203,6 @@ func (p *Provider) exceptionRecords(ctx context.Context, v *vault, req providers
 	fail := func(err error) {
 		yield(providers.Batch{}, contractError("read the user exceptions of "+v.addr.String(), err))
 	}
-	if err := wholly(req); err != nil {
-		fail(err)
-		return
-	}
 	s, err := scopeOf(req.End)
 	if err != nil {
 		fail(err)

@@ -6,22 +6,10 @@ import (
 	"accord/providers"
 )
 
-// wholly refuses to read a part of a stream that is only read as a whole.
-func wholly(req providers.RecordsRequest) error {
-	if len(req.Keys) > 0 || !req.Since.IsZero() || req.After != "" || req.UpTo != "" {
-		return providers.Errorf(providers.Internal, "this stream is only read as a whole")
-	}
-	return nil
-}
-
 // groupRecords reads the stream "groups". There are some hundreds of countries
 // and of products: whatever is asked for, all are read.
 func (p *Provider) groupRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
 	fail := func(err error) { yield(providers.Batch{}, contractError("read countries and products", err)) }
-	if err := wholly(req); err != nil {
-		fail(err)
-		return
-	}
 	now, err := v.now(ctx)
 	if err != nil {
 		fail(err)

@@ -19,10 +19,6 @@ type platformContent struct{ *clmTarget }
 
 func (p *Provider) platformRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
 	fail := func(err error) { yield(providers.Batch{}, contractError("read what the platform published", err)) }
-	if err := wholly(req); err != nil {
-		fail(err)
-		return
-	}
 	target, err := v.clmTarget(ctx, req.End)
 	if err != nil {
 		fail(err)

@@ -162,6 +162,9 @@ func (p *Provider) vault(addr addrs.Instance) (*vault, error) {
 func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
 	return func(yield func(providers.Batch, error) bool) {
 		v, err := p.vault(req.End.Instance)
+		if err == nil {
+			err = wholly(req)
+		}
 		if err != nil {
 			yield(providers.Batch{}, contractError("read "+req.End.Stream, err))
 			return
@@ -191,6 +194,18 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 			p.connectionCountryRecords(ctx, v, req, yield)
 		}
 	}
+}
+
+// wholly refuses to read a part of a stream that is only read as a whole.
+func wholly(req providers.RecordsRequest) error {
+	part := len(req.Keys) > 0 || !req.Since.IsZero() || req.After != "" || req.UpTo != ""
+	switch req.End.Stream {
+	case streamGroups, streamExceptions, streamPlatform:
+		if part {
+			return providers.Errorf(providers.Internal, "this stream is only read as a whole")
+		}
+	}
+	return nil
 }
 
 // Write writes to one of the target streams.
