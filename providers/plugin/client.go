@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -90,7 +91,8 @@ func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
 		Logger:           c.logger(),
 		Stderr:           io.MultiWriter(&p.process.words, &records{log: c.Log, plugin: c.Name}),
 		SyncStderr:       io.MultiWriter(&p.process.words, lines{c.Log, c.Name}),
-		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {
+			p.process.folder = folder
 			return p.process, p.process.prepare(spec.Env)
 		},
 		GRPCDialOptions: dialOptions,
@@ -99,8 +101,7 @@ func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
 	defer stop()
 	began := time.Now()
 	if err := p.start(); err != nil {
-		_, dead := p.process.dead() // by itself
-		late := !dead && time.Since(began) >= c.Within
+		late := p.process.wasKilled() && time.Since(began) >= c.Within
 		_ = p.Close()
 		return nil, p.notStarted(ctx, err, speaks, late)
 	}
@@ -188,6 +189,7 @@ func (p *Plugin) Close() error {
 		if p.process.stdin != nil {
 			_ = p.process.stdin.Close()
 		}
+		_ = os.RemoveAll(p.process.folder) // go-plugin leaves that of a process which was never started
 	})
 	return nil
 }

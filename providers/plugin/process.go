@@ -25,6 +25,7 @@ type process struct {
 	stdout  io.ReadCloser
 	stderr  io.ReadCloser
 	words   lastWords
+	folder  string // of its socket; "" where go-plugin made none
 
 	attached int // the id of a process that lives on its own, of which no more is known
 
@@ -94,7 +95,8 @@ func (p *process) ended(status string) {
 func (p *process) Kill(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.killed = true
+	_, dead := p.dead()
+	p.killed = p.killed || !dead
 	if !p.started {
 		return nil
 	}
@@ -103,6 +105,13 @@ func (p *process) Kill(context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// wasKilled reports whether it was ended, and did not end by itself.
+func (p *process) wasKilled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed
 }
 
 func (p *process) Stdout() io.ReadCloser           { return p.stdout }

@@ -104,9 +104,11 @@ func config(s *server, speaks versions, more ...grpc.ServerOption) *goplugin.Ser
 }
 
 // endWithHost ends the process when the host closes standard input, as the
-// system does for a host that was killed.
+// system does for a host that was killed: it cannot remove any more the folder
+// that it made for the socket of this process.
 func endWithHost() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = os.RemoveAll(os.Getenv(goplugin.EnvUnixSocketDir))
 	os.Exit(1)
 }
 
