@@ -164,7 +164,7 @@ func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]
 // statement reads the versions of one kind of the documents of a type: steady,
 // obsolete (both: the newest such version of each document) or latest.
 func (s *clmSource) statement(typ, kind, where string, nodes bool) string {
-	own := []string{sourceOwn}
+	own := strings.Split(sourceOwn, ", ")
 	target := "documents"
 	if typ == typePresentation {
 		target = "binders"

@@ -83,7 +83,7 @@ func (p *Provider) clmTargetRecords(ctx context.Context, v *vault, req providers
 
 // statement reads documents of ours: of the two member types, or binders.
 func (t *clmTarget) statement(binders bool, where string) string {
-	target, own, types := "documents", []string{targetOwn}, []string{targetSlide, targetShared}
+	target, own, types := "documents", strings.Split(targetOwn, ", "), []string{targetSlide, targetShared}
 	if binders {
 		target, own, types = "binders", append(own, markedNodes), []string{targetPresentation}
 	}

@@ -68,7 +68,7 @@ func (t *platformContent) read(ctx context.Context, binders bool, emit func([]pr
 		quote = func(after string) string { return vaultapi.Quote(after) }
 	}
 	s := newScan(t.caller, column, first, func(after string) string {
-		return limited("SELECT " + selectList(t.columns, targetOwn, "source_document_id__v") + nodes + " FROM " + target + " WHERE TONAME(type__v) CONTAINS " + types +
+		return limited("SELECT " + selectList(t.columns, strings.Split(targetOwn+", source_document_id__v", ", ")...) + nodes + " FROM " + target + " WHERE TONAME(type__v) CONTAINS " + types +
 			" AND " + where + quote(after) + " ORDER BY " + column + ", id")
 	})
 	last, seen := "", map[string]bool{} // of the source that was met last: its types

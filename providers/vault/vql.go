@@ -158,6 +158,8 @@ func (s *scan) ahead(ctx context.Context) {
 // what is behind it.
 func limited(q string) string { return fmt.Sprintf("%s MAXROWS %d PAGESIZE %d", q, pageRows, pageRows) }
 
+// selectList is what a query selects: more, one column each, and the columns that
+// are not among them.
 func selectList(columns []column, more ...string) string {
 	list := slices.Clone(more)
 	for _, c := range columns {
