@@ -112,15 +112,18 @@ type Rule struct {
 	From      string            `json:"from,omitempty"`  // source field
 	To        string            `json:"to"`              // target field
 	Values    map[string]string `json:"values,omitempty"`
-	Default   json.RawMessage   `json:"default,omitempty"` // where the source is blank; with From "": a constant
-	Once      bool              `json:"once,omitempty"`    // set on create only
+	Default   json.RawMessage   `json:"default,omitempty"`    // where the source is blank; with From "": a constant
+	Once      bool              `json:"once,omitempty"`       // set on create only
+	MaxLength int               `json:"max_length,omitempty"` // in characters, where the source may have more than the target takes
 	Reference *Reference        `json:"reference,omitempty"`
 }
 
-// Reference says how a reference of the source becomes one of the target (RULE-2).
+// Reference says how a reference of the source becomes one of the target (RULE-2),
+// or a value of a picklist (RULE-3).
 type Reference struct {
-	Object  string `json:"object"`
-	NoMatch string `json:"no_match"` // exception | blank
+	Object   string `json:"object,omitempty"`   // whose records are referred to
+	Picklist string `json:"picklist,omitempty"` // or whose values, by name
+	NoMatch  string `json:"no_match"`           // exception | blank
 
 	// Records is a stream at the target, read by keys that are references as
 	// the source gives them, each canonical JSON. A record's standing says

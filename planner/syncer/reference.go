@@ -7,14 +7,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/providers"
 )
 
-// references knows which references of the source have no match at one target
-// (RULE-2), and what follows from it. What it keeps grows with what does not
+// references knows which references and values of the source have no match at one
+// target (RULE-2, RULE-3), and what follows from it. What it keeps grows with what does not
 // match, and, by eight bytes, with what is matched by its Link.
 type references struct {
 	without  map[uint64]string // reference → NoMatch or ManyMatches
@@ -34,7 +35,9 @@ type lack struct {
 func (j *job) lookUp(ctx context.Context, p *pass) error {
 	byEnd := map[string]*sorter{}
 	ends := map[string]providers.End{}
+	limited := false
 	for q := range p.parts {
+		limited = limited || j.mappings[q].limited()
 		rules := j.mappings[q].references()
 		if len(rules) == 0 {
 			continue
@@ -61,7 +64,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	if len(byEnd) == 0 {
+	if len(byEnd) == 0 && !limited {
 		return nil
 	}
 	refs := &references{without: map[uint64]string{}, linked: map[uint64]struct{}{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
@@ -71,7 +74,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 		}
 	}
 	j.refs = refs
-	if len(refs.without) == 0 {
+	if len(refs.without) == 0 && !limited {
 		return nil
 	}
 	for q := range p.parts {
@@ -138,6 +141,18 @@ func (refs *references) judge(m mapping, r *record) error {
 	if err != nil {
 		return err
 	}
+	for _, rule := range m {
+		if rule.MaxLength == 0 {
+			continue
+		}
+		for _, element := range elements(value(rule.Rule, source)) {
+			var text string
+			if json.Unmarshal(element, &text) == nil && utf8.RuneCountInString(text) > rule.MaxLength {
+				refs.problems[at] = lack{label(r), fmt.Sprintf("RULE-3: %s takes %d characters, and %s has %d", rule.To, rule.MaxLength, rule.From, utf8.RuneCountInString(text)), rule.Addr}
+				return nil
+			}
+		}
+	}
 	for _, rule := range m.references() {
 		for _, element := range elements(value(rule, source)) {
 			standing := refs.without[hash(endName(rule.Reference.Records), string(element))]
@@ -154,6 +169,8 @@ func (refs *references) judge(m mapping, r *record) error {
 // Where several records match, it is never one of them.
 func exception(rule providers.Rule, element json.RawMessage, standing string) string {
 	switch {
+	case standing == providers.NoMatch && rule.Reference.Picklist != "":
+		return fmt.Sprintf("RULE-3: %s is no value of %s", bytes.Trim(element, `"`), rule.To)
 	case standing == providers.ManyMatches:
 		return fmt.Sprintf("RULE-2: several records of %s match %s, for %s", rule.Reference.Object, known(element), rule.To)
 	case standing == providers.NoMatch && rule.Reference.NoMatch != "blank":
@@ -238,6 +255,11 @@ func (m mapping) references() []providers.Rule {
 		}
 	}
 	return list
+}
+
+// limited reports whether a rule takes shorter texts than its source may have.
+func (m mapping) limited() bool {
+	return slices.ContainsFunc(m, func(r mapped) bool { return r.MaxLength > 0 })
 }
 
 // elements are the members of a list, or the one value, as canonical JSON.

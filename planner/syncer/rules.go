@@ -97,7 +97,8 @@ func value(rule providers.Rule, source fields) json.RawMessage {
 }
 
 // translate replaces a text, or each text of a list, by what the table says;
-// what the table does not name goes over as it is.
+// what the table does not name goes over as it is. A list that was sorted is so
+// again, and names nothing twice where two values become one.
 func translate(table map[string]string, v json.RawMessage) json.RawMessage {
 	var one string
 	if json.Unmarshal(v, &one) == nil {
@@ -117,7 +118,8 @@ func translate(table map[string]string, v json.RawMessage) json.RawMessage {
 			}
 		}
 	}
-	return encode(list)
+	slices.SortFunc(list, func(a, b json.RawMessage) int { return bytes.Compare(a, b) })
+	return encode(slices.CompactFunc(list, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }))
 }
 
 // differing returns the fields of the rules that a target record holds

@@ -28,6 +28,7 @@ func TestMapping(t *testing.T) {
 		"constant":                 {rule: providers.Rule{Default: raw(`true`)}, source: `{}`, want: `true`},
 		"translated":               {rule: providers.Rule{From: "a", Values: map[string]string{"x": "<y>"}}, source: `{"a":"x"}`, want: `"<y>"`},
 		"a list translated":        {rule: providers.Rule{From: "a", Values: map[string]string{"x": "y"}}, source: `{"a":["x","z",1]}`, want: `["y","z",1]`},
+		"two become one":           {rule: providers.Rule{From: "a", Values: map[string]string{"x": "z"}}, source: `{"a":["x","y","z"]}`, want: `["y","z"]`},
 		"not in the table":         {rule: providers.Rule{From: "a", Values: map[string]string{"x": "y"}}, source: `{"a":"z"}`, want: `"z"`},
 		"once, created":            {rule: providers.Rule{From: "a", Once: true}, source: `{"a":1}`, created: true, want: `1`},
 		"once, there already":      {rule: providers.Rule{From: "a", Once: true}, source: `{"a":1}`},

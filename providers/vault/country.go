@@ -101,6 +101,8 @@ type scope struct {
 	Refs   []refMap `json:"refs,omitempty"`   // clm_content: target fields that hold references (RULE-2)
 	Object string   `json:"object,omitempty"` // reference: what is referred to
 
+	Picklist string `json:"picklist,omitempty"` // reference: or whose values
+
 	Preflight *preflight `json:"preflight,omitempty"`
 }
 

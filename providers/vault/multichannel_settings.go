@@ -346,7 +346,7 @@ func (p *Provider) adviseObjectModel(ctx context.Context, l *pointLink, c *resou
 		for _, typ := range b.AppliesTo {
 			rule.Parts = append(rule.Parts, partOfTarget[typ])
 		}
-		if parts, err := l.crm.objectParts(ctx, rule); err == nil && len(parts) == 0 {
+		if fields, err := l.crm.objectFields(ctx, rule); err == nil && len(fields) == 0 {
 			lost = append(lost, fmt.Sprintf("%s (%s)", addr, b.Target))
 		}
 	}

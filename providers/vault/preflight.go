@@ -104,7 +104,7 @@ func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (co
 		}
 	}
 	for _, r := range sync.Rules {
-		if r.Reference == nil {
+		if r.Reference == nil || r.Reference.Object == "" {
 			continue
 		}
 		read(crm, r.Reference.Object)

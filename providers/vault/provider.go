@@ -119,7 +119,7 @@ var streams = []schema.Stream{
 	},
 	{
 		Name: streamReference, Instance: "vault", Ordered: true,
-		Doc:   "What references of a content vault mean in a CRM vault, by Link, else by External ID (RULE-2). It is read by key only.",
+		Doc:   "What references of a content vault mean in a CRM vault, by Link, else by External ID (RULE-2), and which values a picklist there has (RULE-3). It is read by key only.",
 		Parts: []schema.Part{{Name: partReference, Title: "references"}},
 	},
 	{

@@ -254,6 +254,10 @@ func (x *resolver) fieldValue(refs map[string]refMap, name string, raw json.RawM
 // vault. Only those that are asked for are known.
 func (p *Provider) referenceRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
 	s, err := scopeOf(req.End)
+	if err == nil && s.Picklist != "" {
+		p.picklistRecords(ctx, v, s.Picklist, req, yield)
+		return
+	}
 	if err == nil && s.Object == "" {
 		err = providers.Errorf(providers.Invalid, "the stream %s needs an object in its scope", req.End.Stream)
 	}
@@ -282,4 +286,31 @@ func (p *Provider) referenceRecords(ctx context.Context, v *vault, req providers
 	}
 	slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
 	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: x.took()}, nil)
+}
+
+// picklistRecords reads the stream "reference" for a picklist: which values it has.
+func (p *Provider) picklistRecords(ctx context.Context, v *vault, picklist string, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
+	now, err := v.now(ctx)
+	var values []vaultapi.Labelled
+	if err == nil {
+		values, err = v.reader.PicklistValues(ctx, picklist) // as they are now: one may have been added
+	}
+	if err != nil {
+		yield(providers.Batch{}, contractError("read the picklist "+picklist+" of "+v.addr.String(), err))
+		return
+	}
+	has := make(map[string]bool, len(values))
+	for _, value := range values {
+		has[string(schema.AppendString(nil, value.Name))] = true
+	}
+	records := make([]providers.Record, 0, len(req.Keys))
+	for _, m := range req.Keys {
+		standing := providers.NoMatch
+		if has[m.Key] {
+			standing = providers.Matched
+		}
+		records = append(records, providers.Record{Part: partReference, Key: m.Key, Standing: standing})
+	}
+	slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: 1}, nil)
 }

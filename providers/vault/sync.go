@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -462,26 +463,40 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		if rule.Reference != nil {
-			source, err := l.content.documentField(ctx, b.Source)
-			if err != nil && !errors.Is(err, vaultapi.NotFound) {
-				return nil, nil, nil, contractError("read the document fields of "+l.content.addr.String(), err)
-			}
-			if err == nil {
-				s.refers(sourceField{l.content, b.Source}, source.ObjectType)
-			}
-			rule.Reference.Records = providers.End{Instance: l.crm.addr, Stream: streamReference, Scope: scope{Object: rule.Reference.Object}.raw()}
+		source, err := l.content.documentField(ctx, b.Source)
+		if err != nil && !errors.Is(err, vaultapi.NotFound) {
+			return nil, nil, nil, contractError("read the document fields of "+l.content.addr.String(), err)
+		}
+		refers := rule.Reference != nil
+		switch most := int(target.MaxLength); {
+		case refers:
+			s.refers(sourceField{l.content, b.Source}, source.ObjectType)
+			rule.Reference.Records = l.crm.references(scope{Object: rule.Reference.Object})
+		case target.Type == "Picklist" && target.Picklist != "":
+			rule.Reference = l.crm.valueOf(target.Picklist)
+		case isText(target.Type) && most > 0 && int(source.MaxLength) > most:
+			rule.MaxLength = most
 		}
 		rules = append(rules, rule)
 		if !slices.Contains(targets, b.Target) {
 			targets = append(targets, b.Target)
-			if rule.Reference != nil {
+			if refers {
 				refs = append(refs, refMap{Field: b.Target, Object: rule.Reference.Object, Blank: rule.Reference.NoMatch == "blank"})
 			}
 		}
 	}
 	slices.Sort(targets)
 	return rules, targets, refs, nil
+}
+
+// valueOf is the reference to a value of a picklist: one that the CRM vault does not
+// have is an exception of its item before anything is written (RULE-3).
+func (v *vault) valueOf(picklist string) *providers.Reference {
+	return &providers.Reference{Picklist: picklist, NoMatch: "exception", Records: v.references(scope{Picklist: picklist})}
+}
+
+func (v *vault) references(to scope) providers.End {
+	return providers.End{Instance: v.addr, Stream: streamReference, Scope: to.raw()}
 }
 
 func (s *syncMaker) refers(field sourceField, object string) {
@@ -502,21 +517,28 @@ func (s *syncMaker) refersTo(field sourceField) string {
 func (s *syncMaker) rulesOfObjects(ctx context.Context, l *link, rules []providers.Rule) ([]providers.Rule, error) {
 	var out []providers.Rule
 	for _, r := range rules {
-		parts, err := l.crm.objectParts(ctx, r)
+		fields, err := l.crm.objectFields(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		if len(parts) > 0 {
-			r.Parts = parts
-			out = append(out, r)
+		for _, part := range slices.Sorted(maps.Keys(fields)) {
+			one, f := r, fields[part]
+			one.Parts = []string{part}
+			switch {
+			case isText(f.Type):
+				one.MaxLength = int(f.MaxLength)
+			case f.Type == "Picklist" && f.Picklist != "":
+				one.Reference = l.crm.valueOf(f.Picklist)
+			}
+			out = append(out, one)
 		}
 	}
 	return out, nil
 }
 
-// objectParts are the parts of a rule whose object has its target field, of the
-// same kind.
-func (v *vault) objectParts(ctx context.Context, r providers.Rule) ([]string, error) {
+// objectFields are the target fields of a rule in the objects that have one, of the
+// same kind, by part.
+func (v *vault) objectFields(ctx context.Context, r providers.Rule) (map[string]vaultapi.ObjectField, error) {
 	document, err := v.documentField(ctx, r.To)
 	if errors.Is(err, vaultapi.NotFound) {
 		return nil, nil // RULE-3 has said so
@@ -524,7 +546,7 @@ func (v *vault) objectParts(ctx context.Context, r providers.Rule) ([]string, er
 	if err != nil {
 		return nil, contractError("read the document fields of "+v.addr.String(), err)
 	}
-	var parts []string
+	fields := map[string]vaultapi.ObjectField{}
 	for _, part := range []string{partShared, partSlide, partPresentation} {
 		o, err := v.object(ctx, objectOfPart[part])
 		if err != nil {
@@ -534,9 +556,9 @@ func (v *vault) objectParts(ctx context.Context, r providers.Rule) ([]string, er
 		if err != nil || documentTypeOf(f) != document.Type || f.Object.Name != document.ObjectType || len(r.Parts) > 0 && !slices.Contains(r.Parts, part) {
 			continue
 		}
-		parts = append(parts, part)
+		fields[part] = f
 	}
-	return parts, nil
+	return fields, nil
 }
 
 // approvedOnly is RULE-4: of the block as it will be; of the vault, where no
