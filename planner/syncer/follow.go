@@ -90,6 +90,9 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 func (s *Syncer) follow(ctx context.Context, j *job) {
 	s.begin(ctx, []*job{j})
 	if j.err == nil && !j.skipped {
+		j.err = s.settle(ctx, j) // of runs of ours
+	}
+	if j.err == nil && !j.skipped {
 		j.err = s.followRun(ctx, j)
 	}
 	j.finish(ctx)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"accord/providers"
 )
@@ -86,49 +87,26 @@ func (p *pass) askForOrphans(ctx context.Context) error {
 // at a target a member that shall not be there: with a member that is gone the
 // source may have lost what led from it to its containers.
 func (p *pass) askForHolders(ctx context.Context) error {
+	holders := make(map[*job][]frames, len(p.jobs))
+	var mu sync.Mutex
+	_ = p.keepUp(ctx, nil, func(ctx context.Context, j *job) error { // one that fails does without, alone
+		found, err := p.holdersOfGone(ctx, j)
+		mu.Lock()
+		defer mu.Unlock()
+		holders[j] = found
+		return err
+	})
 	byVariant := make(map[string][]*sorter)
 	for _, j := range p.jobs {
+		if j.err != nil {
+			continue
+		}
 		variant := j.Sync.Variant
 		if byVariant[variant] == nil {
 			byVariant[variant] = sets(p.scratch, len(p.parts))
 		}
-		gone := sets(p.scratch, len(p.parts))
-		for q := range p.parts[:len(p.parts)-1] {
-			w := walkSource(p.library[q], p.parts[q].Name, variant)
-			for ; w.rec != nil; w.next() {
-				if j.class.meaning(w.rec) != providers.Withdraw {
-					continue
-				}
-				if err := gone[q].note(w.rec.key); err != nil {
-					w.close()
-					return err
-				}
-			}
-			w.close()
-			if w.err != nil {
-				return w.err
-			}
-		}
-		keys, err := restAll(gone)
-		if err != nil {
-			return err
-		}
-		holders := sets(p.scratch, len(p.parts))
-		j.err = keyBatches(keys, p.parts, holdersARequest, func(members []providers.Member) error {
-			req := providers.RecordsRequest{End: j.Sync.Target, Keys: members, Holders: true}
-			return p.s.records(ctx, req, &j.read, func(r *providers.Record) error {
-				return name(holders, p, slices.Values([]providers.Member{{Part: r.Part, Key: r.Key}}))
-			})
-		})
-		if j.err != nil {
-			continue // this target alone does without
-		}
 		for q := range p.parts {
-			found, err := holders[q].sorted()
-			if err == nil {
-				err = p.missing(found, q, variant, byVariant[variant][q])
-			}
-			if err != nil {
+			if err := p.missing(holders[j][q], q, variant, byVariant[variant][q]); err != nil {
 				return err
 			}
 		}
@@ -143,6 +121,47 @@ func (p *pass) askForHolders(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// holdersOfGone are what holds, at the target of a job, a member that shall not
+// be there.
+func (p *pass) holdersOfGone(ctx context.Context, j *job) ([]frames, error) {
+	gone := sets(p.scratch, len(p.parts))
+	for q := range p.parts[:len(p.parts)-1] {
+		if err := p.gone(j, q, gone[q]); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := restAll(gone)
+	if err != nil {
+		return nil, err
+	}
+	holders := sets(p.scratch, len(p.parts))
+	err = keyBatches(keys, p.parts, holdersARequest, func(members []providers.Member) error {
+		req := providers.RecordsRequest{End: j.Sync.Target, Keys: members, Holders: true}
+		return p.s.records(ctx, req, &j.read, func(r *providers.Record) error {
+			return name(holders, p, slices.Values([]providers.Member{{Part: r.Part, Key: r.Key}}))
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return restAll(holders)
+}
+
+// gone notes what a target of a job shall not have of a part.
+func (p *pass) gone(j *job, q int, to *sorter) error {
+	w := walkSource(p.library[q], p.parts[q].Name, j.Sync.Variant)
+	defer w.close()
+	for ; w.rec != nil; w.next() {
+		if j.class.meaning(w.rec) != providers.Withdraw {
+			continue
+		}
+		if err := to.note(w.rec.key); err != nil {
+			return err
+		}
+	}
+	return w.err
 }
 
 // orphans adds the keys of what is there and the library does not have.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
+	"sync"
 	"time"
 
 	"accord/lang/addrs"
@@ -53,6 +53,10 @@ type job struct {
 	ended    state.Run
 	status   Status
 	err      error
+
+	// among others
+	once sync.Once
+	over chan struct{} // closed when it is
 }
 
 const (
@@ -64,7 +68,8 @@ const (
 
 // through takes tasks through the pipeline: tables before those that route by
 // them, and all targets of one source together. The error concerns them all.
-func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*job, error) {
+// over is told of each job that is over, from many goroutines.
+func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool, over func(*job)) ([]*job, error) {
 	jobs := make([]*job, len(tasks))
 	byAddr := make(map[addrs.Instance]*job, len(tasks))
 	for i, t := range tasks {
@@ -76,36 +81,10 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool) ([]*jo
 			byAddr[*t].asTable = true
 		}
 	}
-	levels, err := levels(jobs, byAddr)
-	if err != nil {
+	if err := inOrder(jobs, byAddr); err != nil {
 		return jobs, err
 	}
-	eachOf(jobs, asking, func(j *job) { j.err = s.preflight(ctx, j, byAddr, writing) })
-	for _, level := range levels {
-		eachOf(level, asking, func(j *job) {
-			if j.err == nil {
-				j.err = s.route(ctx, j, byAddr, writing)
-			}
-		})
-		ready := slices.DeleteFunc(slices.Clone(level), func(j *job) bool {
-			return j.err != nil || j.Decision.Mode == None
-		})
-		var engines []*job
-		if writing {
-			ready, engines = apart(ready)
-		}
-		passes := groups(ready)
-		for _, j := range engines {
-			passes = append(passes, []*job{j})
-		}
-		each(passes, func(g []*job) {
-			if writing && g[0].Sync.Engine == providers.EnginePlatform {
-				s.follow(ctx, g[0])
-				return
-			}
-			s.pass(ctx, g, writing)
-		})
-	}
+	s.gather(ctx, jobs, byAddr, writing, over)
 	return jobs, nil
 }
 
@@ -121,42 +100,33 @@ func eachOf[T any](list []T, atOnce int, f func(T)) {
 	_ = g.Wait()
 }
 
-// levels puts jobs into rows: each after those that it routes by or follows.
-func levels(jobs []*job, byAddr map[addrs.Instance]*job) ([][]*job, error) {
-	level := make(map[*job]int, len(jobs))
-	const visiting = -1
+// inOrder reports an error where a job would have to wait for itself.
+func inOrder(jobs []*job, byAddr map[addrs.Instance]*job) error {
+	const visiting, visited = 1, 2
+	at := make(map[*job]int, len(jobs))
 	var visit func(j *job) error
 	visit = func(j *job) error {
-		if l, seen := level[j]; seen {
-			if l == visiting {
-				return providers.Errorf(providers.Internal, "%s runs after itself", j.Sync.Addr)
-			}
+		switch at[j] {
+		case visiting:
+			return providers.Errorf(providers.Internal, "%s runs after itself", j.Sync.Addr)
+		case visited:
 			return nil
 		}
-		level[j] = visiting
-		l := 0
+		at[j] = visiting
 		for _, before := range j.before(byAddr) {
 			if err := visit(before); err != nil {
 				return err
 			}
-			l = max(l, level[before]+1)
 		}
-		level[j] = l
+		at[j] = visited
 		return nil
 	}
-	var rows [][]*job
 	for _, j := range jobs {
 		if err := visit(j); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	for _, j := range jobs {
-		for len(rows) <= level[j] {
-			rows = append(rows, nil)
-		}
-		rows[level[j]] = append(rows[level[j]], j)
-	}
-	return rows, nil
+	return nil
 }
 
 func (j *job) before(byAddr map[addrs.Instance]*job) []*job {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"accord/lang/schema"
 	"accord/planner/graph"
@@ -28,15 +29,18 @@ type pass struct {
 	retried []frames                 // incremental, by part: keys of what failed before or was cut short
 	read    meter
 	classes map[string]*class
+	late    []*job // left out, since others would have waited for them
 }
 
-// pass takes a group of jobs from the read to the record. What went wrong is
-// said in each job.
-func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
+// pass takes a group of jobs from the read to the record, and tells of each that
+// is over. What went wrong is said in each job. Those who lag are left where they
+// were, and returned.
+func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(*job)) (late []*job) {
 	finish := func(j *job) {
 		if writing {
 			j.finish(ctx)
 		}
+		over(j)
 	}
 	if writing {
 		s.begin(ctx, jobs)
@@ -52,11 +56,14 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 			finish(j)
 		}
 	}
+	if writing {
+		_ = p.keepUp(ctx, nil, s.settle)
+	}
 	if len(p.jobs) == 0 {
-		return
+		return p.late
 	}
 	err := p.prepare(ctx)
-	each(p.together(), func(jobs []*job) {
+	eachIn(s.slots(concurrency), p.together(), func(jobs []*job) {
 		for _, j := range jobs {
 			if j.err = firstError(j.err, err); j.err == nil {
 				j.err = j.lookUp(ctx, p)
@@ -71,6 +78,63 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool) {
 		}
 	})
 	p.clear()
+	return p.late
+}
+
+// keepUp calls f for each job that nothing went wrong with, a few at once, and
+// meanwhile beside them. A job whose vault takes much longer than those of others
+// is left out: its calls are ended, and it is among the late.
+func (p *pass) keepUp(ctx context.Context, meanwhile func(context.Context) error, f func(context.Context, *job) error) error {
+	began := time.Now()
+	going := slices.DeleteFunc(slices.Clone(p.jobs), func(j *job) bool { return j.err != nil })
+	each, leave := context.WithCancel(ctx)
+	defer leave()
+	errs := make([]error, len(going))
+	answers := make(chan *job, len(going))
+	shared := make(chan struct{})
+	var unshared error
+	var group graph.Group
+	group.Go(func() error {
+		defer close(shared)
+		if meanwhile != nil {
+			unshared = meanwhile(ctx)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		eachIn(p.s.slots(concurrency), going, func(j *job) {
+			defer func() { answers <- j }()
+			errs[slices.Index(going, j)] = f(each, j)
+		})
+		return nil
+	})
+	answered := make(map[*job]bool, len(going))
+	waiting, tired := shared, false
+	var late <-chan time.Time
+	for !tired && (waiting != nil || len(answered) < len(going)) {
+		select {
+		case <-waiting:
+			waiting = nil
+		case j := <-answers:
+			answered[j] = true
+		case <-late:
+			tired = true
+			leave()
+		}
+		if p.s.opts.Patience > 0 && waiting == nil && len(answered) > 0 {
+			late = time.After(p.s.lateness(began))
+		}
+	}
+	_ = group.Wait()
+	for n, j := range going {
+		if tired && !answered[j] {
+			p.late = append(p.late, j)
+		} else {
+			j.err = errs[n]
+		}
+	}
+	p.jobs = slices.DeleteFunc(p.jobs, func(j *job) bool { return slices.Contains(p.late, j) })
+	return unshared
 }
 
 // together puts jobs into rows that go through the source side by side: of one
@@ -120,15 +184,11 @@ func (p *pass) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	var both graph.Group
-	both.Go(func() error {
-		if p.full {
-			each(p.jobs, func(j *job) { j.err = j.readTarget(ctx, p) })
-		}
-		return nil
-	})
-	both.Go(func() error { return p.readSource(ctx) })
-	err = both.Wait()
+	if p.full {
+		err = p.keepUp(ctx, p.readSource, func(ctx context.Context, j *job) error { return j.readTarget(ctx, p) })
+	} else {
+		err = p.readSource(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +225,7 @@ func (j *job) prepare(p *pass) error {
 	if err != nil {
 		return err
 	}
+	j.parts, j.mappings = nil, nil // of a pass that it was left out of
 	for _, part := range p.parts {
 		q := partIndex(target.Parts, part.Name)
 		if q < 0 {

@@ -16,10 +16,7 @@ import (
 // preflight reads what keeps a run from being made. A run with anything is
 // refused, with all of it in one error, before its lease is taken; a preview
 // goes on, and tells.
-func (s *Syncer) preflight(ctx context.Context, j *job, byAddr map[addrs.Instance]*job, writing bool) error {
-	if j.Sync.Requires == nil || !j.mayRun(byAddr) {
-		return nil
-	}
+func (s *Syncer) preflight(ctx context.Context, j *job, writing bool) error {
 	err := s.records(ctx, providers.RecordsRequest{End: *j.Sync.Requires}, &j.read, func(r *providers.Record) error {
 		var d providers.Diagnostic
 		if err := json.Unmarshal(r.Fields, &d); err != nil {

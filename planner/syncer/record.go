@@ -43,10 +43,11 @@ type run struct {
 // AfterEdit is why a run waits whose filter was edited (CTRY-7).
 const AfterEdit = "the filter was edited; the run starts after the delay"
 
-// begin waits for the time of runs, takes their leases and records their starts.
-// What went wrong is said in each job. What they say together, the journal keeps
-// together.
+// begin waits for the time of runs, takes their leases and records their starts,
+// where that was not done. What went wrong is said in each job. What they say
+// together, the journal keeps together.
 func (s *Syncer) begin(ctx context.Context, jobs []*job) {
+	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.run != nil })
 	going := func(step func(*job) error) {
 		eachOf(jobs, asking, func(j *job) { j.err = step(j) })
 		jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil })
@@ -124,7 +125,7 @@ func (s *Syncer) start(ctx context.Context, j *job) error {
 	r.quiet.Add(1)
 	go r.renew(journal)
 	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
-	return s.settle(ctx, j)
+	return nil
 }
 
 // owes is why the sync is to run in full once this run has begun, until one has

@@ -8,6 +8,7 @@
 //
 //	decide.go   whether it runs, how, and why; pure
 //	order.go    which syncs go together, and after which
+//	gather.go   how long they wait for each other
 //	read.go     a stream into spools, each part in key order
 //	route.go    which routed records a sync takes
 //	judge.go    which containers are complete
@@ -25,11 +26,13 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +55,10 @@ type Options struct {
 	Limits    Limits
 	InFlight  int           // write batches in flight for each target; 0: 4
 	Settle    time.Duration // how long a call of a process that died may still land
+
+	// Patience is how long is waited for a vault that is slower than the others:
+	// these go on without it then, and it follows alone. 0: for ever.
+	Patience time.Duration
 
 	FollowFor time.Duration // how long a run of the platform's engine is waited for; 0: an hour
 
@@ -142,7 +149,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // Preview says what the tasks would do. A broken limit is a Verdict of the
 // Impact; the error is that something could not be read.
 func (s *Syncer) Preview(ctx context.Context, tasks []Task) ([]Impact, error) {
-	jobs, err := s.through(ctx, tasks, false)
+	jobs, err := s.through(ctx, tasks, false, func(*job) {})
 	if err != nil {
 		return nil, err
 	}
@@ -165,17 +172,36 @@ func (s *Syncer) Preview(ctx context.Context, tasks []Task) ([]Impact, error) {
 // in the order of the tasks. What fails stops neither the others nor, where it
 // is an item, its own run.
 func (s *Syncer) Run(ctx context.Context, tasks []Task) []Outcome {
-	jobs, err := s.through(ctx, tasks, true)
-	var outcomes []Outcome
-	for _, j := range jobs {
-		if err != nil && j.err == nil {
-			j.err = err
-		}
-		if j.ran || j.err != nil {
-			outcomes = append(outcomes, j.outcome())
-		}
+	place := make(map[addrs.Instance]int, len(tasks))
+	for n, t := range tasks {
+		place[t.Sync.Addr] = n
 	}
+	var mu sync.Mutex
+	var outcomes []Outcome
+	s.RunEach(ctx, tasks, func(o Outcome) {
+		mu.Lock()
+		defer mu.Unlock()
+		outcomes = append(outcomes, o)
+	})
+	slices.SortFunc(outcomes, func(a, b Outcome) int { return cmp.Compare(place[a.Addr], place[b.Addr]) })
 	return outcomes
+}
+
+// RunEach does what Run does, and tells of each outcome as soon as it is known,
+// from many goroutines. It returns when all have been told of.
+func (s *Syncer) RunEach(ctx context.Context, tasks []Task, ended func(Outcome)) {
+	jobs, err := s.through(ctx, tasks, true, func(j *job) {
+		if j.ran || j.err != nil {
+			ended(j.outcome())
+		}
+	})
+	if err == nil {
+		return
+	}
+	for _, j := range jobs {
+		j.err = err
+		ended(j.outcome())
+	}
 }
 
 func (s *Syncer) emit(e Event) {

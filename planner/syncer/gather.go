@@ -1,0 +1,236 @@
+package syncer
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner/graph"
+	"accord/providers"
+)
+
+// gathering brings together the jobs that read one source: they go on as soon
+// as nobody is on the way any more who could go with them. Where patience has an
+// end, whoever lags holds up nobody: he goes with those who come as late as he
+// does, or alone.
+type gathering struct {
+	s       *Syncer
+	jobs    []*job
+	byAddr  map[addrs.Instance]*job
+	writing bool
+	over    func(*job)
+
+	group   graph.Group
+	asking  *slots
+	passes  *slots
+	arrived chan *job // it is settled where its records go, or it cannot go on
+	ended   chan *job
+}
+
+// whereabouts of a job.
+type whereabouts int
+
+const (
+	coming whereabouts = iota
+	there
+	gone // on, or over
+)
+
+// gather takes jobs to their ends, and tells of each that is over.
+func (s *Syncer) gather(ctx context.Context, jobs []*job, byAddr map[addrs.Instance]*job, writing bool, over func(*job)) {
+	g := &gathering{
+		s: s, jobs: jobs, byAddr: byAddr, writing: writing, over: over,
+		asking: s.slots(asking), passes: s.slots(concurrency),
+		arrived: make(chan *job, len(jobs)), ended: make(chan *job, len(jobs)),
+	}
+	for _, j := range jobs {
+		j.over = make(chan struct{})
+	}
+	for _, j := range jobs {
+		ask := j.Sync.Requires != nil && j.mayRun(byAddr)
+		g.group.Go(func() error { g.approach(ctx, j, ask); return nil })
+	}
+	g.lead(ctx)
+	_ = g.group.Wait()
+}
+
+// approach takes a job to where others wait for it.
+func (g *gathering) approach(ctx context.Context, j *job, ask bool) {
+	err := error(providers.Errorf(providers.Internal, "%s was given up", j.Sync.Addr)) // should this crash
+	defer func() {
+		j.err = err
+		g.arrived <- j
+	}()
+	var unready error
+	if ask {
+		g.asking.do(func() { unready = g.s.preflight(ctx, j, g.writing) })
+	}
+	for _, before := range j.before(g.byAddr) {
+		<-before.over
+	}
+	if unready == nil {
+		g.asking.do(func() { unready = g.s.route(ctx, j, g.byAddr, g.writing) })
+	}
+	err = unready
+}
+
+// lead has those go on who are there, until all are over.
+func (g *gathering) lead(ctx context.Context) {
+	at := make(map[*job]whereabouts, len(g.jobs))
+	began := time.Now()
+	var late <-chan time.Time
+	for left := len(g.jobs); left > 0; {
+		waited := false
+		select {
+		case <-g.ended:
+			left--
+		case j := <-g.arrived:
+			if at[j] = there; j.err != nil || j.Decision.Mode == None {
+				at[j] = gone
+				g.end(j, nil)
+			}
+			if g.s.opts.Patience > 0 {
+				late = time.After(g.s.lateness(began))
+			}
+		case <-late:
+			waited = true
+		}
+		var ready []*job
+		for _, j := range g.jobs {
+			if at[j] == there {
+				ready = append(ready, j)
+			}
+		}
+		if len(ready) == 0 || !waited && g.expects(at) {
+			continue
+		}
+		for _, j := range ready {
+			at[j] = gone
+		}
+		g.goOn(ctx, ready)
+		began, late = time.Now(), nil
+	}
+}
+
+// expects reports whether somebody is on the way who does not wait for one of
+// those who are there.
+func (g *gathering) expects(at map[*job]whereabouts) bool {
+	waits := make(map[*job]bool, len(g.jobs)) // for one who is there
+	var visit func(j *job) bool
+	visit = func(j *job) bool {
+		if w, known := waits[j]; known {
+			return w
+		}
+		w := at[j] == there
+		for _, before := range j.before(g.byAddr) {
+			w = w || visit(before)
+		}
+		waits[j] = w
+		return w
+	}
+	return slices.ContainsFunc(g.jobs, func(j *job) bool { return at[j] == coming && !visit(j) })
+}
+
+// goOn has those pass through together who read one source.
+func (g *gathering) goOn(ctx context.Context, ready []*job) {
+	var engines []*job
+	if g.writing {
+		ready, engines = apart(ready)
+	}
+	passes := groups(ready)
+	for _, j := range engines {
+		passes = append(passes, []*job{j})
+	}
+	for _, jobs := range passes {
+		g.pass(ctx, jobs)
+	}
+}
+
+// pass takes a group of jobs through the pipeline. Those who lag follow alone.
+func (g *gathering) pass(ctx context.Context, jobs []*job) {
+	g.group.Go(func() error {
+		var late []*job
+		crash := error(providers.Errorf(providers.Internal, "it was given up"))
+		defer func() {
+			for _, j := range jobs {
+				if !slices.Contains(late, j) {
+					g.end(j, crash)
+				}
+			}
+		}()
+		g.passes.do(func() {
+			if g.writing && jobs[0].Sync.Engine == providers.EnginePlatform {
+				g.s.follow(ctx, jobs[0])
+				return
+			}
+			late = g.s.pass(ctx, jobs, g.writing, func(j *job) { g.end(j, nil) })
+		})
+		crash = nil
+		for _, j := range late {
+			g.pass(ctx, []*job{j})
+		}
+		return nil
+	})
+}
+
+// end tells, once, that a job is over.
+func (g *gathering) end(j *job, crash error) {
+	j.once.Do(func() {
+		j.err = firstError(j.err, crash)
+		close(j.over)
+		g.over(j)
+		g.ended <- j
+	})
+}
+
+// lateness is how long more is waited for, where those who are here took from a
+// moment until now: as long again, and at least for the patience.
+func (s *Syncer) lateness(began time.Time) time.Duration {
+	return max(s.opts.Patience, time.Since(began))
+}
+
+// slots let a few go on at once. Where patience has an end, whoever takes longer
+// does not keep his from the others.
+type slots struct {
+	taken    chan struct{}
+	patience time.Duration
+}
+
+func (s *Syncer) slots(n int) *slots {
+	return &slots{taken: make(chan struct{}, n), patience: s.opts.Patience}
+}
+
+// enter waits for a slot; leave gives it back.
+func (s *slots) enter() (leave func()) {
+	s.taken <- struct{}{}
+	once := sync.OnceFunc(func() { <-s.taken })
+	if s.patience <= 0 {
+		return once
+	}
+	late := time.AfterFunc(s.patience, once)
+	return func() {
+		late.Stop()
+		once()
+	}
+}
+
+func (s *slots) do(f func()) {
+	defer s.enter()()
+	f()
+}
+
+// eachIn calls f for all of list, as slots are free, and waits.
+func eachIn[T any](s *slots, list []T, f func(T)) {
+	var g graph.Group
+	for _, element := range list {
+		leave := s.enter()
+		g.Go(func() error {
+			defer leave()
+			f(element)
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
