@@ -26,6 +26,10 @@ import (
 // otherwise: providers are started anew.
 var errMoved = errors.New("the vaults are others, or reached otherwise")
 
+// servePatience is how long vaults wait for one that is slower than they are:
+// with the interval it leaves what changes time to be there within 10 s (CLM-9).
+const servePatience = 2 * time.Second
+
 // session is the time from one start of the providers to the next.
 type session struct {
 	*server
@@ -48,7 +52,7 @@ func (s *server) session(ctx context.Context) error {
 		return err
 	}
 	defer w.Close()
-	w.holds = "serve"
+	w.holds, w.patience = "serve", servePatience
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
@@ -74,7 +78,7 @@ func (s *server) session(ctx context.Context) error {
 	on.locate(w.config)
 	on.watch = watch.New(watch.Options{
 		Look: on.look, Serial: on.serial, Memories: w.journal.Memories,
-		Runner: w.planner.Syncer, Interval: on.interval(),
+		Runner: w.planner.Syncer, Interval: on.interval(), Patience: servePatience,
 		Now: time.Now, Sleep: sleep, Events: on.event,
 	})
 	on.ran = map[string]chan struct{}{}

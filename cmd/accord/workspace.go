@@ -40,7 +40,8 @@ type workspace struct {
 	starting *starting // built-in providers, before openProviders has them
 	judges   []string  // what tells the programs of the providers apart; nil where that is not known
 
-	landing time.Duration // how long a call of a tool that died may still land
+	landing  time.Duration // how long a call of a tool that died may still land
+	patience time.Duration // that vaults have with a slower one; 0: without end
 
 	holds   string          // leases of runs as this operation: "serve"; "": "sync"
 	invalid hcl.Diagnostics // what was set aside
@@ -270,7 +271,7 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	s, err := syncer.New(syncer.Options{
 		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds, Tell: w.toTell(),
 		Limits:    syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
-		FollowFor: settings.PlatformWait, Settle: w.landing,
+		FollowFor: settings.PlatformWait, Settle: w.landing, Patience: w.patience,
 		Now: time.Now, Events: events,
 	})
 	if err != nil {

@@ -88,9 +88,7 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool, over f
 	return jobs, nil
 }
 
-// each calls f for all of list, a few at once, and waits.
-func each[T any](list []T, f func(T)) { eachOf(list, concurrency, f) }
-
+// eachOf calls f for all of list, a few at once, and waits.
 func eachOf[T any](list []T, atOnce int, f func(T)) {
 	var g graph.Group
 	g.SetLimit(atOnce)

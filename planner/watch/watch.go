@@ -50,7 +50,7 @@ type Drift struct {
 
 // Runner is the syncer, as far as the loop needs it.
 type Runner interface {
-	Run(ctx context.Context, tasks []syncer.Task) []syncer.Outcome
+	RunEach(ctx context.Context, tasks []syncer.Task, ended func(syncer.Outcome))
 	Peek(ctx context.Context, tasks []syncer.Task, since time.Time) (*syncer.Sight, error)
 }
 
@@ -68,6 +68,7 @@ type Options struct {
 	Runner Runner
 
 	Interval time.Duration // between beats (CLM-9)
+	Patience time.Duration // that a beat waits for a look; 0: two seconds
 	Refresh  time.Duration // after which Look is asked again, moved or not; 0: one minute
 	Retry    time.Duration // between runs that retry failures only; 0: one minute
 	Quiet    time.Duration // between runs when nothing changes; 0: five minutes
@@ -79,13 +80,15 @@ type Options struct {
 
 // Watch is one process that watches.
 type Watch struct {
-	opts Options
-	runs graph.Group
-	wake chan struct{}
+	opts  Options
+	runs  graph.Group
+	crash context.CancelFunc // ends the loop
+	wake  chan struct{}
 
 	mu       sync.Mutex
 	applied  *Applied
 	stale    bool // Look is asked again at the next beat
+	looking  bool
 	lookErr  error
 	looks    int // that failed in a row
 	lookNext time.Time
@@ -126,6 +129,8 @@ func sourceOf(s *providers.Sync) source {
 
 // sight is how looking at a source went.
 type sight struct {
+	looking bool
+	seen    *syncer.Sight // that no beat has taken up yet
 	failed  int
 	backoff time.Time
 	err     error
@@ -139,10 +144,11 @@ func New(opts Options) *Watch {
 		}
 	}
 	def(&opts.Interval, 5*time.Second)
+	def(&opts.Patience, 2*time.Second)
 	def(&opts.Refresh, time.Minute)
 	def(&opts.Retry, time.Minute)
 	def(&opts.Quiet, 5*time.Minute)
-	return &Watch{opts: opts, wake: make(chan struct{}, 1), points: map[addrs.Instance]*point{}, sights: map[source]*sight{}}
+	return &Watch{opts: opts, crash: func() {}, wake: make(chan struct{}, 1), points: map[addrs.Instance]*point{}, sights: map[source]*sight{}}
 }
 
 // Run watches until the context ends, waits for the runs that are under way,
@@ -152,6 +158,8 @@ func (w *Watch) Run(ctx context.Context) error {
 	w.started = w.opts.Now()
 	w.mu.Unlock()
 	defer func() { _ = w.runs.Wait() }()
+	ctx, w.crash = context.WithCancel(ctx)
+	defer w.crash()
 	for {
 		w.once(ctx)
 		if ctx.Err() != nil {
@@ -242,29 +250,95 @@ func (w *Watch) look(ctx context.Context) *Applied {
 	if !moved && !stale && now.Sub(have.At) < w.opts.Refresh {
 		return have
 	}
-	if now.Before(next) {
-		if moved {
-			return nil // what runs is what was applied: not what was applied before
-		}
-		return have
+	known := have
+	if moved {
+		known = nil // what runs is what was applied: not what was applied before
 	}
-	fresh, err := w.opts.Look(ctx)
-	if ctx.Err() != nil {
-		return nil
+	if now.Before(next) {
+		return known
+	}
+	surveyed := w.survey(ctx, now, moved)
+	if surveyed == nil || !w.within(surveyed) {
+		return known
 	}
 	w.mu.Lock()
-	if err != nil {
-		w.looks++
-		w.lookErr, w.lookNext = err, now.Add(backoff(w.looks, spread()))
-		w.mu.Unlock()
-		w.emit(Trouble{Err: err})
-		if moved {
-			return nil
-		}
-		return have
+	defer w.mu.Unlock()
+	if w.looks > 0 || w.applied == nil || w.applied.Serial < serial || ctx.Err() != nil {
+		return known
 	}
-	fresh.At = now
-	w.applied, w.stale, w.lookErr, w.looks, w.lookNext = &fresh, false, nil, 0, time.Time{}
+	return w.applied
+}
+
+// spawn has f done beside the loop, which ends where f crashes.
+func (w *Watch) spawn(f func()) {
+	w.runs.Go(func() error {
+		well := false
+		defer func() {
+			if !well {
+				w.crash()
+			}
+		}()
+		f()
+		well = true
+		return nil
+	})
+}
+
+// within waits for something, but no longer than for the patience: a vault that
+// is slow does not hold up the loop. What comes later begins a beat of its own.
+func (w *Watch) within(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-time.After(w.opts.Patience):
+	}
+	w.spawn(func() {
+		<-done
+		w.Wake()
+	})
+	return false
+}
+
+// survey begins to read what was applied; done is closed when it has ended, and
+// nil where it goes on since an earlier beat.
+func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.looking {
+		return nil
+	}
+	ended := make(chan struct{})
+	w.looking, w.stale = true, false
+	w.spawn(func() {
+		defer close(ended)
+		fresh, err := w.opts.Look(ctx)
+		w.mu.Lock()
+		w.looking = false
+		if ctx.Err() != nil {
+			w.mu.Unlock()
+			return
+		}
+		if err != nil {
+			w.looks, w.stale = w.looks+1, true
+			w.lookErr, w.lookNext = err, w.opts.Now().Add(backoff(w.looks, spread()))
+			w.mu.Unlock()
+			w.emit(Trouble{Err: err})
+			return
+		}
+		fresh.At = now
+		w.found(&fresh)
+		w.mu.Unlock()
+		for _, u := range fresh.Unread {
+			w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
+		}
+		w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})
+	})
+	return ended
+}
+
+// found takes over what was applied.
+func (w *Watch) found(fresh *Applied) {
+	w.applied, w.lookErr, w.looks, w.lookNext = fresh, nil, 0, time.Time{}
 	known := map[addrs.Instance]bool{}
 	for _, u := range fresh.Unread {
 		if p := w.points[u.Addr]; p != nil {
@@ -279,12 +353,6 @@ func (w *Watch) look(ctx context.Context) *Applied {
 		}
 	}
 	maps.DeleteFunc(w.points, func(a addrs.Instance, p *point) bool { return !known[a] && !p.busy })
-	w.mu.Unlock()
-	for _, u := range fresh.Unread {
-		w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
-	}
-	w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})
-	return &fresh
 }
 
 // decide brings the definitions up to the moment and decides about each.
@@ -333,9 +401,7 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 			bySource[k] = append(bySource[k], t)
 		}
 	}
-	var mu sync.Mutex
-	seen := map[source]*syncer.Sight{}
-	var group graph.Group
+	var all sync.WaitGroup // that this beat begins
 	for k, of := range bySource {
 		w.mu.Lock()
 		s := w.sights[k]
@@ -343,44 +409,62 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 			s = &sight{}
 			w.sights[k] = s
 		}
-		waits := w.opts.Now().Before(s.backoff)
+		waits := s.looking || s.seen != nil || w.opts.Now().Before(s.backoff)
+		if !waits {
+			s.looking = true
+		}
 		w.mu.Unlock()
 		if waits {
 			continue
 		}
-		since := of[0].Decision.Since
-		for _, t := range of {
-			if t.Decision.Since.Before(since) {
-				since = t.Decision.Since
-			}
-		}
-		group.Go(func() error {
-			sight, err := w.opts.Runner.Peek(ctx, of, since)
-			w.mu.Lock()
-			if sight != nil {
-				w.calls += sight.Calls
-			}
-			if err != nil && ctx.Err() == nil {
-				s.failed++
-				s.err, s.backoff = err, w.opts.Now().Add(backoff(s.failed, spread()))
-			} else if err == nil {
-				s.failed, s.err, s.backoff = 0, nil, time.Time{}
-			}
-			w.mu.Unlock()
-			if err != nil {
-				if ctx.Err() == nil {
-					w.emit(Trouble{Err: fmt.Errorf("looking for changes in %s: %w", k.instance, err)})
-				}
-				return nil
-			}
-			mu.Lock()
-			seen[k] = sight
-			mu.Unlock()
-			return nil
+		all.Add(1)
+		w.spawn(func() {
+			defer all.Done()
+			w.see(ctx, k, s, of)
 		})
 	}
-	_ = group.Wait()
+	looked := make(chan struct{})
+	w.spawn(func() {
+		defer close(looked)
+		all.Wait()
+	})
+	w.within(looked)
+	seen := map[source]*syncer.Sight{}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k, s := range w.sights {
+		if len(bySource[k]) > 0 && s.seen != nil {
+			seen[k], s.seen = s.seen, nil
+		}
+	}
 	return seen
+}
+
+// see looks at one source for those who read it.
+func (w *Watch) see(ctx context.Context, k source, s *sight, of []syncer.Task) {
+	since := of[0].Decision.Since
+	for _, t := range of {
+		if t.Decision.Since.Before(since) {
+			since = t.Decision.Since
+		}
+	}
+	seen, err := w.opts.Runner.Peek(ctx, of, since)
+	w.mu.Lock()
+	s.looking = false
+	if seen != nil {
+		w.calls += seen.Calls
+	}
+	switch {
+	case err == nil:
+		s.seen, s.failed, s.err, s.backoff = seen, 0, nil, time.Time{}
+	case ctx.Err() == nil:
+		s.failed++
+		s.err, s.backoff = err, w.opts.Now().Add(backoff(s.failed, spread()))
+	}
+	w.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
+		w.emit(Trouble{Err: fmt.Errorf("looking for changes in %s: %w", k.instance, err)})
+	}
 }
 
 // start runs what is due: what belongs together in one call, so that one read
@@ -436,9 +520,8 @@ func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task,
 	}
 	w.mu.Unlock()
 	for _, g := range groups {
-		w.runs.Go(func() error {
+		w.spawn(func() {
 			w.run(ctx, began, g, run, seen)
-			return nil
 		})
 	}
 }
@@ -521,54 +604,77 @@ func together(tasks []syncer.Task, run map[addrs.Instance]bool) [][]syncer.Task 
 	return groups
 }
 
-// run is one call of the syncer and what is learned from it.
+// run is one call of the syncer and what is learned from it. A point may run
+// again once it has ended itself, and whoever routes by it: those of a vault that
+// is slow do not keep the others.
 func (w *Watch) run(ctx context.Context, round time.Time, tasks []syncer.Task, chosen map[addrs.Instance]bool, seen map[source]*syncer.Sight) {
 	defer w.Wake()
 	began := w.opts.Now()
-	var outcomes []syncer.Outcome
+	uses := map[addrs.Instance][]addrs.Instance{} // by who runs: itself, and what it routes by
+	left := map[addrs.Instance]int{}              // by who runs: uses that have not ended
+	for _, t := range tasks {
+		if t.Decision.Mode != syncer.None && chosen[t.Sync.Addr] {
+			uses[t.Sync.Addr] = append(beforeOf(&t.Sync), t.Sync.Addr)
+		}
+	}
+	for _, all := range uses {
+		for _, a := range all {
+			left[a]++
+		}
+	}
+	free := func(a addrs.Instance) {
+		if p := w.points[a]; p != nil && uses[a] != nil {
+			p.busy = false
+		}
+		delete(left, a)
+	}
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		for _, t := range tasks {
-			if p := w.points[t.Sync.Addr]; p != nil && t.Decision.Mode != syncer.None && chosen[t.Sync.Addr] {
-				p.busy = false
-			}
+		for a := range left {
+			free(a)
 		}
 	}()
-	outcomes = w.opts.Runner.Run(ctx, tasks)
-	w.mu.Lock()
-	for i := range outcomes {
-		o := &outcomes[i]
-		p := w.points[o.Addr]
-		if p == nil {
-			continue
-		}
-		p.last = o
-		p.counts[o.Status]++
-		p.calls += o.Calls
-		p.took += w.opts.Now().Sub(began)
-		p.done = added(p.done, o.Done)
-		switch o.Status {
-		case syncer.Clean, syncer.Faulty, syncer.Skipped:
-			p.failed, p.backoff = 0, time.Time{}
-			if sight := seen[sourceOf(&p.task.Sync)]; sight != nil && len(o.Decision.Only) == 0 {
-				p.met = sight
+	w.opts.Runner.RunEach(ctx, tasks, func(o syncer.Outcome) {
+		w.mu.Lock()
+		w.learn(&o, began, seen)
+		took := w.opts.Now().Sub(round)
+		for _, a := range uses[o.Addr] {
+			if left[a]--; left[a] == 0 {
+				free(a)
 			}
-		case syncer.Locked, syncer.Interrupted:
-		case syncer.Refused:
-			// Nothing changes by itself: a limit is lifted by an apply.
-			p.failed++
-			p.backoff = w.opts.Now().Add(mostBackoff)
-		default:
-			p.failed++
-			p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
-			w.stale = true
 		}
-	}
-	took := w.opts.Now().Sub(round)
-	w.mu.Unlock()
-	for _, o := range outcomes {
+		w.mu.Unlock()
 		w.emit(Ran{Outcome: o, Round: took})
+	})
+}
+
+// learn notes how a run ended.
+func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*syncer.Sight) {
+	p := w.points[o.Addr]
+	if p == nil {
+		return
+	}
+	p.last = o
+	p.counts[o.Status]++
+	p.calls += o.Calls
+	p.took += w.opts.Now().Sub(began)
+	p.done = added(p.done, o.Done)
+	switch o.Status {
+	case syncer.Clean, syncer.Faulty, syncer.Skipped:
+		p.failed, p.backoff = 0, time.Time{}
+		if sight := seen[sourceOf(&p.task.Sync)]; sight != nil && len(o.Decision.Only) == 0 {
+			p.met = sight
+		}
+	case syncer.Locked, syncer.Interrupted:
+	case syncer.Refused:
+		// Nothing changes by itself: a limit is lifted by an apply.
+		p.failed++
+		p.backoff = w.opts.Now().Add(mostBackoff)
+	default:
+		p.failed++
+		p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
+		w.stale = true
 	}
 }
 

@@ -36,7 +36,9 @@ type stage struct {
 	runs     [][]string // each call: the addresses that run
 	tables   [][]string // and those that were merely routed by
 	end      func(syncer.Task) syncer.Outcome
-	hold     chan struct{} // where set, runs wait for it
+	hold     chan struct{}            // where set, runs wait for it
+	slow     map[string]chan struct{} // points, and sources, that wait for one
+	slowLook chan struct{}
 	events   []Event
 }
 
@@ -48,7 +50,12 @@ func newStage(t *testing.T, syncs ...providers.Sync) *stage {
 	}
 	s.Watch = New(Options{
 		Look: func(context.Context) (Applied, error) {
+			s.mu.Lock()
 			s.looks++
+			s.mu.Unlock()
+			if s.slowLook != nil {
+				<-s.slowLook
+			}
 			a := s.applied
 			a.Serial = s.serial
 			return a, s.lookErr
@@ -62,7 +69,7 @@ func newStage(t *testing.T, syncs ...providers.Sync) *stage {
 			}
 			return list, nil
 		},
-		Runner: s, Interval: 5 * time.Second, Now: s.now,
+		Runner: s, Interval: 5 * time.Second, Patience: time.Second, Now: s.now,
 		Sleep:  func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() },
 		Events: func(e Event) { s.mu.Lock(); s.events = append(s.events, e); s.mu.Unlock() },
 	})
@@ -76,9 +83,12 @@ func ranAt(t time.Time) state.Memory {
 func (s *stage) now() time.Time { s.mu.Lock(); defer s.mu.Unlock(); return s.clock }
 
 func (s *stage) Peek(_ context.Context, tasks []syncer.Task, _ time.Time) (*syncer.Sight, error) {
+	from := tasks[0].Sync.Source.Instance.String()
+	if slow := s.slow[from]; slow != nil {
+		<-slow
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := tasks[0].Sync.Source.Instance.String()
 	s.peeks = append(s.peeks, fmt.Sprintf("%s for %d", from, len(tasks)))
 	if s.peekErr != nil {
 		return nil, s.peekErr
@@ -90,14 +100,28 @@ func (s *stage) Peek(_ context.Context, tasks []syncer.Task, _ time.Time) (*sync
 	return seen, nil
 }
 
-func (s *stage) Run(_ context.Context, tasks []syncer.Task) []syncer.Outcome {
+func (s *stage) RunEach(_ context.Context, tasks []syncer.Task, ended func(syncer.Outcome)) {
 	if s.hold != nil {
 		<-s.hold
 	}
+	var outcomes []syncer.Outcome
+	defer func() {
+		var late []syncer.Outcome
+		for _, o := range outcomes {
+			if s.slow[o.Addr.Key] != nil {
+				late = append(late, o)
+				continue
+			}
+			ended(o)
+		}
+		for _, o := range late {
+			<-s.slow[o.Addr.Key]
+			ended(o)
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var runs, tables []string
-	var outcomes []syncer.Outcome
 	for _, t := range tasks {
 		if t.Decision.Mode == syncer.None {
 			tables = append(tables, t.Sync.Addr.Key)
@@ -120,7 +144,6 @@ func (s *stage) Run(_ context.Context, tasks []syncer.Task) []syncer.Outcome {
 	}
 	slices.Sort(runs)
 	s.runs, s.tables = append(s.runs, runs), append(s.tables, tables)
-	return outcomes
 }
 
 // after moves the clock, has one beat and waits for the runs of it.
@@ -270,6 +293,90 @@ func TestWhatAnIllVaultMissed(t *testing.T) {
 	if got := s.ran(); got != "[]" {
 		t.Errorf("when nothing is new: %s", got)
 	}
+}
+
+// A target, a source, and a look at what was applied may take their time: what
+// else there is to do is done meanwhile, and what they say late is not lost.
+func TestWhoLagsHoldsUpNobody(t *testing.T) {
+	a, b, c := feed("a", "promomats"), feed("b", "promomats"), feed("c", "medcomms")
+	s := newStage(t, a, b, c)
+	s.opts.Patience = 20 * time.Millisecond
+	s.after(0)
+	beat := func(h uint64) {
+		s.t.Helper()
+		s.mu.Lock()
+		s.clock = s.clock.Add(5 * time.Second)
+		s.changes["vault.promomats"], s.changes["vault.medcomms"] = []uint64{h}, []uint64{h}
+		s.mu.Unlock()
+		s.once(context.Background())
+	}
+	ran := func(want string) {
+		s.t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			busy := 0
+			for _, p := range s.Status().Points {
+				if p.Running && s.slow[p.Addr.Key] == nil {
+					busy++
+				}
+			}
+			s.mu.Lock()
+			got := slices.Sorted(slices.Values(slices.Concat(s.runs...)))
+			s.mu.Unlock()
+			if fmt.Sprint(got) == want && busy == 0 {
+				s.mu.Lock()
+				s.runs = nil
+				s.mu.Unlock()
+				return
+			}
+			if time.Now().After(deadline) {
+				s.t.Fatalf("ran %v, want %s", got, want)
+			}
+		}
+	}
+
+	s.slow = map[string]chan struct{}{"a": make(chan struct{})}
+	beat(1)
+	ran("[a incremental b incremental c incremental]")
+	beat(2) // a has not ended
+	ran("[b incremental c incremental]")
+	close(s.slow["a"])
+	_ = s.Watch.runs.Wait()
+	s.slow = nil
+	beat(2)
+	ran("[a incremental]")
+
+	s.slow = map[string]chan struct{}{"vault.medcomms": make(chan struct{})}
+	beat(3)
+	ran("[a incremental b incremental]")
+	beat(4)
+	ran("[a incremental b incremental]")
+	close(s.slow["vault.medcomms"])
+	_ = s.Watch.runs.Wait()
+	s.slow = nil
+	beat(4)
+	ran("[c incremental]")
+
+	s.slowLook = make(chan struct{})
+	s.mu.Lock()
+	s.clock = s.clock.Add(2 * time.Minute)
+	s.mu.Unlock()
+	looks := s.looks
+	beat(5)
+	ran("[a incremental b incremental c incremental]")
+	beat(6)
+	ran("[a incremental b incremental c incremental]")
+	s.mu.Lock()
+	if s.looks != looks+1 {
+		t.Errorf("looked %d times at once", s.looks-looks)
+	}
+	s.mu.Unlock()
+	s.serial = 2 // what runs is what was applied: not what was applied before
+	beat(7)
+	ran("[]")
+	close(s.slowLook)
+	_ = s.Watch.runs.Wait()
+	beat(7)
+	ran("[a incremental b incremental c incremental]")
 }
 
 func TestBackoffGrowsAndEnds(t *testing.T) {
