@@ -55,11 +55,13 @@ func (p *Planner) AppliedTasks(ctx context.Context, s *state.State, instances ma
 	if cut := p.cutOff(s); len(cut) > 0 {
 		return nil, cut[slices.MinFunc(slices.Collect(maps.Keys(cut)), addrs.Instance.Compare)]
 	}
-	changes, err := p.recordedChanges(ctx, s, p.recordedRefs(s, instances))
+	refs := p.recordedRefs(s, instances)
+	changes, err := p.recordedChanges(ctx, s, refs)
 	if err != nil {
-		return nil, err
+		return nil, p.allLacks(ctx, refs, err)
 	}
-	return p.tasks(ctx, slices.Values(changes), settings, request, false)
+	tasks, err := p.tasks(ctx, slices.Values(changes), settings, request, false)
+	return tasks, p.allLacks(ctx, refs, err)
 }
 
 // cutOff are the objects that refer to what the state has forgotten: no sync may
@@ -99,12 +101,23 @@ func (p *Planner) Survey(ctx context.Context, s *state.State, instances map[addr
 	out := &Survey{Unread: p.cutOff(s)}
 	p.spread(s, out.Unread)
 	objects := slices.DeleteFunc(p.recordedObjects(s), func(o *object) bool { return out.Unread[o.addr] != nil })
-	failed := p.read(ctx, objects, p.neighbourhoods(p.recordedRefs(s, instances), objects...), nil)
+	refs := p.recordedRefs(s, instances)
+	failed := p.read(ctx, objects, p.neighbourhoods(refs, objects...), nil)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	var lacks error // one for all that are not permitted to be read
 	for o, err := range failed {
 		out.Unread[o.addr] = err
+		if err.Kind != providers.Permission {
+			continue
+		}
+		if lacks == nil {
+			lacks = p.allLacks(ctx, refs, err)
+		}
+		if providers.KindOf(lacks) == providers.Refused {
+			out.Unread[o.addr] = lacks
+		}
 	}
 	for {
 		p.spread(s, out.Unread)

@@ -77,6 +77,7 @@ func (p *Planner) Plan(ctx context.Context, req Request) (*plan.Plan, hcl.Diagno
 	m.warn(req.Advice)
 	for _, phase := range []func(context.Context){m.move, m.choose, m.gather, m.readAll, m.hold, m.planAll, m.checks, m.doubles, m.changes, m.order, m.syncs, m.outputs} {
 		phase(ctx)
+		m.notPermitted(ctx)
 		var failed *plan.Plan
 		if m.diags.HasErrors() && m.around != nil {
 			failed = m.failed(ctx)
@@ -122,6 +123,7 @@ type making struct {
 	plan    *plan.Plan
 	sources map[string]bool // reads of sources that are in plan.Reads
 	diags   hcl.Diagnostics
+	lacking bool // what is not permitted has been told
 }
 
 // gather collects every object that the configuration or the state knows.

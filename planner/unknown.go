@@ -91,6 +91,7 @@ func (m *making) failed(ctx context.Context) *plan.Plan {
 	}
 	if m.known == nil {
 		m.planAll(ctx)
+		m.notPermitted(ctx)
 	}
 	for _, o := range m.sorted {
 		if !o.left && o.action == "" {

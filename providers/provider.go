@@ -48,6 +48,12 @@ type Provider interface {
 	// object once, as it was found last. It makes no calls.
 	Seen(ctx context.Context) ([]Seen, error)
 
+	// Lacks says what whoever is logged in may not do, of all that it takes to
+	// read these objects and to run what they ask for. It is asked where something
+	// was not permitted, so that all of it is told at once. An error says that it
+	// cannot be found out.
+	Lacks(ctx context.Context, objects []Object) ([]Lack, error)
+
 	// Apply makes each planned object so. A result's Object is what exists
 	// now, also beside an error, nil where nothing exists or it is not known.
 	Apply(ctx context.Context, req ApplyRequest) []Result

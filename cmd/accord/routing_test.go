@@ -70,9 +70,11 @@ func (w *world) presentationsOf(c *crmConfig) []string {
 }
 
 // idOf finds a document of the content vault by its name.
-func (w *world) document(name string) string {
+func (w *world) document(name string) string { return w.documentOf(source, name) }
+
+func (w *world) documentOf(vault, name string) string {
 	w.t.Helper()
-	rows := w.query(source, "SELECT id FROM documents WHERE name__v = '"+name+"'")
+	rows := w.query(vault, "SELECT id FROM documents WHERE name__v = '"+name+"'")
 	if len(rows) != 1 {
 		w.t.Fatalf("%d documents are called %s", len(rows), name)
 	}

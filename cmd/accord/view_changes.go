@@ -182,28 +182,7 @@ func address(group []plan.Change) string {
 	for i, c := range group {
 		keys[i] = c.Addr.Key
 	}
-	return fleet(group[0].Addr, keys)
-}
-
-// fleet names several instances of one block: the first of many.
-func fleet(first addrs.Instance, keys []string) string {
-	const few = 6
-	if len(keys) <= few+1 {
-		return fleetInFull(first, keys)
-	}
-	named := fleetInFull(first, keys[:few])
-	return fmt.Sprintf("%s, … %d more]", strings.TrimSuffix(named, "]"), len(keys)-few)
-}
-
-func fleetInFull(first addrs.Instance, keys []string) string {
-	if len(keys) == 1 {
-		return first.String()
-	}
-	quoted := make([]string, len(keys))
-	for i, k := range keys {
-		quoted[i] = fmt.Sprintf("%q", k)
-	}
-	return fmt.Sprintf("%s[%s]", first.Block, strings.Join(quoted, ", "))
+	return addrs.Several(group[0].Addr, keys)
 }
 
 func word(c plan.Change) string {

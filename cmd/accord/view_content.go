@@ -104,9 +104,9 @@ func (v *planView) unaffected() {
 		add(idle.Vault, "no run, so its content stays as it is")
 	}
 	for _, g := range groups {
-		name := fleet(g.first, g.keys)
+		name := addrs.Several(g.first, g.keys)
 		if v.verbose {
-			name = fleetInFull(g.first, g.keys)
+			name = addrs.SeveralInFull(g.first, g.keys)
 		}
 		v.text("  ", name+"  "+g.text)
 	}

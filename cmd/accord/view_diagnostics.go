@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"accord/lang"
+	"accord/lang/addrs"
 	"accord/planner"
 	"accord/providers"
 )
@@ -78,7 +79,7 @@ func sameOf(alike []*hcl.Diagnostic) string {
 	const few = 4
 	switch {
 	case len(keys) == len(alike):
-		return fleet(first, keys)
+		return addrs.Several(first, keys)
 	case len(names) > few+1: // of as many modules
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 	default:

@@ -36,7 +36,7 @@ func TestFleetIsOneWarning(t *testing.T) {
 			t.Errorf("%q is %d times, want %d:\n%s", text, got, want, &stderr)
 		}
 	}
-	if got, want := fleet(addrs.NewKeyed("vault", "crm", "a"), []string{"a", "b"}), `vault.crm["a", "b"]`; got != want {
+	if got, want := addrs.Several(addrs.NewKeyed("vault", "crm", "a"), []string{"a", "b"}), `vault.crm["a", "b"]`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

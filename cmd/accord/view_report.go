@@ -187,7 +187,7 @@ func describeRefs(refs []providers.Ref) string {
 	}
 	var names []string
 	for _, g := range groups {
-		name := fleet(g.first.Addr, g.keys)
+		name := addrs.Several(g.first.Addr, g.keys)
 		if g.first.Sync {
 			name = "run of " + name
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 )
@@ -36,9 +37,9 @@ func (v *planView) syncs() {
 			}
 		}
 		shown = rest
-		name := fleet(s.Addr, keys)
+		name := addrs.Several(s.Addr, keys)
 		if v.verbose {
-			name = fleetInFull(s.Addr, keys)
+			name = addrs.SeveralInFull(s.Addr, keys)
 		}
 		t.add(name, modeText(s.Decision), syncText(s.Decision))
 	}

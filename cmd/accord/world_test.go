@@ -52,12 +52,13 @@ type world struct {
 	files  map[string]string // in place of the configuration that hcl makes
 	block  string            // the state block; "": the local one that there is without
 	crms   []*crmConfig
-	ids    map[string]int64 // of vaults
-	prod   bool             // the content vault is in production
-	bare   bool             // no integrations, and so no runs
-	trace  []string         // what was done, for whoever reads a failure
-	env    []string         // of real tools, beside the environment
-	failAt string           // fail point of real tools, see arm
+	ids    map[string]int64  // of vaults
+	prod   bool              // the content vault is in production
+	bare   bool              // no integrations, and so no runs
+	trace  []string          // what was done, for whoever reads a failure
+	logins map[string]string // vault → as whom the tool logs in; "": its admin
+	env    []string          // of real tools, beside the environment
+	failAt string            // fail point of real tools, see arm
 
 	mu    sync.Mutex
 	heard []string // calls since listen: vault, method, path, and the query
@@ -601,7 +602,7 @@ func (x *tool) configure(instances []providers.Object) (map[addrs.Instance]provi
 			return nil, err
 		}
 		name, _ := devName(body.URL)
-		endpoints[inst.Addr] = providers.Endpoint{URL: x.web.URL + "/" + name, ID: x.ids[name], User: "admin@" + name + ".dev", PasswordFile: x.file}
+		endpoints[inst.Addr] = providers.Endpoint{URL: x.web.URL + "/" + name, ID: x.ids[name], User: cmp.Or(x.logins[name], "admin@"+name+".dev"), PasswordFile: x.file}
 	}
 	found, errs := x.workspace.planner.Configure(x.ctx, providers.Config{Dir: x.world.dir, Instances: instances, Endpoints: endpoints, ReadOnly: x.readOnly, Tool: "accord-test"})
 	return found, errors.Join(errs...)

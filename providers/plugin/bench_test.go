@@ -34,6 +34,7 @@ func (echo) Read(_ context.Context, req providers.ReadRequest) []providers.Resul
 
 func (echo) Apply(context.Context, providers.ApplyRequest) []providers.Result    { return nil }
 func (echo) Seen(context.Context) ([]providers.Seen, error)                      { return seen, nil }
+func (echo) Lacks(context.Context, []providers.Object) ([]providers.Lack, error) { return lacks, nil }
 func (echo) Close() error                                                        { return nil }
 func (echo) Syncs(context.Context, []providers.Change) ([]providers.Sync, error) { return nil, nil }
 

@@ -489,6 +489,40 @@ func (p *Plugin) Seen(ctx context.Context) ([]providers.Seen, error) {
 	return seen, nil
 }
 
+// Lacks implements providers.Provider.
+func (p *Plugin) Lacks(ctx context.Context, objects []providers.Object) ([]providers.Lack, error) {
+	var r reader
+	var lacks []providers.Lack
+	var refused *providers.Error
+	if err := p.call(ctx, "asking what is not permitted", providers.Transient, &r, func() error {
+		request := func(yield func(*proto.LacksRequest) bool) {
+			for some := range parts(objects, sizeOfObject) {
+				if !yield(&proto.LacksRequest{Objects: convertAt(some, wire{}.object)}) {
+					return
+				}
+			}
+		}
+		return exchange(ctx, p.rpc.Lacks, request, func(m *proto.LacksResponse) {
+			for _, raw := range m.Lacks {
+				var l providers.Lack
+				if err := json.Unmarshal(raw, &l); err != nil && r.err == nil {
+					r.err = err
+				}
+				lacks = append(lacks, l)
+			}
+			if m.Err != nil {
+				refused = r.error(m.Err)
+			}
+		})
+	}); err != nil {
+		return nil, err
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return lacks, nil
+}
+
 // Syncs implements providers.Provider.
 func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
 	w, r := ends(2 * len(changes))

@@ -141,6 +141,10 @@ var calls = []struct {
 		_, err := p.Seen(ctx)
 		return err
 	}},
+	{"lacks", providers.Transient, func(ctx context.Context, p providers.Provider) error {
+		_, err := p.Lacks(ctx, []providers.Object{box})
+		return err
+	}},
 	{"syncs", providers.Transient, func(ctx context.Context, p providers.Provider) error {
 		_, err := p.Syncs(ctx, nil)
 		return err
@@ -368,6 +372,11 @@ func (o *odd) List(ctx context.Context, _ providers.ListRequest) iter.Seq2[provi
 }
 
 func (o *odd) Seen(ctx context.Context) ([]providers.Seen, error) {
+	o.hang(ctx)
+	return nil, ctx.Err()
+}
+
+func (o *odd) Lacks(ctx context.Context, _ []providers.Object) ([]providers.Lack, error) {
 	o.hang(ctx)
 	return nil, ctx.Err()
 }

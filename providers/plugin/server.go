@@ -274,6 +274,37 @@ func (s *server) Seen(_ *proto.SeenRequest, stream grpc.ServerStreamingServer[pr
 	return nil
 }
 
+func (s *server) Lacks(stream grpc.BidiStreamingServer[proto.LacksRequest, proto.LacksResponse]) error {
+	var r reader
+	var objects []providers.Object
+	if err := receive(stream, func(m *proto.LacksRequest) { objects = append(objects, r.objects(m.Objects)...) }); err != nil {
+		return err
+	}
+	if r.err != nil {
+		return badRequest(r.err)
+	}
+	var bodies [][]byte
+	var failure error
+	crash := guard(func() {
+		var lacks []providers.Lack
+		if lacks, failure = s.provider(stream.Context()).Lacks(stream.Context(), objects); failure == nil {
+			bodies, failure = marshalAll(lacks)
+		}
+	})
+	if crash != nil {
+		failure = crash
+	}
+	if failure != nil {
+		return stream.Send(&proto.LacksResponse{Err: wire{}.err(plain(failure, providers.Transient))})
+	}
+	for some := range parts(bodies, sizeOfBytes) {
+		if err := stream.Send(&proto.LacksResponse{Lacks: some}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto.SyncsResponse]) error {
 	_, r := ends(0)
 	var changes []providers.Change

@@ -105,6 +105,7 @@ func (m *Memory) Provider() providers.Provider {
 		Streams: streams,
 		Syncer:  c,
 		Seen:    c.seen,
+		Lacks:   c.lacks,
 	})}
 }
 
@@ -149,6 +150,12 @@ func (c *connection) seen(ctx context.Context) ([]providers.Seen, error) {
 		})
 	}
 	return all, nil
+}
+
+// lacks has nothing to say: whoever comes in may do everything.
+func (c *connection) lacks(ctx context.Context, _ []providers.Object) ([]providers.Lack, error) {
+	c.memory.record(Call{Method: "lacks"})
+	return nil, c.memory.fault("lacks", "").strike(ctx, false)
 }
 
 func (c *connection) connect(ctx context.Context, env *resource.Env, items []*resource.Item[shelfBody]) {

@@ -30,6 +30,10 @@ type Provider struct {
 	// Seen says what was read beside what was asked for. Optional; no calls.
 	Seen func(ctx context.Context) ([]providers.Seen, error)
 
+	// Lacks says what may not be done, of all that it takes to read these objects
+	// and to run what they ask for. Optional.
+	Lacks func(ctx context.Context, objects []providers.Object) ([]providers.Lack, error)
+
 	Close func() error // optional
 }
 
@@ -200,6 +204,16 @@ func (a *assembled) Seen(ctx context.Context) (seen []providers.Seen, err error)
 		return nil, crash
 	}
 	return seen, err
+}
+
+func (a *assembled) Lacks(ctx context.Context, objects []providers.Object) (lacks []providers.Lack, err error) {
+	if a.Provider.Lacks == nil {
+		return nil, nil
+	}
+	if crash := protect(func() { lacks, err = a.Provider.Lacks(ctx, objects) }); crash != nil {
+		return nil, crash
+	}
+	return lacks, err
 }
 
 func (a *assembled) Apply(ctx context.Context, req providers.ApplyRequest) []providers.Result {

@@ -237,7 +237,7 @@ func (v *vault) lacks(ctx context.Context, who subject, connection string) ([]pr
 	if err != nil || a.hidden {
 		return nil, calls, err
 	}
-	name := fmt.Sprintf("The user %s, as whom accord logs in to %s,", a.name, v.addr)
+	name := a.loggedIn(v)
 	if who.User != "" {
 		name = fmt.Sprintf("The authorized user of %s in %s, %s,", connection, v.addr, cmp.Or(a.name, "user "+who.User))
 	}
@@ -255,19 +255,11 @@ func (v *vault) lacks(ctx context.Context, who subject, connection string) ([]pr
 	}
 	missing := grants{}
 	for _, g := range parseGrants(who.Needs).sorted() {
-		own := g
-		if g.Kind == grantObject {
-			o, err := v.named(ctx, g.Name)
-			switch {
-			case errors.Is(err, vaultapi.NotFound):
-				continue // an object that is not there is an error of its own
-			case err != nil && vaultapi.KindOf(err) != vaultapi.Permission:
-				return nil, calls, err
-			case err == nil:
-				own.Name = o.Name
-			}
+		own, lacks, err := v.withheld(ctx, a, g)
+		if err != nil {
+			return nil, calls, err
 		}
-		if !a.allows(own) {
+		if lacks {
 			missing[own] = true
 		}
 	}
@@ -275,8 +267,33 @@ func (v *vault) lacks(ctx context.Context, who subject, connection string) ([]pr
 		return nil, calls, nil
 	}
 	v.forgetAccess(who.User) // it is asked for again as soon as it was mended
-	return []providers.Diagnostic{lacking(at, name+" may not: "+shortGrants(missing),
-		fmt.Sprintf("Grant it in %s, in a permission set of the user's security profile (Admin > Users & Groups > Permission Sets).", v.addr))}, calls, nil
+	return []providers.Diagnostic{lacking(at, name+" may not: "+shortGrants(missing), v.howToGrant())}, calls, nil
+}
+
+// withheld reports whether a user lacks a right that a run needs, by the name
+// that the vault has for it.
+func (v *vault) withheld(ctx context.Context, a *userAccess, need grant) (own grant, lacks bool, err error) {
+	own = need
+	if need.Kind == grantObject {
+		o, err := v.named(ctx, need.Name)
+		switch {
+		case errors.Is(err, vaultapi.NotFound):
+			return own, false, nil // an object that is not there is an error of its own
+		case err != nil && vaultapi.KindOf(err) != vaultapi.Permission:
+			return own, false, err
+		case err == nil:
+			own.Name = o.Name
+		}
+	}
+	return own, !a.allows(own), nil
+}
+
+func (a *userAccess) loggedIn(v *vault) string {
+	return fmt.Sprintf("The user %s, as whom accord logs in to %s,", a.name, v.addr)
+}
+
+func (v *vault) howToGrant() string {
+	return fmt.Sprintf("Grant it in %s, in a permission set of the user's security profile (Admin > Users & Groups > Permission Sets).", v.addr)
 }
 
 // named is an object by the name that a need gives it.

@@ -65,6 +65,7 @@ func New() providers.Provider {
 		Streams:  streams,
 		Syncer:   p,
 		Seen:     p.seen,
+		Lacks:    p.lacks,
 		Close:    p.close,
 	})
 }

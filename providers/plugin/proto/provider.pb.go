@@ -5,8 +5,8 @@
 // is too large for a message: lists are joined in order, other fields are set
 // in the first part that has them. The answer begins when the request has
 // ended. Bodies, fields and scopes are canonical JSON as bytes, never looked
-// into. Schema, syncs, states of engines and what was seen, which are few, are the
-// JSON of their Go types. Addresses and paths are strings as Go prints them (a path: RFC
+// into. Schema, syncs, states of engines, what was seen and what is lacking, which are
+// few, are the JSON of their Go types. Addresses and paths are strings as Go prints them (a path: RFC
 // 6901). An absent Timestamp is the zero time.
 //
 // A body travels once in an exchange. Each that is written out has a number: the
@@ -1341,6 +1341,102 @@ func (x *SeenResponse) GetErr() *Error {
 	return nil
 }
 
+type LacksRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Objects       []*Object              `protobuf:"bytes,1,rep,name=objects,proto3" json:"objects,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LacksRequest) Reset() {
+	*x = LacksRequest{}
+	mi := &file_provider_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LacksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LacksRequest) ProtoMessage() {}
+
+func (x *LacksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LacksRequest.ProtoReflect.Descriptor instead.
+func (*LacksRequest) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LacksRequest) GetObjects() []*Object {
+	if x != nil {
+		return x.Objects
+	}
+	return nil
+}
+
+type LacksResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lacks         [][]byte               `protobuf:"bytes,1,rep,name=lacks,proto3" json:"lacks,omitempty"` // JSON of providers.Lack
+	Err           *Error                 `protobuf:"bytes,2,opt,name=err,proto3" json:"err,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LacksResponse) Reset() {
+	*x = LacksResponse{}
+	mi := &file_provider_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LacksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LacksResponse) ProtoMessage() {}
+
+func (x *LacksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_provider_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LacksResponse.ProtoReflect.Descriptor instead.
+func (*LacksResponse) Descriptor() ([]byte, []int) {
+	return file_provider_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *LacksResponse) GetLacks() [][]byte {
+	if x != nil {
+		return x.Lacks
+	}
+	return nil
+}
+
+func (x *LacksResponse) GetErr() *Error {
+	if x != nil {
+		return x.Err
+	}
+	return nil
+}
+
 type ApplyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Items         []*ApplyItem           `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
@@ -1351,7 +1447,7 @@ type ApplyRequest struct {
 
 func (x *ApplyRequest) Reset() {
 	*x = ApplyRequest{}
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1363,7 +1459,7 @@ func (x *ApplyRequest) String() string {
 func (*ApplyRequest) ProtoMessage() {}
 
 func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[20]
+	mi := &file_provider_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1376,7 +1472,7 @@ func (x *ApplyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{20}
+	return file_provider_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ApplyRequest) GetItems() []*ApplyItem {
@@ -1407,7 +1503,7 @@ type ApplyItem struct {
 
 func (x *ApplyItem) Reset() {
 	*x = ApplyItem{}
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1419,7 +1515,7 @@ func (x *ApplyItem) String() string {
 func (*ApplyItem) ProtoMessage() {}
 
 func (x *ApplyItem) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[21]
+	mi := &file_provider_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1432,7 +1528,7 @@ func (x *ApplyItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyItem.ProtoReflect.Descriptor instead.
 func (*ApplyItem) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{21}
+	return file_provider_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ApplyItem) GetAddr() string {
@@ -1488,7 +1584,7 @@ type ListRequest struct {
 
 func (x *ListRequest) Reset() {
 	*x = ListRequest{}
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1596,7 @@ func (x *ListRequest) String() string {
 func (*ListRequest) ProtoMessage() {}
 
 func (x *ListRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[22]
+	mi := &file_provider_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1609,7 @@ func (x *ListRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRequest.ProtoReflect.Descriptor instead.
 func (*ListRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{22}
+	return file_provider_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListRequest) GetType() string {
@@ -1548,7 +1644,7 @@ type ListResponse struct {
 
 func (x *ListResponse) Reset() {
 	*x = ListResponse{}
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1656,7 @@ func (x *ListResponse) String() string {
 func (*ListResponse) ProtoMessage() {}
 
 func (x *ListResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[23]
+	mi := &file_provider_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1669,7 @@ func (x *ListResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListResponse.ProtoReflect.Descriptor instead.
 func (*ListResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{23}
+	return file_provider_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListResponse) GetObjects() []*Object {
@@ -1606,7 +1702,7 @@ type SyncsRequest struct {
 
 func (x *SyncsRequest) Reset() {
 	*x = SyncsRequest{}
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1714,7 @@ func (x *SyncsRequest) String() string {
 func (*SyncsRequest) ProtoMessage() {}
 
 func (x *SyncsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[24]
+	mi := &file_provider_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1727,7 @@ func (x *SyncsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncsRequest.ProtoReflect.Descriptor instead.
 func (*SyncsRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{24}
+	return file_provider_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SyncsRequest) GetChanges() []*Change {
@@ -1653,7 +1749,7 @@ type Change struct {
 
 func (x *Change) Reset() {
 	*x = Change{}
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1761,7 @@ func (x *Change) String() string {
 func (*Change) ProtoMessage() {}
 
 func (x *Change) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[25]
+	mi := &file_provider_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1774,7 @@ func (x *Change) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Change.ProtoReflect.Descriptor instead.
 func (*Change) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{25}
+	return file_provider_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Change) GetAddr() string {
@@ -1719,7 +1815,7 @@ type SyncsResponse struct {
 
 func (x *SyncsResponse) Reset() {
 	*x = SyncsResponse{}
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1827,7 @@ func (x *SyncsResponse) String() string {
 func (*SyncsResponse) ProtoMessage() {}
 
 func (x *SyncsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[26]
+	mi := &file_provider_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1840,7 @@ func (x *SyncsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncsResponse.ProtoReflect.Descriptor instead.
 func (*SyncsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{26}
+	return file_provider_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SyncsResponse) GetSyncs() [][]byte {
@@ -1772,7 +1868,7 @@ type End struct {
 
 func (x *End) Reset() {
 	*x = End{}
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1880,7 @@ func (x *End) String() string {
 func (*End) ProtoMessage() {}
 
 func (x *End) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[27]
+	mi := &file_provider_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1893,7 @@ func (x *End) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use End.ProtoReflect.Descriptor instead.
 func (*End) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{27}
+	return file_provider_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *End) GetInstance() string {
@@ -1831,7 +1927,7 @@ type Member struct {
 
 func (x *Member) Reset() {
 	*x = Member{}
-	mi := &file_provider_proto_msgTypes[28]
+	mi := &file_provider_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1843,7 +1939,7 @@ func (x *Member) String() string {
 func (*Member) ProtoMessage() {}
 
 func (x *Member) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[28]
+	mi := &file_provider_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1856,7 +1952,7 @@ func (x *Member) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Member.ProtoReflect.Descriptor instead.
 func (*Member) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{28}
+	return file_provider_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Member) GetPart() string {
@@ -1891,7 +1987,7 @@ type RecordsRequest struct {
 
 func (x *RecordsRequest) Reset() {
 	*x = RecordsRequest{}
-	mi := &file_provider_proto_msgTypes[29]
+	mi := &file_provider_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +1999,7 @@ func (x *RecordsRequest) String() string {
 func (*RecordsRequest) ProtoMessage() {}
 
 func (x *RecordsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[29]
+	mi := &file_provider_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +2012,7 @@ func (x *RecordsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordsRequest.ProtoReflect.Descriptor instead.
 func (*RecordsRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{29}
+	return file_provider_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RecordsRequest) GetEnd() *End {
@@ -2003,7 +2099,7 @@ type RecordsResponse struct {
 
 func (x *RecordsResponse) Reset() {
 	*x = RecordsResponse{}
-	mi := &file_provider_proto_msgTypes[30]
+	mi := &file_provider_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2111,7 @@ func (x *RecordsResponse) String() string {
 func (*RecordsResponse) ProtoMessage() {}
 
 func (x *RecordsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[30]
+	mi := &file_provider_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2124,7 @@ func (x *RecordsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecordsResponse.ProtoReflect.Descriptor instead.
 func (*RecordsResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{30}
+	return file_provider_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RecordsResponse) GetRecords() []byte {
@@ -2082,7 +2178,7 @@ type Records struct {
 
 func (x *Records) Reset() {
 	*x = Records{}
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2190,7 @@ func (x *Records) String() string {
 func (*Records) ProtoMessage() {}
 
 func (x *Records) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[31]
+	mi := &file_provider_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2203,7 @@ func (x *Records) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Records.ProtoReflect.Descriptor instead.
 func (*Records) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{31}
+	return file_provider_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Records) GetRecords() []*Record {
@@ -2136,7 +2232,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2148,7 +2244,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[32]
+	mi := &file_provider_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2161,7 +2257,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{32}
+	return file_provider_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Record) GetPart() string {
@@ -2252,7 +2348,7 @@ type WriteRequest struct {
 
 func (x *WriteRequest) Reset() {
 	*x = WriteRequest{}
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2264,7 +2360,7 @@ func (x *WriteRequest) String() string {
 func (*WriteRequest) ProtoMessage() {}
 
 func (x *WriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[33]
+	mi := &file_provider_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2373,7 @@ func (x *WriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteRequest.ProtoReflect.Descriptor instead.
 func (*WriteRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{33}
+	return file_provider_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WriteRequest) GetSync() []byte {
@@ -2319,7 +2415,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2331,7 +2427,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[34]
+	mi := &file_provider_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2344,7 +2440,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{34}
+	return file_provider_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Write) GetVerb() string {
@@ -2426,7 +2522,7 @@ type WriteResponse struct {
 
 func (x *WriteResponse) Reset() {
 	*x = WriteResponse{}
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2534,7 @@ func (x *WriteResponse) String() string {
 func (*WriteResponse) ProtoMessage() {}
 
 func (x *WriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[35]
+	mi := &file_provider_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2547,7 @@ func (x *WriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResponse.ProtoReflect.Descriptor instead.
 func (*WriteResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{35}
+	return file_provider_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WriteResponse) GetResults() []*WriteResult {
@@ -2473,7 +2569,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2485,7 +2581,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[36]
+	mi := &file_provider_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2498,7 +2594,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{36}
+	return file_provider_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WriteResult) GetId() string {
@@ -2538,7 +2634,7 @@ type FinishRequest struct {
 
 func (x *FinishRequest) Reset() {
 	*x = FinishRequest{}
-	mi := &file_provider_proto_msgTypes[37]
+	mi := &file_provider_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2550,7 +2646,7 @@ func (x *FinishRequest) String() string {
 func (*FinishRequest) ProtoMessage() {}
 
 func (x *FinishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[37]
+	mi := &file_provider_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2563,7 +2659,7 @@ func (x *FinishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishRequest.ProtoReflect.Descriptor instead.
 func (*FinishRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{37}
+	return file_provider_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FinishRequest) GetRun() []byte {
@@ -2582,7 +2678,7 @@ type FinishResponse struct {
 
 func (x *FinishResponse) Reset() {
 	*x = FinishResponse{}
-	mi := &file_provider_proto_msgTypes[38]
+	mi := &file_provider_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2594,7 +2690,7 @@ func (x *FinishResponse) String() string {
 func (*FinishResponse) ProtoMessage() {}
 
 func (x *FinishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[38]
+	mi := &file_provider_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2607,7 +2703,7 @@ func (x *FinishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishResponse.ProtoReflect.Descriptor instead.
 func (*FinishResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{38}
+	return file_provider_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FinishResponse) GetErr() *Error {
@@ -2626,7 +2722,7 @@ type EngineRequest struct {
 
 func (x *EngineRequest) Reset() {
 	*x = EngineRequest{}
-	mi := &file_provider_proto_msgTypes[39]
+	mi := &file_provider_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2638,7 +2734,7 @@ func (x *EngineRequest) String() string {
 func (*EngineRequest) ProtoMessage() {}
 
 func (x *EngineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[39]
+	mi := &file_provider_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2651,7 +2747,7 @@ func (x *EngineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineRequest.ProtoReflect.Descriptor instead.
 func (*EngineRequest) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{39}
+	return file_provider_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *EngineRequest) GetSyncs() [][]byte {
@@ -2670,7 +2766,7 @@ type EngineResponse struct {
 
 func (x *EngineResponse) Reset() {
 	*x = EngineResponse{}
-	mi := &file_provider_proto_msgTypes[40]
+	mi := &file_provider_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2682,7 +2778,7 @@ func (x *EngineResponse) String() string {
 func (*EngineResponse) ProtoMessage() {}
 
 func (x *EngineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_provider_proto_msgTypes[40]
+	mi := &file_provider_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2695,7 +2791,7 @@ func (x *EngineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineResponse.ProtoReflect.Descriptor instead.
 func (*EngineResponse) Descriptor() ([]byte, []int) {
-	return file_provider_proto_rawDescGZIP(), []int{40}
+	return file_provider_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *EngineResponse) GetStates() [][]byte {
@@ -2807,6 +2903,11 @@ const file_provider_proto_rawDesc = "" +
 	"\vSeenRequest\"M\n" +
 	"\fSeenResponse\x12\x12\n" +
 	"\x04seen\x18\x01 \x03(\fR\x04seen\x12)\n" +
+	"\x03err\x18\x02 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\"B\n" +
+	"\fLacksRequest\x122\n" +
+	"\aobjects\x18\x01 \x03(\v2\x18.accord.plugin.v1.ObjectR\aobjects\"P\n" +
+	"\rLacksResponse\x12\x14\n" +
+	"\x05lacks\x18\x01 \x03(\fR\x05lacks\x12)\n" +
 	"\x03err\x18\x02 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\"o\n" +
 	"\fApplyRequest\x121\n" +
 	"\x05items\x18\x01 \x03(\v2\x1b.accord.plugin.v1.ApplyItemR\x05items\x12,\n" +
@@ -2913,14 +3014,15 @@ const file_provider_proto_rawDesc = "" +
 	"\rEngineRequest\x12\x14\n" +
 	"\x05syncs\x18\x01 \x03(\fR\x05syncs\"(\n" +
 	"\x0eEngineResponse\x12\x16\n" +
-	"\x06states\x18\x01 \x03(\fR\x06states2\xdb\b\n" +
+	"\x06states\x18\x01 \x03(\fR\x06states2\xa9\t\n" +
 	"\bProvider\x12K\n" +
 	"\x06Schema\x12\x1f.accord.plugin.v1.SchemaRequest\x1a .accord.plugin.v1.SchemaResponse\x12U\n" +
 	"\bValidate\x12!.accord.plugin.v1.ValidateRequest\x1a\".accord.plugin.v1.ValidateResponse(\x010\x01\x12V\n" +
 	"\tConfigure\x12\".accord.plugin.v1.ConfigureRequest\x1a!.accord.plugin.v1.ResultsResponse(\x010\x01\x12L\n" +
 	"\x04Read\x12\x1d.accord.plugin.v1.ReadRequest\x1a!.accord.plugin.v1.ResultsResponse(\x010\x01\x12I\n" +
 	"\x04Plan\x12\x1d.accord.plugin.v1.PlanRequest\x1a\x1e.accord.plugin.v1.PlanResponse(\x010\x01\x12G\n" +
-	"\x04Seen\x12\x1d.accord.plugin.v1.SeenRequest\x1a\x1e.accord.plugin.v1.SeenResponse0\x01\x12N\n" +
+	"\x04Seen\x12\x1d.accord.plugin.v1.SeenRequest\x1a\x1e.accord.plugin.v1.SeenResponse0\x01\x12L\n" +
+	"\x05Lacks\x12\x1e.accord.plugin.v1.LacksRequest\x1a\x1f.accord.plugin.v1.LacksResponse(\x010\x01\x12N\n" +
 	"\x05Apply\x12\x1e.accord.plugin.v1.ApplyRequest\x1a!.accord.plugin.v1.ResultsResponse(\x010\x01\x12G\n" +
 	"\x04List\x12\x1d.accord.plugin.v1.ListRequest\x1a\x1e.accord.plugin.v1.ListResponse0\x01\x12L\n" +
 	"\x05Syncs\x12\x1e.accord.plugin.v1.SyncsRequest\x1a\x1f.accord.plugin.v1.SyncsResponse(\x010\x01\x12P\n" +
@@ -2942,7 +3044,7 @@ func file_provider_proto_rawDescGZIP() []byte {
 	return file_provider_proto_rawDescData
 }
 
-var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_provider_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_provider_proto_goTypes = []any{
 	(*Object)(nil),                // 0: accord.plugin.v1.Object
 	(*Error)(nil),                 // 1: accord.plugin.v1.Error
@@ -2964,44 +3066,46 @@ var file_provider_proto_goTypes = []any{
 	(*Ref)(nil),                   // 17: accord.plugin.v1.Ref
 	(*SeenRequest)(nil),           // 18: accord.plugin.v1.SeenRequest
 	(*SeenResponse)(nil),          // 19: accord.plugin.v1.SeenResponse
-	(*ApplyRequest)(nil),          // 20: accord.plugin.v1.ApplyRequest
-	(*ApplyItem)(nil),             // 21: accord.plugin.v1.ApplyItem
-	(*ListRequest)(nil),           // 22: accord.plugin.v1.ListRequest
-	(*ListResponse)(nil),          // 23: accord.plugin.v1.ListResponse
-	(*SyncsRequest)(nil),          // 24: accord.plugin.v1.SyncsRequest
-	(*Change)(nil),                // 25: accord.plugin.v1.Change
-	(*SyncsResponse)(nil),         // 26: accord.plugin.v1.SyncsResponse
-	(*End)(nil),                   // 27: accord.plugin.v1.End
-	(*Member)(nil),                // 28: accord.plugin.v1.Member
-	(*RecordsRequest)(nil),        // 29: accord.plugin.v1.RecordsRequest
-	(*RecordsResponse)(nil),       // 30: accord.plugin.v1.RecordsResponse
-	(*Records)(nil),               // 31: accord.plugin.v1.Records
-	(*Record)(nil),                // 32: accord.plugin.v1.Record
-	(*WriteRequest)(nil),          // 33: accord.plugin.v1.WriteRequest
-	(*Write)(nil),                 // 34: accord.plugin.v1.Write
-	(*WriteResponse)(nil),         // 35: accord.plugin.v1.WriteResponse
-	(*WriteResult)(nil),           // 36: accord.plugin.v1.WriteResult
-	(*FinishRequest)(nil),         // 37: accord.plugin.v1.FinishRequest
-	(*FinishResponse)(nil),        // 38: accord.plugin.v1.FinishResponse
-	(*EngineRequest)(nil),         // 39: accord.plugin.v1.EngineRequest
-	(*EngineResponse)(nil),        // 40: accord.plugin.v1.EngineResponse
-	nil,                           // 41: accord.plugin.v1.ConfigureRequest.EndpointsEntry
-	nil,                           // 42: accord.plugin.v1.RecordsResponse.TitlesEntry
-	nil,                           // 43: accord.plugin.v1.Record.GroupsEntry
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(*LacksRequest)(nil),          // 20: accord.plugin.v1.LacksRequest
+	(*LacksResponse)(nil),         // 21: accord.plugin.v1.LacksResponse
+	(*ApplyRequest)(nil),          // 22: accord.plugin.v1.ApplyRequest
+	(*ApplyItem)(nil),             // 23: accord.plugin.v1.ApplyItem
+	(*ListRequest)(nil),           // 24: accord.plugin.v1.ListRequest
+	(*ListResponse)(nil),          // 25: accord.plugin.v1.ListResponse
+	(*SyncsRequest)(nil),          // 26: accord.plugin.v1.SyncsRequest
+	(*Change)(nil),                // 27: accord.plugin.v1.Change
+	(*SyncsResponse)(nil),         // 28: accord.plugin.v1.SyncsResponse
+	(*End)(nil),                   // 29: accord.plugin.v1.End
+	(*Member)(nil),                // 30: accord.plugin.v1.Member
+	(*RecordsRequest)(nil),        // 31: accord.plugin.v1.RecordsRequest
+	(*RecordsResponse)(nil),       // 32: accord.plugin.v1.RecordsResponse
+	(*Records)(nil),               // 33: accord.plugin.v1.Records
+	(*Record)(nil),                // 34: accord.plugin.v1.Record
+	(*WriteRequest)(nil),          // 35: accord.plugin.v1.WriteRequest
+	(*Write)(nil),                 // 36: accord.plugin.v1.Write
+	(*WriteResponse)(nil),         // 37: accord.plugin.v1.WriteResponse
+	(*WriteResult)(nil),           // 38: accord.plugin.v1.WriteResult
+	(*FinishRequest)(nil),         // 39: accord.plugin.v1.FinishRequest
+	(*FinishResponse)(nil),        // 40: accord.plugin.v1.FinishResponse
+	(*EngineRequest)(nil),         // 41: accord.plugin.v1.EngineRequest
+	(*EngineResponse)(nil),        // 42: accord.plugin.v1.EngineResponse
+	nil,                           // 43: accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	nil,                           // 44: accord.plugin.v1.RecordsResponse.TitlesEntry
+	nil,                           // 45: accord.plugin.v1.Record.GroupsEntry
+	(*timestamppb.Timestamp)(nil), // 46: google.protobuf.Timestamp
 }
 var file_provider_proto_depIdxs = []int32{
 	0,  // 0: accord.plugin.v1.Result.object:type_name -> accord.plugin.v1.Object
 	1,  // 1: accord.plugin.v1.Result.err:type_name -> accord.plugin.v1.Error
 	2,  // 2: accord.plugin.v1.Result.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	4,  // 3: accord.plugin.v1.Result.touched:type_name -> accord.plugin.v1.Touch
-	44, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
+	46, // 4: accord.plugin.v1.Touch.at:type_name -> google.protobuf.Timestamp
 	3,  // 5: accord.plugin.v1.ResultsResponse.results:type_name -> accord.plugin.v1.Result
 	1,  // 6: accord.plugin.v1.SchemaResponse.err:type_name -> accord.plugin.v1.Error
 	0,  // 7: accord.plugin.v1.ValidateRequest.objects:type_name -> accord.plugin.v1.Object
 	2,  // 8: accord.plugin.v1.ValidateResponse.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	0,  // 9: accord.plugin.v1.ConfigureRequest.instances:type_name -> accord.plugin.v1.Object
-	41, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
+	43, // 10: accord.plugin.v1.ConfigureRequest.endpoints:type_name -> accord.plugin.v1.ConfigureRequest.EndpointsEntry
 	0,  // 11: accord.plugin.v1.ReadRequest.objects:type_name -> accord.plugin.v1.Object
 	0,  // 12: accord.plugin.v1.ReadRequest.refs:type_name -> accord.plugin.v1.Object
 	0,  // 13: accord.plugin.v1.ReadRequest.stay:type_name -> accord.plugin.v1.Object
@@ -3015,68 +3119,72 @@ var file_provider_proto_depIdxs = []int32{
 	17, // 21: accord.plugin.v1.Planned.after:type_name -> accord.plugin.v1.Ref
 	2,  // 22: accord.plugin.v1.Planned.diagnostics:type_name -> accord.plugin.v1.Diagnostic
 	1,  // 23: accord.plugin.v1.SeenResponse.err:type_name -> accord.plugin.v1.Error
-	21, // 24: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
-	0,  // 25: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 26: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
-	0,  // 27: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
-	0,  // 28: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
-	0,  // 29: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.Object
-	0,  // 30: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
-	1,  // 31: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
-	25, // 32: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
-	0,  // 33: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
-	0,  // 34: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
-	0,  // 35: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
-	1,  // 36: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
-	27, // 37: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
-	44, // 38: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
-	28, // 39: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
-	44, // 40: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
-	1,  // 41: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	42, // 42: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
-	32, // 43: accord.plugin.v1.Records.records:type_name -> accord.plugin.v1.Record
-	43, // 44: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
-	28, // 45: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
-	34, // 46: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
-	28, // 47: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
-	28, // 48: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
-	36, // 49: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
-	1,  // 50: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
-	1,  // 51: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
-	11, // 52: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
-	6,  // 53: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
-	8,  // 54: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
-	10, // 55: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
-	12, // 56: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
-	13, // 57: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
-	18, // 58: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
-	20, // 59: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
-	22, // 60: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
-	24, // 61: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
-	29, // 62: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
-	33, // 63: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
-	37, // 64: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	39, // 65: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
-	39, // 66: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
-	7,  // 67: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
-	9,  // 68: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
-	5,  // 69: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
-	5,  // 70: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
-	15, // 71: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
-	19, // 72: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
-	5,  // 73: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
-	23, // 74: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
-	26, // 75: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
-	30, // 76: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	35, // 77: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	38, // 78: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	40, // 79: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
-	40, // 80: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
-	67, // [67:81] is the sub-list for method output_type
-	53, // [53:67] is the sub-list for method input_type
-	53, // [53:53] is the sub-list for extension type_name
-	53, // [53:53] is the sub-list for extension extendee
-	0,  // [0:53] is the sub-list for field type_name
+	0,  // 24: accord.plugin.v1.LacksRequest.objects:type_name -> accord.plugin.v1.Object
+	1,  // 25: accord.plugin.v1.LacksResponse.err:type_name -> accord.plugin.v1.Error
+	23, // 26: accord.plugin.v1.ApplyRequest.items:type_name -> accord.plugin.v1.ApplyItem
+	0,  // 27: accord.plugin.v1.ApplyRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 28: accord.plugin.v1.ApplyItem.live:type_name -> accord.plugin.v1.Object
+	0,  // 29: accord.plugin.v1.ApplyItem.recorded:type_name -> accord.plugin.v1.Object
+	0,  // 30: accord.plugin.v1.ApplyItem.planned:type_name -> accord.plugin.v1.Object
+	0,  // 31: accord.plugin.v1.ListRequest.refs:type_name -> accord.plugin.v1.Object
+	0,  // 32: accord.plugin.v1.ListResponse.objects:type_name -> accord.plugin.v1.Object
+	1,  // 33: accord.plugin.v1.ListResponse.err:type_name -> accord.plugin.v1.Error
+	27, // 34: accord.plugin.v1.SyncsRequest.changes:type_name -> accord.plugin.v1.Change
+	0,  // 35: accord.plugin.v1.Change.before:type_name -> accord.plugin.v1.Object
+	0,  // 36: accord.plugin.v1.Change.after:type_name -> accord.plugin.v1.Object
+	0,  // 37: accord.plugin.v1.Change.live:type_name -> accord.plugin.v1.Object
+	1,  // 38: accord.plugin.v1.SyncsResponse.err:type_name -> accord.plugin.v1.Error
+	29, // 39: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
+	46, // 40: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
+	30, // 41: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
+	46, // 42: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	1,  // 43: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
+	44, // 44: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
+	34, // 45: accord.plugin.v1.Records.records:type_name -> accord.plugin.v1.Record
+	45, // 46: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	30, // 47: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
+	36, // 48: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
+	30, // 49: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
+	30, // 50: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
+	38, // 51: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
+	1,  // 52: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
+	1,  // 53: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
+	11, // 54: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
+	6,  // 55: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
+	8,  // 56: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
+	10, // 57: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
+	12, // 58: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
+	13, // 59: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
+	18, // 60: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
+	20, // 61: accord.plugin.v1.Provider.Lacks:input_type -> accord.plugin.v1.LacksRequest
+	22, // 62: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
+	24, // 63: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
+	26, // 64: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
+	31, // 65: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
+	35, // 66: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
+	39, // 67: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
+	41, // 68: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	41, // 69: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	7,  // 70: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
+	9,  // 71: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
+	5,  // 72: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
+	5,  // 73: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
+	15, // 74: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
+	19, // 75: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
+	21, // 76: accord.plugin.v1.Provider.Lacks:output_type -> accord.plugin.v1.LacksResponse
+	5,  // 77: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
+	25, // 78: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
+	28, // 79: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
+	32, // 80: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
+	37, // 81: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	40, // 82: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	42, // 83: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	42, // 84: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	70, // [70:85] is the sub-list for method output_type
+	55, // [55:70] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
@@ -3090,7 +3198,7 @@ func file_provider_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_provider_proto_rawDesc), len(file_provider_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

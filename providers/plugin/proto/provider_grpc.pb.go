@@ -5,8 +5,8 @@
 // is too large for a message: lists are joined in order, other fields are set
 // in the first part that has them. The answer begins when the request has
 // ended. Bodies, fields and scopes are canonical JSON as bytes, never looked
-// into. Schema, syncs, states of engines and what was seen, which are few, are the
-// JSON of their Go types. Addresses and paths are strings as Go prints them (a path: RFC
+// into. Schema, syncs, states of engines, what was seen and what is lacking, which are
+// few, are the JSON of their Go types. Addresses and paths are strings as Go prints them (a path: RFC
 // 6901). An absent Timestamp is the zero time.
 //
 // A body travels once in an exchange. Each that is written out has a number: the
@@ -40,6 +40,7 @@ const (
 	Provider_Read_FullMethodName      = "/accord.plugin.v1.Provider/Read"
 	Provider_Plan_FullMethodName      = "/accord.plugin.v1.Provider/Plan"
 	Provider_Seen_FullMethodName      = "/accord.plugin.v1.Provider/Seen"
+	Provider_Lacks_FullMethodName     = "/accord.plugin.v1.Provider/Lacks"
 	Provider_Apply_FullMethodName     = "/accord.plugin.v1.Provider/Apply"
 	Provider_List_FullMethodName      = "/accord.plugin.v1.Provider/List"
 	Provider_Syncs_FullMethodName     = "/accord.plugin.v1.Provider/Syncs"
@@ -60,6 +61,7 @@ type ProviderClient interface {
 	Read(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ReadRequest, ResultsResponse], error)
 	Plan(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PlanRequest, PlanResponse], error)
 	Seen(ctx context.Context, in *SeenRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[SeenResponse], error)
+	Lacks(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LacksRequest, LacksResponse], error)
 	Apply(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ApplyRequest, ResultsResponse], error)
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListResponse], error)
 	Syncs(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SyncsRequest, SyncsResponse], error)
@@ -159,9 +161,22 @@ func (c *providerClient) Seen(ctx context.Context, in *SeenRequest, opts ...grpc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Provider_SeenClient = grpc.ServerStreamingClient[SeenResponse]
 
+func (c *providerClient) Lacks(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[LacksRequest, LacksResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[5], Provider_Lacks_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[LacksRequest, LacksResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_LacksClient = grpc.BidiStreamingClient[LacksRequest, LacksResponse]
+
 func (c *providerClient) Apply(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ApplyRequest, ResultsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[5], Provider_Apply_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[6], Provider_Apply_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +189,7 @@ type Provider_ApplyClient = grpc.BidiStreamingClient[ApplyRequest, ResultsRespon
 
 func (c *providerClient) List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[6], Provider_List_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[7], Provider_List_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +208,7 @@ type Provider_ListClient = grpc.ServerStreamingClient[ListResponse]
 
 func (c *providerClient) Syncs(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SyncsRequest, SyncsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[7], Provider_Syncs_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[8], Provider_Syncs_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +221,7 @@ type Provider_SyncsClient = grpc.BidiStreamingClient[SyncsRequest, SyncsResponse
 
 func (c *providerClient) Records(ctx context.Context, in *RecordsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RecordsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[8], Provider_Records_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[9], Provider_Records_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +240,7 @@ type Provider_RecordsClient = grpc.ServerStreamingClient[RecordsResponse]
 
 func (c *providerClient) Write(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WriteRequest, WriteResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[9], Provider_Write_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[10], Provider_Write_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +263,7 @@ func (c *providerClient) Finish(ctx context.Context, in *FinishRequest, opts ...
 
 func (c *providerClient) Ask(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EngineRequest, EngineResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[10], Provider_Ask_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[11], Provider_Ask_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +276,7 @@ type Provider_AskClient = grpc.BidiStreamingClient[EngineRequest, EngineResponse
 
 func (c *providerClient) Follow(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[EngineRequest, EngineResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[11], Provider_Follow_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Provider_ServiceDesc.Streams[12], Provider_Follow_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -282,6 +297,7 @@ type ProviderServer interface {
 	Read(grpc.BidiStreamingServer[ReadRequest, ResultsResponse]) error
 	Plan(grpc.BidiStreamingServer[PlanRequest, PlanResponse]) error
 	Seen(*SeenRequest, grpc.ServerStreamingServer[SeenResponse]) error
+	Lacks(grpc.BidiStreamingServer[LacksRequest, LacksResponse]) error
 	Apply(grpc.BidiStreamingServer[ApplyRequest, ResultsResponse]) error
 	List(*ListRequest, grpc.ServerStreamingServer[ListResponse]) error
 	Syncs(grpc.BidiStreamingServer[SyncsRequest, SyncsResponse]) error
@@ -317,6 +333,9 @@ func (UnimplementedProviderServer) Plan(grpc.BidiStreamingServer[PlanRequest, Pl
 }
 func (UnimplementedProviderServer) Seen(*SeenRequest, grpc.ServerStreamingServer[SeenResponse]) error {
 	return status.Error(codes.Unimplemented, "method Seen not implemented")
+}
+func (UnimplementedProviderServer) Lacks(grpc.BidiStreamingServer[LacksRequest, LacksResponse]) error {
+	return status.Error(codes.Unimplemented, "method Lacks not implemented")
 }
 func (UnimplementedProviderServer) Apply(grpc.BidiStreamingServer[ApplyRequest, ResultsResponse]) error {
 	return status.Error(codes.Unimplemented, "method Apply not implemented")
@@ -419,6 +438,13 @@ func _Provider_Seen_Handler(srv interface{}, stream grpc.ServerStream) error {
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Provider_SeenServer = grpc.ServerStreamingServer[SeenResponse]
+
+func _Provider_Lacks_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(ProviderServer).Lacks(&grpc.GenericServerStream[LacksRequest, LacksResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Provider_LacksServer = grpc.BidiStreamingServer[LacksRequest, LacksResponse]
 
 func _Provider_Apply_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(ProviderServer).Apply(&grpc.GenericServerStream[ApplyRequest, ResultsResponse]{ServerStream: stream})
@@ -540,6 +566,12 @@ var Provider_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Seen",
 			Handler:       _Provider_Seen_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Lacks",
+			Handler:       _Provider_Lacks_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 		{
 			StreamName:    "Apply",
