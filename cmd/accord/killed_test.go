@@ -140,13 +140,14 @@ func (s *story) killed(at int, answered bool, args ...string) bool {
 // lost, and the state can be read.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	cases, rounds := howMany(1, 2, 60), 2
+	cases, first := seeds(t, howMany(1, 2, 60))
+	rounds := 2
 	if long() {
 		rounds = 10
 	}
 	var total tally
 	for n := range cases {
-		seed := uint64(n + 1)
+		seed := first + uint64(n)
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			s := newStory(t, seed, &total, 4)

@@ -341,6 +341,7 @@ func (w *world) check(d draw, req syncer.Request, crms []string) {
 func (w *world) fault(d draw) {
 	if rapid.Bool().Draw(d.T, "dies") {
 		w.p.left = rapid.IntRange(0, 12).Draw(d.T, "writes until it dies")
+		w.p.unheard = rapid.Bool().Draw(d.T, "before the last is recorded")
 		return
 	}
 	f := providertest.Fault{

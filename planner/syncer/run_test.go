@@ -259,6 +259,28 @@ func TestNothingIsLeftOfAVanishedContainer(t *testing.T) {
 	}
 }
 
+// What a container held goes, also where a run died that had written the
+// container, and had not come to the rest.
+func TestNothingIsLeftOfWhatAContainerHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p8", "p9"), providertest.Page("p8", "Eighth"), providertest.Page("p9", "Ninth"))
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p9"))
+	w.p.left, w.p.unheard = 1, true // the book, not the page
+	w.run(w.tasks(syncer.Request{}))
+	w.mend()
+	if got := published(w, "a"); !strings.Contains(got, "p8") {
+		t.Fatalf("it was not cut short as it should: %s", got)
+	}
+	o := w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Mode != syncer.Incremental || o.Done.Updated > 0 || strings.Contains(published(w, "a"), "p8") {
+		t.Errorf("%+v, %+v, %s", o.Decision, o.Done, published(w, "a"))
+	}
+}
+
 // An edge of a large library: more changes than a batch holds, with several
 // batches in flight, on the journal that people use.
 func TestManyBatchesOnTheLocalJournal(t *testing.T) {

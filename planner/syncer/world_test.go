@@ -41,14 +41,15 @@ type world struct {
 type mortal struct {
 	providers.Provider
 	mu      sync.Mutex
-	left    int // writes until it dies; below 0: it does not
+	left    int  // writes until it dies; below 0: it does not
+	unheard bool // and it dies before the last of them is recorded, not in the next
 	journal *journal
 }
 
 func (p *mortal) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.left >= 0 && len(req.Writes) > p.left {
+	if p.left >= 0 && (len(req.Writes) > p.left || p.unheard && len(req.Writes) == p.left) {
 		req.Writes = req.Writes[:p.left] // what was done before the end
 		p.left = 0
 		p.journal.kill()

@@ -177,9 +177,10 @@ func (w *writing) exceptions(ctx context.Context) error {
 }
 
 // await records the members that an incremental run makes before the
-// containers that need them. Should it be cut short between the two, and the
-// containers vanish meanwhile, nothing else would lead to them; a full run
-// finds them anyway.
+// containers that need them, and those that it withdraws after the containers
+// that held them. Should it be cut short between the two, nothing else would
+// lead to them: the containers name them no more, or have vanished meanwhile. A
+// full run finds them anyway.
 func (w *writing) await(ctx context.Context) ([]uint64, error) {
 	if w.Decision.Mode != Incremental {
 		return nil, nil
@@ -201,7 +202,7 @@ func (w *writing) await(ctx context.Context) ([]uint64, error) {
 			continue
 		}
 		if err := w.each(q, func(c *change) error {
-			if c.Verb != Added && c.Verb != Restored {
+			if c.Verb != Added && c.Verb != Restored && c.Verb != Withdrawn {
 				return nil
 			}
 			if keys = append(keys, c.Key); len(keys) < batchSize {
