@@ -371,7 +371,7 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 				switch {
 				case standing == "deleted" || standing == "obsolete" || standing == "unpublished" || standing == "of another type" || standing == "unapproved" && !keeping:
 					withdraw(at)
-				case !routed(countries) && (len(countries) > 0 || !keeping):
+				case !routed(countries):
 					withdraw(at)
 				case keeping || !whole(at):
 					keep(at)

@@ -33,7 +33,9 @@ func (c *class) decide(r *record, routes *routes, gap string) (f fate, why strin
 	case providers.Withdraw:
 		return withdraw, words(r.standing)
 	case providers.Keep:
-		if r.routes != "" && !routes.takes(r.routes) {
+		// Of what has no standing that means something nothing is known, neither its
+		// routes. What is kept goes nowhere either where its routes are blank (CTRY-5).
+		if _, known := c.standings[r.standing]; known && !routes.takes(r.routes) {
 			return withdraw, notRouted
 		}
 		return keep, r.standing

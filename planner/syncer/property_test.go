@@ -75,6 +75,7 @@ func (o *oracle) publishable(m providers.Member) bool {
 // fate decides one item; needed is for those that are not routed.
 func (o *oracle) fate(m providers.Member, routed, needed bool) string {
 	r, known := o.source[m]
+	_, means := o.standings[r.Standing]
 	switch {
 	case !routed && !needed:
 		return "withdraw"
@@ -82,7 +83,7 @@ func (o *oracle) fate(m providers.Member, routed, needed bool) string {
 		return "keep"
 	case routed && o.meaning(m) == providers.Withdraw:
 		return "withdraw"
-	case routed && !o.takes(r.Routes) && (o.meaning(m) == providers.Publish || len(r.Routes) > 0):
+	case routed && means && !o.takes(r.Routes):
 		return "withdraw"
 	case o.publishable(m):
 		return "publish"

@@ -418,6 +418,7 @@ func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 		standDeleted:     providers.Withdraw,
 		standRetyped:     providers.Withdraw,
 		standExpired:     providers.Keep,
+		standDraft:       providers.Keep,
 	}
 	if variant == variantSteady {
 		m[standUnapproved] = providers.Keep
