@@ -35,17 +35,24 @@ func (c *cli) serveCommand() *cobra.Command {
 		Short: "Run continuously: near real-time syncs, drift checks, status page",
 		Long: `Looks for changes in the content vaults at every interval and brings them to the
 CRM vaults at once; runs in full where the rules ask for it; and serves a page
-with how things stand, /healthz and /metrics. It runs what was applied, never the
-files, and notices by itself when something else is applied. Webhooks of notify blocks
-are told of each run that did something, and of errors; deliveries are signed with the
-secret in ` + webhookSecret + `.
+with how things stand. It runs what was applied, never the files, and notices by
+itself when something else is applied. Webhooks of notify blocks are told of each
+run that did something, and of errors; deliveries are signed with the secret in
+` + webhookSecret + `.
 
 Several may run for one state: a lease decides who runs a point, and when one of
-them is gone, the others carry on.
+them is gone, the others carry on. A vault that is slow, or does not answer, holds
+up nobody but its own points.
+
+For machines: /metrics, for Prometheus. /livez answers 503 where only a start anew
+would help: the loop does not come round. /healthz answers 503, and why, where
+nothing can be brought over: nothing was applied, or no content vault, or no CRM
+vault, has answered for three intervals, at least 15 s. Its body says what was last
+heard of each vault, and so do accord_up, accord_healthy and accord_vault_up.
 
 The page is served on this machine alone. Where another address is given, a token
-must be set, and every page but /healthz asks for it. Whoever wants something done
-through the page always needs it. It comes from ` + serveToken + `.`,
+must be set, and every page but /livez and /healthz asks for it. Whoever wants
+something done through the page always needs it. It comes from ` + serveToken + `.`,
 		Example: `  accord serve
   accord serve -listen=127.0.0.1:9000 -interval=2s
   ACCORD_SERVE_TOKEN=… accord serve -listen=0.0.0.0:8420

@@ -31,6 +31,8 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 
 type exposition struct{ out bytes.Buffer }
 
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
 // family begins one metric.
 func (e *exposition) family(name, kind, help string) {
 	fmt.Fprintf(&e.out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
@@ -62,11 +64,14 @@ func (e *exposition) status(s watch.Status, now time.Time) {
 		e.family(name, kind, help)
 		e.sample(name, value)
 	}
-	up := 0.0
-	if s.Healthy(now) == "" {
-		up = 1
+	well := func(why string) float64 {
+		if why == "" {
+			return 1
+		}
+		return 0
 	}
-	one("accord_up", "gauge", "Whether the loop comes round.", up)
+	one("accord_up", "gauge", "Whether the loop comes round, as /livez.", well(s.Alive(now)))
+	one("accord_healthy", "gauge", "Whether something can be brought over, as /healthz.", well(s.Healthy(now)))
 	one("accord_beats_total", "counter", "Times that the loop has come round.", float64(s.Beats))
 	one("accord_look_calls_total", "counter", "API calls made to see whether anything changed.", float64(s.Calls))
 	one("accord_state_serial", "gauge", "Serial of the state that is run.", float64(s.Serial))
@@ -74,6 +79,21 @@ func (e *exposition) status(s watch.Status, now time.Time) {
 	one("accord_unread", "gauge", "Objects that cannot be read at the moment.", float64(len(s.Unread)))
 	e.family("accord_build_info", "gauge", "The version that runs.")
 	e.sample("accord_build_info", 1, "version", Version)
+
+	e.family("accord_vault_up", "gauge", "Whether a vault answered when it was asked last.")
+	for _, v := range s.Vaults {
+		up := 1.0
+		if v.Silent || v.Err != nil {
+			up = 0
+		}
+		e.sample("accord_vault_up", up, "vault", v.Addr.String())
+	}
+	e.family("accord_vault_last_answer_timestamp_seconds", "gauge", "When a vault last answered.")
+	for _, v := range s.Vaults {
+		if !v.Answered.IsZero() {
+			e.sample("accord_vault_last_answer_timestamp_seconds", seconds(v.Answered), "vault", v.Addr.String())
+		}
+	}
 
 	each := func(name, kind, help string, value func(watch.Point) (float64, bool)) {
 		e.family(name, kind, help)
@@ -89,7 +109,7 @@ func (e *exposition) status(s watch.Status, now time.Time) {
 	when := func(f func(watch.Point) time.Time) func(watch.Point) (float64, bool) {
 		return func(p watch.Point) (float64, bool) {
 			t := f(p)
-			return float64(t.UnixMilli()) / 1000, !t.IsZero()
+			return seconds(t), !t.IsZero()
 		}
 	}
 	each("accord_point_active", "gauge", "Whether the point is active and run by accord.", always(func(p watch.Point) float64 {

@@ -228,13 +228,19 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 		s.end(errMoved)
 		return watch.Applied{}, errMoved
 	}
-	s.connectMissing(ctx)
+	away := s.connectMissing(ctx)
 	survey, err := s.planner.Survey(ctx, st, s.found)
 	if err != nil {
 		s.end(err) // with a new plugin and new sessions it may be better
 		return watch.Applied{}, err
 	}
-	a := watch.Applied{Serial: st.Serial}
+	a := watch.Applied{Serial: st.Serial, Away: map[addrs.Instance]error{}}
+	for _, err := range away {
+		var of *providers.Error
+		if errors.As(err, &of) && !of.Addr.IsZero() {
+			a.Away[of.Addr] = err
+		}
+	}
 	for _, t := range survey.Tasks {
 		a.Syncs = append(a.Syncs, t.Sync)
 	}

@@ -98,11 +98,7 @@ func TestServeReprocesses(t *testing.T) {
 		_ = serve.cmd.Process.Signal(os.Interrupt)
 		serve.end()
 	}()
-	page := regexp.MustCompile(`page=(http://[^/]+)/`)
-	s.until(serve, "the page", func() bool {
-		return page.MatchString(serve.out.String()) && strings.Contains(serve.out.String(), "watching")
-	})
-	address := page.FindStringSubmatch(serve.out.String())[1]
+	address := s.pageOf(serve)
 	exceptions := func() []pageItem {
 		t.Helper()
 		resp, err := http.Get(address + "/status.json")
@@ -213,6 +209,114 @@ func TestServeReprocesses(t *testing.T) {
 	fault(records)
 	s.rewrite(3)
 	awaited("a message that names the line where the block stands now", func(x pageItem) bool { return general(x) && named(x) })
+}
+
+// /healthz and /metrics say when nothing can be brought over, and of each vault
+// what was last heard of it; /livez says that a start anew would not help.
+func TestServeHealth(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	s := &story{world: worked(t)}
+	s.clock.run()
+	s.done("apply", "-auto-approve")
+	serve := s.begin("serve", "-listen=127.0.0.1:0", "-interval=200ms")
+	defer func() {
+		_ = serve.cmd.Process.Signal(os.Interrupt)
+		serve.end()
+	}()
+	address := s.pageOf(serve)
+	get := func(path string) (int, string) {
+		t.Helper()
+		resp, err := http.Get(address + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(body)
+	}
+	type health struct {
+		Healthy bool
+		Why     string
+		Vaults  map[string]vaultHealth
+	}
+	asked := func() (h health) {
+		t.Helper()
+		code, body := get("/healthz")
+		if err := json.Unmarshal([]byte(body), &h); err != nil {
+			t.Fatal(err)
+		}
+		if h.Healthy != (code == 200) {
+			t.Errorf("%d: %s", code, body)
+		}
+		return h
+	}
+	all := func(state string) func() bool {
+		return func() bool {
+			h := asked()
+			for _, v := range h.Vaults {
+				if v.State != state {
+					return false
+				}
+			}
+			return h.Healthy && len(h.Vaults) == 4
+		}
+	}
+	s.until(serve, "all is well", all("ok"))
+	gone := func(vault string) {
+		s.answer(func(to http.ResponseWriter, v, _, _, _ string) bool {
+			if v == vault {
+				to.WriteHeader(http.StatusServiceUnavailable)
+			}
+			return v == vault
+		})
+	}
+
+	gone(source)
+	began := time.Now()
+	s.until(serve, "the content vault is missed", func() bool { return !asked().Healthy })
+	t.Logf("missed after %s", time.Since(began).Round(time.Second))
+	h := asked()
+	if v := h.Vaults["vault.promomats"]; v.State != "silent" || !strings.Contains(h.Why, "no vault that content comes from has answered for ") {
+		t.Errorf("without the content vault: %+v", h)
+	}
+	if code, body := get("/livez"); code != 200 {
+		t.Errorf("a start anew would not help: %d %s", code, body)
+	}
+	_, metrics := get("/metrics")
+	for _, want := range []string{"accord_up 1", "accord_healthy 0", `accord_vault_up{vault="vault.promomats"} 0`, `accord_vault_up{vault="vault.crm[\"a\"]"} 1`} {
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the metrics lack %s:\n%s", want, metrics)
+		}
+	}
+	s.answer(nil)
+	s.until(serve, "it is there again", all("ok"))
+
+	gone(s.crms[0].vault())
+	for n := 1; ; n++ {
+		s.rewrite(n)
+		s.eventually(t, s.crms[1:]...)
+		if h = asked(); h.Vaults[`vault.crm["a"]`].State != "ok" {
+			break
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("nobody misses the CRM vault: %+v", h)
+		}
+	}
+	if !h.Healthy || h.Vaults[`vault.crm["a"]`].Why == "" || h.Vaults[`vault.crm["b"]`].State != "ok" {
+		t.Errorf("without one CRM vault: %+v", h)
+	}
+}
+
+var pageAddress = regexp.MustCompile(`page=(http://[^/]+)/`)
+
+// pageOf waits until a process serves its page and watches, and returns where.
+func (s *story) pageOf(serve *process) (address string) {
+	s.t.Helper()
+	s.until(serve, "the page", func() bool {
+		return pageAddress.MatchString(serve.out.String()) && strings.Contains(serve.out.String(), "watching")
+	})
+	return pageAddress.FindStringSubmatch(serve.out.String())[1]
 }
 
 // until waits for something that a process does.

@@ -32,7 +32,8 @@ type Applied struct {
 	Syncs  []providers.Sync
 	Drift  []Drift
 	Unread []Unread
-	At     time.Time // set by Watch
+	Away   map[addrs.Instance]error // instances that are not reached, and why
+	At     time.Time                // set by Watch
 }
 
 // Unread is an object that could not be read, or that hangs together with one:
@@ -94,6 +95,7 @@ type Watch struct {
 	lookNext time.Time
 	points   map[addrs.Instance]*point
 	sights   map[source]*sight
+	answers  map[addrs.Instance]*answers
 	started  time.Time
 	beat     time.Time // the last that came to its end
 	beats    int
@@ -148,7 +150,7 @@ func New(opts Options) *Watch {
 	def(&opts.Refresh, time.Minute)
 	def(&opts.Retry, time.Minute)
 	def(&opts.Quiet, 5*time.Minute)
-	return &Watch{opts: opts, crash: func() {}, wake: make(chan struct{}, 1), points: map[addrs.Instance]*point{}, sights: map[source]*sight{}}
+	return &Watch{opts: opts, crash: func() {}, wake: make(chan struct{}, 1), points: map[addrs.Instance]*point{}, sights: map[source]*sight{}, answers: map[addrs.Instance]*answers{}}
 }
 
 // Run watches until the context ends, waits for the runs that are under way,
@@ -339,11 +341,17 @@ func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-c
 // found takes over what was applied.
 func (w *Watch) found(fresh *Applied) {
 	w.applied, w.lookErr, w.looks, w.lookNext = fresh, nil, 0, time.Time{}
+	needed := map[addrs.Instance]bool{}
+	for addr, err := range fresh.Away {
+		needed[addr] = true
+		w.heard(addr, err)
+	}
 	known := map[addrs.Instance]bool{}
 	for _, u := range fresh.Unread {
 		if p := w.points[u.Addr]; p != nil {
 			known[u.Addr] = true
 			p.turn = turn{wait: "it cannot be read: " + u.Err.Error()}
+			w.blame(&p.task.Sync, u.Err)
 		}
 	}
 	for _, s := range fresh.Syncs {
@@ -351,8 +359,18 @@ func (w *Watch) found(fresh *Applied) {
 		if w.points[s.Addr] == nil {
 			w.points[s.Addr] = &point{counts: map[syncer.Status]int{}}
 		}
+		for _, addr := range []addrs.Instance{s.Source.Instance, s.Target.Instance} {
+			needed[addr] = true
+			w.heard(addr, nil)
+		}
+	}
+	for addr, p := range w.points {
+		if known[addr] && p.task.Sync.Addr == addr { // unread: its vaults stay as they were
+			needed[p.task.Sync.Source.Instance], needed[p.task.Sync.Target.Instance] = true, true
+		}
 	}
 	maps.DeleteFunc(w.points, func(a addrs.Instance, p *point) bool { return !known[a] && !p.busy })
+	maps.DeleteFunc(w.answers, func(a addrs.Instance, _ *answers) bool { return !needed[a] })
 }
 
 // decide brings the definitions up to the moment and decides about each.
@@ -412,6 +430,7 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 		waits := s.looking || s.seen != nil || w.opts.Now().Before(s.backoff)
 		if !waits {
 			s.looking = true
+			w.asked(k.instance)
 		}
 		w.mu.Unlock()
 		if waits {
@@ -451,6 +470,9 @@ func (w *Watch) see(ctx context.Context, k source, s *sight, of []syncer.Task) {
 	seen, err := w.opts.Runner.Peek(ctx, of, since)
 	w.mu.Lock()
 	s.looking = false
+	if err == nil || ctx.Err() == nil {
+		w.heard(k.instance, err)
+	}
 	if seen != nil {
 		w.calls += seen.Calls
 	}
@@ -662,6 +684,10 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 	p.done = added(p.done, o.Done)
 	switch o.Status {
 	case syncer.Clean, syncer.Faulty, syncer.Skipped:
+		if o.Status != syncer.Skipped {
+			w.heard(p.task.Sync.Source.Instance, nil)
+			w.heard(p.task.Sync.Target.Instance, nil)
+		}
 		p.failed, p.backoff = 0, time.Time{}
 		if sight := seen[sourceOf(&p.task.Sync)]; sight != nil && len(o.Decision.Only) == 0 {
 			p.met = sight
@@ -672,6 +698,7 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 		p.failed++
 		p.backoff = w.opts.Now().Add(mostBackoff)
 	default:
+		w.blame(&p.task.Sync, o.Err)
 		p.failed++
 		p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
 		w.stale = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -639,4 +640,70 @@ func TestHealth(t *testing.T) {
 	if s.Healthy(noon.Add(3*time.Minute)) == "" {
 		t.Error("a loop that stands still is healthy")
 	}
+}
+
+// Where content comes from, and where it goes to, has to answer: without all of
+// either nothing can be brought over. One of several is its own points' trouble.
+func TestHealthOfVaults(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	s.after(0)
+	healthy := func(want string) {
+		t.Helper()
+		st := s.Status()
+		why := st.Healthy(s.now())
+		if want == "" && why != "" || !strings.Contains(why, want) {
+			t.Errorf("healthy: %q, want %q", why, want)
+		}
+		if why := st.Alive(s.now()); why != "" {
+			t.Errorf("alive: %s", why)
+		}
+	}
+	state := func(addr addrs.Instance) Vault {
+		t.Helper()
+		for _, v := range s.Status().Vaults {
+			if v.Addr == addr {
+				return v
+			}
+		}
+		t.Fatalf("nothing is known of %s", addr)
+		return Vault{}
+	}
+	healthy("")
+	promomats, crm := addrs.New("vault", "promomats"), addrs.NewKeyed("vault", "crm", "a")
+	s.peekErr = providers.Errorf(providers.Transient, "connection refused")
+	s.after(5 * time.Second)
+	healthy("")
+	if v := state(promomats); v.Err == nil || v.Silent || !v.Source {
+		t.Errorf("after one look in vain: %+v", v)
+	}
+	s.after(20 * time.Second)
+	healthy("no vault that content comes from has answered for 25s: connection refused")
+	if v := state(promomats); !v.Silent || state(crm).Silent {
+		t.Errorf("after several: %+v", v)
+	}
+	s.peekErr = nil
+	s.after(20 * time.Second)
+	healthy("")
+
+	all := s.applied.Syncs
+	unread := func(n int) {
+		s.applied.Syncs, s.applied.Unread = all[n:], nil
+		for _, x := range all[:n] {
+			s.applied.Unread = append(s.applied.Unread, Unread{x.Addr, providers.Errorf(providers.Transient, "connection refused")})
+		}
+	}
+	unread(1)
+	s.after(2 * time.Minute)
+	s.after(2 * time.Minute)
+	healthy("")
+	if v := state(crm); v.Err == nil || !v.Silent || v.Answered.IsZero() {
+		t.Errorf("a target that does not answer: %+v", v)
+	}
+	unread(2)
+	s.after(2 * time.Minute)
+	s.after(2 * time.Minute)
+	healthy("no vault that content goes to has answered for ")
+	unread(0)
+	s.after(2 * time.Minute)
+	healthy("")
 }
