@@ -97,14 +97,18 @@ func TestDecide(t *testing.T) {
 		"CTRY-7 no delay when activated": {edit: func(s *providers.Sync) {
 			s.Was, s.Policy.Delay, s.Inputs = false, 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
 		}, memory: good, want: full(Activated, FilterEdited)},
+		"CTRY-7 no delay before the first success": {edit: func(s *providers.Sync) {
+			s.LSRT, s.Policy.Delay, s.Inputs = time.Time{}, 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+		}, memory: with(good, func(m *state.Memory) { m.LastSuccess = time.Time{} }), want: full(NeverSucceeded, FilterEdited)},
 		"CTRY-7 no delay for a rule": {edit: func(s *providers.Sync) {
 			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f1", "rules": "r2"}
 		}, memory: good, want: full(RuleChanged)},
-		"owed by a run that died":  {memory: with(good, func(m *state.Memory) { m.Owed = []string{"activated", "rule_changed"} }), want: full(Activated, RuleChanged)},
-		"CLM-8 LRT after LSRT":     {edit: func(s *providers.Sync) { s.LRT = now }, memory: good, want: due(Changes, Retry)},
-		"CLM-14 held back":         {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: faulty, want: want{Mode: Incremental, Reasons: []Reason{Changes, Retry}, Held: true}},
-		"CLM-14 after 24 hours":    {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: with(faulty, func(m *state.Memory) { r := *m.LastFull; r.Ended = now.Add(-day); m.LastFull = &r }), want: full(NeverSucceeded)},
-		"CLM-14 by age, held back": {edit: func(s *providers.Sync) { s.LSRT = now.Add(-20 * day) }, memory: faulty, want: want{Mode: Incremental, Reasons: []Reason{Changes, Retry}, Held: true}},
+		"owed by a run that died":      {memory: with(good, func(m *state.Memory) { m.Owed = []string{"activated", "rule_changed"} }), want: full(Activated, RuleChanged)},
+		"CLM-8 LRT after LSRT":         {edit: func(s *providers.Sync) { s.LRT = now }, memory: good, want: due(Changes, Retry)},
+		"CLM-14 held back":             {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: faulty, want: want{Mode: Incremental, Reasons: []Reason{Changes, Retry}, Held: true}},
+		"CLM-14 nothing to go on from": {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: with(faulty, func(m *state.Memory) { m.Horizon = time.Time{} }), want: full(NeverSucceeded)},
+		"CLM-14 after 24 hours":        {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: with(faulty, func(m *state.Memory) { r := *m.LastFull; r.Ended = now.Add(-day); m.LastFull = &r }), want: full(NeverSucceeded)},
+		"CLM-14 by age, held back":     {edit: func(s *providers.Sync) { s.LSRT = now.Add(-20 * day) }, memory: faulty, want: want{Mode: Incremental, Reasons: []Reason{Changes, Retry}, Held: true}},
 		"CLM-14 a change goes before": {edit: func(s *providers.Sync) {
 			s.LSRT, s.Inputs = time.Time{}, map[string]string{"filter": "f1", "rules": "r2"}
 		}, memory: faulty, want: full(NeverSucceeded, RuleChanged)},

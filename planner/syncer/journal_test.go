@@ -30,6 +30,7 @@ type journal struct {
 	met      map[string]map[state.Item]bool // run → what failed in it
 	leases   map[addrs.Instance]state.Lease
 	fence    uint64
+	renewed  int
 }
 
 func newJournal(now func() time.Time) *journal {
@@ -56,6 +57,13 @@ func (j *journal) reborn() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.alive = true
+	clear(j.leases)
+}
+
+// expire lets the time of all leases run out.
+func (j *journal) expire() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	clear(j.leases)
 }
 
@@ -314,6 +322,7 @@ func (j *journal) Renew(_ context.Context, l state.Lease, ttl time.Duration) (st
 		}
 		l.Expires = j.now().Add(ttl)
 		j.leases[l.Sync] = l
+		j.renewed++
 		return nil
 	})
 	return l, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"accord/planner/syncer"
+	"accord/providers/providertest"
 	"accord/state"
 )
 
@@ -57,6 +58,38 @@ func TestWaitsForWhoServes(t *testing.T) {
 		var leased *state.LeasedError
 		if o.Status != c.want || slept != c.slept || said > 1 || c.want == syncer.Locked && !errors.As(o.Err, &leased) {
 			t.Errorf("%s: %s, %v, slept %s, said %d times", c.what, o.Status, o.Err, slept, said)
+		}
+	}
+}
+
+// A batch that took longer than the lease lasts is the last of its run, where
+// somebody else has taken the lease meanwhile; where nobody has, it is renewed
+// before the next.
+func TestLeaseOutlivesABatch(t *testing.T) {
+	t.Parallel()
+	for _, taken := range []bool{false, true} {
+		w := newWorld(t, t.TempDir(), "a")
+		library(w)
+		hold, held := make(chan struct{}), make(chan struct{})
+		w.m.Fault(providertest.Fault{Method: "write", Match: "x2", Times: 1, Hold: hold, Held: held})
+		go func() {
+			defer close(hold)
+			<-held
+			w.m.Pass(3 * time.Minute)
+			if !taken {
+				return
+			}
+			w.journal.expire()
+			if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "sync", time.Hour); err != nil {
+				t.Error(err)
+			}
+		}()
+		o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+		switch {
+		case !taken && (o.Status != syncer.Clean || o.Done.Added != 12 || w.journal.renewed == 0):
+			t.Errorf("nobody else has the lease: %s, %v, %+v, renewed %d times", o.Status, o.Err, o.Done, w.journal.renewed)
+		case taken && (!errors.Is(o.Err, state.ErrFenced) || o.Done.Added != 3):
+			t.Errorf("somebody else has the lease: %s, %v, %+v", o.Status, o.Err, o.Done)
 		}
 	}
 }

@@ -91,7 +91,13 @@ func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
 	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Skipped || o.Err != nil || len(w.m.Calls()) != 0 {
 		t.Errorf("%s, %v, %v", o.Status, o.Err, w.m.Calls())
 	}
-	w.mustRun(syncer.Request{Full: true}) // the lease is free
+	w.mustRun(syncer.Request{Full: true})                                                                  // the lease is free
+	if err := w.journal.Owe(t.Context(), booksFeed("a"), []string{string(syncer.Requested)}); err != nil { // by a run that died since
+		t.Fatal(err)
+	}
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean {
+		t.Errorf("a full run is owed: %s, %v", o.Status, o.Err)
+	}
 }
 
 // A target that lets nobody in ends the run at once; one document's failure
@@ -128,6 +134,30 @@ func TestMemberOfFailedContainerStays(t *testing.T) {
 	}
 	w.m.Pass(time.Hour)
 	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done.Updated != 1 || o.Done.Withdrawn != 1 {
+		t.Errorf("%+v", o.Done)
+	}
+}
+
+// A container that names a member which could not be brought up to date stays
+// as it is, though the target would take it.
+func TestContainerOfFailedMemberStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	before := w.held("a", booksFeed("a"))
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b3", "Three, again", []string{"gl"}, "p4"), providertest.Page("p4", "Fourth, again"))
+	w.m.Fault(providertest.Fault{Method: "write", Match: "p4", Kind: providers.Invalid, Times: 1})
+	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
+	if o.Status != syncer.Faulty || o.Failed != 2 || o.Done.Written() != 0 {
+		t.Errorf("%s, %+v, %v", o.Status, o.Done, o.Failures)
+	}
+	if diff := cmp.Diff(before, w.held("a", booksFeed("a"))); diff != "" {
+		t.Errorf("content (-before +after)\n%s", diff)
+	}
+	w.m.Pass(time.Hour)
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Done != (syncer.Counts{Updated: 2}) {
 		t.Errorf("%+v", o.Done)
 	}
 }
@@ -250,6 +280,27 @@ func TestNothingIsLeftOfAVanishedContainer(t *testing.T) {
 	w.mend()
 	if got := published(w, "a"); !strings.Contains(got, "p9") || strings.Contains(got, "b9") {
 		t.Fatalf("it was not cut short as it should: %s", got)
+	}
+	w.north().Delete("book", "b9")
+	w.m.Pass(time.Hour)
+	o := w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Mode != syncer.Incremental || strings.Contains(published(w, "a"), "p9") {
+		t.Errorf("%+v, %s", o.Decision, published(w, "a"))
+	}
+}
+
+// A member that was made for a container which the target then refused goes,
+// once that container has vanished.
+func TestNothingIsLeftOfARefusedContainer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p9"), providertest.Page("p9", "Ninth"))
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b9", Kind: providers.Invalid, Times: 1})
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || !strings.Contains(published(w, "a"), "p9") {
+		t.Fatalf("%s, %v, %s", o.Status, o.Err, published(w, "a"))
 	}
 	w.north().Delete("book", "b9")
 	w.m.Pass(time.Hour)
