@@ -54,6 +54,40 @@ func TestWaitsForTheDelay(t *testing.T) {
 	}
 }
 
+// What is brought over while a full run waits meets none of the reasons for it.
+func TestFullRunIsStillDueAfterwards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.table("a", "us")
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.feed(booksFeed("a"), map[string]any{"fields": map[string]string{"color": "colour"}})
+	w.north().Put(providertest.Page("p1", "First, again"))
+	due := func() (tasks []syncer.Task, books *syncer.Task) {
+		tasks = w.tasks(syncer.Request{})
+		for i := range tasks {
+			if tasks[i].Sync.Addr == booksFeed("a") {
+				return tasks, &tasks[i]
+			}
+		}
+		t.Fatal("no task")
+		return nil, nil
+	}
+	tasks, books := due()
+	want := books.Decision
+	if want.Mode != syncer.Full || !want.Has(syncer.RuleChanged) {
+		t.Fatalf("%+v", want)
+	}
+	books.Decision = syncer.Decision{Mode: syncer.Incremental, Reasons: []syncer.Reason{syncer.Changes}, Since: books.Memory.Horizon, At: want.At}
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean || o.Done.Updated != 1 {
+		t.Fatalf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+	if _, books := due(); books.Decision.Mode != syncer.Full || !books.Decision.Has(syncer.RuleChanged) {
+		t.Errorf("%+v", books.Decision)
+	}
+}
+
 // After a death the next run waits until the dead one's last calls cannot land
 // any more, before it looks what is there.
 func TestWaitsForCallsOfTheDead(t *testing.T) {
