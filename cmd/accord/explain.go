@@ -115,7 +115,7 @@ var explanations = map[string]explanation{
 	},
 	"CONN-1": {
 		"which connection is meant is not clear",
-		"A content vault has one standard connection of each type, which serves one CRM vault; every further CRM vault has a duplicate of it with an API name of its own.",
+		"A content vault has one standard connection of each type, which serves one CRM vault; every further CRM vault has a duplicate of it with an API name of its own. A CRM vault has one connection of each type.",
 		"Name it by content_api_name, or correct the type or the vaults.",
 	},
 	"CONN-2": {

@@ -55,12 +55,17 @@ func validateConnections(env *resource.Env, items []*resource.Item[connectionBod
 		typ          string
 		content, crm addrs.Instance
 	}
-	seen := map[pair]addrs.Instance{}
+	type side struct {
+		typ string
+		crm addrs.Instance
+	}
+	seen, taken := map[pair]addrs.Instance{}, map[side]addrs.Instance{}
 	for _, i := range items {
 		names := connectionByType(i.Want.Type)
 		if names == nil || i.IsUnknown("/content") || i.IsUnknown("/crm") {
 			continue
 		}
+		possible := true
 		for _, end := range []struct {
 			at   addrs.Path
 			addr addrs.Instance
@@ -69,13 +74,24 @@ func validateConnections(env *resource.Env, items []*resource.Item[connectionBod
 			v, _, err := resource.Ref[instanceBody](env, end.addr)
 			if err == nil && v.Kind != end.kind {
 				i.Refuse("CONN-1", end.at, fmt.Sprintf("%s is a %s vault, and a %s connection has a %s vault here", end.addr, v.Kind, names.Type, end.kind), "")
+				possible = false
 			}
+		}
+		if !possible {
+			continue
 		}
 		at := pair{names.Type, i.Want.Content, i.Want.CRM}
 		if other, double := seen[at]; double {
 			i.Refuse("CONN-1", "", fmt.Sprintf("%s and %s are the same connection", other, i.Addr), "Take one of them out.")
+			continue
 		}
 		seen[at] = i.Addr
+		here := side{names.Type, i.Want.CRM}
+		if other, double := taken[here]; double {
+			i.Refuse("CONN-1", "/content", fmt.Sprintf("%s and %s are both the %s connection of %s, which has one", other, i.Addr, names.Type, i.Want.CRM),
+				"A content vault can be tied to many CRM vaults, and a CRM vault to one content vault of each kind. Take one of them out.")
+		}
+		taken[here] = i.Addr
 	}
 }
 

@@ -165,6 +165,9 @@ func TestValidate(t *testing.T) {
 	}{
 		"all is well":        {nil, nil},
 		"another vault kind": {[]providers.Object{connection("x", "promomats_crm", "medcomms")}, []string{"CONN-1 connection.x /content"}},
+		"CONN-1: a second content vault": {[]providers.Object{
+			w.object(addrs.New("vault", "p2"), vaultBody("promomats", "dev://p2")), connection("x", "promomats_crm", "p2"),
+		}, []string{"CONN-1 connection.x /content"}},
 		"CONN-5": {[]providers.Object{w.object(addrs.New("integration", "x"), map[string]any{"connection": "connection.medical", "type": "records", "status": "active"})},
 			[]string{"CONN-5 integration.x /type"}},
 		"a vault with the variables of another one's reader": {[]providers.Object{
