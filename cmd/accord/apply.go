@@ -61,13 +61,13 @@ the next apply, sync or serve, none of which begins it earlier.`,
 	o.planOptions.flags(cmd)
 	o.destroyFlag(cmd)
 	o.flags(cmd)
-	o.detachFlag(cmd)
+	detachFlag(cmd, &o.detach)
 	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave all runs to the next sync; they stay owed")
 	return cmd
 }
 
-func (o *applyOptions) detachFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&o.detach, "detach", false, "do not wait for runs that may not begin yet; the next apply, sync or serve begins them")
+func detachFlag(cmd *cobra.Command, detach *bool) {
+	cmd.Flags().BoolVar(detach, "detach", false, "do not wait for runs that may not begin yet; the next apply, sync or serve begins them")
 }
 
 // withPlan are the flags that apply takes beside a saved plan.

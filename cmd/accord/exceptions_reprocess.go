@@ -79,7 +79,7 @@ func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o except
 		}
 	}
 	outcomes := x.planner.Syncer.Run(ctx, tasks)
-	return c.syncReport(ctx, tasks, outcomes, syncOptions{failOn: o.failOn})
+	return c.syncReport(ctx, tasks, outcomes, nil, syncOptions{failOn: o.failOn})
 }
 
 // byPoint sorts what is to be reprocessed. What cannot be is an error before

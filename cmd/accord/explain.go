@@ -276,7 +276,7 @@ var explanations = map[string]explanation{
 	"CTRY-7": {
 		"an edited filter waits",
 		"Editing the country filter causes a full sync five minutes after the edit; several edits meanwhile cause one, five minutes after the last. The moment of the edit is the CRM vault's own record of it, so every command, after any restart, waits for the same moment. The delay is filter_delay in the sync block. What was activated, never succeeded or is asked for by name does not wait.",
-		"Wait, or give apply -detach: the next apply, sync or serve begins the run when it may.",
+		"Wait, or give apply or sync -detach: the next apply, sync or serve begins the run when it may.",
 	},
 	"CTRY-8": {
 		"a narrower filter withdraws content",

@@ -35,6 +35,7 @@ plan did not show is refused.`,
 		Args:        noArguments,
 		RunE:        func(cmd *cobra.Command, args []string) error { return c.runResume(cmd.Context(), o) },
 	}
+	detachFlag(cmd, &o.detach)
 	o.failOn.flag(cmd)
 	return cmd
 }
@@ -89,7 +90,7 @@ func (c *cli) resumeApply(ctx context.Context, op *planner.Operation, encryption
 		return nothingToResume()
 	}
 	o.planOptions = approved(op.Approved.Plan)
-	o.resume, o.noSync, o.detach = true, op.NoSync, op.Detach
+	o.resume, o.noSync, o.detach = true, op.NoSync, o.detach || op.Detach
 	p, warnings, err := w.plan(ctx, o.planOptions, lock.State(), false)
 	if err != nil {
 		return err
@@ -190,7 +191,7 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 		syncer.TablesFirst(tasks)
 		return nil
 	}
-	return w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn})
+	return w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn, detach: o.detach})
 }
 
 // resumingRun says which run is begun again, and why.

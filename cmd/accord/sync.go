@@ -23,6 +23,7 @@ type syncOptions struct {
 	full    bool
 	preview bool
 	verbose bool
+	detach  bool
 
 	withdrawAll bool
 	autoApprove bool
@@ -40,6 +41,11 @@ func (c *cli) syncCommand() *cobra.Command {
 last run, and what failed then. It runs what was applied, never the files. With
 addresses only these points run; an address without a key means all of its block.
 
+A run that follows from an edited country filter may not begin before its delay is
+over (CTRY-7), and sync waits for it when the others have run; an interrupt leaves it
+to the next run. With -detach sync does not wait: it says when that run may begin, and
+leaves it to the next apply, sync or serve.
+
 With -withdraw-all nothing is synced: all content that accord published through these
 points is withdrawn from their CRM vaults, whether or not they are active. It is counted
 first, the limits hold (-allow), and only yes is taken for an answer. What others made
@@ -47,6 +53,7 @@ in these vaults is not touched. Content of an active point comes back with its n
 full run, which is owed from then on; make it inactive first to keep it away.`,
 		Example: `  accord sync
   accord sync -preview
+  accord sync -detach
   accord sync -full 'integration_point.clm_presentation["us"]'
   accord sync -withdraw-all -preview 'integration_point.clm_presentation["us"]'`,
 		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
@@ -56,6 +63,8 @@ full run, which is owed from then on; make it inactive first to keep it away.`,
 	cmd.Flags().BoolVar(&o.withdrawAll, "withdraw-all", false, "withdraw all that was published, and sync nothing")
 	cmd.Flags().BoolVar(&o.autoApprove, "auto-approve", false, "with -withdraw-all: do not ask for yes")
 	cmd.MarkFlagsMutuallyExclusive("full", "withdraw-all")
+	detachFlag(cmd, &o.detach)
+	cmd.MarkFlagsMutuallyExclusive("detach", "withdraw-all")
 	cmd.Flags().BoolVar(&o.preview, "preview", false, "count what would be done, and do nothing")
 	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
@@ -116,7 +125,7 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 		later, start = syncer.Postpone(tasks, w.planner.Now())
 		outcomes = append(outcomes, w.planner.Syncer.Run(ctx, tasks)...)
 		all = append(all, tasks...)
-		if len(later) == 0 || ctx.Err() != nil {
+		if len(later) == 0 || ctx.Err() != nil || o.detach {
 			break
 		}
 		for _, t := range later {
@@ -137,7 +146,13 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 	if err := w.oweUnfinished(ctx, all, outcomes); err != nil {
 		return err
 	}
-	err = w.cli.syncReport(ctx, all, outcomes, o)
+	var left []planner.Left
+	if o.detach && ctx.Err() == nil {
+		for _, t := range later {
+			left = append(left, planner.Left{Addr: t.Sync.Addr, Decision: t.Decision})
+		}
+	}
+	err = w.cli.syncReport(ctx, all, outcomes, left, o)
 	w.tell(ctx)
 	return err
 }
@@ -246,8 +261,9 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 	return w.cli.verdicts(impacts)
 }
 
-// syncReport prints how the runs ended, and picks the exit code.
-func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, o syncOptions) error {
+// syncReport prints how the runs ended, and which were left, and picks the exit
+// code.
+func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, left []planner.Left, o syncOptions) error {
 	code := exitOK
 	var failed []planner.Failure
 	var blocked []providers.Ref // by others that are among these
@@ -278,7 +294,10 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 		for _, out := range outcomes {
 			c.outcomeLine(out)
 		}
+		c.leftLines(left)
 		_ = c.line("sync_summary", contentText(outcomes), map[string]any{"runs": len(outcomes)})
+	case len(outcomes) == 0 && len(left) > 0:
+		fmt.Fprintln(c.stdout, "Nothing may run yet.")
 	case len(outcomes) == 0:
 		fmt.Fprintln(c.stdout, "Nothing is due.")
 		for _, t := range tasks {
@@ -289,6 +308,10 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 	default:
 		showOutcomes(c.stdout, outcomes)
 		fmt.Fprintf(c.stdout, "\n%s %s.\n", bold("Sync:"), contentText(outcomes))
+	}
+	if len(left) > 0 && !c.json {
+		showLeft(c.stdout, left)
+		fmt.Fprintf(c.stdout, "\n%s\n", leftTo)
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -37,9 +37,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, cut erro
 		for _, o := range r.Outcomes {
 			c.outcomeLine(o)
 		}
-		for _, l := range r.Left {
-			_ = c.line("sync_left", fmt.Sprintf("%s is left: %s", l.Addr, syncText(l.Decision)), map[string]any{"addr": l.Addr, "decision": l.Decision})
-		}
+		c.leftLines(r.Left)
 		for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
 			v := r.Outputs[name]
 			val := v.JSON
@@ -80,7 +78,7 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, cut erro
 	case len(r.Skipped) > 0:
 		text += " What was not done is done by: accord resume"
 	case len(r.Left) > 0:
-		text += " accord serve begins what was left when it may; without it, run: accord sync"
+		text += " " + leftTo
 	}
 	fmt.Fprintf(c.stdout, "\n%s\n", wrap(text, "", screenWidth(c.stdout)))
 }
@@ -305,6 +303,15 @@ func showLeft(w io.Writer, left []planner.Left) {
 		t.add(l.Addr.String(), string(l.Decision.Mode), syncText(l.Decision))
 	}
 	t.print(w, "  ", screenWidth(w))
+}
+
+// leftTo says who begins a run that was left, and when.
+const leftTo = "accord serve begins what was left when it may; without it, run: accord sync"
+
+func (c *cli) leftLines(left []planner.Left) {
+	for _, l := range left {
+		_ = c.line("sync_left", fmt.Sprintf("%s is left: %s", l.Addr, syncText(l.Decision)), map[string]any{"addr": l.Addr, "decision": l.Decision})
+	}
 }
 
 // showFailedItems lists the first items that failed in a run; what failed for

@@ -58,7 +58,7 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []s
 	case o.preview:
 		return nil
 	case items == 0:
-		return w.cli.syncReport(ctx, tasks, nil, o)
+		return w.cli.syncReport(ctx, tasks, nil, nil, o)
 	}
 	if !o.autoApprove {
 		err := w.cli.ask(fmt.Sprintf("Withdraw %s from %s?", count(items, "item"), count(len(vaults), "vault")), "Give -auto-approve, after accord sync -withdraw-all -preview.")
@@ -76,7 +76,7 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []s
 	}
 	outcomes := w.planner.Syncer.Run(ctx, tasks)
 	progress.clear()
-	err = w.cli.syncReport(ctx, tasks, outcomes, o)
+	err = w.cli.syncReport(ctx, tasks, outcomes, nil, o)
 	w.tell(ctx)
 	return err
 }
