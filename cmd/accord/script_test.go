@@ -299,6 +299,7 @@ func absentScript(ts *testscript.TestScript, neg bool, args []string) {
 //	vault DIR query VAULT 'SELECT …'      rows, one JSON object a line
 //	vault DIR put VAULT PATH k=v …        a form, as an admin's curl sends it
 //	vault DIR post VAULT PATH k=v …
+//	vault DIR delete VAULT OBJECT ID      a record
 //	vault DIR control METHOD PATH [JSON]  the control API
 //	vault DIR address|password            what .accord/dev.json says
 //	vault DIR met                         waits until calls have met every fault
@@ -366,16 +367,15 @@ func vaultVerb(dir string, args []string) error {
 			return err
 		}
 		req.Header.Set("Authorization", session)
-		resp, err := http.DefaultClient.Do(req)
+		return answered(req)
+	case "delete":
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, base+"/api/v25.2/vobjects/"+args[2], strings.NewReader(`[{"id": "`+args[3]+`"}]`))
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		if err == nil && !bytes.Contains(b, []byte(`"responseStatus":"SUCCESS"`)) {
-			err = fmt.Errorf("%s", b)
-		}
-		return err
+		req.Header.Set("Authorization", session)
+		req.Header.Set("Content-Type", "application/json")
+		return answered(req)
 	case "put", "post":
 		form := url.Values{}
 		for _, kv := range args[3:] {
@@ -386,6 +386,20 @@ func vaultVerb(dir string, args []string) error {
 		return err
 	}
 	return fmt.Errorf("unknown verb %q", args[0])
+}
+
+// answered makes a call, and fails unless all of it succeeded.
+func answered(req *http.Request) error {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && (!bytes.Contains(b, []byte(`"responseStatus":"SUCCESS"`)) || bytes.Contains(b, []byte(`"FAILURE"`))) {
+		err = fmt.Errorf("%s", b)
+	}
+	return err
 }
 
 // interrupted is told of an interrupt, also where whoever began all this lets his

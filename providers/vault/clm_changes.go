@@ -353,7 +353,7 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 		case ok && r.text("type_name") != "":
 			standing = standRetyped
 		case !ok:
-			deleted, err := s.wasDeleted(ctx, id)
+			deleted, err := s.gone.has(ctx, s.caller, s.horizon, id)
 			if err != nil {
 				return nil, err
 			}
@@ -428,23 +428,4 @@ func (s *clmSource) variants() []string {
 		list = append(list, variantLatest)
 	}
 	return list
-}
-
-// deletionsKept is how far back the vault's list of deletions goes.
-const deletionsKept = 30 * 24 * time.Hour
-
-func (s *clmSource) wasDeleted(ctx context.Context, id string) (bool, error) {
-	if !s.asksGone {
-		s.asksGone, s.deleted = true, map[string]bool{}
-		s.calls.Add(1)
-		for d, err := range s.v.reader.DeletedDocuments(ctx, s.horizon.Add(-deletionsKept+time.Hour), s.horizon.Add(time.Second)) {
-			if err != nil {
-				return false, err
-			}
-			if d.Type == "document__sys" {
-				s.deleted[string(d.ID)] = true
-			}
-		}
-	}
-	return s.deleted[id], nil
 }

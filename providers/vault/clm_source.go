@@ -53,21 +53,20 @@ const nodesOf = "(SELECT id, content_id__sys, order__sys, type__sys, parent_sect
 // clmSource reads the stream "clm" of one content vault.
 type clmSource struct {
 	*caller
-	req      providers.RecordsRequest
-	steady   bool // which variants are wanted
-	latest   bool
-	columns  []column
-	today    string // by the vault's clock, UTC
-	horizon  time.Time
-	country  map[string]string // id → name
-	titles   map[string]string // these, until they were told
-	product  map[string]string
-	kinds    map[string]map[string]bool // lifecycle → obsolete states
-	deleted  map[string]bool            // ids, once they were asked for
-	asksGone bool
-	fields   []byte             // of one record, again and again
-	uses     map[int64][]string // by slide, those that were asked for: the shared resources it uses
-	shared   *idList            // of a read of everything, once its slides were read: whose steady version is a shared resource
+	req     providers.RecordsRequest
+	steady  bool // which variants are wanted
+	latest  bool
+	columns []column
+	today   string // by the vault's clock, UTC
+	horizon time.Time
+	country map[string]string // id → name
+	titles  map[string]string // these, until they were told
+	product map[string]string
+	kinds   map[string]map[string]bool // lifecycle → obsolete states
+	gone    deletions
+	fields  []byte             // of one record, again and again
+	uses    map[int64][]string // by slide, those that were asked for: the shared resources it uses
+	shared  *idList            // of a read of everything, once its slides were read: whose steady version is a shared resource
 }
 
 func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {

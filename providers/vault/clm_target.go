@@ -30,6 +30,7 @@ type clmTarget struct {
 	columns []column
 	refs    map[string]refMap // by target field
 	shared  map[string]string // shared resources met: id → key, "" for what is none of ours
+	gone    deletions
 }
 
 func (v *vault) clmTarget(ctx context.Context, end providers.End) (*clmTarget, error) {
@@ -313,13 +314,15 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		rec.Fields = bytes.Clone(fields)
 		switch rec.Part {
 		case partPresentation:
-			nodes, err := t.allNodes(ctx, r)
+			nodes, err := t.binderNodes(ctx, r)
 			if err != nil {
 				return nil, err
 			}
-			for _, n := range inOrder(nodes) {
+			for _, n := range nodes {
 				if item, ours := t.item(n.Mark); ours {
 					rec.Members = append(rec.Members, item)
+				} else if n.Empty {
+					rec.Members = append(rec.Members, emptyNode)
 				}
 			}
 		case partSlide:
@@ -333,6 +336,34 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		out = append(out, rec)
 	}
 	return out, nil
+}
+
+// emptyNode is what a presentation holds where a slide was deleted by hand. The
+// source names no such slide, so that the presentation is not as it shall be.
+var emptyNode = providers.Member{Part: partSlide, Key: keyOf("0")}
+
+// binderNodes are those of the binder version that a row is, in their order. One whose
+// document was deleted is told from one whose document may not be seen: the vault
+// lists what was deleted.
+func (t *clmTarget) binderNodes(ctx context.Context, r row) ([]node, error) {
+	all, err := t.allNodes(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	all = inOrder(all)
+	for n := range all {
+		if all[n].Mark != "" || all[n].Content == "" || all[n].Type == "binder" {
+			continue
+		}
+		now, err := t.v.now(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if all[n].Empty, err = t.gone.has(ctx, t.caller, now, string(all[n].Content)); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // item is what a mark of ours stands for, a presentation's as if it were a
@@ -438,11 +469,10 @@ func (t *clmTarget) find(ctx context.Context, target string, items []providers.M
 			lifecycle: r.text("lifecycle_name"), state: r.text("status_name"), owned: t.owns(r),
 		}
 		if target == "binders" {
-			nodes, err := t.allNodes(ctx, r)
-			if err != nil {
+			var err error
+			if d.nodes, err = t.binderNodes(ctx, r); err != nil {
 				return err
 			}
-			d.nodes = inOrder(nodes)
 		}
 		out[of[r.text("external_id__v")]] = d
 		return nil

@@ -475,11 +475,12 @@ func (w *clmWriter) relate(ctx context.Context) error {
 	return nil
 }
 
-// ours are the nodes that hold something of ours; others are not touched.
+// ours are the nodes that hold something of ours, or nothing any more; others are
+// not touched.
 func (t *clmTarget) ours(nodes []node) []node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool {
 		_, ours := t.item(n.Mark)
-		return !ours
+		return !ours && !n.Empty
 	})
 }
 

@@ -18,6 +18,7 @@ type node struct {
 	Type    string
 	Section vaultapi.ID
 	Mark    string // of its document; target only
+	Empty   bool   // its document was deleted; target only
 
 	// Source only: what the latest version of its document is.
 	Shared bool

@@ -318,7 +318,11 @@ func (t *objectTarget) slides(ctx context.Context, presentations []string) (map[
 			return nil
 		}
 		s := presentationSlide{id: r.text("id"), mark: r.text("external_id__v"), message: r.one("key_message__v"), order: r.int("display_order__v"), active: r.one("status__v") == statusActive}
-		s.member, _ = t.item(r.text("key_message__vr.external_id__v"))
+		if item, ours := t.item(r.text("key_message__vr.external_id__v")); ours {
+			s.member = item
+		} else { // the key message was deleted, or is another by now
+			s.member = emptyNode
+		}
 		out[r.one("clm_presentation__v")] = append(out[r.one("clm_presentation__v")], s)
 		return nil
 	})

@@ -1,0 +1,32 @@
+package vault
+
+import (
+	"context"
+	"time"
+)
+
+// deletionsKept is how far back a vault's list of deletions goes.
+const deletionsKept = 30 * 24 * time.Hour
+
+// deletions are the documents that a vault says were deleted. It is asked once,
+// when somebody wants to know.
+type deletions struct{ ids map[string]bool }
+
+// has reports whether a document was deleted, until now by the vault's clock and
+// not longer ago than the vault remembers.
+func (d *deletions) has(ctx context.Context, c *caller, now time.Time, id string) (bool, error) {
+	if d.ids == nil {
+		ids := map[string]bool{}
+		c.calls.Add(1)
+		for gone, err := range c.v.reader.DeletedDocuments(ctx, now.Add(-deletionsKept+time.Hour), now.Add(time.Second)) {
+			if err != nil {
+				return false, err
+			}
+			if gone.Type == "document__sys" {
+				ids[string(gone.ID)] = true
+			}
+		}
+		d.ids = ids
+	}
+	return d.ids[id], nil
+}
