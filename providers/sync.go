@@ -115,6 +115,7 @@ type Rule struct {
 	Default   json.RawMessage   `json:"default,omitempty"`    // where the source is blank; with From "": a constant
 	Once      bool              `json:"once,omitempty"`       // set on create only
 	MaxLength int               `json:"max_length,omitempty"` // in characters, where the source may have more than the target takes
+	Single    bool              `json:"single,omitempty"`     // the target takes one value, where the source may have several
 	Reference *Reference        `json:"reference,omitempty"`
 }
 

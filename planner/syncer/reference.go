@@ -142,15 +142,9 @@ func (refs *references) judge(m mapping, r *record) error {
 		return err
 	}
 	for _, rule := range m {
-		if rule.MaxLength == 0 {
-			continue
-		}
-		for _, element := range elements(value(rule.Rule, source)) {
-			var text string
-			if json.Unmarshal(element, &text) == nil && utf8.RuneCountInString(text) > rule.MaxLength {
-				refs.problems[at] = lack{label(r), fmt.Sprintf("RULE-3: %s takes %d characters, and %s has %d", rule.To, rule.MaxLength, rule.From, utf8.RuneCountInString(text)), rule.Addr}
-				return nil
-			}
+		if why := refs.tooMuch(rule.Rule, source); why != "" {
+			refs.problems[at] = lack{label(r), why, rule.Addr}
+			return nil
 		}
 	}
 	for _, rule := range m.references() {
@@ -163,6 +157,27 @@ func (refs *references) judge(m mapping, r *record) error {
 		}
 	}
 	return nil
+}
+
+// tooMuch says why a value has no room in its target field (RULE-3); "": it has.
+func (refs *references) tooMuch(rule providers.Rule, source fields) string {
+	if rule.MaxLength == 0 && !rule.Single {
+		return ""
+	}
+	values := 0
+	for _, element := range elements(value(rule, source)) {
+		var text string
+		if rule.MaxLength > 0 && json.Unmarshal(element, &text) == nil && utf8.RuneCountInString(text) > rule.MaxLength {
+			return fmt.Sprintf("RULE-3: %s takes %d characters, and %s has %d", rule.To, rule.MaxLength, rule.From, utf8.RuneCountInString(text))
+		}
+		if rule.Reference == nil || refs.without[hash(endName(rule.Reference.Records), string(element))] == "" {
+			values++
+		}
+	}
+	if rule.Single && values > 1 {
+		return fmt.Sprintf("RULE-3: %s takes one value, and %s has %d", rule.To, rule.From, values)
+	}
+	return ""
 }
 
 // exception says why a reference makes its item an exception; "": it does not.
@@ -257,9 +272,10 @@ func (m mapping) references() []providers.Rule {
 	return list
 }
 
-// limited reports whether a rule takes shorter texts than its source may have.
+// limited reports whether a rule takes shorter texts, or fewer values, than its source
+// may have.
 func (m mapping) limited() bool {
-	return slices.ContainsFunc(m, func(r mapped) bool { return r.MaxLength > 0 })
+	return slices.ContainsFunc(m, func(r mapped) bool { return r.MaxLength > 0 || r.Single })
 }
 
 // elements are the members of a list, or the one value, as canonical JSON.

@@ -531,6 +531,7 @@ func (s *syncMaker) rulesOfObjects(ctx context.Context, l *link, rules []provide
 			case f.Type == "Picklist" && f.Picklist != "":
 				one.Reference = l.crm.valueOf(f.Picklist)
 			}
+			one.Single = one.Reference != nil && !bool(f.MultiValue)
 			out = append(out, one)
 		}
 	}
