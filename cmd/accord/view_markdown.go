@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/planner/plan"
 	"accord/planner/syncer"
 	"accord/providers"
@@ -234,13 +235,14 @@ func mdImpact(d *document) *mdPart {
 		rule += "--:|"
 	}
 	p.open = "\n" + head + "\n" + rule + "\n"
+	where := mdWhere(d, mdCell)
 	for _, c := range d.Content {
 		if nothingToTell(c.Impact) {
-			p.items = append(p.items, fmt.Sprintf("| %s | unaffected (proved) |%s\n", mdCell(c.Vault.String()), strings.Repeat(" |", len(columns))))
+			p.items = append(p.items, fmt.Sprintf("| %s | unaffected (proved) |%s\n", where(c), strings.Repeat(" |", len(columns))))
 			continue
 		}
 		for _, part := range slices.Backward(c.Impact.Parts) {
-			row := fmt.Sprintf("| %s | %s |", mdCell(c.Vault.String()), mdText(part.Title))
+			row := fmt.Sprintf("| %s | %s |", where(c), mdText(part.Title))
 			for _, col := range columns {
 				row += " " + number(col.count(part.Counts)) + " |"
 			}
@@ -253,13 +255,29 @@ func mdImpact(d *document) *mdPart {
 	return p
 }
 
+// mdWhere names the vault of content, and where several points move content of that
+// vault, the point as well.
+func mdWhere(d *document, code func(string) string) func(plan.Content) string {
+	points := map[addrs.Instance]int{}
+	for _, c := range d.Content {
+		points[c.Vault]++
+	}
+	return func(c plan.Content) string {
+		if points[c.Vault] < 2 {
+			return code(c.Vault.String())
+		}
+		return code(c.Vault.String()) + " " + code(c.Addr.String())
+	}
+}
+
 // mdDetails says by country, by product and by name what the table counts.
 func mdDetails(d *document, verbose bool) *mdPart {
 	p := &mdPart{keep: 10, open: "\n"}
+	where := mdWhere(d, mdCode)
 	for _, c := range d.Content {
 		i := c.Impact
 		if nothingToTell(i) {
-			p.items = append(p.items, fmt.Sprintf("- %s: unaffected (proved): %s; %s\n", mdCode(c.Vault.String()), stays(i.Total.Unchanged), mdText(readText(i))))
+			p.items = append(p.items, fmt.Sprintf("- %s: unaffected (proved): %s; %s\n", where(c), stays(i.Total.Unchanged), mdText(readText(i))))
 			continue
 		}
 		if !movesContent(c) {
@@ -311,7 +329,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 			add("nothing is withdrawn", []string{mdText(i.Withheld)})
 		}
 		add("counts", []string{mdText(readText(i))})
-		p.items = append(p.items, "- "+mdCode(c.Vault.String())+"\n")
+		p.items = append(p.items, "- "+where(c)+"\n")
 		p.items = append(p.items, lines...)
 	}
 	return p.fold("Content in detail")
