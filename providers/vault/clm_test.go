@@ -238,6 +238,32 @@ func TestSourceSince(t *testing.T) {
 	}
 }
 
+// CLM-7: the next read goes on from where this one began, whatever is changed
+// while it goes on, and sees what was changed at that very moment.
+func TestSourceHorizon(t *testing.T) {
+	t.Parallel()
+	w := oneCRM(t)
+	began := w.clock.Now()
+	req := providers.RecordsRequest{End: providers.End{Instance: vaultAddr("promomats"), Stream: streamCLM}, Variants: []string{variantSteady}}
+	var horizon time.Time
+	for b, err := range w.p.Records(t.Context(), req) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.clock.pass(time.Hour)
+		horizon = b.Horizon
+	}
+	if !horizon.Equal(began) {
+		t.Errorf("the horizon is %v, and the read began at %v", horizon, began)
+	}
+	w.clock.pass(time.Hour)
+	req.Since = w.clock.Now()
+	update(w, "us", map[string]any{"clm_content__v": false})
+	if got := byTitle(w.read(req), "US"); got.Standing != standUnpublished {
+		t.Errorf("what was changed at %v is not among what was changed since", req.Since)
+	}
+}
+
 // becomes makes a document one of another type.
 func becomes(w *world, external, typ string) {
 	w.t.Helper()

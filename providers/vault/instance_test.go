@@ -143,8 +143,10 @@ func TestStandings(t *testing.T) {
 		}
 	}
 	m := clmMeanings("keep", variantSteady)
-	if m[standRetyped] != providers.Withdraw {
-		t.Errorf("CLM-3: another type means %s", m[standRetyped])
+	for _, gone := range []string{standUnpublished, standObsolete, standDeleted, standRetyped} { // CLM-3: of another type, too
+		if m[gone] != providers.Withdraw {
+			t.Errorf("CLM-1: %s means %s", gone, m[gone])
+		}
 	}
 	for _, never := range []string{standMissing, standDraft, standExpired} {
 		if m[never] == providers.Withdraw || m[never] == providers.Publish {

@@ -393,6 +393,24 @@ func TestClearedMeanwhile(t *testing.T) {
 	}
 }
 
+// CLM-8: LRT is set by every run, LSRT by one without errors only.
+func TestRunTimes(t *testing.T) {
+	t.Parallel()
+	w := oneCRM(t)
+	conf := w.crms(map[string][]string{"a": {"United States"}})
+	conf.apply()
+	country := func() providers.Sync { return conf.syncs()[`integration_point.clm_country["a"]`] }
+	clean := w.clock.Now()
+	w.runCountries(country())
+	w.clock.pass(time.Minute)
+	if err := w.p.Finish(t.Context(), providers.Run{Sync: country(), ID: "run", Started: w.clock.Now(), Failed: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if s := country(); !s.LRT.Equal(w.clock.Now()) || !s.LSRT.Equal(clean) {
+		t.Errorf("CLM-8: LRT %v, want %v; LSRT %v, want %v", s.LRT, w.clock.Now(), s.LSRT, clean)
+	}
+}
+
 // INT-7: the platform's engine and accord's never both. On a real vault accord
 // runs only where the platform's own integration and point are inactive.
 func TestBothEngines(t *testing.T) {
