@@ -210,8 +210,8 @@ var explanations = map[string]explanation{
 	},
 	"CTRY-13": {
 		"the record belongs to another vault",
-		"The settings record holds the id of the CRM vault that it was made for. After a sandbox was refreshed it may be another's, and every sync of the connection stops then.",
-		"Check which vault is connected. If this is the one, correct vault_crm_id__v on the record that the message names.",
+		"The settings record holds the id of the CRM vault that it was made for. After a sandbox was refreshed it may be another's, and every sync of the connection stops then: the content of both vaults stays as it is. Where a block leads to another vault than the one that was applied, the plan says so, and its points run in full (vault_changed). What the vault before holds stays there, with its Connection Country records, since nothing is withdrawn from a vault that is not connected; what was copied from it into the new one carries the same marks, and is taken over, brought in line, and not doubled.",
+		"Check which vault is connected. If this is the one, clear vault_crm_id__v on the record that the message names; the next apply fills it. To withdraw what the vault before holds, connect it by a block of its own, and run accord sync -withdraw-all.",
 	},
 	"CLM-3": {
 		"this mapping is fixed",

@@ -15,7 +15,7 @@ import (
 // It stands at the top, since that is what a reviewer must not miss.
 func (v *planView) newly() {
 	for _, n := range v.plan.Newly {
-		v.line("%s", wrap(fmt.Sprintf("%s %s newly receives %s: %s", yellow("!"), bold(n.Vault.String()), bold(clean(n.Title)), signed(n.Counts)), "  ", v.width))
+		v.line("%s", wrap(fmt.Sprintf("%s %s newly receives %s%s: %s", yellow("!"), bold(n.Vault.String()), bold(clean(n.Title)), n.by(), signed(n.Counts)), "  ", v.width))
 	}
 }
 

@@ -112,6 +112,17 @@ type newly struct {
 	Vault addrs.Instance `json:"vault"`
 	Addr  addrs.Instance `json:"addr" doc:"of the sync"`
 	syncer.RouteImpact
+
+	Several bool `json:"several,omitempty" doc:"points of the vault receive it"`
+}
+
+// by names the point where several of one vault receive a country, each in its
+// own model of content (CLM-10).
+func (n newly) by() string {
+	if !n.Several {
+		return ""
+	}
+	return " by " + n.Addr.String()
 }
 
 // idleVault is a vault that no run of the plan writes to.
@@ -230,6 +241,9 @@ func newlyReceived(content []plan.Content) []newly {
 				out = append(out, newly{Vault: c.Vault, Addr: c.Addr, RouteImpact: r})
 			}
 		}
+	}
+	for i, n := range out {
+		out[i].Several = slices.ContainsFunc(out, func(o newly) bool { return o.Vault == n.Vault && o.Key == n.Key && o.Addr != n.Addr })
 	}
 	return out
 }

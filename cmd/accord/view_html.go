@@ -55,7 +55,7 @@ func report(d *document) ([]byte, error) {
 		page.Read = contentRead(d)
 	}
 	for _, n := range d.Newly {
-		page.Newly = append(page.Newly, reportNewly{n.Vault.String(), n.Title, mdCounts(n.Counts)})
+		page.Newly = append(page.Newly, reportNewly{n.Vault.String(), n.Title, n.by(), mdCounts(n.Counts)})
 	}
 	columns := v.columns()
 	for _, col := range columns {
@@ -130,7 +130,7 @@ type card struct {
 	Link  string
 }
 
-type reportNewly struct{ Vault, Country, Counts string }
+type reportNewly struct{ Vault, Country, By, Counts string }
 
 type reportOutput struct{ Name, Action, Text, Place string }
 

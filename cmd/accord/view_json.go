@@ -128,7 +128,7 @@ func (c *cli) planLines(p *document) {
 // newlyLines print which countries a vault receives for the first time.
 func (c *cli) newlyLines(p *document) {
 	for _, n := range p.Newly {
-		_ = c.line("newly_receives", fmt.Sprintf("%s newly receives %s", n.Vault, n.Title), map[string]any{"newly": n})
+		_ = c.line("newly_receives", fmt.Sprintf("%s newly receives %s%s", n.Vault, n.Title, n.by()), map[string]any{"newly": n})
 	}
 }
 

@@ -138,7 +138,11 @@ func (p *mdPart) fold(summary string) *mdPart {
 func mdNewly(d *document) *mdPart {
 	p := &mdPart{keep: 90, close: "\n"}
 	for _, n := range d.Newly {
-		p.items = append(p.items, fmt.Sprintf("**! %s newly receives %s:** %s\n", mdCode(n.Vault.String()), mdCode(n.Title), mdCounts(n.Counts)))
+		by := ""
+		if n.Several {
+			by = " by " + mdCode(n.Addr.String())
+		}
+		p.items = append(p.items, fmt.Sprintf("**! %s newly receives %s%s:** %s\n", mdCode(n.Vault.String()), mdCode(n.Title), by, mdCounts(n.Counts)))
 	}
 	return p
 }

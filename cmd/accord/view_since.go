@@ -84,7 +84,7 @@ func (d *document) says() []said {
 		add("refusal", r.Addr, r.Summary, "refused")
 	}
 	for _, n := range d.Newly {
-		add("newly", n.Vault, n.Vault.String()+" newly receives "+n.Title, "%s", signed(n.Counts))
+		add("newly", n.Vault, n.Vault.String()+" newly receives "+n.Title+n.by(), "%s", signed(n.Counts))
 	}
 	for _, c := range d.Content {
 		t := c.Impact.Total

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"math"
 	"os"
 	"os/exec"
@@ -119,6 +120,29 @@ func TestNewlyReceivedIsFirst(t *testing.T) {
 	} {
 		if !regexp.MustCompile(begins).Match(outs[name]) {
 			t.Errorf("%s does not begin with what is newly received:\n%.600s", name, outs[name])
+		}
+	}
+	// Two points of one vault, a model of content each (CLM-10): each is named.
+	both := aPlan("Switzerland")
+	second := both.Content[0]
+	second.Addr = parsed(`integration_point.objects["de"]`)
+	both.Content = append(both.Content, second)
+	for name, out := range render(t, both) {
+		point := func(text string) string {
+			switch name {
+			case "markdown":
+				return "newly receives `Switzerland` by `" + text + "`:"
+			case "html":
+				return "newly receives <b>Switzerland</b> by " + template.HTMLEscapeString(text) + ":"
+			case "lines":
+				return "newly receives Switzerland by " + strings.ReplaceAll(text, `"`, `\"`)
+			}
+			return "newly receives Switzerland by " + text + ":"
+		}
+		for _, want := range []string{point(`integration_point.clm["de"]`), point(`integration_point.objects["de"]`)} {
+			if name != "json" && strings.Count(string(out), want) != 1 {
+				t.Errorf("%s does not say once %q:\n%.900s", name, want, out)
+			}
 		}
 	}
 	for _, name := range []string{"text", "concise", "verbose"} {

@@ -35,6 +35,7 @@ const (
 	LastSuccess15d    Reason = "last_success_15d"    // CLM-6
 	FilterEdited      Reason = "filter_edited"       // CTRY-7
 	RuleChanged       Reason = "rule_changed"        // RULE-5
+	VaultChanged      Reason = "vault_changed"       // CTRY-13: it leads from or to another vault than before
 	RouteTableChanged Reason = "route_table_changed" // CTRY-10
 	RoutesFullRun     Reason = "routes_full_run"     // CTRY-10: of a route table
 	Requested         Reason = "requested"           // sync -full, full_sync_trigger, LSRT emptied by someone (INT-6)
@@ -47,7 +48,7 @@ const (
 	Reprocess Reason = "reprocess" // ERR-2: someone wants a few items to be tried again, and nothing else
 )
 
-var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
+var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, VaultChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
 
 // Words returns the reason for people.
 func (r Reason) Words() string {
@@ -60,6 +61,8 @@ func (r Reason) Words() string {
 		return "filter edited"
 	case RuleChanged:
 		return "rule changed"
+	case VaultChanged:
+		return "another vault than before"
 	case RouteTableChanged:
 		return "route table changed"
 	case RoutesFullRun:
@@ -349,6 +352,8 @@ func inputReason(name string) Reason {
 	switch name {
 	case "filter":
 		return FilterEdited
+	case "vaults":
+		return VaultChanged
 	case "table":
 		return RouteTableChanged
 	default:

@@ -303,6 +303,12 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 			c.Diagnose(refused(otherVault(other, l.crm)))
 			continue
 		}
+		if c.Live.VaultCRMID == "" {
+			c.Consequence("Vault CRM ID is filled in: the record is vault %s's from now on, and what was published there stays", own)
+		}
+		if r := c.Recorded; r != nil && r.VaultCRMID != "" && r.VaultCRMID != own {
+			c.Warn("CTRY-13", "/vault_crm_id", fmt.Sprintf("%s is another vault now: vault %s, and it was vault %s", l.crm.addr, own, r.VaultCRMID), anotherVault(r.VaultCRMID, own, l))
+		}
 		if c.Changed("values") {
 			c.Consequence("%s", filterEdit(c.Live.Values, values, names))
 		}
@@ -315,8 +321,17 @@ func otherVault(id string, crm *vault) providers.Diagnostic {
 	return providers.Diagnostic{
 		Code: "CTRY-13", Path: "/vault_crm_id",
 		Summary: fmt.Sprintf("This record belongs to vault %s, and %s is vault %d; a refreshed sandbox?", id, crm.addr, crm.id),
-		Detail:  "No sync of this connection runs. If the vault was copied from the other one, clear the field Vault CRM ID of its settings record.",
+		Detail: fmt.Sprintf("No sync of this connection runs, so the content of both vaults stays as it is. If the vault was copied from vault %s, clear the field Vault CRM ID of its settings record: "+
+			"the next plan fills it, and a full run takes over what was copied, and brings it in line. What vault %[1]s itself holds is not touched.", id),
 	}
+}
+
+// anotherVault says what becomes of the content of both vaults where a connection
+// leads to another one than before (CTRY-13).
+func anotherVault(before, now string, l *link) string {
+	return fmt.Sprintf("What was published to vault %s stays there as it is, and so do its Connection Country records in %s: nothing is withdrawn from a vault that is not connected. "+
+		"Vault %s gets what is routed to it by a full run; what it holds with this connection's mark, since it was copied, is taken over and not doubled. "+
+		"To withdraw what vault %[1]s has, connect it by a block of its own, and run: accord sync -withdraw-all", before, l.content.addr, now)
 }
 
 // words are all words for countries, for suggestions.

@@ -158,7 +158,7 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 		Addr: c.Addr, Title: l.names.label(names.Label), Engine: engineOf(l, point.Engine),
 		Active: point.Status == active && parent.Status == active, Was: s.wasActive(c.Addr),
 		Policy: providers.Policy{FullAfter: fullAfter, DelayedInputs: []string{inputFilter}},
-		Inputs: map[string]string{},
+		Inputs: map[string]string{inputVaults: fmt.Sprintf("%d %d", l.content.id, l.crm.id)},
 	}
 	if point.FullSyncTrigger != nil {
 		sync.Trigger = *point.FullSyncTrigger
@@ -249,6 +249,7 @@ func (s *syncMaker) wasActive(addr addrs.Instance) bool {
 const (
 	inputFilter     = "filter"
 	inputRules      = "rules"
+	inputVaults     = "vaults" // which two they are: what a run remembers is of these
 	inputQueryRule  = "query_rule"
 	inputUnapproved = "on_unapproved"
 	inputTable      = "table" // of the platform's engine: by which point's records it routes
