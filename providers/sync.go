@@ -27,6 +27,10 @@ type Sync struct {
 	// that is not in the table keeps the target as it is and is reported.
 	Standings map[string]Meaning `json:"standings"`
 
+	// Told are the standings of which somebody should know as long as they keep
+	// what is at the target, and what to say of them.
+	Told map[string]string `json:"told,omitempty"`
+
 	// AtMost is how many members a container has room for at the target, by
 	// part; a part that is not there: any number. One that names more is an
 	// exception.

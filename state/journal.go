@@ -138,6 +138,7 @@ type Memory struct {
 	Last     *Run     `json:"-"` // the last run, ended or not; nil: none
 	LastFull *Run     `json:"-"` // the last run of mode Full that ended as Clean or Faulty; nil: none
 	Failures int      `json:"-"` // open ones, of items
+	Kept     int      `json:"-"` // items that stay as they are, and are told of
 	Open     int      `json:"-"` // batches: see Journal.Open
 }
 
@@ -243,9 +244,9 @@ type Untold struct {
 	Attempts int       // that came to nothing
 }
 
-// Failure is one item that a sync cannot move (ERR-2), or what keeps the whole
-// sync from running (ERR-1), since FirstSeen and in Attempts runs. It stays
-// until it is resolved.
+// Failure is one item that a sync cannot move (ERR-2), or may not touch (Kept),
+// or what keeps the whole sync from running (ERR-1), since FirstSeen and in
+// Attempts runs. It stays until it is resolved.
 type Failure struct {
 	Sync addrs.Instance
 
@@ -254,6 +255,7 @@ type Failure struct {
 	Part    string
 	Key     string
 	General bool // ERR-1: it is no item; no run's Failures count it
+	Kept    bool // it does not fail: it stays as it is, which somebody should know (CLM-1); no run's Failures count it
 	Title   string
 	Kind    string // the caller's word
 	Message string

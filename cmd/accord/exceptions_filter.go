@@ -23,7 +23,7 @@ func (f *exceptionFilter) flags(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.vaults, "vault", nil, "only those from, to or of the vault at this `ADDRESS`")
 	flags.StringArrayVar(&f.points, "point", nil, "only those of the integration point at this `ADDRESS`; without a key all of its block")
 	flags.StringArrayVar(&f.classes, "class", nil, "only those of a `CLASS`: configuration, document, wait")
-	flags.StringArrayVar(&f.types, "type", nil, "only those of a `TYPE`: message, item")
+	flags.StringArrayVar(&f.types, "type", nil, "only those of a `TYPE`: message, item, kept")
 	flags.StringArrayVar(&f.countries, "country", nil, "only documents for this `COUNTRY`, by its name; slides and shared resources by the presentations that need them")
 	flags.StringArrayVar(&f.products, "product", nil, "only documents of this `PRODUCT`, by its name; slides and shared resources as above")
 	flags.StringVar(&f.since, "since", "", "only those seen since `WHEN`: a time ago (36h, 7d), a date, or a time")
@@ -52,8 +52,8 @@ func (f *exceptionFilter) filter(ids []string, now time.Time) (ledger.Filter, er
 		out.Classes = append(out.Classes, ledger.Class(class))
 	}
 	for _, typ := range f.types {
-		if typ != ledger.Message && typ != ledger.Item {
-			return out, misused("A message is a general error, an item one document's failure.", "-type=%s is neither message nor item", typ)
+		if !slices.Contains(ledger.Types, typ) {
+			return out, misused("A message is a general error, an item one document's failure; kept is one that stays published although its source does not have it any more.", "-type=%s is neither message, item nor kept", typ)
 		}
 		out.Types = append(out.Types, typ)
 	}

@@ -96,6 +96,9 @@ func (x *troubled) byPoint(picked []*ledger.Entry) (messages map[addrs.Instance]
 		case n < 0:
 			return nil, nil, &providers.Error{Kind: providers.Invalid, Addr: e.Point, Message: fmt.Sprintf("exception %s: %s is no sync that was applied", e.ID, e.Point),
 				Advice: "Apply the configuration that declares the point, and reprocess then."}
+		case e.Type == ledger.Kept:
+			return nil, nil, &providers.Error{Kind: providers.Refused, Addr: e.Point, Message: fmt.Sprintf("exception %s does not fail: %s", e.ID, e.Message),
+				Advice: "Every run looks at it again. To take it out of the CRM vault: accord exceptions withdraw " + e.ID}
 		case e.Type == ledger.Message:
 			messages[e.Point] = append(messages[e.Point], e)
 		case sync.Engine == providers.EnginePlatform:

@@ -31,7 +31,7 @@ func (c *cli) exceptionsList(list []*ledger.Entry, format string) error {
 			_ = c.line("exception", e.Message, map[string]any{"exception": e})
 		}
 		t := totalExceptions(list)
-		return c.line("exceptions_summary", t.words(), map[string]any{"messages": t.Messages, "items": t.Items, "acknowledged": t.Known})
+		return c.line("exceptions_summary", t.words(), map[string]any{"messages": t.Messages, "items": t.Items, "kept": t.Kept, "acknowledged": t.Known})
 	}
 	if len(list) == 0 {
 		fmt.Fprintln(c.stdout, "No exceptions.")
@@ -86,13 +86,16 @@ func ago(t, now time.Time) string {
 }
 
 // exceptionTotals count exceptions.
-type exceptionTotals struct{ Messages, Items, Known int }
+type exceptionTotals struct{ Messages, Items, Kept, Known int }
 
 func totalExceptions(list []*ledger.Entry) (t exceptionTotals) {
 	for _, e := range list {
-		if e.Type == ledger.Message {
+		switch e.Type {
+		case ledger.Message:
 			t.Messages++
-		} else {
+		case ledger.Kept:
+			t.Kept++
+		default:
 			t.Items++
 		}
 		if e.Known {
@@ -103,7 +106,11 @@ func totalExceptions(list []*ledger.Entry) (t exceptionTotals) {
 }
 
 func (t exceptionTotals) words() string {
-	return fmt.Sprintf("%s, %s; %s acknowledged", count(t.Messages, "message"), count(t.Items, "item"), number(t.Known))
+	kept := ""
+	if t.Kept > 0 {
+		kept = ", " + number(t.Kept) + " kept"
+	}
+	return fmt.Sprintf("%s, %s%s; %s acknowledged", count(t.Messages, "message"), count(t.Items, "item"), kept, number(t.Known))
 }
 
 // exceptionsShow prints all that is known of exceptions.
@@ -125,12 +132,15 @@ func (c *cli) exceptionsShow(list []*ledger.Entry) {
 		}
 		line("what is wrong", e.Message)
 		line("to do", e.Class.Words())
+		if e.Type == ledger.Kept {
+			line("or", "accord exceptions withdraw "+e.ID)
+		}
 		line("where", e.Fix)
 		if !e.Cause.IsZero() {
 			line("caused by", e.Cause.String())
 		}
 		line("point", e.Point.String())
-		if e.Type == ledger.Item {
+		if e.Type != ledger.Message {
 			line("from", fmt.Sprintf("%s in %s", documentOfKey(e.Key), e.Source))
 		}
 		line("to", e.Target.String())

@@ -89,8 +89,8 @@ var lineTypes = []lineType{
 	{"notified", "A webhook was told of runs, or could not be; what is left is told later (CONN-6).", fields{
 		"host": "", "told": 0, "left": 0, "gave_up": 0, "next?": moment{}, "error?": ""}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
-	{"exception", "What cannot be synced: a message or an item (ERR-1, ERR-2).", fields{"exception": ledger.Entry{}}},
-	{"exceptions_summary", "How many exceptions were listed.", fields{"messages": 0, "items": 0, "acknowledged": 0}},
+	{"exception", "What cannot be synced: a message or an item (ERR-1, ERR-2); or an item that stays published, which somebody should know (CLM-1).", fields{"exception": ledger.Entry{}}},
+	{"exceptions_summary", "How many exceptions were listed.", fields{"messages": 0, "items": 0, "kept": 0, "acknowledged": 0}},
 	{"exception_acknowledged", "Somebody has acknowledged an exception; without ack: that was taken back.", fields{
 		"id": "", "point": addrs.Instance{}, "ack?": state.Ack{}}},
 	{"exception_dismissed", "A message was deactivated.", fields{"id": "", "point": addrs.Instance{}}},

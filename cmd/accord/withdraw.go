@@ -37,6 +37,11 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []s
 	if err := w.choose(ctx, tasks, args, o); err != nil {
 		return err
 	}
+	return w.withdraw(ctx, tasks, progress, o)
+}
+
+// withdraw shows what runs that withdraw would do, asks, and has it done.
+func (w *workspace) withdraw(ctx context.Context, tasks []syncer.Task, progress *progress, o syncOptions) error {
 	impacts, err := w.planner.Syncer.Preview(ctx, tasks)
 	progress.clear()
 	if err != nil {
@@ -61,7 +66,7 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []s
 		return w.cli.syncReport(ctx, tasks, nil, nil, o)
 	}
 	if !o.autoApprove {
-		err := w.cli.ask(fmt.Sprintf("Withdraw %s from %s?", count(items, "item"), count(len(vaults), "vault")), "Give -auto-approve, after accord sync -withdraw-all -preview.")
+		err := w.cli.ask(fmt.Sprintf("Withdraw %s from %s?", count(items, "item"), count(len(vaults), "vault")), "Give -auto-approve, after the same with -preview.")
 		if err != nil {
 			return err
 		}
@@ -85,7 +90,7 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []s
 func (c *cli) afterWithdrawal(tasks []syncer.Task, impacts []syncer.Impact) {
 	for _, i := range impacts {
 		for _, t := range tasks {
-			if t.Sync.Addr != i.Addr || i.Total.Withdrawn == 0 {
+			if t.Sync.Addr != i.Addr || i.Total.Withdrawn == 0 || t.Decision.Has(syncer.WithdrawKept) {
 				continue
 			}
 			text := fmt.Sprintf("%s is inactive: this content stays away until the point is activated; then a full sync publishes what the rules ask for (INT-5)", i.Addr)

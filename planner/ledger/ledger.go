@@ -26,6 +26,7 @@ import (
 const (
 	Message = "message" // ERR-1: a general error
 	Item    = "item"    // ERR-2: one document's failure
+	Kept    = "kept"    // CLM-1: one that stays published, which somebody should know
 )
 
 // Entry is one exception: a line of the ledger.
@@ -66,7 +67,7 @@ func (e *Entry) Item() state.Item { return state.Item{Part: e.Part, Key: e.Key} 
 
 // Failure is an entry as the journal keeps it, for one that it has not met.
 func (e *Entry) Failure() state.Failure {
-	f := state.Failure{Sync: e.Point, Part: e.Part, Key: e.Key, General: e.Type == Message, Title: e.Title, Kind: e.Kind, Message: e.Message,
+	f := state.Failure{Sync: e.Point, Part: e.Part, Key: e.Key, General: e.Type == Message, Kept: e.Type == Kept, Title: e.Title, Kind: e.Kind, Message: e.Message,
 		Cause: e.Cause, FirstSeen: e.First, LastSeen: e.Last}
 	for name, value := range map[string]string{GroupCountry: e.Countries, GroupProduct: e.Product} {
 		if value != "" {
@@ -111,6 +112,9 @@ func New(now time.Time, syncs []providers.Sync) *Ledger {
 func (l *Ledger) Journal(f state.Failure) {
 	e := l.entry(f.Sync, state.Item{Part: f.Part, Key: f.Key}, f.General)
 	e.Title, e.Kind, e.Message, e.Cause = cmp.Or(f.Title, e.Title), f.Kind, f.Message, f.Cause
+	if f.Kept {
+		e.Type = Kept
+	}
 	e.Countries, e.Product = f.Groups[GroupCountry], f.Groups[GroupProduct]
 	if e.Countries == "" {
 		e.Countries = strings.Join(f.Routes, ", ")
@@ -144,7 +148,7 @@ func (l *Ledger) Vault(sync addrs.Instance, x providers.Exception) {
 func (l *Ledger) Nowhere(sync addrs.Instance) []providers.Member {
 	var list []providers.Member
 	for at, e := range l.entries {
-		if at.sync == sync && e.Type == Item && e.Part != "" && e.Countries == "" && e.Product == "" {
+		if at.sync == sync && e.Type != Message && e.Part != "" && e.Countries == "" && e.Product == "" {
 			list = append(list, providers.Member{Part: e.Part, Key: e.Key})
 		}
 	}
@@ -182,6 +186,9 @@ func idOf(at place) string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:10])
 }
 
+// Types are all of them, in the order in which they are listed.
+var Types = []string{Message, Item, Kept}
+
 // Entries returns all, messages first, by point, then as long as they last.
 func (l *Ledger) Entries() []*Entry {
 	list := make([]*Entry, 0, len(l.entries))
@@ -189,7 +196,7 @@ func (l *Ledger) Entries() []*Entry {
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b *Entry) int {
-		return cmp.Or(-cmp.Compare(a.Type, b.Type), a.Point.Compare(b.Point), a.First.Compare(b.First), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(slices.Index(Types, a.Type), slices.Index(Types, b.Type)), a.Point.Compare(b.Point), a.First.Compare(b.First), cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
 	})
 	return list
 }

@@ -10,6 +10,7 @@ import (
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/providers"
+	"accord/state"
 )
 
 // fate is what shall become of an item at one target, whatever is there.
@@ -468,6 +469,9 @@ func (c *comparison) item(q int, s, t *record) error {
 		f = withdraw // one reason for all: the run has it
 	} else if part.Routed {
 		f, why = c.class.decide(s, c.routes, gap)
+		if f == keep && c.Decision.Has(WithdrawKept) && slices.Contains(c.Decision.Only, state.Item{Part: part.Name, Key: key}) {
+			f, why = withdraw, words(why)+", and somebody has it withdrawn"
+		}
 	} else {
 		f, why = c.class.decideMember(s, c.need.seek(key), gap)
 		if f == withdraw && t != nil && t.standing != providers.Withdrawn {

@@ -45,7 +45,8 @@ const (
 
 	WithdrawAll Reason = "withdraw_all" // INT-4: someone wants nothing of it to stay
 
-	Reprocess Reason = "reprocess" // ERR-2: someone wants a few items to be tried again, and nothing else
+	Reprocess    Reason = "reprocess"     // ERR-2: someone wants a few items to be tried again, and nothing else
+	WithdrawKept Reason = "withdraw_kept" // CLM-1: someone wants a few items that are kept to be withdrawn, and nothing else
 )
 
 var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, VaultChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
@@ -73,6 +74,8 @@ func (r Reason) Words() string {
 		return "what failed in the last run"
 	case WithdrawAll:
 		return "everything is to be withdrawn"
+	case WithdrawKept:
+		return "what somebody wants to be withdrawn, though it is kept"
 	case Reprocess:
 		return "what somebody wants to be tried again"
 	default:
@@ -104,7 +107,7 @@ const (
 // Request is what someone asks for.
 type Request struct {
 	Full     bool
-	Withdraw bool         // INT-4: all that it published, whether or not the point is active
+	Withdraw bool         // INT-4: all that it published, whether or not the point is active; with Only, what is kept of these
 	Only     []state.Item // ERR-2: these items, and nothing else that is due
 }
 
@@ -159,7 +162,7 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 	case req.Withdraw && sync.Engine == providers.EnginePlatform:
 		d.Idle = "the platform's own engine moves this content, and accord withdraws only what it published itself"
 		return d
-	case req.Withdraw:
+	case req.Withdraw && len(req.Only) == 0:
 		d.Mode, d.Reasons = Withdrawal, []Reason{WithdrawAll}
 		return d
 	case !sync.Active:
@@ -178,6 +181,9 @@ func Decide(sync providers.Sync, memory state.Memory, req Request, now time.Time
 
 	if len(req.Only) > 0 {
 		d.Mode, d.Reasons, d.Only = Incremental, []Reason{Reprocess}, req.Only
+		if req.Withdraw {
+			d.Reasons = []Reason{WithdrawKept}
+		}
 		return d
 	}
 	d.Reasons = fullReasons(sync, memory, req, vaultNow)

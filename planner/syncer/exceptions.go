@@ -128,6 +128,8 @@ func (t *telling) gather(ctx context.Context, settled bool) error {
 			return fmt.Errorf("reading what fails: %w", err)
 		case settled && len(t.Decision.Only) == 0 && f.Run != t.run.id:
 			continue // it is resolved, as the end of the run says
+		case f.Kept:
+			continue // nothing is wrong with it in the target's eyes
 		case f.General:
 			w, made := exceptionWrite(providers.ExceptionMessage, f.Key, providers.Exception{Title: f.Title, Kind: f.Kind, Message: f.Message})
 			err = add(message, w, made)

@@ -58,6 +58,7 @@ type Failure struct {
 	Cause   addrs.Instance `json:"cause,omitzero"` // the block whose change would help
 
 	General bool              `json:"general,omitempty"` // ERR-1: of the whole run; Part is "", Key names its kind
+	Kept    bool              `json:"kept,omitempty"`    // it does not fail; Kind is its standing
 	Routes  []string          `json:"routes,omitempty"`
 	Groups  map[string]string `json:"groups,omitempty"`
 }

@@ -289,7 +289,7 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 		if j.run != nil {
 			memory = j.run.memory
 		}
-		if memory.Failures > 0 && len(j.Decision.Only) == 0 {
+		if memory.Failures+memory.Kept > 0 && len(j.Decision.Only) == 0 {
 			for f, err := range journal.Failures(ctx, j.Sync.Addr) {
 				if err == nil {
 					err = add(f.Part, f.Key)

@@ -284,7 +284,7 @@ func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int6
 	c := state.Checkpoint{Seq: seq, Counts: counts, Resolved: resolved}
 	for _, f := range failed {
 		c.Failed = append(c.Failed, state.Failure{
-			Part: f.Part, Key: f.Key, General: f.General, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause, Routes: f.Routes, Groups: f.Groups,
+			Part: f.Part, Key: f.Key, General: f.General, Kept: f.Kept, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause, Routes: f.Routes, Groups: f.Groups,
 		})
 	}
 	if err := j.s.opts.Journal.Checkpoint(ctx, j.run.id, c); err != nil {

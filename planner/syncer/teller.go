@@ -36,7 +36,7 @@ func newTeller(ctx context.Context, j *job) (*teller, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading what failed before: %w", err)
 		}
-		if !f.General {
+		if !f.General && !f.Kept {
 			t.told[said(f.Part, f.Key, f.Message)] = struct{}{}
 		}
 	}

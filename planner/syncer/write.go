@@ -67,6 +67,9 @@ func (j *job) write(ctx context.Context) error {
 	if err := w.exceptions(ctx); err != nil {
 		return err
 	}
+	if err := w.kept(ctx); err != nil {
+		return err
+	}
 	await, err := w.await(ctx)
 	if err != nil {
 		return err
@@ -166,6 +169,40 @@ func (w *writing) exceptions(ctx context.Context) error {
 				return nil
 			}
 			if batch = append(batch, w.failure(c.failed(kindException, c.Reason))); len(batch) < batchSize {
+				return nil
+			}
+			return flush()
+		}); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
+
+// kept records what stays as it is and has to be told of as long as it does
+// (CLM-1): it does not fail, and no run is worse for it.
+func (w *writing) kept(ctx context.Context) error {
+	var batch []Failure
+	flush := func() error {
+		some := batch
+		batch = nil
+		if len(some) == 0 {
+			return nil
+		}
+		return w.checkpoint(ctx, 0, nil, some)
+	}
+	for q, part := range w.parts {
+		if !part.Routed || w.impact.Parts[q].Kept == 0 || len(w.Sync.Told) == 0 {
+			continue
+		}
+		if err := w.each(q, func(c *change) error {
+			say := w.Sync.Told[c.Reason]
+			if c.Verb != Kept || say == "" {
+				return nil
+			}
+			f := c.failed(c.Reason, say)
+			f.Kept = true
+			if batch = append(batch, f); len(batch) < batchSize {
 				return nil
 			}
 			return flush()

@@ -351,7 +351,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	if !approvedOnly {
 		sync.Variant = variantLatest
 	}
-	sync.Standings = clmMeanings(point.OnUnapproved, sync.Variant)
+	sync.Standings, sync.Told = clmMeanings(point.OnUnapproved, sync.Variant), clmTold
 	sync.Inputs[inputQueryRule] = sync.Variant
 	nameless := slices.Clone(rules)
 	for n := range nameless {
@@ -385,7 +385,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 // (values, applies_to, on_unapproved). It is read for a forecast, never written.
 func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourhood, filter filterState) {
 	sync.Target.Stream = streamPlatform
-	sync.Standings = clmMeanings("keep", sync.Variant)
+	sync.Standings, sync.Told = clmMeanings("keep", sync.Variant), nil
 	delete(sync.Inputs, inputUnapproved)
 	nameless := slices.Clone(sync.Rules)
 	for n := range sync.Rules {
@@ -429,6 +429,13 @@ func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 		m[standInField] = m[standUnapproved]
 	}
 	return m
+}
+
+// clmTold is what is said of a presentation that stays although the source does
+// not have it approved any more (CLM-1), as long as that lasts.
+var clmTold = map[string]string{
+	standInField: "it left the steady state without being made obsolete, and stays published (CLM-1); approve it again, make it obsolete, or set Publish for CRM to No",
+	standMissing: "its source document is not there any more, and no deletion of it is on record, which goes back 30 days: it stays published, since absence never removes",
 }
 
 // baseRules are the fields that every item has (CLM-5), whatever field rules

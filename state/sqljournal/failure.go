@@ -44,7 +44,7 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 }
 
 // selectFailures is the beginning of what scanFailure reads.
-const selectFailures = "SELECT sync, part, key, general, title, kind, message, cause, routes, names, first, last, attempts, id, ack, retried, retried_by FROM failure "
+const selectFailures = "SELECT sync, part, key, general, kept, title, kind, message, cause, routes, names, first, last, attempts, id, ack, retried, retried_by FROM failure "
 
 func (j *Journal) scanFailure(rows *sql.Rows) (state.Failure, error) {
 	f, err := written(rows)
@@ -58,7 +58,7 @@ func (j *Journal) scanFailure(rows *sql.Rows) (state.Failure, error) {
 func written(rows *sql.Rows) (f state.Failure, err error) {
 	var sync, cause, routes, groups, ack string
 	var first, last, retried int64
-	if err := rows.Scan(&sync, &f.Part, &f.Key, &f.General, &f.Title, &f.Kind, &f.Message, &cause, &routes, &groups,
+	if err := rows.Scan(&sync, &f.Part, &f.Key, &f.General, &f.Kept, &f.Title, &f.Kind, &f.Message, &cause, &routes, &groups,
 		&first, &last, &f.Attempts, &f.Run, &ack, &retried, &f.RetriedBy); err != nil {
 		return f, err
 	}
@@ -70,20 +70,20 @@ func written(rows *sql.Rows) (f state.Failure, err error) {
 
 // What is known of a failure: met by a run, or told by a vault alone.
 const (
-	columns = "(sync, part, key, general, title, kind, message, cause, routes, names, first, last, attempts, first_run, last_run, id, ack)"
+	columns = "(sync, part, key, general, kept, title, kind, message, cause, routes, names, first, last, attempts, first_run, last_run, id, ack)"
 
 	meet = `
 		INSERT INTO failure ` + columns + `
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 1, ?12, ?12, ?13, 'null')
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, 1, ?13, ?13, ?14, 'null')
 		ON CONFLICT (sync, part, key) DO UPDATE SET
-			general = ?4, title = ?5, kind = ?6, message = ?7, cause = ?8, routes = ?9, names = ?10, last = ?11,
-			attempts = failure.attempts + CASE WHEN failure.last_run = ?12 THEN 0 ELSE 1 END, last_run = ?12, id = ?13,
-			ack = CASE WHEN failure.kind = ?6 THEN failure.ack ELSE 'null' END`
+			general = ?4, kept = ?5, title = ?6, kind = ?7, message = ?8, cause = ?9, routes = ?10, names = ?11, last = ?12,
+			attempts = failure.attempts + CASE WHEN failure.last_run = ?13 THEN 0 ELSE 1 END, last_run = ?13, id = ?14,
+			ack = CASE WHEN failure.kind = ?7 THEN failure.ack ELSE 'null' END`
 
 	acknowledge = `
 		INSERT INTO failure ` + columns + `
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, 0, '', ?13)
-		ON CONFLICT (sync, part, key) DO UPDATE SET ack = ?13`
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 0, 0, 0, '', ?14)
+		ON CONFLICT (sync, part, key) DO UPDATE SET ack = ?14`
 )
 
 // fail records what a run met.
@@ -95,11 +95,8 @@ func (r running) fail(ctx context.Context, tx tx, run string, now time.Time, fai
 
 // told are the first of columns.
 func told(sync string, f state.Failure) []any {
-	general := 0
-	if f.General {
-		general = 1
-	}
-	return []any{sync, f.Part, f.Key, general, f.Title, f.Kind, f.Message, f.Cause.String(), text(f.Routes), text(f.Groups)}
+	flag := map[bool]int{true: 1}
+	return []any{sync, f.Part, f.Key, flag[f.General], flag[f.Kept], f.Title, f.Kind, f.Message, f.Cause.String(), text(f.Routes), text(f.Groups)}
 }
 
 // resolve drops what fails no more.

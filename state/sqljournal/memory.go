@@ -75,11 +75,12 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 				}
 				return nil
 			}),
-		each("SELECT sync, count(*) FROM failure WHERE sync IN "+these+" AND general = 0 GROUP BY sync", func(rows *sql.Rows) error {
-			if err := rows.Scan(&sync, &n); err != nil {
+		each("SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN "+these+" AND general = 0 GROUP BY sync", func(rows *sql.Rows) error {
+			var kept int
+			if err := rows.Scan(&sync, &n, &kept); err != nil {
 				return err
 			}
-			found[sync].Failures = n
+			found[sync].Failures, found[sync].Kept = n-kept, kept
 			return nil
 		}),
 		each("SELECT sync, count(*) FROM batch WHERE sync IN "+these+" AND done = 0 GROUP BY sync", func(rows *sql.Rows) error {

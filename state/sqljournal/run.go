@@ -46,8 +46,8 @@ func (j *Journal) Begin(ctx context.Context, r state.Run) error {
 
 // tally takes the failed items of a run into its row.
 const tally = `
-	failures = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND last_run = run.seq AND general = 0),
-	fresh    = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND first_run = run.seq AND last_run = run.seq AND general = 0)`
+	failures = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND last_run = run.seq AND general = 0 AND kept = 0),
+	fresh    = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND first_run = run.seq AND last_run = run.seq AND general = 0 AND kept = 0)`
 
 // running is a run that has begun, not ended, and not been fenced.
 type running struct {

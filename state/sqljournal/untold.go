@@ -69,10 +69,10 @@ func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Du
 				return err
 			}
 			u := state.Untold{Run: *run, Attempts: int(d.attempts)}
-			if u.New, err = scan(ctx, tx, j.scanFailure, selectFailures+"WHERE sync = ?1 AND first_run = ?2 ORDER BY general DESC, part, key LIMIT ?3", run.Sync.String(), d.run, newFailures); err != nil {
+			if u.New, err = scan(ctx, tx, j.scanFailure, selectFailures+"WHERE sync = ?1 AND first_run = ?2 AND kept = 0 ORDER BY general DESC, part, key LIMIT ?3", run.Sync.String(), d.run, newFailures); err != nil {
 				return err
 			}
-			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1 AND first_run = ?2", run.Sync.String(), d.run).Scan(&u.NewCount); err != nil {
+			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1 AND first_run = ?2 AND kept = 0", run.Sync.String(), d.run).Scan(&u.NewCount); err != nil {
 				return err
 			}
 			list = append(list, u)

@@ -27,6 +27,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Failures", testFailures)
 	run("ManyFailures", testManyFailures)
 	run("General", testGeneral)
+	run("Kept", testKept)
 	run("Acknowledged", testAcknowledged)
 	run("Interrupted", testInterrupted)
 	run("Runs", testRuns)
@@ -249,6 +250,32 @@ func testGeneral(p place) {
 	p.must(j.Dismiss(p.ctx, clm, []state.Item{{Key: "general"}, {Key: "unknown"}}))
 	if f := p.failures(j, clm); len(f) != 1 || f[0].Part != "slide" {
 		p.Errorf("after one was dismissed: %v", f)
+	}
+}
+
+// CLM-1: what stays as it is does not fail, and no run is worse for it; it is
+// remembered until a run that saw everything does not meet it.
+func testKept(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Full)
+	kept := state.Failure{Part: "deck", Key: "a", Kept: true, Title: "Launch", Kind: "unapproved_in_field", Message: "it stays"}
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Failed: []state.Failure{kept, {Part: "slide", Key: "b", Kind: "invalid"}}}))
+	if r := p.end(j, "R1", state.End{Outcome: state.Faulty, Sweep: true}); r.Failures != 1 || r.New != 1 {
+		p.Errorf("%d failures, %d new", r.Failures, r.New)
+	}
+	if m := p.memory(j, clm); m.Failures != 1 || m.Kept != 1 {
+		p.Errorf("%d failures and %d kept are remembered", m.Failures, m.Kept)
+	}
+	if f := p.failures(j, clm); len(f) != 2 || !f[0].Kept || f[0].Title != "Launch" || f[1].Kept {
+		p.Errorf("%+v", f)
+	}
+	// It fails by now: it is the same item.
+	p.begin(j, lease, "R2", state.Incremental)
+	p.must(j.Checkpoint(p.ctx, "R2", state.Checkpoint{Failed: []state.Failure{{Part: "deck", Key: "a", Title: "Launch", Kind: "invalid"}}}))
+	p.end(j, "R2", state.End{Outcome: state.Faulty, Sweep: true})
+	if m := p.memory(j, clm); m.Failures != 1 || m.Kept != 0 {
+		p.Errorf("%d failures and %d kept are remembered", m.Failures, m.Kept)
 	}
 }
 
