@@ -185,7 +185,7 @@ var explanations = map[string]explanation{
 	},
 	"RULE-3": {
 		"a field is not there, or the types do not fit",
-		"Both fields of a field rule must exist, and the type of the one must fit into the other. This is checked against the vaults as they are.",
+		"Both fields of a field rule must exist, and the type of the one must fit into the other. This is checked against the vaults as they are, when it is planned and before every run. A value that the target has no room for is an exception of its document.",
 		"Correct the name, or create the field in its vault first.",
 	},
 	"RULE-4": {

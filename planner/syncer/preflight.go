@@ -55,7 +55,7 @@ func blocked(obstacles []providers.Diagnostic) error {
 		what = append(what, strings.TrimSuffix(d.Summary, "."))
 		advice = append(advice, d.Detail)
 	}
-	e := &providers.Error{Kind: providers.Refused, Op: "nothing was transferred", Addr: obstacles[0].Addr, Message: obstacles[0].Code + ": " + strings.Join(what, ". "), Advice: strings.Join(advice, "\n")}
+	e := &providers.Error{Kind: providers.Refused, Op: "nothing was transferred", Addr: obstacles[0].Addr, Path: obstacles[0].Path, Message: obstacles[0].Code + ": " + strings.Join(what, ". "), Advice: strings.Join(advice, "\n")}
 	return e
 }
 

@@ -195,7 +195,7 @@ func (s *syncMaker) runNeeds(ctx context.Context, l *link, addr addrs.Instance) 
 		if tables := s.around.at(l.addr).countryPoints; len(tables) > 0 && !l.unfiltered() {
 			sync.Route.Table = &tables[0]
 		}
-		if rules, _, _, err := s.fieldRules(ctx, l); err == nil {
+		if rules, _, _, _, err := s.fieldRules(ctx, l); err == nil {
 			sync.Rules = rules
 		}
 	}

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -197,9 +198,10 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	if err != nil {
 		return nil, err
 	}
+	var broken []providers.Diagnostic // field rules
 	if point.Name == "clm_country" {
 		s.country(l, sync, filter, names)
-	} else if err := s.clm(ctx, l, sync, point, filter, names); err != nil {
+	} else if broken, err = s.clm(ctx, l, sync, point, filter, names); err != nil {
 		return nil, err
 	}
 	of := scope{Point: l.names.apiName(names.Stem), Title: sync.Title, Source: l.content.id}
@@ -216,6 +218,9 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 	sync.Needs = s.needs(l, point)
 	if sync.Active {
 		check := s.preflight(l, point, parent, sync)
+		if sync.Engine == providers.EngineAccord {
+			check.Known = append(check.Known, broken...)
+		}
 		if filter.crm != "" && filter.crm != strconv.FormatInt(l.crm.id, 10) {
 			other := refused(otherVault(filter.crm, l.crm))
 			other.Path = ""
@@ -317,11 +322,16 @@ func (s *syncMaker) country(l *link, sync *providers.Sync, filter filterState, n
 	}
 }
 
-// clm is the CLM Integration, in the point's model (CLM-10).
-func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, point *pointBody, filter filterState, names *pointNames) error {
-	rules, targets, refs, err := s.fieldRules(ctx, l)
+// clm is the CLM Integration, in the point's model (CLM-10). Field rules that do not
+// fit the vaults any more are no part of it, and are told.
+func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, point *pointBody, filter filterState, names *pointNames) (broken []providers.Diagnostic, err error) {
+	rules, targets, refs, broken, err := s.fieldRules(ctx, l)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	written, err := s.writtenRules(l)
+	if err != nil {
+		return nil, err
 	}
 	for _, r := range rules {
 		if r.From != "" {
@@ -336,7 +346,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	sync.Target = providers.End{Instance: l.crm.addr, Stream: streamCLMContent}
 	if names.Model == modelObject {
 		if rules, err = s.rulesOfObjects(ctx, l, rules); err != nil {
-			return err
+			return nil, err
 		}
 		sync.Rules = append(objectRules(), rules...)
 		sync.Target.Stream, sync.AtMost = streamCLMObjects, map[string]int{partSlide: 1}
@@ -345,7 +355,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 
 	approvedOnly, err := s.approvedOnly(l)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sync.Variant = variantSteady
 	if !approvedOnly {
@@ -353,17 +363,20 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	}
 	sync.Standings, sync.Told = clmMeanings(point.OnUnapproved, sync.Variant), clmTold
 	sync.Inputs[inputQueryRule] = sync.Variant
-	nameless := slices.Clone(rules)
-	for n := range nameless {
-		nameless[n].Addr = addrs.Instance{} // another name of the block is no other rule
+	sync.Inputs[inputRules] = digest(written)
+	if names.Model == modelObject { // what they fill there follows from its objects
+		filled := map[string][]string{}
+		for _, r := range rules {
+			filled[r.To] = append(filled[r.To], r.Parts...)
+		}
+		sync.Inputs[inputRules] = digest([]any{written, filled})
 	}
-	sync.Inputs[inputRules] = digest(nameless)
 	sync.Inputs[inputUnapproved] = point.OnUnapproved
 
 	around := s.around.at(l.addr)
 	if sync.Engine == providers.EnginePlatform {
-		s.asPlatform(l, sync, around, filter)
-		return nil
+		s.asPlatform(l, sync, around, filter, written)
+		return broken, nil
 	}
 	switch {
 	case l.unfiltered() && len(filter.values) > 0: // CONN-3: from the filter, in memory
@@ -377,23 +390,23 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	default: // CTRY-6
 		sync.Route.All = true
 	}
-	return nil
+	return broken, nil
 }
 
 // asPlatform makes the sync what the platform's own engine will do, as far as
 // that is known (INT-7): it knows no mark, and nothing of what only accord keeps
 // (values, applies_to, on_unapproved). It is read for a forecast, never written.
-func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourhood, filter filterState) {
+func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourhood, filter filterState, written []fieldRuleBody) {
 	sync.Target.Stream = streamPlatform
 	sync.Standings, sync.Told = clmMeanings("keep", sync.Variant), nil
 	delete(sync.Inputs, inputUnapproved)
-	nameless := slices.Clone(sync.Rules)
 	for n := range sync.Rules {
 		sync.Rules[n].Values, sync.Rules[n].Parts = nil, nil
-		nameless[n] = sync.Rules[n]
-		nameless[n].Addr = addrs.Instance{}
 	}
-	sync.Inputs[inputRules] = digest(nameless)
+	for n := range written {
+		written[n].Values, written[n].AppliesTo = nil, nil
+	}
+	sync.Inputs[inputRules] = digest(written)
 	switch {
 	case !l.unfiltered() && len(around.countryPoints) > 0: // CTRY-5
 		table := around.countryPoints[0]
@@ -450,31 +463,53 @@ func baseRules() []providers.Rule {
 	return rules
 }
 
-// fieldRules are the rules of a connection as the engine applies them, the
-// target fields they fill, and how references among those are resolved.
-func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.Rule, targets []string, refs []refMap, err error) {
+// writtenRules are the field rules of a connection as they are written, whatever their
+// blocks are called and whether or not they still fit: what a full run follows from
+// (RULE-5).
+func (s *syncMaker) writtenRules(l *link) ([]fieldRuleBody, error) {
+	var list []fieldRuleBody
 	for _, addr := range s.types["field_rule"] {
 		b, _, err := resource.Ref[fieldRuleBody](s.after, addr)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, err
+		}
+		if b.Connection == l.addr {
+			one := *b
+			one.Connection, one.Rule = addrs.Instance{}, ""
+			list = append(list, one)
+		}
+	}
+	slices.SortFunc(list, func(a, b fieldRuleBody) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Target, b.Target))
+	})
+	return list, nil
+}
+
+// fieldRules are the rules of a connection as the engine applies them, the
+// target fields they fill, and how references among those are resolved. Those whose
+// fields are gone, or do not fit any more, are broken (RULE-3): of their connection
+// nothing is run, and all others go on.
+func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.Rule, targets []string, refs []refMap, broken []providers.Diagnostic, err error) {
+	for _, addr := range s.types["field_rule"] {
+		b, _, err := resource.Ref[fieldRuleBody](s.after, addr)
+		if err != nil {
+			return nil, nil, nil, nil, err
 		}
 		if b.Connection != l.addr {
 			continue
 		}
-		target, err := l.crm.documentField(ctx, b.Target)
-		if err != nil && !errors.Is(err, vaultapi.NotFound) {
-			return nil, nil, nil, contractError("read the document fields of "+l.crm.addr.String(), err)
-		}
+		misfit, source, target, err := l.misfit(ctx, b)
 		if err != nil {
-			return nil, nil, nil, &providers.Error{Kind: providers.Invalid, Addr: addr, Path: "/target", Message: fmt.Sprintf("RULE-3: %s has no document field %s", l.crm.addr, b.Target)}
+			return nil, nil, nil, nil, err
+		}
+		if misfit != nil {
+			misfit.Addr = addr
+			broken = append(broken, *misfit)
+			continue
 		}
 		rule, err := b.rule(addr, target)
 		if err != nil {
-			return nil, nil, nil, err
-		}
-		source, err := l.content.documentField(ctx, b.Source)
-		if err != nil && !errors.Is(err, vaultapi.NotFound) {
-			return nil, nil, nil, contractError("read the document fields of "+l.content.addr.String(), err)
+			return nil, nil, nil, nil, err
 		}
 		refers := rule.Reference != nil
 		switch most := int(target.MaxLength); {
@@ -495,7 +530,33 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 		}
 	}
 	slices.Sort(targets)
-	return rules, targets, refs, nil
+	return rules, targets, refs, broken, nil
+}
+
+// misfit is why a rule cannot be applied to the vaults as they are now, nil when it
+// can; and its two fields.
+func (l *link) misfit(ctx context.Context, b *fieldRuleBody) (wrong *providers.Diagnostic, source, target vaultapi.DocumentField, err error) {
+	for _, side := range []struct {
+		v    *vault
+		name string
+		at   addrs.Path
+		to   *vaultapi.DocumentField
+	}{{l.content, b.Source, "/source", &source}, {l.crm, b.Target, "/target", &target}} {
+		*side.to, err = side.v.documentField(ctx, side.name)
+		if errors.Is(err, vaultapi.NotFound) {
+			return &providers.Diagnostic{Severity: providers.SeverityError, Code: "RULE-3", Path: side.at, Summary: fmt.Sprintf("%s has no document field %s", side.v.addr, side.name),
+				Detail: "The field was there when the rule was applied. Create it again, or take the rule out and apply that."}, source, target, nil
+		}
+		if err != nil {
+			return nil, source, target, contractError("read the document fields of "+side.v.addr.String(), err)
+		}
+	}
+	for _, m := range (&fit{source: source, target: target}).check(b) {
+		if !m.warning {
+			return &providers.Diagnostic{Severity: providers.SeverityError, Code: "RULE-3", Path: m.at, Summary: m.summary, Detail: m.detail}, source, target, nil
+		}
+	}
+	return nil, source, target, nil
 }
 
 // valueOf is the reference to a value of a picklist: one that the CRM vault does not
