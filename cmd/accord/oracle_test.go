@@ -367,9 +367,9 @@ func (l *library) expected(w *world, c *crmConfig, before items) items {
 				if v != nil {
 					countries = texts(v.Fields["country__v"])
 				}
-				keeping := standing == "expired" || standing == "draft" || standing == "unapproved" && c.onUnapproved != "withdraw"
+				keeping := standing == "expired" || (standing == "draft" || standing == "unapproved") && c.onUnapproved != "withdraw"
 				switch {
-				case standing == "deleted" || standing == "obsolete" || standing == "unpublished" || standing == "of another type" || standing == "unapproved" && !keeping:
+				case standing == "deleted" || standing == "obsolete" || standing == "unpublished" || standing == "of another type" || (standing == "unapproved" || standing == "draft") && !keeping:
 					withdraw(at)
 				case !routed(countries):
 					withdraw(at)

@@ -333,6 +333,8 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 		if ok && r.text("type_name") == typ && !elsewhere[id] {
 			standing := standDraft
 			switch {
+			case r.int("major_version_number__v") == 0 && typ == typePresentation:
+				standing = standNever
 			case r.int("major_version_number__v") == 0:
 			case typ == typePresentation:
 				standing = standInField

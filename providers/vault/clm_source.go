@@ -30,7 +30,8 @@ const (
 	standExpired     = "expired"             // past its CRM end date
 	standUnapproved  = "unapproved"          // a slide that had a steady version, has none now, and is not obsolete
 	standInField     = "unapproved_in_field" // a presentation of that kind, which users have for as long as it is kept
-	standDraft       = "draft"               // never had one
+	standDraft       = "draft"               // a slide that never had one
+	standNever       = "never_approved"      // a presentation of that kind: users have it where RULE-4 was off
 	standRetyped     = "of_another_type"     // is not of this part any more
 	standMissing     = "missing"             // neither there nor among the deleted
 )

@@ -144,7 +144,7 @@ func TestSourceByKey(t *testing.T) {
 	}
 	want := map[string]string{
 		"presentation " + idOf(byTitle(all, "US").Key):             standApproved,
-		"presentation " + idOf(byTitle(all, "Draft").Key):          standDraft,
+		"presentation " + idOf(byTitle(all, "Draft").Key):          standNever,
 		"presentation " + idOf(byTitle(all, "Back in review").Key): standInField,
 		"presentation " + idOf(gone.Key):                           standDeleted,
 		"slide " + idOf(byTitle(all, "Slide, draft").Key):          standDraft,

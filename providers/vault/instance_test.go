@@ -136,7 +136,7 @@ func TestStandings(t *testing.T) {
 		}
 	}
 	for on, want := range map[string]providers.Meaning{"keep": providers.Keep, "withdraw": providers.Withdraw} {
-		for _, standing := range []string{standUnapproved, standInField} {
+		for _, standing := range []string{standUnapproved, standInField, standNever} {
 			if got := clmMeanings(on, variantSteady)[standing]; got != want {
 				t.Errorf("CLM-1: on_unapproved = %s means %s of %s", on, got, standing)
 			}

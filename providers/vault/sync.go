@@ -423,7 +423,10 @@ func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourh
 // clmMeanings is CLM-1. A document that was given another type is no CLM content
 // any more (CLM-3), and is withdrawn like one that was deleted. Content past its CRM end date is not published anew
 // (CLM-7: not valid), and what is there of it stays: no rule says that it is
-// withdrawn, and absence never removes. It is reported as expired.
+// withdrawn, and absence never removes. It is reported as expired. What was
+// published while RULE-4 was off and was never approved is not named among what is
+// withdrawn either: once the rule is on again it is treated as what left the steady
+// state, kept and told of, or withdrawn where on_unapproved says so.
 func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 	m := map[string]providers.Meaning{
 		standApproved:    providers.Publish,
@@ -439,7 +442,7 @@ func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 		if onUnapproved == "withdraw" {
 			m[standUnapproved] = providers.Withdraw
 		}
-		m[standInField] = m[standUnapproved]
+		m[standInField], m[standNever] = m[standUnapproved], m[standUnapproved]
 	}
 	return m
 }
@@ -448,6 +451,7 @@ func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 // not have it approved any more (CLM-1), as long as that lasts.
 var clmTold = map[string]string{
 	standInField: "it left the steady state without being made obsolete, and stays published (CLM-1); approve it again, make it obsolete, or set Publish for CRM to No",
+	standNever:   "it was never approved, was published while the rule that lets only approved content through was off, and stays published (RULE-4, CLM-1); approve it, or set Publish for CRM to No",
 	standMissing: "its source document is not there any more, and no deletion of it is on record, which goes back 30 days: it stays published, since absence never removes",
 }
 
