@@ -47,6 +47,7 @@ type world struct {
 	users  map[string]string
 
 	limits string            // the limits block of the configuration
+	allow  []string          // limits that are lifted once
 	delay  string            // filter_delay; "": none
 	detach bool              // apply does not wait
 	files  map[string]string // in place of the configuration that hcl makes
@@ -614,7 +615,7 @@ func (x *tool) makePlan(st *state.State) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, diags := x.workspace.planner.Plan(x.ctx, planner.Request{Desired: x.desired, State: st, Instances: found})
+	p, diags := x.workspace.planner.Plan(x.ctx, planner.Request{Desired: x.desired, State: st, Instances: found, Allow: x.world.allow})
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -681,7 +682,7 @@ func (w *world) runs(ctx context.Context, full, preview bool) ([]syncer.Impact, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := x.choose(ctx, tasks, nil, syncOptions{full: full}); err != nil {
+	if err := x.choose(ctx, tasks, nil, syncOptions{full: full, allow: w.allow}); err != nil {
 		return nil, nil, err
 	}
 	if preview {
