@@ -483,7 +483,7 @@ func (c *comparison) item(q int, s, t *record) error {
 		c.tally.owned++
 	}
 	if f == withdraw && there && c.withheld != "" {
-		f, why = keep, why+", but "+c.withheld
+		f, why, c.keptBack = keep, why+", but "+c.withheld, true
 	}
 	ch := change{Part: part.Name, Key: key, Reason: why, Cause: cause}
 	if err := c.verb(&ch, f, s, t, c.mappings[q]); err != nil {

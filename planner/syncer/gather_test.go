@@ -72,7 +72,7 @@ func TestSlowTarget(t *testing.T) {
 		_, schemas := w.provider(shelf("c"))
 		s, err := syncer.New(syncer.Options{
 			Provider: func(addrs.Instance) (providers.Provider, *schema.Provider) { return p, schemas },
-			Journal:  w.journal, WorkDir: t.TempDir(), Now: w.now, Patience: 100 * time.Millisecond,
+			Journal:  w.journal, WorkDir: t.TempDir(), Now: w.now, Patience: time.Second,
 		})
 		if err != nil {
 			t.Fatal(err)

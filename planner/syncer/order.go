@@ -27,6 +27,7 @@ type job struct {
 	table   *table            // what its target holds in the end, when asTable and it ran
 
 	withheld  string // why nothing is withdrawn
+	keptBack  bool   // something would be, but for that
 	obstacles []providers.Diagnostic
 
 	class    *class

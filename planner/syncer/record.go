@@ -452,6 +452,9 @@ func (j *job) remembering(end *state.End, started time.Time, clean bool, failed 
 		if j.withheld != "" {
 			m.Inputs[inputWithheld] = j.withheld
 		}
+	} else if j.keptBack && len(m.Inputs) > 0 { // nothing else would lead to it once the table is well again
+		m.Inputs = maps.Clone(m.Inputs)
+		m.Inputs[inputWithheld] = j.withheld
 	}
 	m.LastStart, m.LastSuccess = started, j.Sync.LSRT
 	if clean {

@@ -363,6 +363,41 @@ func TestTableWithErrorsWithdrawsNothing(t *testing.T) {
 	}
 }
 
+// What is routed by a table that did not run now, and whose last run had errors
+// or that has never run, is not withdrawn; once the table is well again all of
+// it is, also by what was incremental meanwhile.
+func TestTableThatIsNotWell(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]*state.Run{"its last run had errors": {Outcome: state.Faulty}, "it has never run": nil} {
+		for _, full := range []bool{false, true} {
+			w := newWorld(t, t.TempDir(), "a")
+			library(w)
+			w.table("a", "us", "ca")
+			w.mustRun(syncer.Request{})
+			w.m.Pass(time.Hour)
+			w.north().Put(standing(providertest.Book("b2", "Two", []string{"ca"}, "p2", "p3"), providertest.StandingObsolete))
+			run := func(well bool) syncer.Outcome {
+				w.m.Pass(time.Hour)
+				tasks := w.tasks(syncer.Request{Full: full && !well})
+				for i := range tasks {
+					if tasks[i].Sync.Addr == countryFeed("a") {
+						if tasks[i].Decision = (syncer.Decision{}); !well {
+							tasks[i].Memory.Last = last
+						}
+					}
+				}
+				return w.run(tasks)[booksFeed("a")]
+			}
+			if o := run(false); o.Status != syncer.Faulty || o.Done.Withdrawn != 0 || o.Impact.Withheld == "" {
+				t.Errorf("%s, full=%v: %s, %v, %+v, withheld %q", name, full, o.Status, o.Err, o.Done, o.Impact.Withheld)
+			}
+			if o := run(true); o.Status != syncer.Clean || o.Done.Withdrawn != 2 {
+				t.Errorf("%s, full=%v: once it is well: %+v, %s, %v, %+v", name, full, o.Decision, o.Status, o.Err, o.Done)
+			}
+		}
+	}
+}
+
 // A run beyond its limits writes nothing, and says what to change; the first
 // one into an empty target may publish as much as it likes, also when it was
 // cut short; -allow lifts a limit once.
