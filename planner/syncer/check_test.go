@@ -42,3 +42,30 @@ func TestEngineInherits(t *testing.T) {
 		t.Errorf("into an empty target: %+v", broken)
 	}
 }
+
+// A share holds from the number of items on that limits say, and not below it;
+// a number of items always does.
+func TestBound(t *testing.T) {
+	t.Parallel()
+	share := Limits{MaxWithdrawn: Limit{Set: true, Share: 0.2}, IgnoreBelow: 5}
+	number := Limits{MaxWithdrawn: Limit{Set: true, Count: 2}, IgnoreBelow: 5}
+	for name, c := range map[string]struct {
+		limits           Limits
+		owned, withdrawn int
+		lets             bool
+	}{
+		"fewer than ignored":       {share, 10, 4, true},
+		"as many as ignored":       {share, 10, 5, false},
+		"exactly the share":        {share, 100, 20, true},
+		"one more":                 {share, 100, 21, false},
+		"all of a small one":       {share, 4, 4, true},
+		"exactly the number":       {number, 100, 2, true},
+		"one more than the number": {number, 100, 3, false},
+		"no limit":                 {Limits{IgnoreBelow: 5}, 10, 10, true},
+	} {
+		broken := check(&Impact{Owned: c.owned, Total: Counts{Withdrawn: c.withdrawn}}, c.limits, Allowance{})
+		if lets := len(broken) == 0; lets != c.lets {
+			t.Errorf("%s: %+v", name, broken)
+		}
+	}
+}

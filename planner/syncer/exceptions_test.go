@@ -216,6 +216,43 @@ func TestReprocess(t *testing.T) {
 	}
 }
 
+// ERR-2: a run of a few items, and one of what changed, read one source beside
+// each other, each for its own; and what is told of the others goes with the run
+// in which they fail no more, though the one before was clean.
+func TestReprocessBesideOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a", "b")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(
+		providertest.Book("b8", "Eight", []string{"gl"}, "p8"), providertest.Page("p8", "P8"),
+		providertest.Book("b9", "Nine", []string{"gl"}, "p9"), providertest.Page("p9", "P9"))
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b8", Kind: providers.Invalid, Times: 2})
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b9", Kind: providers.Invalid, Times: 2})
+	w.run(w.tasks(syncer.Request{}))
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b3", "Three, changed", []string{"gl"}, "p4"))
+	few, tasks := w.tasks(syncer.Request{Only: []state.Item{{Part: "book", Key: "b8"}}}), w.tasks(syncer.Request{})
+	for i := range tasks {
+		if tasks[i].Sync.Addr == booksFeed("a") {
+			tasks[i] = few[i]
+		}
+	}
+	outcomes := w.run(tasks)
+	for feed, want := range map[string]syncer.Counts{"a": {Added: 1}, "b": {Added: 2, Updated: 1}} {
+		if o := outcomes[booksFeed(feed)]; o.Status != syncer.Clean || o.Done != want {
+			t.Errorf("%s: %s, %v, %+v, want %+v", feed, o.Status, o.Err, o.Done, want)
+		}
+	}
+	w.m.Pass(time.Hour)
+	w.mustRun(syncer.Request{})
+	w.wantTold("once nothing fails any more",
+		"item book/b8 withdrawn: writing book b8: the shelf was told to fail",
+		"item book/b9 withdrawn: writing book b9: the shelf was told to fail",
+		"message items withdrawn: Items that cannot be synced: 1")
+}
+
 // INT-7: of a sync of the platform's engine accord writes no exception.
 func TestPlatformIsToldNothing(t *testing.T) {
 	t.Parallel()

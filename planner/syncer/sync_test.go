@@ -438,6 +438,21 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// INT-7: where the platform's engine has published, a target in which accord has
+// nothing yet is not empty.
+func TestLimitsAfterAnotherEngine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.limits = syncer.Limits{MaxPublished: syncer.Limit{Set: true, Share: 0.5}}
+	tasks := w.tasks(syncer.Request{})
+	tasks[0].Memory.Last = &state.Run{Mode: state.Full, Outcome: state.Clean, Counts: map[string]int64{"found": 20}}
+	impact := w.preview(tasks)[booksFeed("a")]
+	if impact.First || impact.Inherited != 20 || len(impact.Verdicts) != 1 || impact.Verdicts[0].Bound != 10 {
+		t.Errorf("first %v, inherited %d, %+v", impact.First, impact.Inherited, impact.Verdicts)
+	}
+}
+
 // What a plan promised holds: a country that it did not name is refused, and
 // so are many more withdrawals.
 func TestPromise(t *testing.T) {
