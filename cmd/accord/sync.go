@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +26,7 @@ type syncOptions struct {
 	preview bool
 	verbose bool
 	detach  bool
+	others  bool // where a vault does not answer, the syncs of the others run
 
 	withdrawAll bool
 	autoApprove bool
@@ -40,6 +43,7 @@ func (c *cli) syncCommand() *cobra.Command {
 		Long: `Runs what is due: in full where the rules ask for it, else what changed since the
 last run, and what failed then. It runs what was applied, never the files. With
 addresses only these points run; an address without a key means all of its block.
+Where a vault does not answer, the points that need it are left out, and the rest runs.
 
 A run that follows from an edited country filter may not begin before its delay is
 over (CTRY-7), and sync waits for it when the others have run; an interrupt leaves it
@@ -85,20 +89,31 @@ func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
 	if o.withdrawAll {
 		return w.runWithdrawal(ctx, st, args, o)
 	}
+	o.others = len(args) == 0
 	return w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(ctx, tasks, args, o) }, o)
 }
 
 // runDue runs what choose makes of the syncs as they were applied: at once what
 // may begin, and what may not begin yet (CTRY-7) when it may. What was waited for
 // is decided anew then: of several edits meanwhile the last one counts.
-func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]syncer.Task) error, o syncOptions) error {
+func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]syncer.Task) error, o syncOptions) (failed error) {
 	instances := w.planner.AppliedInstances(st)
 	if _, ok := planner.AppliedSettings(st); !ok {
 		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
 	}
-	found, err := w.connect(ctx, instances, nil, o.preview)
+	found, errs, err := w.reach(ctx, instances, nil, o.preview)
 	if err != nil {
 		return err
+	}
+	if len(errs) > 0 {
+		if err = w.accessProblems(errs); len(found) == 0 || !o.others {
+			return err
+		}
+		defer func(away error) { // the others ran, and this is told: no success
+			if failed == nil || exitCode(failed) == exitRecords {
+				failed = away
+			}
+		}(err)
 	}
 	progress := w.cli.progress()
 	var all, later []syncer.Task
@@ -108,7 +123,7 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 		if err := w.openSyncer(settings, progress.syncer); err != nil {
 			return err
 		}
-		tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+		tasks, err := w.appliedTasks(ctx, st, found, errs)
 		if err != nil {
 			return err
 		}
@@ -155,6 +170,24 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 	err = w.cli.syncReport(ctx, all, outcomes, left, o)
 	w.tell(ctx)
 	return err
+}
+
+// appliedTasks are the syncs as they were applied; where vaults do not answer, those
+// that hang together with none of them. What else cannot be read ends it.
+func (w *workspace) appliedTasks(ctx context.Context, st *state.State, found map[addrs.Instance]providers.Object, away []error) ([]syncer.Task, error) {
+	if len(away) == 0 {
+		return w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+	}
+	survey, err := w.planner.Survey(ctx, st, found)
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(survey.Unread), addrs.Instance.Compare) {
+		if err := survey.Unread[addr]; providers.KindOf(err) != providers.Access {
+			return nil, err
+		}
+	}
+	return survey.Tasks, nil
 }
 
 // keep leaves only those runs among tasks that are among others.
@@ -295,18 +328,23 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 			c.outcomeLine(out)
 		}
 		c.leftLines(left)
+		for _, t := range tasks {
+			if t.Decision.Idle != "" {
+				_ = c.line("sync_idle", fmt.Sprintf("%s does not run: %s", t.Sync.Addr, t.Decision.Idle), map[string]any{"addr": t.Sync.Addr, "why": t.Decision.Idle})
+			}
+		}
 		_ = c.line("sync_summary", contentText(outcomes), map[string]any{"runs": len(outcomes)})
 	case len(outcomes) == 0 && len(left) > 0:
 		fmt.Fprintln(c.stdout, "Nothing may run yet.")
 	case len(outcomes) == 0:
 		fmt.Fprintln(c.stdout, "Nothing is due.")
-		for _, t := range tasks {
-			if t.Decision.Idle != "" {
-				fmt.Fprintf(c.stdout, "  %s does not run: %s\n", t.Sync.Addr, clean(t.Decision.Idle))
-			}
-		}
+		showIdle(c.stdout, tasks)
 	default:
 		showOutcomes(c.stdout, outcomes)
+		if showsIdle(tasks) {
+			fmt.Fprintln(c.stdout)
+			showIdle(c.stdout, tasks)
+		}
 		fmt.Fprintf(c.stdout, "\n%s %s.\n", bold("Sync:"), contentText(outcomes))
 	}
 	if len(left) > 0 && !c.json {
@@ -323,6 +361,19 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 		return told(code)
 	}
 	return told2(outcomesCode(outcomes, o.failOn))
+}
+
+func showsIdle(tasks []syncer.Task) bool {
+	return slices.ContainsFunc(tasks, func(t syncer.Task) bool { return t.Decision.Idle != "" })
+}
+
+// showIdle says what does not run, and why.
+func showIdle(to io.Writer, tasks []syncer.Task) {
+	for _, t := range tasks {
+		if t.Decision.Idle != "" {
+			fmt.Fprintf(to, "  %s does not run: %s\n", t.Sync.Addr, clean(t.Decision.Idle))
+		}
+	}
 }
 
 // diagnosticsOf prints an error that has a subject but perhaps no line.

@@ -17,7 +17,7 @@ import (
 // uiVersion is the version of the lines that -json prints and of the documents
 // of -format=json. What is added raises the minor number; what is taken away
 // or changes its meaning, the major one.
-const uiVersion = "1.4"
+const uiVersion = "1.5"
 
 // lineType declares one type of the lines that -json prints. Every line has
 // @timestamp, @message and type besides.
@@ -88,6 +88,7 @@ var lineTypes = []lineType{
 		"addr": addrs.Instance{}, "decision": syncer.Decision{}}},
 	{"notified", "A webhook was told of runs, or could not be; what is left is told later (CONN-6).", fields{
 		"host": "", "told": 0, "left": 0, "gave_up": 0, "next?": moment{}, "error?": ""}},
+	{"sync_idle", "A point that does not run, and why.", fields{"addr": addrs.Instance{}, "why": ""}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
 	{"exception", "What cannot be synced: a message or an item (ERR-1, ERR-2); or an item that stays published, which somebody should know (CLM-1).", fields{"exception": ledger.Entry{}}},
 	{"exceptions_summary", "How many exceptions were listed.", fields{"messages": 0, "items": 0, "kept": 0, "acknowledged": 0}},

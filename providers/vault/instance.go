@@ -157,11 +157,11 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 func unreached(name string, kind vaultapi.Kind) (addrs.Path, string) {
 	switch kind {
 	case vaultapi.Auth:
-		return "", fmt.Sprintf("Check the user and the password: %[1]s_USER and %[1]s_PASSWORD, or what the block names in their place. Nothing was written to any vault.", name)
+		return "", fmt.Sprintf("Check the user and the password: %[1]s_USER and %[1]s_PASSWORD, or what the block names in their place. Nothing is written to it.", name)
 	case vaultapi.WrongVault:
-		return "/id", "A user of several vaults lands in another one where the host name is not exactly right. Correct url and id. Nothing was written to any vault."
+		return "/id", "A user of several vaults lands in another one where the host name is not exactly right. Correct url and id. Nothing is written to it."
 	case vaultapi.Transient, vaultapi.Throttled, vaultapi.Ambiguous:
-		return "/url", "Check the address, and whether the vault can be reached from here. Nothing was written to any vault."
+		return "/url", "Check the address, and whether the vault can be reached from here. Nothing is written to it."
 	}
 	return "", ""
 }
@@ -267,7 +267,7 @@ func (v *vault) prove(ctx context.Context, body instanceBody) error {
 	if len(kinds) > 0 && !slices.Contains(kinds, body.Kind) {
 		return &providers.Error{Kind: providers.Access, Path: "/kind",
 			Message: fmt.Sprintf("%s is declared as a %s vault, but vault %d is a %s vault", v.addr, body.Kind, v.id, strings.Join(kinds, " or ")),
-			Advice:  "Correct kind, or url and id. Nothing was written to any vault."}
+			Advice:  "Correct kind, or url and id. Nothing is written to it."}
 	}
 	switch said.Type {
 	case "":
@@ -280,7 +280,7 @@ func (v *vault) prove(ctx context.Context, body instanceBody) error {
 	if v.environment != body.Environment {
 		return &providers.Error{Kind: providers.Access, Path: "/environment",
 			Message: fmt.Sprintf("%s is declared as %s, but vault %d says that it is %s", v.addr, body.Environment, v.id, v.environment),
-			Advice:  "Correct environment, or url and id. Nothing was written to any vault."}
+			Advice:  "Correct environment, or url and id. Nothing is written to it."}
 	}
 	return nil
 }
