@@ -16,13 +16,14 @@ import (
 //
 // It is durable, too, but for what no call to a system depends upon: a machine
 // that goes down may forget the last that was said by Acquire, Renew, Release,
-// by Begin of an incremental run, which says what it writes by Intend, and by a
-// Checkpoint of a batch without failures, which is then found open. What is said
-// by anything else makes durable all that was said before.
+// by Begin of an incremental run, which says what it writes by Intend, by a
+// Checkpoint of a batch without failures, which is then found open, and by an End
+// that is Light, whose run is then found cut short. What is said by anything else
+// makes durable all that was said before.
 //
 // A run goes like this: Acquire; Begin; for each batch Intend, the writes,
-// Checkpoint; End, with which the lease is given up. What a run says is refused with ErrFenced once
-// somebody else has acquired its sync.
+// Checkpoint; End, with which the lease is given up. What a run says is refused
+// with ErrFenced once somebody else has acquired its sync.
 type Journal interface {
 	// Memories returns what is remembered of syncs, in their order, as of one
 	// moment; of one never heard of, the zero Memory.
@@ -48,8 +49,8 @@ type Journal interface {
 	// Runs of the sync that were begun and not ended are ended as Interrupted.
 	Begin(ctx context.Context, run Run) error
 
-	// Intend records the batches that a run is about to write. Seq is the
-	// caller's, unique in the run; At is set by it.
+	// Intend records batches that a run is about to write: of several all may be
+	// said before the first. Seq is the caller's, unique in the run.
 	Intend(ctx context.Context, run string, batches []Batch) error
 
 	// Checkpoint records what came of a batch. Said twice, it counts once.
@@ -201,7 +202,7 @@ type Batch struct {
 	Part string
 	Verb string
 	Keys []string
-	At   time.Time // set by Intend
+	At   time.Time // of Open: when one of the run was said last, by Intend or a Checkpoint; none is written long after
 }
 
 // Checkpoint is what came of a batch.
@@ -234,6 +235,7 @@ type End struct {
 	Worth bool
 
 	Release bool // the run's lease is given up with it
+	Light   bool // the next run does what is left, should this be forgotten
 }
 
 // Untold is a run that a target is to be told of.

@@ -26,6 +26,7 @@ type journal struct {
 	owed     map[addrs.Instance]map[string]bool
 	runs     []*state.Run
 	open     []state.Batch
+	intents  int // calls of Intend
 	failures map[addrs.Instance]map[state.Item]state.Failure
 	met      map[string]map[state.Item]bool // run → what failed in it
 	leases   map[addrs.Instance]state.Lease
@@ -166,6 +167,7 @@ func (j *journal) run(id string) *state.Run {
 
 func (j *journal) Intend(_ context.Context, run string, batches []state.Batch) error {
 	return j.do(func() error {
+		j.intents++
 		for _, b := range batches {
 			b.Run, b.At = run, j.now()
 			j.open = append(j.open, b)
@@ -181,6 +183,11 @@ func (j *journal) Checkpoint(_ context.Context, id string, c state.Checkpoint) e
 		j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return b.Run == id && b.Seq == c.Seq })
 		if c.Seq != 0 && len(j.open) == n {
 			return errors.New("a checkpoint of a batch that is not open")
+		}
+		for n := range j.open {
+			if j.open[n].Run == id {
+				j.open[n].At = j.now()
+			}
 		}
 		for name, n := range c.Counts {
 			run.Counts[name] += n

@@ -270,15 +270,6 @@ func (j *job) may(ctx context.Context) error {
 	return nil
 }
 
-// intend records batches before they are written.
-func (j *job) intend(ctx context.Context, batches ...state.Batch) error {
-	if err := j.s.opts.Journal.Intend(ctx, j.run.id, batches); err != nil {
-		return fmt.Errorf("recording what is about to be written: %w", err)
-	}
-	failpoint.Reach(failpoint.BatchIntended)
-	return nil
-}
-
 // checkpoint records what came of a batch.
 func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure, resolved ...state.Item) error {
 	c := state.Checkpoint{Seq: seq, Counts: counts, Resolved: resolved}
@@ -313,6 +304,7 @@ func (j *job) finish(ctx context.Context) {
 		end = j.end(ctx)
 	}
 	end.Worth, end.Release = j.worth(), true
+	end.Light = j.Decision.Mode == Incremental && end.Outcome == state.Clean
 	close(j.run.quit)
 	j.run.quiet.Wait()
 	failpoint.Reach(failpoint.RunTimed)

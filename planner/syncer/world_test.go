@@ -44,6 +44,7 @@ type mortal struct {
 	left    int  // writes until it dies; below 0: it does not
 	unheard bool // and it dies before the last of them is recorded, not in the next
 	journal *journal
+	wrote   func() // after a write; nil: nothing
 }
 
 func (p *mortal) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
@@ -55,6 +56,9 @@ func (p *mortal) Write(ctx context.Context, req providers.WriteRequest) []provid
 		p.journal.kill()
 	} else if p.left >= 0 {
 		p.left -= len(req.Writes)
+	}
+	if p.wrote != nil {
+		defer p.wrote()
 	}
 	return p.Provider.Write(ctx, req)
 }

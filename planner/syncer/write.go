@@ -36,6 +36,7 @@ type writing struct {
 	refused int                           // items in a row
 	last    *providers.Error
 	counts  map[step]*progress
+	ahead   map[step]uint64 // batches that are on record and not yet begun
 }
 
 type step struct {
@@ -70,15 +71,18 @@ func (j *job) write(ctx context.Context) error {
 	if err := w.kept(ctx); err != nil {
 		return err
 	}
-	await, err := w.await(ctx)
+	await, err := w.announce(ctx)
 	if err != nil {
 		return err
 	}
 	for _, phase := range w.phases() {
-		if err := w.phase(ctx, phase.part, phase.verbs); err != nil {
-			return err
+		if err = w.phase(ctx, phase.part, phase.verbs); err != nil {
+			break
 		}
 		w.teller.tell(ctx, 0)
+	}
+	if err = firstError(err, w.takeBack(ctx)); err != nil {
+		return err
 	}
 	for _, seq := range await {
 		if err := j.checkpoint(ctx, seq, nil, nil); err != nil {
@@ -213,49 +217,6 @@ func (w *writing) kept(ctx context.Context) error {
 	return flush()
 }
 
-// await records the members that an incremental run makes before the
-// containers that need them, and those that it withdraws after the containers
-// that held them. Should it be cut short between the two, nothing else would
-// lead to them: the containers name them no more, or have vanished meanwhile. A
-// full run finds them anyway.
-func (w *writing) await(ctx context.Context) ([]uint64, error) {
-	if w.Decision.Mode != Incremental {
-		return nil, nil
-	}
-	var seqs []uint64
-	var keys []string
-	intend := func(part string) error {
-		if len(keys) == 0 {
-			return nil
-		}
-		seq := w.run.seq.Add(1)
-		seqs = append(seqs, seq)
-		err := w.intend(ctx, state.Batch{Seq: seq, Part: part, Verb: state.Await, Keys: keys})
-		keys = nil
-		return err
-	}
-	for q, part := range w.parts {
-		if part.Routed {
-			continue
-		}
-		if err := w.each(q, func(c *change) error {
-			if c.Verb != Added && c.Verb != Restored && c.Verb != Withdrawn {
-				return nil
-			}
-			if keys = append(keys, c.Key); len(keys) < batchSize {
-				return nil
-			}
-			return intend(part.Name)
-		}); err != nil {
-			return nil, err
-		}
-		if err := intend(part.Name); err != nil {
-			return nil, err
-		}
-	}
-	return seqs, nil
-}
-
 // each calls f for the changes of a part.
 func (w *writing) each(q int, f func(*change) error) error {
 	c := w.changes[q].open()
@@ -371,12 +332,8 @@ func (w *writing) batch(ctx context.Context, q int, verb string, changes []chang
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	seq := w.run.seq.Add(1)
-	keys := make([]string, len(changes))
-	for i := range changes {
-		keys[i] = changes[i].Key
-	}
-	if err := w.intend(ctx, state.Batch{Seq: seq, Part: w.parts[q].Name, Verb: string(verbs[verb]), Keys: keys}); err != nil {
+	seq, err := w.recorded(ctx, q, verb, changes)
+	if err != nil {
 		return err
 	}
 	errs := w.send(ctx, q, verb, changes)

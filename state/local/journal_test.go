@@ -245,7 +245,8 @@ func TestJournalMigrates(t *testing.T) {
 }
 
 // What a call to a vault depends upon is on the disk before it, and nothing
-// else waits for the disk: an incremental run of three batches waits four times.
+// else waits for the disk: an incremental run that says first what it is about to
+// write waits once.
 func TestWaits(t *testing.T) {
 	ctx := t.Context()
 	j := journalAt(t)
@@ -272,13 +273,13 @@ func TestWaits(t *testing.T) {
 	said(0, "begin", func() error {
 		return j.Begin(ctx, state.Run{ID: "R1", Sync: clm, Mode: state.Incremental, Fence: lease.Fence})
 	})
-	for n := range 3 {
-		said(1, "intend", func() error { return j.Intend(ctx, "R1", []state.Batch{{Seq: uint64(n + 1), Keys: []string{"1"}}}) })
-		said(0, "checkpoint", func() error { return j.Checkpoint(ctx, "R1", state.Checkpoint{Seq: uint64(n + 1)}) })
+	said(1, "intend", func() error { return j.Intend(ctx, "R1", []state.Batch{{Seq: 1}, {Seq: 2}, {Seq: 3}}) })
+	for n := range uint64(3) {
+		said(0, "checkpoint", func() error { return j.Checkpoint(ctx, "R1", state.Checkpoint{Seq: n + 1}) })
 	}
 	said(0, "renew", func() (err error) { lease, err = j.Renew(ctx, lease, time.Hour); return err })
-	said(1, "end", func() error {
-		_, err := j.End(ctx, "R1", state.End{Outcome: state.Clean})
+	said(0, "end of what the next run would find", func() error {
+		_, err := j.End(ctx, "R1", state.End{Outcome: state.Clean, Light: true})
 		return err
 	})
 	said(1, "begin of a full run", func() error {
@@ -287,6 +288,10 @@ func TestWaits(t *testing.T) {
 	said(1, "intend", func() error { return j.Intend(ctx, "R2", []state.Batch{{Seq: 1, Keys: []string{"1"}}}) })
 	said(1, "checkpoint with a failure", func() error {
 		return j.Checkpoint(ctx, "R2", state.Checkpoint{Seq: 1, Failed: []state.Failure{{Part: "slide", Key: "1"}}})
+	})
+	said(1, "end", func() error {
+		_, err := j.End(ctx, "R2", state.End{Outcome: state.Faulty})
+		return err
 	})
 	said(0, "memory", func() error { _, err := state.MemoryOf(ctx, j, clm); return err })
 	said(0, "release", func() error { return j.Release(ctx, lease) })

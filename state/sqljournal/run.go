@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"accord/lang/addrs"
 	"accord/state"
@@ -29,9 +30,6 @@ func (j *Journal) Begin(ctx context.Context, r state.Run) error {
 		// Only the last can be without an end: every run begins so.
 		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE seq = (SELECT max(seq) FROM run WHERE sync = ?3) AND outcome = ''",
 			state.Interrupted, nanos(now), sync); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND done <> 0", sync); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -132,8 +130,12 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 		if err != nil {
 			return err
 		}
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if c.Seq > 0 {
-			first, err := r.done(ctx, tx, c.Seq)
+			first, err := r.done(ctx, tx, c.Seq, now)
 			if err != nil || !first {
 				return err
 			}
@@ -144,10 +146,6 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 				return err
 			}
 		}
-		now, err := j.now(ctx, tx)
-		if err != nil {
-			return err
-		}
 		if err := r.fail(ctx, tx, run, now, failed); err != nil {
 			return err
 		}
@@ -156,9 +154,10 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 	return j.fail("recording what run "+run+" has written", err)
 }
 
-// done notes that a batch is done; first: it was not yet.
-func (r running) done(ctx context.Context, tx tx, seq uint64) (first bool, err error) {
-	result, err := tx.ExecContext(ctx, "UPDATE batch SET done = 1, keys = '[]' WHERE sync = ?1 AND run = ?2 AND seq = ?3 AND done = 0", r.sync, r.seq, seq)
+// done notes that a batch is done, and since when others may be under way; first:
+// it was not yet.
+func (r running) done(ctx context.Context, tx tx, seq uint64, now time.Time) (first bool, err error) {
+	result, err := tx.ExecContext(ctx, "UPDATE batch SET done = 1, keys = '[]', at = ?1 WHERE sync = ?2 AND run = ?3 AND seq = ?4 AND done = 0", nanos(now), r.sync, r.seq, seq)
 	if err != nil {
 		return false, err
 	}
@@ -176,7 +175,11 @@ func (r running) done(ctx context.Context, tx tx, seq uint64) (first bool, err e
 // End implements state.Journal.
 func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state.Run, err error) {
 	ctx = context.WithoutCancel(ctx)
-	err = j.tx(ctx, func(tx tx) error {
+	keep := j.tx
+	if e.Light {
+		keep = j.later
+	}
+	err = keep(ctx, func(tx tx) error {
 		r, err := findRunning(ctx, tx, run)
 		if err != nil {
 			return err
@@ -238,7 +241,7 @@ func (j *Journal) Open(ctx context.Context, sync addrs.Instance) ([]state.Batch,
 			err = json.Unmarshal([]byte(keys), &b.Keys)
 		}
 		return b, err
-	}, "SELECT id, seq, part, verb, keys, at FROM batch WHERE sync = ?1 AND done = 0 ORDER BY run, seq", sync.String())
+	}, "SELECT id, seq, part, verb, keys, (SELECT max(at) FROM batch AS of_run WHERE of_run.sync = batch.sync AND of_run.run = batch.run) FROM batch WHERE sync = ?1 AND done = 0 ORDER BY run, seq", sync.String())
 	return open, j.fail("reading the open batches of "+sync.String(), err)
 }
 

@@ -115,13 +115,14 @@ func testRun(p place) {
 	p.must(j.Intend(p.ctx, "R1", batches[:2]))
 	p.must(j.Intend(p.ctx, "R1", batches[2:]))
 
+	p.clock.Add(time.Second)
 	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"slide/create": 2}}))
 	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"slide/create": 2}})) // said twice
 	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 3, Counts: map[string]int64{"presentation/update": 1}}))
 	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"slide/create": 5, "skipped": 1}}))
 	open, err := p.journal(p.store()).Open(p.ctx, clm)
 	p.must(err)
-	if diff := cmp.Diff([]state.Batch{{Run: "R1", Seq: 2, Part: "slide", Verb: "create", Keys: []string{"c"}, At: Start.Add(time.Second)}}, open); diff != "" {
+	if diff := cmp.Diff([]state.Batch{{Run: "R1", Seq: 2, Part: "slide", Verb: "create", Keys: []string{"c"}, At: Start.Add(2 * time.Second)}}, open); diff != "" {
 		p.Errorf("open batches (-want +got):\n%s", diff)
 	}
 	if m := p.memory(j, clm); m.Open != 1 {
@@ -386,6 +387,7 @@ func testInterrupted(p place) {
 	lease := p.acquire(j, clm)
 	p.begin(j, lease, "R1", state.Incremental)
 	p.must(j.Intend(p.ctx, "R1", []state.Batch{{Seq: 1, Keys: []string{"a"}}, {Seq: 2, Keys: []string{"b"}}}))
+	p.clock.Add(time.Minute)
 	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"n": 1}, Failed: []state.Failure{{Part: "x", Key: "a"}}}))
 	p.must(one.Close())
 
@@ -406,9 +408,12 @@ func testInterrupted(p place) {
 	lease = p.acquire(j, clm)
 	p.clock.Add(time.Hour)
 	p.begin(j, lease, "R2", state.Incremental)
+	if batches, err := j.Open(p.ctx, clm); err != nil || len(batches) != 1 || !batches[0].At.Equal(Start.Add(time.Minute)) {
+		p.Errorf("b was begun after the checkpoint of a at the latest: %v, %v", batches, err)
+	}
 	runs, err := j.Runs(p.ctx, clm, 10)
 	p.must(err)
-	if r := runs[1]; r.ID != "R1" || r.Outcome != state.Interrupted || !r.Ended.Equal(Start.Add(time.Hour)) || r.Counts["n"] != 1 || r.Failures != 1 {
+	if r := runs[1]; r.ID != "R1" || r.Outcome != state.Interrupted || !r.Ended.Equal(Start.Add(time.Minute+time.Hour)) || r.Counts["n"] != 1 || r.Failures != 1 {
 		p.Errorf("the run that was cut short: %+v", r)
 	}
 	p.must(j.Intend(p.ctx, "R2", []state.Batch{{Seq: 1, Keys: []string{"c"}}}))
