@@ -118,6 +118,12 @@ type Journal interface {
 	Release(ctx context.Context, lease Lease) error
 }
 
+// Preparing is a Journal that can be readied for being written to while something
+// else is done: what the first to write would wait for.
+type Preparing interface {
+	Prepare(ctx context.Context) error
+}
+
 // Memory is what is remembered of one sync.
 type Memory struct {
 	// The caller's: what Remember and End keep.

@@ -37,6 +37,8 @@ type workspace struct {
 	dev     *devServer
 	closers []func() error
 
+	preparing sync.WaitGroup // the journal, for being written to
+
 	starting *starting // built-in providers, before openProviders has them
 	judges   []string  // what tells the programs of the providers apart; nil where that is not known
 
@@ -86,7 +88,10 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 func (w *workspace) Close() {
 	var state sync.WaitGroup
 	if w.store != nil {
-		state.Go(func() { _ = w.store.Close() })
+		state.Go(func() {
+			w.preparing.Wait()
+			_ = w.store.Close()
+		})
 	}
 	for _, end := range slices.Backward(w.closers) {
 		_ = end()
@@ -313,6 +318,9 @@ func (w *workspace) reach(ctx context.Context, instances []providers.Object, pai
 		return nil, nil, err
 	}
 	w.landing = landingIn(instances)
+	if journal, ok := w.journal.(state.Preparing); ok && !readOnly {
+		w.preparing.Go(func() { _ = journal.Prepare(ctx) }) // whoever writes says what is wrong
+	}
 	config := providers.Config{Dir: dir, Instances: instances, ReadOnly: readOnly, Tool: "accord-" + Version}
 	if usesDev(instances) {
 		if w.dev, err = openDevServer(ctx, w.dir); err != nil {

@@ -62,6 +62,15 @@ func (s *Store) openJournal(ctx context.Context) (*journal, error) {
 	return j, nil
 }
 
+var _ state.Preparing = (*journal)(nil)
+
+// Prepare makes the write-ahead log where there is none, which is waited for
+// twice: for the log, and for its name.
+func (j *journal) Prepare(ctx context.Context) error {
+	_, err := j.db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
+	return j.explain(err)
+}
+
 // Reseal is that of sqljournal. The file is written anew, so that nothing of what
 // was there is left in it.
 func (j *journal) Reseal(ctx context.Context) error {
