@@ -16,11 +16,13 @@ import (
 // configuration by heart, keeps all it reads in memory, journals nothing,
 // paces nothing and trusts every answer. It makes the calls that the work takes
 // and that the rules ask for, in the phases of a run and at its concurrency:
-// the source beside the targets, one page ahead; four CRM vaults at once; four
-// batches of 500 in flight for each; 32 calls in flight where there is no batch.
+// the source beside the targets, one page ahead; four CRM vaults at once, or 16 to
+// which little passes; four batches of 500 in flight for each; 32 calls in flight
+// where there is no batch.
 
 const (
 	bareTargets  = 4
+	bareSmall    = 16 // where little passes to each
 	bareBatches  = 4
 	bareSingles  = 32
 	bareIdle     = bareTargets * bareBatches * bareSingles // connections
@@ -128,7 +130,11 @@ func (r *bareRun) content(ctx context.Context) error {
 	if err := both.Wait(); err != nil {
 		return err
 	}
-	return r.each(r.crms, bareTargets, func(v *bareVault) error {
+	targets := bareTargets
+	if r.kind == "incremental" {
+		targets = bareSmall
+	}
+	return r.each(r.crms, targets, func(v *bareVault) error {
 		if r.kind == "incremental" {
 			if err := r.readTargetOf(ctx, v); err != nil {
 				return err

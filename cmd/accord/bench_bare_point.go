@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
 )
 
 // connect logs in, and learns of each vault what a run must know before it
@@ -119,29 +122,35 @@ func (r *bareRun) countries(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.each(r.crms, bareTargets, func(v *bareVault) error {
-		read := func() error {
-			routed, err := bareQuery[struct {
-				Country string `json:"country__v"`
-			}](ctx, r.source, fmt.Sprintf("SELECT id, name__v, country__v FROM crm_connection_country__v WHERE vault_crm_id__v = '%d' PAGESIZE 1000", v.id))
+	byID := map[string]*bareVault{}
+	for _, v := range r.crms {
+		byID[strconv.FormatInt(v.id, 10)] = v
+	}
+	read := func() error {
+		routed, err := bareQuery[struct {
+			CRM     string `json:"vault_crm_id__v"`
+			Country string `json:"country__v"`
+		}](ctx, r.source, "SELECT id, name__v, country__v, vault_crm_id__v FROM crm_connection_country__v WHERE vault_crm_id__v CONTAINS "+bareList(slices.Collect(maps.Keys(byID)))+" PAGESIZE 1000")
+		for _, v := range r.crms {
 			v.table = map[string]bool{}
-			for _, c := range routed {
-				v.table[c.Country] = true
-			}
+		}
+		for _, c := range routed {
+			byID[c.CRM].table[c.Country] = true
+		}
+		for _, v := range r.crms {
 			if err == nil && (len(v.table) == 0 || len(countries) == 0) {
 				err = fmt.Errorf("nothing is routed to %s", v.name)
 			}
-			return err
 		}
-		if err := read(); err != nil {
-			return err
-		}
-		if r.kind == "preview" {
-			return nil
-		}
-		if err := read(); err != nil { // once more, after the run: the records must cover the filter (CTRY-12)
-			return err
-		}
+		return err
+	}
+	if err := read(); err != nil || r.kind == "preview" {
+		return err
+	}
+	if err := read(); err != nil { // once more, after the runs: the records must cover the filters (CTRY-12)
+		return err
+	}
+	return r.each(r.crms, bareSmall, func(v *bareVault) error {
 		return r.finish(ctx, v, barePointCDA)
 	})
 }

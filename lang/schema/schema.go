@@ -146,6 +146,7 @@ type Stream struct {
 	Parts []Part `json:"parts"`
 
 	Ordered bool `json:"ordered,omitempty"` // All and Range yield each part in key order
+	Small   bool `json:"small,omitempty"`   // all of it costs no more than a part, so that also an incremental run reads all
 	Write   bool `json:"write,omitempty"`
 }
 

@@ -106,7 +106,8 @@ const leastBudget = 256 << 10
 // walk through the source. What went wrong is said in each job.
 func (p *pass) compare(ctx context.Context, jobs []*job) {
 	scratch := p.scratch
-	scratch.budget = max(scratch.budget/max(len(jobs), 1), min(scratch.budget, leastBudget))
+	share := max(len(jobs)*p.atOnce()/concurrency, 1)
+	scratch.budget = max(scratch.budget/share, min(scratch.budget, leastBudget))
 	var all []*comparison
 	for _, j := range jobs {
 		all = append(all, &comparison{
@@ -128,7 +129,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 			return c.err != nil
 		})
 	}
-	if !p.full {
+	if !p.whole {
 		going(func(c *comparison) error { return c.readTargetKeys(ctx, p, p.keys) })
 	}
 	for q := len(p.parts) - 1; q >= 0; q-- {
@@ -146,7 +147,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 
 // open readies one part: what is at the target, and what of it is needed there.
 func (c *comparison) open(ctx context.Context, q int) error {
-	if !c.p.full {
+	if !c.p.whole {
 		if err := c.lookFurther(ctx, q); err != nil {
 			return err
 		}
@@ -155,7 +156,7 @@ func (c *comparison) open(ctx context.Context, q int) error {
 	if c.needed, err = c.needs[q].sorted(); err != nil {
 		return err
 	}
-	if !c.p.full && !c.p.parts[q].Routed {
+	if !c.p.whole && !c.p.parts[q].Routed {
 		if c.needed, err = c.neededOutside(ctx, q, c.needed); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ type job struct {
 	routes  *routes
 	titles  map[string]string // of route values, those that no longer lead here included
 	known   map[string]string // of route values, wherever they lead
+	whole   bool              // all of both ends was read
 	asTable bool              // another sync routes by its target
 	table   *table            // what its target holds in the end, when asTable and it ran
 
@@ -239,7 +240,7 @@ func (j *job) escalate() {
 // tableOf returns what the target of a table holds: after its change list, or
 // after its run, or as it is.
 func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, error) {
-	if by.table != nil && by.Decision.Mode == Full && (!writing || by.status == Clean) {
+	if by.table != nil && by.whole && (!writing || by.status == Clean) {
 		return by.table, nil // all of it was read, and all that was to be done is done
 	}
 	t, err := s.held(ctx, by.Sync.Target)

@@ -16,7 +16,8 @@ import (
 type pass struct {
 	s       *Syncer
 	jobs    []*job
-	full    bool // everything is read
+	full    bool // the runs are full, or withdraw
+	whole   bool // everything is read: by full runs, and where that is quickly done
 	writing bool // else a preview, which counts changes and keeps none
 	end     providers.End
 	stream  *schema.Stream
@@ -63,7 +64,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(
 		return p.late
 	}
 	err := p.prepare(ctx)
-	eachIn(s.slots(concurrency), p.together(), func(jobs []*job) {
+	eachIn(s.slots(p.atOnce()), p.together(), func(jobs []*job) {
 		for _, j := range jobs {
 			if j.err = firstError(j.err, err); j.err == nil {
 				j.err = j.lookUp(ctx, p)
@@ -85,7 +86,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(
 // meanwhile beside them. A job whose vault takes much longer than those of others
 // is left out: its calls are ended, and it is among the late.
 func (p *pass) keepUp(ctx context.Context, meanwhile func(context.Context) error, f func(context.Context, *job) error) error {
-	began := time.Now()
+	began, atOnce := time.Now(), p.atOnce()
 	going := slices.DeleteFunc(slices.Clone(p.jobs), func(j *job) bool { return j.err != nil })
 	each, leave := context.WithCancel(ctx)
 	defer leave()
@@ -102,7 +103,7 @@ func (p *pass) keepUp(ctx context.Context, meanwhile func(context.Context) error
 		return nil
 	})
 	group.Go(func() error {
-		eachIn(p.s.slots(concurrency), going, func(j *job) {
+		eachIn(p.s.slots(atOnce), going, func(j *job) {
 			defer func() { answers <- j }()
 			errs[slices.Index(going, j)] = f(each, j)
 		})
@@ -137,6 +138,22 @@ func (p *pass) keepUp(ctx context.Context, meanwhile func(context.Context) error
 	return unshared
 }
 
+// few is how many records at most pass to targets that go on side by side as
+// many as are asked at once: they wait for answers most of the time.
+const few = 10 * batchSize
+
+// atOnce is how many targets go on side by side.
+func (p *pass) atOnce() int {
+	n := 0
+	for _, f := range p.library {
+		n += f.n
+	}
+	if p.full || n > few {
+		return concurrency
+	}
+	return asking
+}
+
 // together puts jobs into rows that go through the source side by side: of one
 // class each, and no fewer rows than go on at once. An incremental run reads
 // what it compares, target by target.
@@ -151,8 +168,8 @@ func (p *pass) together() (rows [][]*job) {
 	}
 	for _, c := range order {
 		size := 1
-		if p.full {
-			size = (len(byClass[c]) + concurrency - 1) / concurrency
+		if p.whole {
+			size = (len(byClass[c]) + p.atOnce() - 1) / p.atOnce()
 		}
 		rows = slices.AppendSeq(rows, slices.Chunk(byClass[c], size))
 	}
@@ -179,12 +196,14 @@ func (p *pass) prepare(ctx context.Context) error {
 		return err
 	}
 	p.stream, p.parts = stream, stream.Parts
+	p.whole = p.full || stream.Small && len(p.jobs[0].Decision.Only) == 0
 	for _, j := range p.jobs {
+		j.whole = p.whole
 		if err := j.prepare(p); err != nil {
 			return err
 		}
 	}
-	if p.full {
+	if p.whole {
 		err = p.keepUp(ctx, p.readSource, func(ctx context.Context, j *job) error { return j.readTarget(ctx, p) })
 	} else {
 		err = p.readSource(ctx)
@@ -196,7 +215,7 @@ func (p *pass) prepare(ctx context.Context) error {
 		j.horizon, j.known = p.read.horizon, p.read.titles
 	}
 	ask := p.askForHolders
-	if p.full {
+	if p.whole {
 		ask = p.askForOrphans
 	}
 	if err := ask(ctx); err != nil {
@@ -207,7 +226,7 @@ func (p *pass) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if p.full {
+	if p.whole {
 		return nil
 	}
 	p.keys = make([]frames, len(p.library))

@@ -230,15 +230,15 @@ func (p *pass) readSource(ctx context.Context) error {
 	for _, j := range p.jobs {
 		req.Variants = append(req.Variants, j.Sync.Variant)
 		req.Fields = append(req.Fields, j.Sync.Fields...)
-		if since := j.Decision.Since; !p.full && (req.Since.IsZero() || since.Before(req.Since)) {
+		if since := j.Decision.Since; !p.whole && (req.Since.IsZero() || since.Before(req.Since)) {
 			req.Since = since
 		}
 	}
 	req.Variants, req.Fields = distinct(req.Variants), distinct(req.Fields)
 	p.req = providers.RecordsRequest{End: p.end, Fields: req.Fields}
 
-	in := newIntake(p.scratch, p.parts, p.full && p.stream.Ordered)
-	if p.full {
+	in := newIntake(p.scratch, p.parts, p.whole && p.stream.Ordered)
+	if p.whole {
 		if err := p.s.records(ctx, req, &p.read, in.add); err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ var (
 
 	streams = []schema.Stream{
 		{Name: StreamBooks, Instance: "shelf", Doc: "Books with their pages and pictures.", Parts: bookParts, Ordered: true},
-		{Name: StreamCountries, Instance: "shelf", Doc: "Countries.", Parts: countryParts, Ordered: true},
+		{Name: StreamCountries, Instance: "shelf", Doc: "Countries.", Parts: countryParts, Ordered: true, Small: true},
 		{Name: StreamCopies, Instance: "shelf", Doc: "Copies of books, pages and pictures.", Parts: bookParts, Write: true},
 		{Name: StreamCountryTable, Instance: "shelf", Doc: "The countries a shelf receives.", Parts: countryParts, Write: true},
 		{Name: StreamExceptions, Instance: "shelf", Doc: "What a feed cannot move.", Parts: exceptionParts, Write: true},

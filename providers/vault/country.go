@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -141,27 +142,34 @@ type connectionCountry struct {
 	ID, Country, Name string
 }
 
-// connectionCountries reads the records of one CRM vault.
+// connectionCountries reads the records of one CRM vault, with those of others
+// that are asked for meanwhile.
 func (v *vault) connectionCountries(ctx context.Context, crm int64) ([]connectionCountry, error) {
+	return v.connected.get(ctx, fmt.Sprint(crm), v.connectionCountriesOf)
+}
+
+// connectionCountriesOf reads the records of CRM vaults by their ids, each in the
+// order of countries.
+func (v *vault) connectionCountriesOf(ctx context.Context, crms []string) (map[string][]connectionCountry, error) {
 	o, err := v.connectionCountry(ctx)
 	if err != nil {
 		return nil, contractError("find the object of Connection Country records", err)
 	}
-	rows, err := v.caller().all(ctx, "SELECT id, name__v, country__v FROM "+o.Name+" WHERE vault_crm_id__v = "+vaultapi.Quote(fmt.Sprint(crm)))
+	rows, err := v.caller().all(ctx, "SELECT id, name__v, country__v, vault_crm_id__v FROM "+o.Name+" WHERE vault_crm_id__v CONTAINS "+vaultapi.QuoteList(crms...))
 	if err != nil {
 		return nil, contractError("read Connection Country records of "+v.addr.String(), err)
 	}
-	list := make([]connectionCountry, len(rows))
-	for n, r := range rows {
-		list[n] = connectionCountry{ID: r.text("id"), Country: r.one("country__v"), Name: r.text("name__v")}
+	lists := make(map[string][]connectionCountry, len(crms))
+	for _, r := range rows {
+		crm := r.text("vault_crm_id__v")
+		lists[crm] = append(lists[crm], connectionCountry{ID: r.text("id"), Country: r.one("country__v"), Name: r.text("name__v")})
 	}
-	slices.SortFunc(list, func(a, b connectionCountry) int {
-		if c := strings.Compare(a.Country, b.Country); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	return list, nil
+	for _, list := range lists {
+		slices.SortFunc(list, func(a, b connectionCountry) int {
+			return cmp.Or(strings.Compare(a.Country, b.Country), strings.Compare(a.ID, b.ID))
+		})
+	}
+	return lists, nil
 }
 
 func (p *Provider) connectionCountryRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {

@@ -104,7 +104,7 @@ var streams = []schema.Stream{
 		},
 	},
 	{
-		Name: streamCountry, Instance: "vault", Ordered: true,
+		Name: streamCountry, Instance: "vault", Ordered: true, Small: true,
 		Doc:   "The countries of a content vault; what routes them are the values of their Country CDA field.",
 		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
 	},
