@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/providers/providertest"
@@ -610,5 +611,44 @@ func TestEvents(t *testing.T) {
 	kinds = slices.Compact(kinds)
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("events (-want +got)\n%s", diff)
+	}
+}
+
+// A table whose source is small is read once by an incremental run, whole on both
+// ends, and those that route by it take it as that run has left it (CTRY-2).
+func TestSmallTables(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a", "b", "c")
+	library(w)
+	for _, crm := range []string{"a", "b", "c"} {
+		w.table(crm, "us", "ca")
+	}
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Page("p1", "First, again", "x1"))
+	w.m.ResetCalls()
+	outcomes := w.mustRun(syncer.Request{})
+	for _, crm := range []string{"a", "b", "c"} {
+		for _, a := range []addrs.Instance{countryFeed(crm), booksFeed(crm)} {
+			if o := outcomes[a]; o.Decision.Mode != syncer.Incremental {
+				t.Errorf("%s ran in mode %s", a, o.Decision.Mode)
+			}
+		}
+		if i := outcomes[countryFeed(crm)].Impact; !i.Exact || i.Owned != 3 {
+			t.Errorf("%s: exact %t, %d owned", crm, i.Exact, i.Owned)
+		}
+		if o := outcomes[booksFeed(crm)]; o.Done.Updated != 1 {
+			t.Errorf("%s: done %+v", crm, o.Done)
+		}
+	}
+	reads := map[string]int{}
+	for _, c := range w.m.Calls() {
+		if c.Method == "records" {
+			reads[c.What+" "+c.Verb]++
+		}
+	}
+	want := map[string]int{"countries all": 1, "country_table all": 3, "books since": 1, "copies keys": 3}
+	if diff := cmp.Diff(want, reads); diff != "" {
+		t.Errorf("reads (-want +got)\n%s", diff)
 	}
 }
