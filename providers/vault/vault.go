@@ -39,7 +39,7 @@ type vault struct {
 	accesses   memo[string, *userAccess] // by id; "": who accord logs in as
 	known      recent[[]countryRecord]
 	connected  gathered[string, []connectionCountry] // Connection Country records, by the id of the CRM vault
-	lately     recent[map[string]string] // names of records, by object
+	lately     recent[map[string]string]             // names of records, by object
 	tied       recent[[]connectionRecord]
 	seen       sightings
 	made       made
