@@ -23,15 +23,18 @@ func worked(t *testing.T) *world {
 		&crmConfig{key: "a", clm: true, country: true, countries: []string{"United States"}},
 		&crmConfig{key: "b", clm: true, country: true, countries: []string{"United States", "Canada"}},
 		&crmConfig{key: "c", clm: true, country: true, countries: []string{"Mexico", "Canada"}})
-	w.load(source, `{"record": "country__v", "key": "us", "fields": {"name__v": "United States", "country_cda__v": ["us__v"]}}
+	w.load(source, workedLibrary)
+	return w
+}
+
+// workedLibrary is the library of the worked example.
+var workedLibrary = `{"record": "country__v", "key": "us", "fields": {"name__v": "United States", "country_cda__v": ["us__v"]}}
 {"record": "country__v", "key": "ca", "fields": {"name__v": "Canada", "country_cda__v": ["ca__v"]}}
 {"record": "country__v", "key": "mx", "fields": {"name__v": "Mexico", "country_cda__v": ["mx__v"]}}
 {"record": "country__v", "key": "global", "fields": {"name__v": "Global", "country_cda__v": ["us__v", "ca__v", "mx__v"]}}
-`+slide("one")+slide("two")+
-		presentation("For the US", []string{"us"}, "one")+presentation("For Canada", []string{"ca"}, "two")+
-		presentation("For Mexico", []string{"mx"}, "one", "two")+presentation("For nobody", nil, "one"))
-	return w
-}
+` + slide("one") + slide("two") +
+	presentation("For the US", []string{"us"}, "one") + presentation("For Canada", []string{"ca"}, "two") +
+	presentation("For Mexico", []string{"mx"}, "one", "two") + presentation("For nobody", nil, "one")
 
 func slide(name string) string {
 	return fmt.Sprintf(`{"document": %q, "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": %[1]q}, "versions": [{"number": "1.0", "state": "approved__v"}]}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"accord/planner/watch"
+	"accord/providers"
 	"accord/state"
 )
 
@@ -127,13 +128,18 @@ func (s *server) run(ctx context.Context) error {
 		case time.Since(began) > sessionMost:
 			wait = sessionWait
 		}
+		next := min(2*wait, sessionMost)
+		if providers.KindOf(err) == providers.Access { // no vault lets it in
+			wait = max(wait, firstRefusal)
+			next = min(4*wait, mostRefusal)
+		}
 		s.last.Store(&err)
 		s.log.Error("cannot run at the moment", "error", err, "again_in", wait.String())
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
-		wait = min(2*wait, sessionMost)
+		wait = next
 	}
 }
 

@@ -39,6 +39,7 @@ type session struct {
 	instances []providers.Object                  // that it connects to
 	config    providers.Config                    // for those that did not answer at first
 	found     map[addrs.Instance]providers.Object // connected
+	refused   map[addrs.Instance]*turnedAway      // not let in
 	settings  planner.Settings
 	lines     atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
 	end       context.CancelCauseFunc
@@ -64,7 +65,7 @@ func (s *server) session(ctx context.Context) error {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	on := &session{server: s, workspace: w, end: end, found: map[addrs.Instance]providers.Object{}}
+	on := &session{server: s, workspace: w, end: end, found: map[addrs.Instance]providers.Object{}, refused: map[addrs.Instance]*turnedAway{}}
 	st, err := on.firstApply(ctx)
 	if err != nil {
 		return err
@@ -179,25 +180,56 @@ func (s *session) reach(ctx context.Context, st *state.State) error {
 	return nil
 }
 
+// turnedAway is that a vault has not let accord in.
+type turnedAway struct {
+	times int // in a row
+	again time.Time
+	err   error
+}
+
+// Who is not let in tries again, and then ever more rarely: a few wrong passwords
+// in a row lock a user out.
+const (
+	firstRefusal = time.Minute
+	mostRefusal  = time.Hour
+)
+
 // connectMissing tries the vaults that have not answered yet.
 func (s *session) connectMissing(ctx context.Context) []error {
 	config := s.config
+	var errs []error
 	for _, inst := range s.instances {
-		if _, ok := s.found[inst.Addr]; !ok {
-			config.Instances = append(config.Instances, inst)
+		if _, ok := s.found[inst.Addr]; ok {
+			continue
 		}
+		if r := s.refused[inst.Addr]; r != nil && time.Now().Before(r.again) {
+			errs = append(errs, r.err)
+			continue
+		}
+		config.Instances = append(config.Instances, inst)
 	}
 	if len(config.Instances) == 0 {
-		return nil
+		return errs
 	}
-	found, errs := s.planner.Configure(ctx, config)
+	found, missed := s.planner.Configure(ctx, config)
 	for addr, inst := range found {
 		s.found[addr] = inst
+		delete(s.refused, addr)
 	}
-	for _, err := range errs {
+	for _, err := range missed {
 		s.log.Warn("a vault is not reached", "error", err)
+		var of *providers.Error
+		if errors.As(err, &of) && of.Kind == providers.Access {
+			r := s.refused[of.Addr]
+			if r == nil {
+				r = &turnedAway{}
+				s.refused[of.Addr] = r
+			}
+			r.again, r.err = time.Now().Add(min(firstRefusal<<(2*min(r.times, 8)), mostRefusal)), err
+			r.times++
+		}
 	}
-	return errs
+	return append(errs, missed...)
 }
 
 func (s *session) serial(ctx context.Context) (uint64, error) {

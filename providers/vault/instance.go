@@ -45,6 +45,10 @@ const (
 	closeTime  = 5 * time.Second
 )
 
+// relogins is when somebody who stays tries a refused password again: before a
+// vault locks the user out, which takes five in a row.
+var relogins = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute}
+
 // validateInstances checks what can be known of vaults without calling them.
 func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
 	variables := map[string]addrs.Instance{}
@@ -208,6 +212,10 @@ func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs
 	}
 	if config.Impatient {
 		cfg.Retry.Elapsed, cfg.Retry.Downtime = impatience, -1
+		cfg.Retry.Relogin = relogins
+		if embedded { // nobody is locked out there
+			cfg.Retry.Relogin = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute, time.Minute}
+		}
 	}
 	login, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()

@@ -62,6 +62,10 @@ type Retry struct {
 	// Downtime is how long an announced maintenance is waited for. Default 6h;
 	// less than nothing: it is an error at once.
 	Downtime time.Duration
+	// Relogin is after how long a password that was refused is tried again, and
+	// again, for who stays: a few wrong ones in a row lock a user out. Once
+	// Credentials give another one, that is tried. Default never, neither.
+	Relogin []time.Duration
 }
 
 // Reader has all calls that change nothing.

@@ -172,6 +172,54 @@ func TestWrongPassword(t *testing.T) {
 	}
 }
 
+// Who stays tries a password that was refused again, rarely, and never so often
+// that the user is locked out; and another one at once.
+func TestReloginAfterARefusal(t *testing.T) {
+	t.Parallel()
+	clock := &testClock{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) { answer(w, `{"responseStatus":"SUCCESS","objects":[]}`) })
+	password := NewSecret(testPassword)
+	c := s.open(t, func(cfg *Config) {
+		cfg.Clock = clock
+		cfg.Retry.Relogin = []time.Duration{time.Minute, 10 * time.Minute}
+		cfg.Credentials = func(context.Context) (string, Secret, error) { return testUser, password, nil }
+	})
+	good := password
+	lost := func(after time.Duration, logins int) {
+		t.Helper()
+		for range 10 {
+			<-clock.After(after / 10)
+			if _, err := c.Objects(t.Context()); KindOf(err) != Auth {
+				t.Errorf("after %s: %v", after, err)
+			}
+		}
+		if n := s.loginCount(); n != logins {
+			t.Errorf("after %s: %d logins, want %d", after, n, logins)
+		}
+	}
+	found := func(after time.Duration) {
+		t.Helper()
+		<-clock.After(after)
+		if _, err := c.Objects(t.Context()); err != nil {
+			t.Errorf("after %s: %v", after, err)
+		}
+	}
+	password = NewSecret("canary-changed")
+	s.expire()
+	lost(50*time.Second, 2)
+	password = good // changed for a minute only: it was refused, and is good again
+	found(time.Minute)
+
+	password = NewSecret("canary-changed")
+	s.expire()
+	lost(24*time.Hour, 6)
+	password = good
+	found(time.Minute) // another one than was refused
+	if n := s.loginCount(); n != 7 {
+		t.Errorf("%d logins", n)
+	}
+}
+
 func wantKindAny(t *testing.T, err error, want Kind) {
 	t.Helper()
 	if KindOf(err) != want {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // session is the one session of a client. Whoever finds it ended asks for
@@ -21,8 +22,12 @@ type session struct {
 	mu     sync.Mutex
 	id     Secret
 	spoken Secret // the password that was sent last
-	dead   *Error // the password was refused, or it was the wrong vault: never again
+	dead   *Error // the password was refused, or it was the wrong vault
 	flight *login
+
+	refusals int       // of the password in spoken, in a row
+	asked    time.Time // when credentials were last held against spoken
+	refused  time.Time // when spoken was; zero: dead is for another reason
 }
 
 type login struct {
@@ -34,6 +39,7 @@ type login struct {
 // get returns a session other than stale, logging in if need be.
 func (s *session) get(ctx context.Context, stale Secret) (Secret, error) {
 	for {
+		s.revive(ctx)
 		s.mu.Lock()
 		if s.dead != nil {
 			defer s.mu.Unlock()
@@ -74,6 +80,32 @@ func (s *session) get(ctx context.Context, stale Secret) (Secret, error) {
 
 func abandoned(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// askAgain is how often credentials are held against a password that was refused.
+const askAgain = 10 * time.Second
+
+// revive lets another login be tried where a password was refused and there is
+// another one by now, or it is time to try it again.
+func (s *session) revive(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	times := s.c.cfg.Retry.Relogin
+	if s.dead == nil || s.refused.IsZero() || len(times) == 0 {
+		return
+	}
+	now := s.c.cfg.Clock.Now()
+	if s.refusals <= len(times) && now.Sub(s.refused) >= times[s.refusals-1] {
+		s.dead, s.refused = nil, time.Time{}
+		return
+	}
+	if now.Sub(s.asked) < askAgain {
+		return
+	}
+	s.asked = now
+	if _, password, err := s.c.cfg.Credentials(ctx); err == nil && !password.Empty() && password != s.spoken {
+		s.dead, s.refused, s.refusals = nil, time.Time{}, 0
+	}
 }
 
 // kill makes every later call fail with err.
@@ -135,7 +167,10 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 		var e *Error
 		if errors.As(err, &e) {
 			if e.Kind == Auth && e.Type != "" {
-				s.kill(e) // trying a wrong password again locks the user out
+				s.kill(e) // trying a wrong password again and again locks the user out
+				s.mu.Lock()
+				s.refused, s.refusals = c.cfg.Clock.Now(), s.refusals+1
+				s.mu.Unlock()
 			}
 		}
 		return Secret{}, err
@@ -165,6 +200,9 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 		return Secret{}, &Error{Op: op, Kind: Internal, Message: "the answer has no session"}
 	}
 
+	s.mu.Lock()
+	s.refusals = 0
+	s.mu.Unlock()
 	s.vault.Store(int64(reply.VaultID))
 	s.user.Store(int64(reply.UserID))
 	c.logins.Add(1)
