@@ -24,6 +24,9 @@ import (
 // must know.
 const serveToken = "ACCORD_SERVE_TOKEN"
 
+// leastToken is how long a token is at least that other machines can try to guess.
+const leastToken = 16
+
 type serveOptions struct {
 	listen   string
 	interval time.Duration
@@ -53,7 +56,8 @@ heard of each vault, and so do accord_up, accord_healthy and accord_vault_up.
 
 The page is served on this machine alone. Where another address is given, a token
 must be set, and every page but /livez and /healthz asks for it. Whoever wants
-something done through the page always needs it. It comes from ` + serveToken + `.`,
+something done through the page always needs it. It comes from ` + serveToken + `.
+The page speaks plain HTTP: beyond this machine, put a proxy with TLS before it.`,
 		Example: `  accord serve
   accord serve -listen=127.0.0.1:9000 -interval=2s
   ACCORD_SERVE_TOKEN=… accord serve -listen=0.0.0.0:8420
@@ -90,9 +94,10 @@ type server struct {
 	log     *slog.Logger
 	started time.Time
 
-	open bool // beyond this machine
-	now  atomic.Pointer[session]
-	last atomic.Pointer[error] // why the last session could not begin, or ended
+	open    bool         // beyond this machine
+	guesses atomic.Int64 // of the token, that wait for their answers
+	now     atomic.Pointer[session]
+	last    atomic.Pointer[error] // why the last session could not begin, or ended
 
 	untold sync.Map // by host of a webhook, how many runs it is still to be told of
 }
@@ -202,6 +207,9 @@ func (s *server) listen(ctx context.Context) (stop func(), err error) {
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		s.open = true
+		if s.token != "" && len(s.token) < leastToken {
+			return nil, misused(fmt.Sprintf("Set %s to %d characters or more, such as: openssl rand -base64 24", serveToken, leastToken), "-listen=%s is reached from other machines, and the token is too short", s.opts.listen)
+		}
 		if s.token == "" {
 			return nil, misused("Set "+serveToken+" to a secret of your choice, or listen on 127.0.0.1.", "-listen=%s is reached from other machines, and no token is set", s.opts.listen)
 		}

@@ -116,12 +116,34 @@ func (s *server) writer(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *server) turnAway(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "" && !s.guessed(w) {
+		return
+	}
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="accord"`)
 	http.Error(w, s.howToWrite(), http.StatusUnauthorized)
+}
+
+// How often the token may be guessed, by all who guess together.
+const (
+	guessTime  = 300 * time.Millisecond
+	guessesNow = 8
+)
+
+// guessed makes a wrong token take its time; false: too many are being tried at
+// once, and that was answered.
+func (s *server) guessed(w http.ResponseWriter) bool {
+	if s.guesses.Add(1) > guessesNow {
+		s.guesses.Add(-1)
+		http.Error(w, "too many wrong tokens at once", http.StatusTooManyRequests)
+		return false
+	}
+	defer s.guesses.Add(-1)
+	time.Sleep(guessTime)
+	return true
 }
 
 func (s *server) howToWrite() string {
@@ -134,7 +156,9 @@ func (s *server) howToWrite() string {
 func (s *server) login(w http.ResponseWriter, r *http.Request) {
 	given := r.PostFormValue("token")
 	if s.token == "" || subtle.ConstantTimeCompare([]byte(given), []byte(s.token)) != 1 {
-		time.Sleep(300 * time.Millisecond) // guessing takes time
+		if !s.guessed(w) {
+			return
+		}
 		w.WriteHeader(http.StatusUnauthorized)
 		s.render(w, "login", map[string]any{"Wrong": s.token != "", "None": s.token == ""})
 		return

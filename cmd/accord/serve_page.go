@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,20 +26,23 @@ import (
 var pageFiles embed.FS
 
 var pages = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("").ParseFS(pageFiles, "serve.html"))
+	row := func(may bool, p pagePoint) map[string]any { return map[string]any{"May": may, "P": p} }
+	return template.Must(template.New("").Funcs(template.FuncMap{"row": row}).ParseFS(pageFiles, "serve.html"))
 })
 
 // How much of the past the page shows.
 const (
 	pageRuns     = 40
+	latestRuns   = 8
 	pageFailures = 100
 )
 
-// pageData is all that the page shows. Times are in UTC.
+// pageData is all that the page shows: of points and connections, what is broken
+// first.
 type pageData struct {
 	Verdict string      `json:"verdict"`
 	Bad     bool        `json:"bad"`
-	At      string      `json:"at"`
+	At      when        `json:"at"`
 	Serial  uint64      `json:"serial"`
 	May     bool        `json:"-"` // write
 	Token   bool        `json:"-"` // there is one to log in with
@@ -50,7 +54,49 @@ type pageData struct {
 	Drift   []pageDrift `json:"drift"`
 	Unread  []pageDrift `json:"unread"`
 	Vaults  []pageVault `json:"connections"`
-	Looked  string      `json:"looked"`
+	Looked  when        `json:"looked,omitzero"`
+}
+
+// Calm are those that call for nobody, and Busy the others.
+func (d *pageData) Calm() []pagePoint { return ofState(d.Points, true) }
+func (d *pageData) Busy() []pagePoint { return ofState(d.Points, false) }
+
+func ofState(all []pagePoint, calm bool) []pagePoint {
+	return slices.DeleteFunc(slices.Clone(all), func(p pagePoint) bool { return (p.State == "ok" && p.Failures == 0) != calm })
+}
+
+// Reached are the connections that are well, and Missed the others.
+func (d *pageData) Reached() []pageVault { return reached(d.Vaults, true) }
+func (d *pageData) Missed() []pageVault  { return reached(d.Vaults, false) }
+
+func reached(all []pageVault, well bool) []pageVault {
+	return slices.DeleteFunc(slices.Clone(all), func(v pageVault) bool { return (v.State == "ok") != well })
+}
+
+// Latest are the runs that everybody wants to see, and Earlier the others.
+func (d *pageData) Latest() []pageRun  { return d.Runs[:min(len(d.Runs), latestRuns)] }
+func (d *pageData) Earlier() []pageRun { return d.Runs[min(len(d.Runs), latestRuns):] }
+
+// when is a moment, as seen at another one: for people how far away it is, and
+// the time of day, which the page tells in the time zone of whoever looks.
+type when struct {
+	time.Time
+	now time.Time
+}
+
+func (w when) Far() string {
+	if w.now.Sub(w.Time).Abs() < time.Second {
+		return "now"
+	}
+	_, far, _ := strings.Cut(howFar(w.Time, w.now), ", ")
+	return far
+}
+
+func (w when) ISO() string { return w.UTC().Format(time.RFC3339) }
+
+func (w when) Clock() string {
+	at, _, _ := strings.Cut(howFar(w.Time, w.now), ", ")
+	return at + " UTC"
 }
 
 type pagePoint struct {
@@ -60,9 +106,9 @@ type pagePoint struct {
 	Engine   string `json:"engine"`
 	State    string `json:"state"` // ok | running | waiting | failing | off
 	Words    string `json:"words"`
-	LRT      string `json:"last_run_time"`
-	LSRT     string `json:"last_successful_run_time"`
-	NextFull string `json:"next_full"`
+	LRT      when   `json:"last_run_time,omitzero"`
+	LSRT     when   `json:"last_successful_run_time,omitzero"`
+	NextFull when   `json:"next_full,omitzero"`
 	Failures int    `json:"failures"`
 }
 
@@ -70,19 +116,23 @@ type pageVault struct {
 	From   string `json:"content"`
 	To     string `json:"target"`
 	Points int    `json:"points"`
-	State  string `json:"state"`
+	State  string `json:"state"` // ok | failing | silent
+	Why    string `json:"why,omitempty"`
+	Heard  when   `json:"answered,omitzero"` // of the one that does not
 }
 
 type pageRun struct {
-	ID, Point, Mode, Started, Took, Outcome, Message, Counts string
-	Published, Updated, Withdrawn, Failed                    int
+	ID, Point, Mode, Took, Outcome, Message, Counts string
+	Started                                         when
+	Published, Updated, Withdrawn, Failed           int
 }
 
 type pageItem struct {
-	ID, Point, Part, Key, Title, Kind, Message, Class, Fix, First, Last, Known string
-	General                                                                    bool // ERR-1
-	Attempts                                                                   int
-	Can                                                                        bool // be reprocessed here
+	ID, Point, Part, Key, Title, Kind, Message, Class, Fix, Known string
+	First, Last                                                   when
+	General                                                       bool // ERR-1
+	Attempts                                                      int
+	Can                                                           bool // be reprocessed here
 }
 
 type pageDrift struct {
@@ -113,8 +163,13 @@ func (s *server) statusJSON(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) pageData(ctx context.Context, now time.Time) (*pageData, error) {
-	st := s.status()
-	d := &pageData{At: howFar(now, now), Serial: st.Serial, Looked: howFar(st.Looked, now)}
+	d := viewStatus(s.status(), now)
+	return d, s.past(ctx, d, now)
+}
+
+// viewStatus is how things stand, without the past.
+func viewStatus(st watch.Status, now time.Time) *pageData {
+	d := &pageData{At: when{now, now}, Serial: st.Serial, Looked: when{st.Looked, now}}
 	if why := st.Healthy(now); why != "" {
 		d.Verdict, d.Bad = clean(why), true
 	}
@@ -133,11 +188,11 @@ func (s *server) pageData(ctx context.Context, now time.Time) (*pageData, error)
 	if d.Verdict == "" {
 		switch {
 		case failing > 0:
-			d.Verdict, d.Bad = fmt.Sprintf("%s of %d cannot run", plural(failing, "point"), len(st.Points)), true
+			d.Verdict, d.Bad = fmt.Sprintf("%d of %s cannot run", failing, count(len(st.Points), "point")), true
 		case failures > 0:
-			d.Verdict = fmt.Sprintf("All points run; %s cannot be synced", plural(failures, "item"))
+			d.Verdict = fmt.Sprintf("All points run; %s cannot be synced", count(failures, "item"))
 		case running > 0:
-			d.Verdict = fmt.Sprintf("%s running", plural(running, "point"))
+			d.Verdict = fmt.Sprintf("%s running", count(running, "point"))
 		default:
 			d.Verdict = "All points are up to date"
 		}
@@ -155,8 +210,20 @@ func (s *server) pageData(ctx context.Context, now time.Time) (*pageData, error)
 	for _, u := range st.Unread {
 		d.Unread = append(d.Unread, pageDrift{Addr: u.Addr.String(), What: []string{clean(u.Err.Error())}})
 	}
-	d.Vaults = viewVaults(st.Points, d.Points)
-	return d, s.past(ctx, d, now)
+	d.Vaults = viewVaults(st, d.Points, now)
+	slices.SortStableFunc(d.Points, func(a, b pagePoint) int {
+		return cmp.Compare(urgency(a.State, a.Failures), urgency(b.State, b.Failures))
+	})
+	slices.SortStableFunc(d.Vaults, func(a, b pageVault) int { return cmp.Compare(urgency(a.State, 0), urgency(b.State, 0)) })
+	return d
+}
+
+// urgency orders by who is looked for first.
+func urgency(state string, failures int) int {
+	if state == "ok" && failures > 0 {
+		return 2
+	}
+	return slices.Index([]string{"silent", "failing", "", "waiting", "running", "off", "ok"}, state)
 }
 
 // past adds what the journal holds: runs, and what fails.
@@ -205,8 +272,8 @@ func (s *server) line(e *ledger.Entry) string {
 }
 
 func viewException(e *ledger.Entry, fix string, now time.Time) pageItem {
-	v := pageItem{ID: e.ID, Point: e.Point.String(), Part: e.Part, Key: clean(e.Key), Title: clean(e.Title), Kind: e.Kind, Message: clean(e.Message),
-		Class: e.Class.Words(), Fix: clean(fix), General: e.Type == ledger.Message, First: howFar(e.First, now), Last: howFar(e.Last, now), Attempts: e.Attempts}
+	v := pageItem{ID: e.ID, Point: e.Point.String(), Part: e.Part, Key: clean(strings.TrimLeft(e.Key, "0")), Title: clean(e.Title), Kind: e.Kind, Message: clean(e.Message),
+		Class: e.Class.Words(), Fix: clean(fix), General: e.Type == ledger.Message, First: when{e.First, now}, Last: when{e.Last, now}, Attempts: e.Attempts}
 	if e.Known {
 		v.Known = knownBy(e, now)
 	}
@@ -217,7 +284,7 @@ func viewException(e *ledger.Entry, fix string, now time.Time) pageItem {
 func viewPoint(p watch.Point, now time.Time) pagePoint {
 	v := pagePoint{
 		Addr: p.Addr.String(), Title: clean(p.Sync.Title), Vault: p.Sync.Target.Instance.String(), Engine: p.Sync.Engine,
-		LRT: howFar(p.Sync.LRT, now), LSRT: howFar(p.Sync.LSRT, now), NextFull: howFar(p.Decision.FullAt, now), Failures: p.Memory.Failures,
+		LRT: when{p.Sync.LRT, now}, LSRT: when{p.Sync.LSRT, now}, NextFull: when{p.Decision.FullAt, now}, Failures: p.Memory.Failures,
 	}
 	switch {
 	case p.Running:
@@ -225,17 +292,19 @@ func viewPoint(p watch.Point, now time.Time) pagePoint {
 	case p.Trouble != "":
 		v.State, v.Words = "failing", clean(p.Trouble)
 		if !p.Until.IsZero() {
-			v.Words += " · again " + howFar(p.Until, now)
+			v.Words += " · again " + when{p.Until, now}.Far()
 		}
 	case p.Decision.Mode == syncer.None && p.Waits != "":
 		v.State, v.Words = "off", clean(p.Waits)
 	case p.Waits != "":
 		v.State, v.Words = "waiting", clean(p.Waits)
 		if !p.Until.IsZero() {
-			v.Words += " " + howFar(p.Until, now)
+			v.Words += ", " + when{p.Until, now}.Far()
 		}
 	case p.Decision.HeldBack != "":
 		v.State, v.Words = "waiting", clean(p.Decision.HeldBack)
+	case v.Failures > 0:
+		v.State, v.Words = "ok", "up to date, but for "+count(v.Failures, "item")
 	default:
 		v.State, v.Words = "ok", "up to date"
 	}
@@ -243,9 +312,9 @@ func viewPoint(p watch.Point, now time.Time) pagePoint {
 }
 
 // viewVaults lists which vault feeds which, in the order of the points.
-func viewVaults(points []watch.Point, shown []pagePoint) []pageVault {
+func viewVaults(st watch.Status, shown []pagePoint, now time.Time) []pageVault {
 	var list []pageVault
-	for i, p := range points {
+	for i, p := range st.Points {
 		from, to := p.Sync.Source.Instance.String(), p.Sync.Target.Instance.String()
 		if from == to || p.Sync.Source.Instance.IsZero() {
 			continue
@@ -253,18 +322,24 @@ func viewVaults(points []watch.Point, shown []pagePoint) []pageVault {
 		n := slices.IndexFunc(list, func(v pageVault) bool { return v.From == from && v.To == to })
 		if n < 0 {
 			n = len(list)
-			list = append(list, pageVault{From: from, To: to, State: "ok"})
+			v := pageVault{From: from, To: to, State: "ok"}
+			for _, heard := range st.Vaults {
+				if h := healthOf(heard); h.State != "ok" && (heard.Addr == p.Sync.Source.Instance || heard.Addr == p.Sync.Target.Instance) {
+					v.State, v.Why, v.Heard = h.State, h.Why, when{heard.Answered, now}
+				}
+			}
+			list = append(list, v)
 		}
 		list[n].Points++
-		if shown[i].State == "failing" {
-			list[n].State = "failing"
+		if shown[i].State == "failing" && list[n].State == "ok" {
+			list[n].State, list[n].Why = "failing", shown[i].Words
 		}
 	}
 	return list
 }
 
 func viewRun(r state.Run, now time.Time) pageRun {
-	v := pageRun{ID: r.ID, Point: r.Sync.String(), Mode: r.Mode, Started: howFar(r.Started, now), Outcome: string(r.Outcome), Message: clean(r.Message), Failed: r.Failures}
+	v := pageRun{ID: r.ID, Point: r.Sync.String(), Mode: r.Mode, Started: when{r.Started, now}, Outcome: string(r.Outcome), Message: clean(r.Message), Failed: r.Failures}
 	if v.Outcome == "" {
 		v.Outcome = "running"
 	} else {
@@ -278,10 +353,12 @@ func viewRun(r state.Run, now time.Time) pageRun {
 	return v
 }
 
-// pageChart is the runs as bars, oldest first, in a box of 100 by 100.
+// pageChart is the runs as bars, oldest first, in a box of 100 by 100. Heights
+// are square roots, so that a few items are seen beside many.
 type pageChart struct {
-	Bars []chartBar
-	Most int
+	Bars        []chartBar
+	Most        int
+	First, Last when
 }
 
 type chartBar struct {
@@ -303,17 +380,19 @@ func chartOf(runs []pageRun) pageChart {
 	if c.Most == 0 {
 		return c
 	}
+	c.First, c.Last = runs[len(runs)-1].Started, runs[0].Started
 	width := 100 / float64(len(runs))
 	for i, r := range slices.Backward(runs) {
 		bar := chartBar{X: float64(len(runs)-1-i) * width, Width: width * 0.8,
-			Words: fmt.Sprintf("%s, %s: %d published, %d updated, %d withdrawn, %d failed", r.Point, r.Started, r.Published, r.Updated, r.Withdrawn, r.Failed)}
-		y := 100.0
+			Words: fmt.Sprintf("%s, %s, %s: %d published, %d updated, %d withdrawn, %d failed", r.Point, r.Started.Far(), r.Started.Clock(), r.Published, r.Updated, r.Withdrawn, r.Failed)}
+		y, all := 100.0, r.Published+r.Updated+r.Withdrawn+r.Failed
+		height := 100 * math.Sqrt(float64(all)/float64(c.Most))
 		for _, part := range []struct {
 			class string
 			n     int
 		}{{"published", r.Published}, {"updated", r.Updated}, {"withdrawn", r.Withdrawn}, {"failed", r.Failed}} {
-			h := float64(part.n) * 100 / float64(c.Most)
 			if part.n > 0 {
+				h := height * float64(part.n) / float64(all)
 				y -= h
 				bar.Parts = append(bar.Parts, chartPart{Class: part.class, Y: y, Height: h})
 			}

@@ -300,7 +300,7 @@ func TestServeHealth(t *testing.T) {
 			break
 		}
 		if time.Since(began) > patience {
-			t.Fatalf("nobody misses the CRM vault: %+v", h)
+			t.Fatalf("nobody misses the CRM vault: %+v\n%s", h, tail(serve.out.String()))
 		}
 	}
 	if !h.Healthy || h.Vaults[`vault.crm["a"]`].Why == "" || h.Vaults[`vault.crm["b"]`].State != "ok" {
@@ -356,8 +356,8 @@ func TestServePageOnAPhone(t *testing.T) {
 	l := ledger.New(now, []providers.Sync{point.Sync})
 	l.Journal(state.Failure{Sync: point.Addr, Key: "permission", General: true, Kind: "permission", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2})
 	l.Journal(state.Failure{Sync: point.Addr, Part: "slide", Key: "000000000004", Title: hostile, Kind: "exception", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2, Ack: &state.Ack{Owner: hostile}})
-	d := &pageData{Verdict: "2 items cannot be synced", At: howFar(now, now), Serial: 7, May: true, Points: []pagePoint{viewPoint(point, now)}, Runs: runs, Chart: chartOf(runs),
-		Drift: []pageDrift{{Addr: point.Addr.String(), What: []string{"status: active → " + hostile}}}, Looked: howFar(now, now), Vaults: viewVaults([]watch.Point{point}, []pagePoint{viewPoint(point, now)})}
+	d := &pageData{Verdict: "2 items cannot be synced", At: when{now, now}, Serial: 7, May: true, Points: []pagePoint{viewPoint(point, now)}, Runs: runs, Chart: chartOf(runs),
+		Drift: []pageDrift{{Addr: point.Addr.String(), What: []string{"status: active → " + hostile}}}, Looked: when{now, now}, Vaults: viewVaults(watch.Status{Points: []watch.Point{point}}, []pagePoint{viewPoint(point, now)}, now)}
 	for _, e := range l.Entries() {
 		v := viewException(e, "modules/vaults/main.hcl:79", now)
 		v.Can = true
@@ -407,7 +407,8 @@ func TestServePageOnAPhone(t *testing.T) {
 	if !strings.Contains(dom, "<title>2 items cannot be synced · accord</title>") || strings.Contains(dom, "<img") {
 		t.Errorf("a title did something:\n%.2000s", dom)
 	}
-	for _, want := range []string{"Last run", "Next full run", "<rect", "Full run", "General error", "modules/vaults/main.hcl:79"} {
+	// Times are told where the browser is; it ran our script.
+	for _, want := range []string{"Last run", "Next full run", "<rect", "Full run", "General error", "modules/vaults/main.hcl:79", ` UTC">`} {
 		if !strings.Contains(dom, want) {
 			t.Errorf("the page does not show %q", want)
 		}
@@ -565,11 +566,102 @@ func TestServeShowsHostileText(t *testing.T) {
 	}
 }
 
+// What is broken stands first on the page, and what is well is folded away.
+func TestServePageBrokenFirst(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	st := watch.Status{Known: true, Beat: now, Interval: time.Second}
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		crm := addrs.NewKeyed("vault", "crm", key)
+		p := watch.Point{Addr: addrs.NewKeyed("integration_point", "clm", key), Decision: syncer.Decision{Mode: syncer.Incremental},
+			Sync: providers.Sync{Source: providers.End{Instance: addrs.New("vault", "promomats")}, Target: providers.End{Instance: crm}}}
+		v := watch.Vault{Addr: crm, Answered: now}
+		switch key {
+		case "b":
+			p.Waits, p.Until = syncer.AfterEdit, now.Add(4*time.Minute)
+		case "d":
+			p.Memory.Failures = 2
+		case "e":
+			p.Failing, p.Trouble = 3, "it does not answer"
+			v.Err, v.Silent = fmt.Errorf("connection refused"), true
+		case "f":
+			p.Running = true
+		}
+		st.Points, st.Vaults = append(st.Points, p), append(st.Vaults, v)
+	}
+	d := viewStatus(st, now)
+	if d.Verdict != "1 of 6 points cannot run" || !d.Bad {
+		t.Errorf("the verdict: %q", d.Verdict)
+	}
+	order := func(list []pagePoint) (keys string) {
+		for _, p := range list {
+			keys += strings.Split(p.Addr, `"`)[1]
+		}
+		return keys
+	}
+	if busy, calm := order(d.Busy()), order(d.Calm()); busy != "edbf" || calm != "ac" {
+		t.Errorf("in need of somebody %q, well %q", busy, calm)
+	}
+	if missed := d.Missed(); len(missed) != 1 || missed[0].To != `vault.crm["e"]` || missed[0].State != "silent" || missed[0].Why != "connection refused" {
+		t.Errorf("the vaults that do not answer: %+v", missed)
+	}
+	if !strings.Contains(d.Points[1].Words, "2 items") {
+		t.Errorf("a point with exceptions says %q", d.Points[1].Words)
+	}
+}
+
+// Guessing the token takes time, however many guess at once.
+func TestServeTokenIsNotGuessed(t *testing.T) {
+	t.Parallel()
+	web := served(t, "s3cret", true)
+	began := time.Now()
+	var guesses sync.WaitGroup
+	var told sync.Map
+	for n := range 64 {
+		guesses.Go(func() {
+			path, header := "/status.json", "Bearer "+fmt.Sprint(n)
+			var resp *http.Response
+			var err error
+			if n%2 == 0 {
+				r, _ := http.NewRequest("GET", web.URL+path, nil)
+				r.Header.Set("Authorization", header)
+				resp, err = http.DefaultClient.Do(r)
+			} else {
+				resp, err = http.PostForm(web.URL+"/login", url.Values{"token": {fmt.Sprint(n)}})
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			told.Store(n, resp.StatusCode)
+		})
+	}
+	guesses.Wait()
+	heard := 0
+	told.Range(func(_, status any) bool {
+		if status == http.StatusUnauthorized {
+			heard++
+		} else if status != http.StatusTooManyRequests {
+			t.Errorf("a guess is answered with %v", status)
+		}
+		return true
+	})
+	if most := guessesNow * (1 + int(time.Since(began)/guessTime)); heard == 0 || heard > most {
+		t.Errorf("%d of 64 guesses were judged in %s, want at most %d", heard, time.Since(began), most)
+	}
+}
+
 func TestServeRefusesToBeOpenWithoutAToken(t *testing.T) {
 	s := &server{cli: &cli{}, opts: serveOptions{listen: "0.0.0.0:0"}, log: (&cli{stderr: io.Discard}).serveLog()}
 	if _, err := s.listen(context.Background()); err == nil || !strings.Contains(err.Error(), serveToken) {
 		t.Errorf("open to all: %v", err)
 	}
+	s.token = "s3cret"
+	if _, err := s.listen(context.Background()); err == nil || !strings.Contains(err.Error(), "too short") {
+		t.Errorf("open to all, with a short token: %v", err)
+	}
+	s.token = ""
 	// A port that is taken is said so.
 	taken := httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
