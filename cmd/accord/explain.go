@@ -335,7 +335,7 @@ var explanations = map[string]explanation{
 	},
 	"CLM-10": {
 		"content in two models: documents, and object records",
-		"CLM content comes to a CRM vault as documents (the point clm_presentation), as object records (clm_object_model: presentations, key messages and presentation slides), or as both. The Multichannel Settings of an application profile give its users one of the two, so that content of the other model is there and not seen. The document model is supported on iPad only at its first release; in the object model a key message has room for one shared resource, and a field rule fills what the records have a field for.",
+		"CLM content comes to a CRM vault as documents (the point clm_presentation), as object records (clm_object_model: presentations, key messages and presentation slides), or as both. The Multichannel Settings of an application profile give its users one of the two, so that content of the other model is there and not seen. The document model is supported on iPad only at its first release; in the object model a key message has room for one shared resource, and a field rule fills what the records have a field for. Three names of a vault are not published, and are taken as accord has them or found by their label: the field CLM Content Model of multichannel_settings__v, the switches of the two models in veeva_settings__v (without them both count as on), and the integration point of the object model.",
 		"Activate the point of the model that the profile's users have, or set clm_content of its multichannel_settings to the model in which content comes.",
 	},
 	"CLM-11": {

@@ -158,7 +158,7 @@ func TestStandardObjects(t *testing.T) {
 			"crm_content_type__v event_topic__v event_configuration__v clm_content_metrics__v crm_connection_country__v keyword__v website__v document_type_group__v",
 		"med": "country__v product__v crm_connection_country__v keyword__v website__v",
 		"us": "connection_settings__v account__v territory__v user_territory__v account_territory__v my_setup_products__v clm_presentation__v clm_presentation_slide__v key_message__v " +
-			"application_profile__v veeva_settings__v vmobile_object_configuration__v call2__v tsf__v brand__v product_family__v indication__v",
+			"application_profile__v multichannel_settings__v veeva_settings__v vmobile_object_configuration__v call2__v tsf__v brand__v product_family__v indication__v",
 		"align": "aln_territory__v aln_account_territory__v aln_roster_member__v aln_roster_member_territory__v aln_territory_product__v aln_process_monitor__v aln_crm_instance__v " +
 			"aln_crm_instance_country__v aln_field_mapping__v account__v address__v",
 	} {

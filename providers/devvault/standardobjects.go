@@ -111,7 +111,9 @@ func crmObjects() []*object {
 			reference("sub_presentation__v", "Sub Presentation", "clm_presentation__v").namedInbound("sub_presentation_slides__vr"),
 			number("display_order__v", "Display Order"),
 			text("vexternal_id__v", "VExternal ID", 120), text("vault_external_id__v", "Vault External ID", 120)),
-		newObject("application_profile__v", "Application Profile", "Application Profiles", "V3A",
+		newObject("application_profile__v", "Application Profile", "Application Profiles", "V3A"),
+		newObject("multichannel_settings__v", "Multichannel Settings", "Multichannel Settings", "V4S", // of one profile, or, without one, of the vault
+			reference("application_profile__v", "Application Profile", "application_profile__v"),
 			pick("clm_content_model__v", "CLM Content Model", "clm_content_model__v")),
 		newObject("veeva_settings__v", "Veeva Settings", "Veeva Settings", "V3X",
 			boolean("clm_document_model__v", "CLM Document Model"), boolean("clm_object_model__v", "CLM Object Model")),

@@ -110,7 +110,7 @@ func (p *Provider) allNeeds(ctx context.Context, objects []providers.Object) map
 		case "multichannel_settings":
 			if b, _, err := resource.Ref[multichannelBody](s.after, o.Addr); err == nil {
 				if v, err := p.vault(b.Vault); err == nil {
-					in(v, o.Addr, grant{grantObject, objProfile, "read"})
+					in(v, o.Addr, grant{grantObject, objProfile, "read"}, grant{grantObject, objMultichannel, "read"})
 				}
 			}
 			continue

@@ -20,10 +20,13 @@ type multichannelBody struct {
 	CLMContent string         `json:"clm_content" schema:"required" oneof:"document object" doc:"From which model its users have their CLM content; one of the two, never both (CLM-10)."`
 }
 
-// Where Multichannel Settings of application profiles are kept. No source names
-// the field; it is ours, and found by its label where it is called otherwise.
+// Where Multichannel Settings are kept: Vault CRM's help names the object, whose
+// records are of one application profile each, or of the vault, as those of Veeva
+// Settings are. It names no field for the model of CLM content: that one is ours,
+// and found by its label where it is called otherwise.
 const (
 	objProfile        = "application_profile__v"
+	objMultichannel   = "multichannel_settings__v"
 	fieldContentModel = "clm_content_model__v"
 	labelContentModel = "CLM Content Model"
 )
@@ -79,6 +82,7 @@ func validateMultichannel(env *resource.Env, items []*resource.Item[multichannel
 // profileRecord is an application profile of a CRM vault.
 type profileRecord struct {
 	ID, Name, External string
+	Settings           string // id of its Multichannel Settings; "": it has none
 	Model              string // "" where it is not set, or not known here
 }
 
@@ -91,31 +95,46 @@ func (v *vault) profiles(ctx context.Context) ([]profileRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := v.caller().all(ctx, "SELECT id, name__v, external_id__v, "+field+" FROM "+objProfile)
+	rows, err := v.caller().all(ctx, "SELECT id, name__v, external_id__v FROM "+objProfile)
 	if err != nil {
 		return nil, contractError("read application profiles of "+v.addr.String(), err)
 	}
+	settings, err := v.caller().all(ctx, "SELECT id, "+objProfile+", "+field+" FROM "+objMultichannel)
+	if err != nil {
+		return nil, contractError("read Multichannel Settings of "+v.addr.String(), err)
+	}
+	of := map[string]row{} // those of the vault itself have no profile
+	for _, r := range settings {
+		profile := r.one(objProfile)
+		if other := of[profile]; other != nil && profile != "" {
+			return nil, providers.Errorf(providers.Invalid, "CLM-10: application profile %s of %s has two records of Multichannel Settings, %s and %s; delete the one that is not meant", profile, v.addr, other.text("id"), r.text("id"))
+		}
+		of[profile] = r
+	}
 	list := make([]profileRecord, len(rows))
 	for n, r := range rows {
-		list[n] = profileRecord{ID: r.text("id"), Name: r.text("name__v"), External: r.text("external_id__v"), Model: modelOf(r.one(field))}
+		list[n] = profileRecord{ID: r.text("id"), Name: r.text("name__v"), External: r.text("external_id__v")}
+		if s := of[list[n].ID]; s != nil {
+			list[n].Settings, list[n].Model = s.text("id"), modelOf(s.one(field))
+		}
 	}
 	slices.SortFunc(list, func(a, b profileRecord) int { return strings.Compare(a.Name+"\n"+a.ID, b.Name+"\n"+b.ID) })
 	v.sawProfiles(list)
 	return list, nil
 }
 
-// contentModelField is the field of application profiles that names the model.
+// contentModelField is the field of Multichannel Settings that names the model.
 func (v *vault) contentModelField(ctx context.Context) (string, error) {
-	o, err := v.object(ctx, objProfile)
+	o, err := v.object(ctx, objMultichannel)
 	if err != nil {
-		return "", contractError("find the application profiles of "+v.addr.String(), err)
+		return "", contractError("find the Multichannel Settings of "+v.addr.String(), err)
 	}
 	f, err := o.Field(fieldContentModel)
 	if err != nil {
 		f, err = o.FieldByLabel(labelContentModel)
 	}
 	if err != nil {
-		return "", providers.Errorf(providers.Invalid, "CLM-10: the application profiles of %s have no field %q", v.addr, labelContentModel)
+		return "", providers.Errorf(providers.Invalid, "CLM-10: the Multichannel Settings of %s have no field %q", v.addr, labelContentModel)
 	}
 	return f.Name, nil
 }
@@ -164,8 +183,8 @@ func (p *Provider) readMultichannel(ctx context.Context, env *resource.Env, item
 		case r == nil || r.Model == "": // nothing is set for it
 			i.Missing()
 		default:
-			i.Found(r.ID, multichannelBody{Vault: i.Want.Vault, Profile: i.Want.Profile, CLMContent: r.Model})
-			touch(ctx, env, i, v, objProfile, r.ID)
+			i.Found(r.Settings, multichannelBody{Vault: i.Want.Vault, Profile: i.Want.Profile, CLMContent: r.Model})
+			touch(ctx, env, i, v, objMultichannel, r.Settings)
 		}
 	})(ctx, env, items)
 }
@@ -188,7 +207,7 @@ func (p *Provider) listMultichannel(ctx context.Context, _ *resource.Env, crm *v
 		if found, err := profileOf(list, word); r.Model == "" || err != nil || found != r {
 			continue // no word leads back to it
 		}
-		if !yield(resource.Found[multichannelBody]{ID: r.ID, Body: multichannelBody{Vault: crm.addr, Profile: word, CLMContent: r.Model}}) {
+		if !yield(resource.Found[multichannelBody]{ID: r.Settings, Body: multichannelBody{Vault: crm.addr, Profile: word, CLMContent: r.Model}}) {
 			return nil
 		}
 	}
@@ -232,8 +251,12 @@ func (p *Provider) planMultichannel(ctx context.Context, _ *resource.Env, change
 
 func (p *Provider) writeMultichannel(ctx context.Context, _ *resource.Env, changes []*resource.Change[multichannelBody]) {
 	profiles := cached(func(v *vault) ([]profileRecord, error) { return v.profiles(ctx) })
-	rows := map[*vault][]vaultapi.Fields{}
-	of := map[*vault][]*resource.Change[multichannelBody]{}
+	type target struct {
+		*vault
+		create bool
+	}
+	rows := map[target][]vaultapi.Fields{}
+	of := map[target][]*resource.Change[multichannelBody]{}
 	for _, c := range changes {
 		v, r, err := p.findProfile(c.Planned, profiles)
 		if err == nil && r == nil {
@@ -244,7 +267,7 @@ func (p *Provider) writeMultichannel(ctx context.Context, _ *resource.Env, chang
 			continue
 		}
 		if r.Model == c.Planned.CLMContent {
-			c.Done(r.ID, *c.Planned)
+			c.Done(r.Settings, *c.Planned)
 			continue
 		}
 		field, err := v.contentModelField(ctx)
@@ -252,16 +275,26 @@ func (p *Provider) writeMultichannel(ctx context.Context, _ *resource.Env, chang
 			c.Fail(err)
 			continue
 		}
-		rows[v] = append(rows[v], vaultapi.Fields{"id": r.ID, field: []string{modelValue[c.Planned.CLMContent]}})
-		of[v] = append(of[v], c)
+		row := vaultapi.Fields{field: []string{modelValue[c.Planned.CLMContent]}}
+		w := target{v, r.Settings == ""}
+		if w.create {
+			row["name__v"], row[objProfile] = r.Name, r.ID
+		} else {
+			row["id"] = r.Settings
+		}
+		rows[w], of[w] = append(rows[w], row), append(of[w], c)
 	}
-	for v, list := range rows {
-		for n, result := range v.client.UpdateRecords(ctx, objProfile, list) {
+	for w, list := range rows {
+		write := w.client.UpdateRecords
+		if w.create {
+			write = w.client.CreateRecords
+		}
+		for n, result := range write(ctx, objMultichannel, list) {
 			if result.Err != nil {
-				of[v][n].Fail(contractError("write the content model of an application profile", result.Err))
+				of[w][n].Fail(contractError("write Multichannel Settings", result.Err))
 				continue
 			}
-			of[v][n].Done(list[n]["id"].(string), *of[v][n].Planned)
+			of[w][n].Done(string(result.ID), *of[w][n].Planned)
 		}
 	}
 }
@@ -307,7 +340,9 @@ func adviseModels(env *resource.Env, objects []providers.Object) []providers.Dia
 	return out
 }
 
-// Where a CRM vault keeps which models are switched on in it.
+// Where a CRM vault keeps which models are switched on in it. That there are such
+// switches is the seed's (both may be enabled); where, and what they are called, is
+// a guess, so that a vault without them is taken to have both on.
 const objVeevaSettings = "veeva_settings__v"
 
 var modelSwitch = map[string]string{modelDocument: "clm_document_model__v", modelObject: "clm_object_model__v"}

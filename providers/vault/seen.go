@@ -132,8 +132,8 @@ func (v *vault) sawCountries(list []countryRecord) {
 }
 
 func (v *vault) sawProfiles(list []profileRecord) {
-	sawList(v, objProfile, list, func(r *profileRecord) (string, map[string]string) {
-		return r.ID, map[string]string{"name__v": r.Name, "external_id__v": r.External, "model": r.Model}
+	sawList(v, objMultichannel, list, func(r *profileRecord) (string, map[string]string) {
+		return r.ID, map[string]string{"name__v": r.Name, "external_id__v": r.External, "settings": r.Settings, "model": r.Model}
 	})
 }
 
