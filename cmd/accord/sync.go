@@ -43,7 +43,7 @@ func (c *cli) syncCommand() *cobra.Command {
 		Long: `Runs what is due: in full where the rules ask for it, else what changed since the
 last run, and what failed then. It runs what was applied, never the files. With
 addresses only these points run; an address without a key means all of its block.
-Where a vault does not answer, the points that need it are left out, and the rest runs.
+Without, where a vault does not answer, the points that need it are left out.
 
 A run that follows from an edited country filter may not begin before its delay is
 over (CTRY-7), and sync waits for it when the others have run; an interrupt leaves it

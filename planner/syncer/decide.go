@@ -386,8 +386,12 @@ func heldBack(sync providers.Sync, memory state.Memory, why []Reason, now time.T
 	for i, r := range why {
 		words[i] = r.Words()
 	}
-	return fmt.Sprintf("a full run (%s) is held back until %s: the one of %s read everything and %d items failed; they are retried by every run",
-		strings.Join(words, ", "), until.UTC().Format(time.RFC3339), last.Started.UTC().Format(time.RFC3339), max(memory.Failures, memory.Errors))
+	failed := "1 item failed, and is retried by every run"
+	if n := max(memory.Failures, memory.Errors); n != 1 {
+		failed = fmt.Sprintf("%d items failed, and are retried by every run", n)
+	}
+	return fmt.Sprintf("a full run (%s) is held back until %s: the one of %s read everything; %s",
+		strings.Join(words, ", "), until.UTC().Format(time.RFC3339), last.Started.UTC().Format(time.RFC3339), failed)
 }
 
 // earliestStart is CTRY-7: an edit of a delayed input, under a point that is
