@@ -253,6 +253,31 @@ func TestReprocessBesideOthers(t *testing.T) {
 		"message items withdrawn: Items that cannot be synced: 1")
 }
 
+// ERR-2: a few items are all that is tried again, also where the route table has
+// changed since: that is the next run's.
+func TestReprocessWithAnotherTable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.table("a", "us")
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b1", Kind: providers.Invalid, Times: 1})
+	w.run(w.tasks(syncer.Request{}))
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Country("ca", "Canada", "ca", "us"))
+	tasks := w.tasks(syncer.Request{Only: []state.Item{{Part: "book", Key: "b1"}}})
+	for i := range tasks {
+		if tasks[i].Sync.Addr == countryFeed("a") {
+			tasks[i].Decision = syncer.Decide(tasks[i].Sync, tasks[i].Memory, syncer.Request{}, w.now())
+		}
+	}
+	if o := w.run(tasks)[booksFeed("a")]; o.Decision.Mode != syncer.Incremental || o.Status != syncer.Clean || o.Done != (syncer.Counts{Added: 1}) {
+		t.Errorf("%+v, %s, %v, %+v", o.Decision, o.Status, o.Err, o.Done)
+	}
+	if o := w.mustRun(syncer.Request{})[booksFeed("a")]; o.Decision.Mode != syncer.Full || !strings.Contains(published(w, "a"), "b2") {
+		t.Errorf("the next run: %+v, %s", o.Decision, published(w, "a"))
+	}
+}
+
 // INT-7: of a sync of the platform's engine accord writes no exception.
 func TestPlatformIsToldNothing(t *testing.T) {
 	t.Parallel()

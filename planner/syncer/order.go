@@ -220,8 +220,12 @@ func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*j
 }
 
 // escalate makes a run full whose route table differs from the last run's, or
-// has no faults any more that kept the last run from withdrawing.
+// has no faults any more that kept the last run from withdrawing. Who wants a few
+// items to be tried again gets no more than that: the next run is full (ERR-2).
 func (j *job) escalate() {
+	if len(j.Decision.Only) > 0 {
+		return
+	}
 	before, known := j.Memory.Inputs[inputRoutes]
 	caughtUp := j.Memory.Inputs[inputWithheld] != "" && j.withheld == ""
 	if !known || before == j.routes.input() && !caughtUp {
