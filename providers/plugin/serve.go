@@ -85,6 +85,7 @@ func serve(p providers.Provider, speaks versions) error {
 		go endWithHost()
 	}
 	goplugin.Serve(config(&server{provider: func(context.Context) providers.Provider { return p }}, speaks))
+	removeFolder()
 	return p.Close()
 }
 
@@ -104,13 +105,16 @@ func config(s *server, speaks versions, more ...grpc.ServerOption) *goplugin.Ser
 }
 
 // endWithHost ends the process when the host closes standard input, as the
-// system does for a host that was killed: it cannot remove any more the folder
-// that it made for the socket of this process.
+// system does for a host that was killed.
 func endWithHost() {
 	_, _ = io.Copy(io.Discard, os.Stdin)
-	_ = os.RemoveAll(os.Getenv(goplugin.EnvUnixSocketDir))
+	removeFolder()
 	os.Exit(1)
 }
+
+// removeFolder removes the folder that the host made for the socket of this
+// process: a host that was killed meanwhile cannot do it any more.
+func removeFolder() { _ = os.RemoveAll(os.Getenv(goplugin.EnvUnixSocketDir)) }
 
 // service is the one thing a plugin serves.
 const service = "provider"
