@@ -252,3 +252,15 @@ func TestTellWhoIsSlow(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"": 0, "soon": 0, "-5": 0, "120": 2 * time.Minute,
+		"Sun, 29 Nov 2026 12:10:00 GMT": 10 * time.Minute, "Sun, 29 Nov 2026 11:00:00 GMT": 0,
+	} {
+		if got := retryAfter(text, now); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -118,10 +118,20 @@ func (w *Webhook) once(ctx context.Context, id string, body []byte, now time.Tim
 	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
 		answer.To = to.Host
 	}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-		answer.RetryAfter = time.Duration(s) * time.Second
-	}
+	answer.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
 	return answer
+}
+
+// retryAfter is how long a receiver asks to be left alone: it says a number of
+// seconds, or a moment.
+func retryAfter(text string, now time.Time) time.Duration {
+	if s, err := strconv.Atoi(text); err == nil {
+		return max(0, time.Duration(s)*time.Second)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
 }
 
 // sign is the signature of Standard Webhooks, version 1: who alters the body, or
