@@ -79,7 +79,7 @@ func (b *benchSync) bareRound(ctx context.Context, dev *devServer) (time.Duratio
 type benchServed struct {
 	process *exec.Cmd
 	said    bytes.Buffer
-	rounds  chan time.Duration // of incremental runs that wrote something
+	rounds  chan time.Duration // of incremental runs, until each has ended
 }
 
 // serve starts accord serve, and waits until it watches.
@@ -90,7 +90,7 @@ func (b *benchSync) serve(ctx context.Context) (*benchServed, error) {
 	}
 	s := &benchServed{
 		process: exec.CommandContext(ctx, self, "-json", "-chdir="+b.dir, "serve", "-listen=off", "-interval="+benchBeat.String()),
-		rounds:  make(chan time.Duration, 1),
+		rounds:  make(chan time.Duration, 10000),
 	}
 	s.process.Stderr = &s.said
 	out, err := s.process.StdoutPipe()
@@ -118,10 +118,7 @@ func (b *benchSync) serve(ctx context.Context) (*benchServed, error) {
 				default:
 				}
 			} else if err == nil && line.Fields.Mode == "incremental" {
-				select {
-				case s.rounds <- took: // all that ran together took as long
-				default:
-				}
+				s.rounds <- took
 			}
 		}
 	}()
@@ -134,17 +131,24 @@ func (b *benchSync) serve(ctx context.Context) (*benchServed, error) {
 	}
 }
 
-// round returns how long the first round took that is told of from now on.
-func (s *benchServed) round() (time.Duration, error) {
-	select {
-	case took, ok := <-s.rounds:
-		if !ok {
-			_ = s.process.Wait()
-			return 0, fmt.Errorf("accord serve ended before it ran: %s", s.said.Bytes())
+// round returns how long the first round took that is told of from now on: until
+// the last of its runs has ended, after which there is silence.
+func (s *benchServed) round() (longest time.Duration, err error) {
+	silence := time.After(10 * time.Minute)
+	for {
+		select {
+		case took, ok := <-s.rounds:
+			if !ok {
+				_ = s.process.Wait()
+				return 0, fmt.Errorf("accord serve ended before it ran: %s", s.said.Bytes())
+			}
+			longest, silence = max(longest, took), time.After(benchBeat/2)
+		case <-silence:
+			if longest == 0 {
+				return 0, fmt.Errorf("accord serve found no changes")
+			}
+			return longest, nil
 		}
-		return took, nil
-	case <-time.After(10 * time.Minute):
-		return 0, fmt.Errorf("accord serve found no changes")
 	}
 }
 

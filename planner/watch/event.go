@@ -19,7 +19,7 @@ type (
 		Moved  bool
 	}
 	// Ran: a run came to some end. Round is the time from the beat that found it
-	// due to the end of all that ran with it.
+	// due until then.
 	Ran struct {
 		Outcome syncer.Outcome
 		Round   time.Duration
