@@ -97,7 +97,7 @@ func (v *planView) unaffected() {
 			if by == "" {
 				by = c.Addr.Block.String()
 			}
-			add(c.Vault, fmt.Sprintf("unaffected (proved): %s (%s; %s)", stays(c.Impact.Total.Unchanged), clean(by), asOf(c.Impact)))
+			add(c.Vault, fmt.Sprintf("%s: %s (%s; %s)", unaffectedBy(c.Impact), stays(c.Impact.Total.Unchanged), clean(by), asOf(c.Impact)))
 		}
 	}
 	for _, idle := range v.plan.Idle {
@@ -115,6 +115,15 @@ func (v *planView) unaffected() {
 // nothingToTell: nothing would be written, and nothing stays that calls for somebody.
 func nothingToTell(i syncer.Impact) bool {
 	return i.Unaffected() && i.Total.Kept == 0 && i.Total.Exceptions == 0
+}
+
+// unaffectedBy: what accord's own run leaves as it is is proven; of the platform's
+// engine it is what is to be expected (INT-7).
+func unaffectedBy(i syncer.Impact) string {
+	if i.Decision.Engine != "" {
+		return "unaffected (a forecast)"
+	}
+	return "unaffected (proved)"
 }
 
 func stays(n int) string {
@@ -223,7 +232,10 @@ func contentRead(d *document) string {
 // asOf says whether the counts are exact, and when they were so.
 func asOf(i syncer.Impact) string {
 	how := "only what changed was looked at"
-	if i.Exact {
+	switch {
+	case i.Decision.Engine != "":
+		how = "a forecast of what the platform's engine does"
+	case i.Exact:
 		how = "exact"
 	}
 	return how + ", as of " + i.AsOf.UTC().Format("2 Jan 15:04:05 UTC")

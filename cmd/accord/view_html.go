@@ -219,7 +219,7 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 	i := c.Impact
 	r := reportContent{Vault: c.Vault.String(), Addr: c.Addr.String(), Title: c.Title, Read: readText(i)}
 	if i.Unaffected() {
-		r.Unaffected = stays(i.Total.Unchanged)
+		r.Unaffected = unaffectedBy(i) + ": " + stays(i.Total.Unchanged)
 	}
 	for _, p := range slices.Backward(i.Parts) {
 		row := reportRow{Title: p.Title}

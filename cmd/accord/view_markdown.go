@@ -242,7 +242,7 @@ func mdImpact(d *document) *mdPart {
 	where := mdWhere(d, mdCell)
 	for _, c := range d.Content {
 		if nothingToTell(c.Impact) {
-			p.items = append(p.items, fmt.Sprintf("| %s | unaffected (proved) |%s\n", where(c), strings.Repeat(" |", len(columns))))
+			p.items = append(p.items, fmt.Sprintf("| %s | %s |%s\n", where(c), unaffectedBy(c.Impact), strings.Repeat(" |", len(columns))))
 			continue
 		}
 		for _, part := range slices.Backward(c.Impact.Parts) {
@@ -281,7 +281,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 	for _, c := range d.Content {
 		i := c.Impact
 		if nothingToTell(i) {
-			p.items = append(p.items, fmt.Sprintf("- %s: unaffected (proved): %s; %s\n", where(c), stays(i.Total.Unchanged), mdText(readText(i))))
+			p.items = append(p.items, fmt.Sprintf("- %s: %s: %s; %s\n", where(c), unaffectedBy(i), stays(i.Total.Unchanged), mdText(readText(i))))
 			continue
 		}
 		if !movesContent(c) {

@@ -35,7 +35,7 @@ type Impact struct {
 	Blank    int               `json:"blank,omitempty"`    // publishable, but without a route value (CTRY-5)
 	Withheld string            `json:"withheld,omitempty"` // why nothing is withdrawn
 
-	Exact   bool      `json:"exact"`                  // a full read; else only what changed was looked at
+	Exact   bool      `json:"exact"`                  // a full read, of a run of our own; else only what changed was looked at, or it is a forecast
 	AsOf    time.Time `json:"as_of"`                  // when the source read began
 	Calls   int       `json:"calls"`                  // reads, those of the source included
 	Shared  int       `json:"shared_calls,omitempty"` // of them the source's, made once for all targets of one read
