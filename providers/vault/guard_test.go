@@ -62,7 +62,7 @@ func TestWrongVault(t *testing.T) {
 		o := w.object(addrs.New("vault", "x"), map[string]any{"kind": c.kind, "environment": c.environment, "url": w.url + "/" + c.vault, "id": c.id, "burst_share": "80%", "credentials_file": file})
 		p := New()
 		r := p.Configure(t.Context(), providers.Config{Instances: []providers.Object{o}, Tool: "accord/test"})[0]
-		if c.path == "" && r.Err != nil || c.path != "" && (r.Err == nil || r.Err.Kind != providers.Access || r.Err.Path != c.path || !strings.Contains(r.Err.Advice, "Nothing was written")) {
+		if c.path == "" && r.Err != nil || c.path != "" && (r.Err == nil || r.Err.Kind != providers.Access || r.Err.Path != c.path || !strings.Contains(r.Err.Advice, "Nothing is written to it")) {
 			t.Errorf("%s: %+v", name, r.Err)
 		}
 		if r.Err != nil && strings.Contains(fmt.Sprintf("%+v", r.Err), "canary") {

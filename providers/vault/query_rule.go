@@ -85,6 +85,7 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 		if c.Desired == nil {
 			if c.Removal == schema.Reset && c.Live != nil && c.Live.Status == inactive {
 				c.Consequence("the rule becomes active: only approved content goes to the CRM vault")
+				warnBound(c, "", c.Live.Connection.String())
 			}
 			continue
 		}
@@ -108,10 +109,21 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 			c.Warn("RULE-4", "/status", fmt.Sprintf("Users of %s are given content that is not approved", l.crm.addr),
 				"It is a sandbox, so this is allowed, for testing before approval. The latest version of a document counts, whatever its state.")
 		}
+		if c.Desired.Status == active && c.Live.Status == inactive {
+			warnBound(c, "/status", l.crm.addr.String())
+		}
 		if c.Changed("status") {
 			c.Consequence("what was synced follows from this rule: %s runs in full (RULE-5)", l.names.label("CLM Presentation Integration Point"))
 		}
 	}
+}
+
+// warnBound says what switching the rule on again does not change: a CrossLink is
+// bound to its source when it is made, and no source says that the binding can be
+// written later.
+func warnBound(c *resource.Change[queryRuleBody], path addrs.Path, where string) {
+	c.Warn("RULE-4", path, fmt.Sprintf("Slides that came to %s while the rule was inactive go on showing the latest version of their documents", where),
+		"Their CrossLinks were bound to it when they were made. In the CRM vault, set their Source Binding Rule to Latest Steady State version, or delete them: the next full sync makes them anew.")
 }
 
 func (p *Provider) writeQueryRules(ctx context.Context, env *resource.Env, changes []*resource.Change[queryRuleBody]) {
