@@ -82,6 +82,7 @@ func serve(p providers.Provider, speaks versions) error {
 	}
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	if os.Getenv(envStdin) != "" {
+		signal.Ignore(syscall.SIGPIPE) // a host that is gone hears nothing, and this process ends in order
 		go endWithHost()
 	}
 	goplugin.Serve(config(&server{provider: func(context.Context) providers.Provider { return p }}, speaks))
