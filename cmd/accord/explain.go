@@ -300,8 +300,8 @@ var explanations = map[string]explanation{
 	},
 	"CLM-1": {
 		"what is published, and what is withdrawn",
-		"Published: Publish for CRM (CLM) is Yes, there is an approved version, and its country leads to the CRM vault. Withdrawn: the field is No, the document is obsolete or deleted, or it is no longer routed. What left the approved state without becoming obsolete is kept and reported, unless on_unapproved says withdraw.",
-		"Change the document, or the setting.",
+		"Published: Publish for CRM (CLM) is Yes, there is an approved version, and its country leads to the CRM vault. Withdrawn: the field is No, the document is obsolete or deleted, or it is no longer routed. What left the approved state without becoming obsolete is kept and listed among the exceptions as long as it stays, unless on_unapproved says withdraw; so is what is gone from the source without a deletion on record.",
+		"Change the document, or the setting; or have what is kept withdrawn by name: accord exceptions withdraw ID",
 	},
 	"CLM-4": {
 		"each document once",
