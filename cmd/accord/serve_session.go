@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -36,14 +37,19 @@ type session struct {
 	*workspace
 	watch *watch.Watch
 
-	instances []providers.Object                  // that it connects to
-	config    providers.Config                    // for those that did not answer at first
-	found     map[addrs.Instance]providers.Object // connected
-	refused   map[addrs.Instance]*turnedAway      // not let in
-	settings  planner.Settings
-	lines     atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
-	end       context.CancelCauseFunc
-	ran       map[string]chan struct{} // by who is told, that a run has ended
+	instances []providers.Object // that it connects to
+	config    providers.Config   // for those that did not answer at first
+
+	mu         sync.Mutex
+	found      map[addrs.Instance]providers.Object // connected
+	missed     map[addrs.Instance]error            // why others are not
+	refused    map[addrs.Instance]*turnedAway      // and those that did not let it in
+	connecting map[addrs.Instance]bool
+	reaching   sync.WaitGroup
+	settings   planner.Settings
+	lines      atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
+	end        context.CancelCauseFunc
+	ran        map[string]chan struct{} // by who is told, that a run has ended
 }
 
 // session opens everything anew and watches until something asks for another.
@@ -65,7 +71,10 @@ func (s *server) session(ctx context.Context) error {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	on := &session{server: s, workspace: w, end: end, found: map[addrs.Instance]providers.Object{}, refused: map[addrs.Instance]*turnedAway{}}
+	on := &session{server: s, workspace: w, end: end, found: map[addrs.Instance]providers.Object{}, missed: map[addrs.Instance]error{},
+		refused: map[addrs.Instance]*turnedAway{}, connecting: map[addrs.Instance]bool{}}
+	defer on.reaching.Wait()
+	defer end(nil)
 	st, err := on.firstApply(ctx)
 	if err != nil {
 		return err
@@ -77,11 +86,14 @@ func (s *server) session(ctx context.Context) error {
 		return err
 	}
 	on.locate(w.config)
-	on.watch = watch.New(watch.Options{
+	looping := watch.New(watch.Options{
 		Look: on.look, Serial: on.serial, Memories: w.journal.Memories,
 		Runner: w.planner.Syncer, Interval: on.interval(), Patience: servePatience,
 		Now: time.Now, Sleep: sleep, Events: on.event,
 	})
+	on.mu.Lock()
+	on.watch = looping
+	on.mu.Unlock()
 	on.ran = map[string]chan struct{}{}
 	var telling sync.WaitGroup
 	for _, name := range w.toTell() {
@@ -174,17 +186,26 @@ func (s *session) reach(ctx context.Context, st *state.State) error {
 		}
 	}
 	errs := s.connectMissing(ctx)
-	if len(s.found) == 0 && len(errs) > 0 {
-		return errors.Join(errs...)
+	if s.lonely() {
+		s.reaching.Wait() // nobody else is there who would wait
+		if s.lonely() {
+			return errors.Join(errs...)
+		}
 	}
 	return nil
+}
+
+// lonely reports whether no vault is connected that should be.
+func (s *session) lonely() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.found) == 0 && len(s.instances) > 0
 }
 
 // turnedAway is that a vault has not let accord in.
 type turnedAway struct {
 	times int // in a row
 	again time.Time
-	err   error
 }
 
 // Who is not let in tries again, and then ever more rarely: a few wrong passwords
@@ -194,42 +215,85 @@ const (
 	mostRefusal  = time.Hour
 )
 
-// connectMissing tries the vaults that have not answered yet.
+// connectMissing tries the vaults that have not answered yet, each by itself, and
+// returns why some are missing. One that is slow is not waited for: once it is
+// there, what was applied is looked at again.
 func (s *session) connectMissing(ctx context.Context) []error {
-	config := s.config
 	var errs []error
+	var begun sync.WaitGroup
+	s.mu.Lock()
 	for _, inst := range s.instances {
-		if _, ok := s.found[inst.Addr]; ok {
+		if _, ok := s.found[inst.Addr]; ok || s.connecting[inst.Addr] {
 			continue
 		}
 		if r := s.refused[inst.Addr]; r != nil && time.Now().Before(r.again) {
-			errs = append(errs, r.err)
 			continue
 		}
-		config.Instances = append(config.Instances, inst)
+		s.connecting[inst.Addr] = true
+		begun.Add(1)
+		s.reaching.Go(func() {
+			defer begun.Done()
+			s.connect(ctx, inst)
+		})
 	}
-	if len(config.Instances) == 0 {
-		return errs
-	}
-	found, missed := s.planner.Configure(ctx, config)
-	for addr, inst := range found {
-		s.found[addr] = inst
-		delete(s.refused, addr)
-	}
-	for _, err := range missed {
-		s.log.Warn("a vault is not reached", "error", err)
-		var of *providers.Error
-		if errors.As(err, &of) && of.Kind == providers.Access {
-			r := s.refused[of.Addr]
-			if r == nil {
-				r = &turnedAway{}
-				s.refused[of.Addr] = r
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { begun.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(servePatience):
+		s.reaching.Go(func() {
+			<-done
+			s.mu.Lock()
+			watch := s.watch
+			s.mu.Unlock()
+			if watch != nil {
+				watch.Refresh()
 			}
-			r.again, r.err = time.Now().Add(min(firstRefusal<<(2*min(r.times, 8)), mostRefusal)), err
-			r.times++
+		})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, inst := range s.instances {
+		switch {
+		case s.connecting[inst.Addr]:
+			errs = append(errs, &providers.Error{Kind: providers.Transient, Op: "connect " + inst.Addr.String(), Addr: inst.Addr, Message: "it has not answered yet"})
+		case s.missed[inst.Addr] != nil:
+			errs = append(errs, s.missed[inst.Addr])
 		}
 	}
-	return append(errs, missed...)
+	return errs
+}
+
+// connect tries one vault.
+func (s *session) connect(ctx context.Context, inst providers.Object) {
+	config := s.config
+	config.Instances = []providers.Object{inst}
+	found, missed := s.planner.Configure(ctx, config)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.connecting, inst.Addr)
+	if len(missed) == 0 {
+		s.found[inst.Addr] = found[inst.Addr]
+		delete(s.refused, inst.Addr)
+		delete(s.missed, inst.Addr)
+		return
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	s.missed[inst.Addr] = missed[0]
+	s.log.Warn("a vault is not reached", "error", missed[0])
+	if providers.KindOf(missed[0]) != providers.Access {
+		return
+	}
+	r := s.refused[inst.Addr]
+	if r == nil {
+		r = &turnedAway{}
+		s.refused[inst.Addr] = r
+	}
+	r.again = time.Now().Add(min(firstRefusal<<(2*min(r.times, 8)), mostRefusal))
+	r.times++
 }
 
 func (s *session) serial(ctx context.Context) (uint64, error) {
@@ -261,7 +325,10 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 		return watch.Applied{}, errMoved
 	}
 	away := s.connectMissing(ctx)
-	survey, err := s.planner.Survey(ctx, st, s.found)
+	s.mu.Lock()
+	found := maps.Clone(s.found)
+	s.mu.Unlock()
+	survey, err := s.planner.Survey(ctx, st, found)
 	if err != nil {
 		s.end(err) // with a new plugin and new sessions it may be better
 		return watch.Applied{}, err

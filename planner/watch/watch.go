@@ -190,6 +190,14 @@ func (w *Watch) Reprocess(addr addrs.Instance, items []state.Item) {
 	w.Wake()
 }
 
+// Refresh has what was applied looked at again, at a beat that begins at once.
+func (w *Watch) Refresh() {
+	w.mu.Lock()
+	w.stale = true
+	w.mu.Unlock()
+	w.Wake()
+}
+
 // Wake begins the next beat at once.
 func (w *Watch) Wake() {
 	select {
