@@ -57,6 +57,9 @@ func lastStart(m state.Memory) time.Time {
 const (
 	firstBackoff = 5 * time.Second
 	mostBackoff  = 5 * time.Minute
+
+	// A look costs a few calls: a source that suffers bears one now and then.
+	mostUnseen = 30 * time.Second
 )
 
 // backoff is how long a point waits after so many failed runs in a row. spread

@@ -418,12 +418,15 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*syncer.Sight {
 	bySource := map[source][]syncer.Task{}
 	for _, t := range tasks {
+		k := sourceOf(&t.Sync)
 		w.mu.Lock()
-		p := w.points[t.Sync.Addr]
+		p, s := w.points[t.Sync.Addr], w.sights[k]
 		waits := p == nil || p.busy || w.opts.Now().Before(p.backoff)
+		if s != nil && s.err != nil { // its points may wait because of it
+			waits = p == nil || p.busy
+		}
 		w.mu.Unlock()
 		if t.Decision.Mode == syncer.Incremental && !waits {
-			k := sourceOf(&t.Sync)
 			bySource[k] = append(bySource[k], t)
 		}
 	}
@@ -486,14 +489,27 @@ func (w *Watch) see(ctx context.Context, k source, s *sight, of []syncer.Task) {
 	}
 	switch {
 	case err == nil:
+		if s.err != nil {
+			w.relent(k)
+		}
 		s.seen, s.failed, s.err, s.backoff = seen, 0, nil, time.Time{}
 	case ctx.Err() == nil:
 		s.failed++
-		s.err, s.backoff = err, w.opts.Now().Add(backoff(s.failed, spread()))
+		s.err, s.backoff = err, w.opts.Now().Add(min(backoff(s.failed, spread()), mostUnseen))
 	}
 	w.mu.Unlock()
 	if err != nil && ctx.Err() == nil {
 		w.emit(Trouble{Err: fmt.Errorf("looking for changes in %s: %w", k.instance, err)})
+	}
+}
+
+// relent lets the points of a source that answers again try at once: it may be
+// why they failed. Should it not be, they wait longer the next time.
+func (w *Watch) relent(k source) {
+	for _, p := range w.points {
+		if sourceOf(&p.task.Sync) == k && p.last != nil && p.last.Status != syncer.Refused {
+			p.backoff = time.Time{}
+		}
 	}
 }
 

@@ -269,6 +269,40 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
+// A source that was away is found within half a minute, and then all its points
+// run at once, however long they were to wait.
+func TestSourceIsBack(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	away := true
+	s.end = func(syncer.Task) syncer.Outcome {
+		if away {
+			return syncer.Outcome{Status: syncer.Failed, Err: providers.Errorf(providers.Transient, "connection refused")}
+		}
+		return syncer.Outcome{Status: syncer.Clean}
+	}
+	hash := uint64(0)
+	for n := range 120 { // ten minutes
+		hash++
+		s.changes["vault.promomats"] = []uint64{hash}
+		if s.peekErr = nil; n > 60 {
+			s.peekErr = providers.Errorf(providers.Transient, "connection refused")
+		}
+		s.after(5 * time.Second)
+	}
+	looks := len(s.peeks)
+	if runs := len(s.runs); runs > 20 || looks > 60 {
+		t.Errorf("in ten minutes %d runs, %d looks", runs, looks)
+	}
+	s.ran()
+	away, s.peekErr = false, nil
+	for range 7 {
+		s.after(5 * time.Second)
+	}
+	if got := s.ran(); got != "[[a incremental b incremental]]" && got != "[[a incremental] [b incremental]]" {
+		t.Errorf("when it is back: %s", got)
+	}
+}
+
 // What changed while a vault suffered reaches it when it is well again, also
 // where the change was brought to the others long ago.
 func TestWhatAnIllVaultMissed(t *testing.T) {
