@@ -113,8 +113,12 @@ func (w *Watch) heard(addr addrs.Instance, err error) {
 }
 
 // blame notes that something of a sync could not be done. It is the target's,
-// where nothing is known against the source.
+// where nothing is known against the source. A table that stays within one
+// instance is read and written there, and told of elsewhere: of it nobody knows.
 func (w *Watch) blame(s *providers.Sync, err error) {
+	if s.Source.Instance == s.Target.Instance {
+		return
+	}
 	switch providers.KindOf(err) {
 	case providers.Transient, providers.Throttled, providers.Ambiguous, providers.Access:
 	default:

@@ -676,6 +676,32 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// A table is kept where content comes from, and its runs are told of where it goes
+// to: that these fail is no fault of the source, and hides none of the target.
+func TestBlameOfTables(t *testing.T) {
+	table := feed("a", "promomats")
+	table.Addr, table.Target.Instance = addrs.NewKeyed("point", "country", "a"), table.Source.Instance
+	content := feed("a", "promomats")
+	s := newStage(t, table, content)
+	s.after(0)
+	s.end = func(syncer.Task) syncer.Outcome {
+		return syncer.Outcome{Status: syncer.Failed, Err: providers.Errorf(providers.Ambiguous, "recording the run times")}
+	}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.applied.Syncs, s.applied.Unread = []providers.Sync{table}, []Unread{{content.Addr, providers.Errorf(providers.Transient, "connection refused")}}
+	for range 4 {
+		s.after(2 * time.Minute)
+	}
+	for _, v := range s.Status().Vaults {
+		if target := v.Addr == content.Target.Instance; target != (v.Err != nil) {
+			t.Errorf("%s: %v", v.Addr, v.Err)
+		}
+	}
+	if n := len(s.Status().Vaults); n != 2 {
+		t.Errorf("%d vaults are known", n)
+	}
+}
+
 // Where content comes from, and where it goes to, has to answer: without all of
 // either nothing can be brought over. One of several is its own points' trouble.
 func TestHealthOfVaults(t *testing.T) {
