@@ -24,7 +24,7 @@ func (w *writing) announce(ctx context.Context) (await []uint64, err error) {
 	if w.small() {
 		w.ahead = make(map[step]uint64)
 		for q := range w.parts {
-			if batches, err = w.of(q, batches); err != nil {
+			if batches, err = w.batchesOf(q, batches); err != nil {
 				return nil, err
 			}
 		}
@@ -46,8 +46,8 @@ func (w *writing) small() bool {
 	return true
 }
 
-// of adds what is done to a part, a batch for each verb.
-func (w *writing) of(q int, batches []state.Batch) ([]state.Batch, error) {
+// batchesOf adds what is done to a part, a batch for each verb.
+func (w *writing) batchesOf(q int, batches []state.Batch) ([]state.Batch, error) {
 	at := make(map[string]int)
 	err := w.each(q, func(c *change) error {
 		verb, writes := verbs[c.Verb]

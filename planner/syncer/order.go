@@ -9,7 +9,6 @@ import (
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
-	"accord/planner/graph"
 	"accord/providers"
 	"accord/state"
 )
@@ -88,16 +87,6 @@ func (s *Syncer) through(ctx context.Context, tasks []Task, writing bool, over f
 	}
 	s.gather(ctx, jobs, byAddr, writing, over)
 	return jobs, nil
-}
-
-// eachOf calls f for all of list, a few at once, and waits.
-func eachOf[T any](list []T, atOnce int, f func(T)) {
-	var g graph.Group
-	g.SetLimit(atOnce)
-	for _, element := range list {
-		g.Go(func() error { f(element); return nil })
-	}
-	_ = g.Wait()
 }
 
 // inOrder reports an error where a job would have to wait for itself.

@@ -8,7 +8,7 @@
 //
 //	decide.go   whether it runs, how, and why; pure
 //	order.go    which syncs go together, and after which
-//	gather.go   how long they wait for each other
+//	gather.go   how long they wait for each other, and how many go on at once (slots.go)
 //	read.go     a stream into spools, each part in key order
 //	route.go    which routed records a sync takes
 //	judge.go    which containers are complete

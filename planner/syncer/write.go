@@ -154,67 +154,59 @@ func (w *writing) phases() []phase {
 
 // exceptions records what cannot be published (CLM-12).
 func (w *writing) exceptions(ctx context.Context) error {
-	var batch []Failure
-	flush := func() error {
-		if len(batch) == 0 {
+	return w.say(func(_ int, c *change) *Failure {
+		if c.Verb != Exception {
 			return nil
 		}
-		err := w.fails(ctx, 0, nil, batch)
+		f := w.failure(c.failed(kindException, c.Reason))
+		return &f
+	}, func(some []Failure) error {
+		err := w.fails(ctx, 0, nil, some)
 		w.teller.tell(ctx, 0)
-		batch = nil
 		return err
-	}
-	for q := range w.parts {
-		if w.impact.Parts[q].Exceptions == 0 {
-			continue
-		}
-		if err := w.each(q, func(c *change) error {
-			if c.Verb != Exception {
-				return nil
-			}
-			if batch = append(batch, w.failure(c.failed(kindException, c.Reason))); len(batch) < batchSize {
-				return nil
-			}
-			return flush()
-		}); err != nil {
-			return err
-		}
-	}
-	return flush()
+	})
 }
 
 // kept records what stays as it is and has to be told of as long as it does
 // (CLM-1): it does not fail, and no run is worse for it.
 func (w *writing) kept(ctx context.Context) error {
-	var batch []Failure
-	flush := func() error {
-		some := batch
-		batch = nil
-		if len(some) == 0 {
+	return w.say(func(q int, c *change) *Failure {
+		why := w.Sync.Told[c.Reason]
+		if c.Verb != Kept || why == "" || !w.parts[q].Routed {
 			return nil
 		}
-		return w.checkpoint(ctx, 0, nil, some)
-	}
-	for q, part := range w.parts {
-		if !part.Routed || w.impact.Parts[q].Kept == 0 || len(w.Sync.Told) == 0 {
+		f := c.failed(c.Reason, why)
+		f.Kept = true
+		return &f
+	}, func(some []Failure) error { return w.checkpoint(ctx, 0, nil, some) })
+}
+
+// say has what of says of changes recorded, a batch at a time.
+func (w *writing) say(of func(q int, c *change) *Failure, record func([]Failure) error) error {
+	var batch []Failure
+	for q := range w.parts {
+		if c := w.impact.Parts[q].Counts; c.Exceptions == 0 && c.Kept == 0 {
 			continue
 		}
 		if err := w.each(q, func(c *change) error {
-			say := w.Sync.Told[c.Reason]
-			if c.Verb != Kept || say == "" {
+			f := of(q, c)
+			if f == nil {
 				return nil
 			}
-			f := c.failed(c.Reason, say)
-			f.Kept = true
-			if batch = append(batch, f); len(batch) < batchSize {
+			if batch = append(batch, *f); len(batch) < batchSize {
 				return nil
 			}
-			return flush()
+			some := batch
+			batch = nil
+			return record(some)
 		}); err != nil {
 			return err
 		}
 	}
-	return flush()
+	if len(batch) == 0 {
+		return nil
+	}
+	return record(batch)
 }
 
 // each calls f for the changes of a part.
