@@ -462,39 +462,20 @@ func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[
 
 // Seen implements providers.Provider.
 func (p *Plugin) Seen(ctx context.Context) ([]providers.Seen, error) {
-	var r reader
-	var seen []providers.Seen
-	var refused *providers.Error
-	if err := p.call(ctx, "asking what was seen", providers.Transient, &r, func() error {
+	var l listed[providers.Seen]
+	return l.all(p.call(ctx, "asking what was seen", providers.Transient, &l.reader, func() error {
 		stream, err := p.rpc.Seen(ctx, &proto.SeenRequest{})
 		if err != nil {
 			return err
 		}
-		return receive(stream, func(m *proto.SeenResponse) {
-			for _, raw := range m.Seen {
-				var s providers.Seen
-				if err := json.Unmarshal(raw, &s); err != nil && r.err == nil {
-					r.err = err
-				}
-				seen = append(seen, s)
-			}
-			refused = r.error(m.Err)
-		})
-	}); err != nil {
-		return nil, err
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	return seen, nil
+		return receive(stream, func(m *proto.SeenResponse) { l.add(m.Seen, m.Err) })
+	}))
 }
 
 // Lacks implements providers.Provider.
 func (p *Plugin) Lacks(ctx context.Context, objects []providers.Object) ([]providers.Lack, error) {
-	var r reader
-	var lacks []providers.Lack
-	var refused *providers.Error
-	if err := p.call(ctx, "asking what is not permitted", providers.Transient, &r, func() error {
+	var l listed[providers.Lack]
+	return l.all(p.call(ctx, "asking what is not permitted", providers.Transient, &l.reader, func() error {
 		request := func(yield func(*proto.LacksRequest) bool) {
 			for some := range parts(objects, sizeOfObject) {
 				if !yield(&proto.LacksRequest{Objects: convertAt(some, wire{}.object)}) {
@@ -502,33 +483,16 @@ func (p *Plugin) Lacks(ctx context.Context, objects []providers.Object) ([]provi
 				}
 			}
 		}
-		return exchange(ctx, p.rpc.Lacks, request, func(m *proto.LacksResponse) {
-			for _, raw := range m.Lacks {
-				var l providers.Lack
-				if err := json.Unmarshal(raw, &l); err != nil && r.err == nil {
-					r.err = err
-				}
-				lacks = append(lacks, l)
-			}
-			if m.Err != nil {
-				refused = r.error(m.Err)
-			}
-		})
-	}); err != nil {
-		return nil, err
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	return lacks, nil
+		return exchange(ctx, p.rpc.Lacks, request, func(m *proto.LacksResponse) { l.add(m.Lacks, m.Err) })
+	}))
 }
 
 // Syncs implements providers.Provider.
 func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]providers.Sync, error) {
-	w, r := ends(2 * len(changes))
-	var syncs []providers.Sync
-	var refused *providers.Error
-	if err := p.call(ctx, "asking for syncs", providers.Transient, &r, func() error {
+	var w wire
+	var l listed[providers.Sync]
+	w, l.reader = ends(2 * len(changes))
+	return l.all(p.call(ctx, "asking for syncs", providers.Transient, &l.reader, func() error {
 		request := func(yield func(*proto.SyncsRequest) bool) {
 			for some := range parts(changes, sizeOfChange) {
 				if !yield(&proto.SyncsRequest{Changes: convertAt(some, w.change)}) {
@@ -536,23 +500,39 @@ func (p *Plugin) Syncs(ctx context.Context, changes []providers.Change) ([]provi
 				}
 			}
 		}
-		return exchange(ctx, p.rpc.Syncs, request, func(m *proto.SyncsResponse) {
-			for _, raw := range m.Syncs {
-				var s providers.Sync
-				if err := json.Unmarshal(raw, &s); err != nil && r.err == nil {
-					r.err = err
-				}
-				syncs = append(syncs, s)
-			}
-			refused = r.error(m.Err)
-		})
-	}); err != nil {
-		return nil, err
+		return exchange(ctx, p.rpc.Syncs, request, func(m *proto.SyncsResponse) { l.add(m.Syncs, m.Err) })
+	}))
+}
+
+// listed is an answer of things as JSON, in parts, or why there is none.
+type listed[T any] struct {
+	reader
+	list    []T
+	refused *providers.Error
+}
+
+func (l *listed[T]) add(bodies [][]byte, refused *proto.Error) {
+	for _, raw := range bodies {
+		var one T
+		if err := json.Unmarshal(raw, &one); err != nil && l.err == nil {
+			l.err = err
+		}
+		l.list = append(l.list, one)
 	}
 	if refused != nil {
-		return nil, refused
+		l.refused = l.error(refused)
 	}
-	return syncs, nil
+}
+
+// all returns what came, where the call did not fail.
+func (l *listed[T]) all(failed *providers.Error) ([]T, error) {
+	switch {
+	case failed != nil:
+		return nil, failed
+	case l.refused != nil:
+		return nil, l.refused
+	}
+	return l.list, nil
 }
 
 // Records implements providers.Provider. Batches arrive as the plugin sends

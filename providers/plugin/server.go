@@ -252,26 +252,10 @@ func (s *server) List(m *proto.ListRequest, stream grpc.ServerStreamingServer[pr
 }
 
 func (s *server) Seen(_ *proto.SeenRequest, stream grpc.ServerStreamingServer[proto.SeenResponse]) error {
-	var bodies [][]byte
-	var failure error
-	crash := guard(func() {
-		var seen []providers.Seen
-		if seen, failure = s.provider(stream.Context()).Seen(stream.Context()); failure == nil {
-			bodies, failure = marshalAll(seen)
-		}
-	})
-	if crash != nil {
-		failure = crash
-	}
-	if failure != nil {
-		return stream.Send(&proto.SeenResponse{Err: wire{}.err(plain(failure, providers.Transient))})
-	}
-	for some := range parts(bodies, sizeOfBytes) {
-		if err := stream.Send(&proto.SeenResponse{Seen: some}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return answer(func() ([]providers.Seen, error) { return s.provider(stream.Context()).Seen(stream.Context()) },
+		func(seen [][]byte, err *proto.Error) error {
+			return stream.Send(&proto.SeenResponse{Seen: seen, Err: err})
+		})
 }
 
 func (s *server) Lacks(stream grpc.BidiStreamingServer[proto.LacksRequest, proto.LacksResponse]) error {
@@ -283,26 +267,10 @@ func (s *server) Lacks(stream grpc.BidiStreamingServer[proto.LacksRequest, proto
 	if r.err != nil {
 		return badRequest(r.err)
 	}
-	var bodies [][]byte
-	var failure error
-	crash := guard(func() {
-		var lacks []providers.Lack
-		if lacks, failure = s.provider(stream.Context()).Lacks(stream.Context(), objects); failure == nil {
-			bodies, failure = marshalAll(lacks)
-		}
-	})
-	if crash != nil {
-		failure = crash
-	}
-	if failure != nil {
-		return stream.Send(&proto.LacksResponse{Err: wire{}.err(plain(failure, providers.Transient))})
-	}
-	for some := range parts(bodies, sizeOfBytes) {
-		if err := stream.Send(&proto.LacksResponse{Lacks: some}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return answer(func() ([]providers.Lack, error) { return s.provider(stream.Context()).Lacks(stream.Context(), objects) },
+		func(lacks [][]byte, err *proto.Error) error {
+			return stream.Send(&proto.LacksResponse{Lacks: lacks, Err: err})
+		})
 }
 
 func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto.SyncsResponse]) error {
@@ -314,22 +282,30 @@ func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto
 	if r.err != nil {
 		return badRequest(r.err)
 	}
+	return answer(func() ([]providers.Sync, error) { return s.provider(stream.Context()).Syncs(stream.Context(), changes) },
+		func(syncs [][]byte, err *proto.Error) error {
+			return stream.Send(&proto.SyncsResponse{Syncs: syncs, Err: err})
+		})
+}
+
+// answer sends what a method of the provider returns, each as JSON, in parts; or
+// why it does not.
+func answer[T any](method func() ([]T, error), send func(bodies [][]byte, err *proto.Error) error) error {
 	var bodies [][]byte
 	var failure error
-	crash := guard(func() {
-		var syncs []providers.Sync
-		if syncs, failure = s.provider(stream.Context()).Syncs(stream.Context(), changes); failure == nil {
-			bodies, failure = marshalAll(syncs)
+	if crash := guard(func() {
+		var list []T
+		if list, failure = method(); failure == nil {
+			bodies, failure = marshalAll(list)
 		}
-	})
-	if crash != nil {
+	}); crash != nil {
 		failure = crash
 	}
 	if failure != nil {
-		return stream.Send(&proto.SyncsResponse{Err: wire{}.err(plain(failure, providers.Transient))})
+		return send(nil, wire{}.err(plain(failure, providers.Transient)))
 	}
 	for some := range parts(bodies, sizeOfBytes) {
-		if err := stream.Send(&proto.SyncsResponse{Syncs: some}); err != nil {
+		if err := send(some, nil); err != nil {
 			return err
 		}
 	}
