@@ -88,24 +88,40 @@ const askAgain = 10 * time.Second
 // revive lets another login be tried where a password was refused and there is
 // another one by now, or it is time to try it again.
 func (s *session) revive(ctx context.Context) {
+	refused, ask := s.waits()
+	if !ask {
+		return
+	}
+	_, password, err := s.c.cfg.Credentials(ctx) // which may take its time
+	if err != nil || password.Empty() || password == refused {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead != nil && s.spoken == refused {
+		s.dead, s.refused, s.refusals = nil, time.Time{}, 0
+	}
+}
+
+// waits returns the password that was refused, and whether it is time to see if
+// there is another one. Where it is time to try it again, it is given another chance.
+func (s *session) waits() (refused Secret, ask bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	times := s.c.cfg.Retry.Relogin
 	if s.dead == nil || s.refused.IsZero() || len(times) == 0 {
-		return
+		return Secret{}, false
 	}
 	now := s.c.cfg.Clock.Now()
 	if s.refusals <= len(times) && now.Sub(s.refused) >= times[s.refusals-1] {
 		s.dead, s.refused = nil, time.Time{}
-		return
+		return Secret{}, false
 	}
 	if now.Sub(s.asked) < askAgain {
-		return
+		return Secret{}, false
 	}
 	s.asked = now
-	if _, password, err := s.c.cfg.Credentials(ctx); err == nil && !password.Empty() && password != s.spoken {
-		s.dead, s.refused, s.refusals = nil, time.Time{}, 0
-	}
+	return s.spoken, true
 }
 
 // kill makes every later call fail with err.
