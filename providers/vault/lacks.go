@@ -195,8 +195,8 @@ func (s *syncMaker) runNeeds(ctx context.Context, l *link, addr addrs.Instance) 
 		if tables := s.around.at(l.addr).countryPoints; len(tables) > 0 && !l.unfiltered() {
 			sync.Route.Table = &tables[0]
 		}
-		if rules, _, _, _, err := s.fieldRules(ctx, l); err == nil {
-			sync.Rules = rules
+		if fitting, err := s.fieldRules(ctx, l); err == nil {
+			sync.Rules = fitting.rules
 		}
 	}
 	return s.needsOf(l, point, sync)

@@ -325,10 +325,11 @@ func (s *syncMaker) country(l *link, sync *providers.Sync, filter filterState, n
 // clm is the CLM Integration, in the point's model (CLM-10). Field rules that do not
 // fit the vaults any more are no part of it, and are told.
 func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, point *pointBody, filter filterState, names *pointNames) (broken []providers.Diagnostic, err error) {
-	rules, targets, refs, broken, err := s.fieldRules(ctx, l)
+	fitting, err := s.fieldRules(ctx, l)
 	if err != nil {
 		return nil, err
 	}
+	rules := fitting.rules
 	written, err := s.writtenRules(l)
 	if err != nil {
 		return nil, err
@@ -351,7 +352,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 		sync.Rules = append(objectRules(), rules...)
 		sync.Target.Stream, sync.AtMost = streamCLMObjects, map[string]int{partSlide: 1}
 	}
-	sync.Target.Scope = scope{Point: l.names.apiName(names.Stem), Source: l.content.id, Fields: targets, Refs: refs}.raw()
+	sync.Target.Scope = scope{Point: l.names.apiName(names.Stem), Source: l.content.id, Fields: fitting.targets, Refs: fitting.refs}.raw()
 
 	approvedOnly, err := s.approvedOnly(l)
 	if err != nil {
@@ -376,7 +377,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	around := s.around.at(l.addr)
 	if sync.Engine == providers.EnginePlatform {
 		s.asPlatform(l, sync, around, filter, written)
-		return broken, nil
+		return fitting.broken, nil
 	}
 	switch {
 	case l.unfiltered() && len(filter.values) > 0: // CONN-3: from the filter, in memory
@@ -390,7 +391,7 @@ func (s *syncMaker) clm(ctx context.Context, l *link, sync *providers.Sync, poin
 	default: // CTRY-6
 		sync.Route.All = true
 	}
-	return broken, nil
+	return fitting.broken, nil
 }
 
 // asPlatform makes the sync what the platform's own engine will do, as far as
@@ -489,31 +490,38 @@ func (s *syncMaker) writtenRules(l *link) ([]fieldRuleBody, error) {
 	return list, nil
 }
 
-// fieldRules are the rules of a connection as the engine applies them, the
-// target fields they fill, and how references among those are resolved. Those whose
-// fields are gone, or do not fit any more, are broken (RULE-3): of their connection
-// nothing is run, and all others go on.
-func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.Rule, targets []string, refs []refMap, broken []providers.Diagnostic, err error) {
+// fittingRules are the field rules of a connection as the engine applies them. Those
+// whose fields are gone, or do not fit any more, are broken (RULE-3): of their
+// connection nothing is run, and all others go on.
+type fittingRules struct {
+	rules   []providers.Rule
+	targets []string // fields that they fill
+	refs    []refMap // how references among those are resolved
+	broken  []providers.Diagnostic
+}
+
+func (s *syncMaker) fieldRules(ctx context.Context, l *link) (*fittingRules, error) {
+	f := &fittingRules{}
 	for _, addr := range s.types["field_rule"] {
 		b, _, err := resource.Ref[fieldRuleBody](s.after, addr)
 		if err != nil {
-			return nil, nil, nil, nil, err
+			return nil, err
 		}
 		if b.Connection != l.addr {
 			continue
 		}
 		misfit, source, target, err := l.misfit(ctx, b)
 		if err != nil {
-			return nil, nil, nil, nil, err
+			return nil, err
 		}
 		if misfit != nil {
 			misfit.Addr = addr
-			broken = append(broken, *misfit)
+			f.broken = append(f.broken, *misfit)
 			continue
 		}
 		rule, err := b.rule(addr, target)
 		if err != nil {
-			return nil, nil, nil, nil, err
+			return nil, err
 		}
 		refers := rule.Reference != nil
 		switch most := int(target.MaxLength); {
@@ -525,16 +533,16 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (rules []providers.
 		case isText(target.Type) && most > 0 && int(source.MaxLength) > most:
 			rule.MaxLength = most
 		}
-		rules = append(rules, rule)
-		if !slices.Contains(targets, b.Target) {
-			targets = append(targets, b.Target)
+		f.rules = append(f.rules, rule)
+		if !slices.Contains(f.targets, b.Target) {
+			f.targets = append(f.targets, b.Target)
 			if refers {
-				refs = append(refs, refMap{Field: b.Target, Object: rule.Reference.Object, Blank: rule.Reference.NoMatch == "blank"})
+				f.refs = append(f.refs, refMap{Field: b.Target, Object: rule.Reference.Object, Blank: rule.Reference.NoMatch == "blank"})
 			}
 		}
 	}
-	slices.Sort(targets)
-	return rules, targets, refs, broken, nil
+	slices.Sort(f.targets)
+	return f, nil
 }
 
 // misfit is why a rule cannot be applied to the vaults as they are now, nil when it
