@@ -85,7 +85,7 @@ func (c *cli) runExceptionsAck(ctx context.Context, ids []string, o exceptionsAc
 	}
 	switch {
 	case len(picked) == 0:
-		fmt.Fprintln(c.stdout, "No exception is meant.")
+		return c.noneMeant()
 	case o.undo:
 		fmt.Fprintf(c.stdout, "No longer acknowledged: %s.\n", count(len(picked), "exception"))
 	case ack.Until.IsZero():

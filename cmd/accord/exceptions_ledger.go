@@ -63,6 +63,14 @@ func (c *cli) chosen(ctx context.Context, to purpose, ids []string, f exceptionF
 	return x, picked, nil
 }
 
+// noneMeant says that nothing was picked, which is no mistake.
+func (c *cli) noneMeant() error {
+	if !c.json {
+		fmt.Fprintln(c.stdout, "No exception is meant.")
+	}
+	return nil
+}
+
 func (x *troubled) open(ctx context.Context, to purpose) error {
 	if err := x.openProviders(ctx); err != nil {
 		return err
@@ -81,9 +89,6 @@ func (x *troubled) open(ctx context.Context, to purpose) error {
 	if !ok {
 		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Exceptions are of what was applied. Run: accord apply"}
 	}
-	if err := x.openSyncer(settings, nil); err != nil {
-		return err
-	}
 	instances := x.planner.AppliedInstances(st)
 	for _, o := range st.Sorted() {
 		x.applied = append(x.applied, o.Addr)
@@ -99,6 +104,9 @@ func (x *troubled) open(ctx context.Context, to purpose) error {
 		found, errs, err = x.reach(ctx, instances, nil, true)
 	}
 	if err != nil {
+		return err
+	}
+	if err := x.openSyncer(settings, nil); err != nil {
 		return err
 	}
 	if len(found) > 0 {

@@ -49,10 +49,7 @@ func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o except
 	}
 	defer x.Close()
 	if len(picked) == 0 {
-		if !c.json {
-			fmt.Fprintln(c.stdout, "No exception is meant.")
-		}
-		return nil
+		return c.noneMeant()
 	}
 	messages, items, err := x.byPoint(picked)
 	if err != nil {

@@ -51,10 +51,7 @@ func (c *cli) runExceptionsWithdraw(ctx context.Context, ids []string, o excepti
 	}
 	defer x.Close()
 	if len(picked) == 0 {
-		if !c.json {
-			fmt.Fprintln(c.stdout, "No exception is meant.")
-		}
-		return nil
+		return c.noneMeant()
 	}
 	items, err := x.kept(picked)
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -37,19 +35,11 @@ type session struct {
 	*workspace
 	watch *watch.Watch
 
-	instances []providers.Object // that it connects to
-	config    providers.Config   // for those that did not answer at first
-
-	mu         sync.Mutex
-	found      map[addrs.Instance]providers.Object // connected
-	missed     map[addrs.Instance]error            // why others are not
-	refused    map[addrs.Instance]*turnedAway      // and those that did not let it in
-	connecting map[addrs.Instance]bool
-	reaching   sync.WaitGroup
-	settings   planner.Settings
-	lines      atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
-	end        context.CancelCauseFunc
-	ran        map[string]chan struct{} // by who is told, that a run has ended
+	vaults   *reach
+	settings planner.Settings
+	lines    atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
+	end      context.CancelCauseFunc
+	ran      map[string]chan struct{} // by who is told, that a run has ended
 }
 
 // session opens everything anew and watches until something asks for another.
@@ -71,29 +61,27 @@ func (s *server) session(ctx context.Context) error {
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	on := &session{server: s, workspace: w, end: end, found: map[addrs.Instance]providers.Object{}, missed: map[addrs.Instance]error{},
-		refused: map[addrs.Instance]*turnedAway{}, connecting: map[addrs.Instance]bool{}}
-	defer on.reaching.Wait()
-	defer end(nil)
+	on := &session{server: s, workspace: w, end: end}
 	st, err := on.firstApply(ctx)
 	if err != nil {
 		return err
 	}
-	if err := on.reach(ctx, st); err != nil {
-		return err
-	}
+	on.vaults = newReach(on, w.planner.AppliedInstances(st))
+	w.landing = landingIn(on.vaults.instances)
 	if err := w.openSyncer(on.settings, nil); err != nil {
 		return err
 	}
 	on.locate(w.config)
-	looping := watch.New(watch.Options{
+	on.watch = watch.New(watch.Options{
 		Look: on.look, Serial: on.serial, Memories: w.journal.Memories,
 		Runner: w.planner.Syncer, Interval: on.interval(), Patience: servePatience,
 		Now: time.Now, Sleep: sleep, Events: on.event,
 	})
-	on.mu.Lock()
-	on.watch = looping
-	on.mu.Unlock()
+	defer on.vaults.wait()
+	defer end(nil)
+	if err := on.vaults.begin(ctx); err != nil {
+		return err
+	}
 	on.ran = map[string]chan struct{}{}
 	var telling sync.WaitGroup
 	for _, name := range w.toTell() {
@@ -167,135 +155,6 @@ func (s *session) firstApply(ctx context.Context) (*state.State, error) {
 	}
 }
 
-// reach connects to the vaults that were applied. Those that do not answer are
-// left for later, unless none does.
-func (s *session) reach(ctx context.Context, st *state.State) error {
-	dir, err := filepath.Abs(s.dir)
-	if err != nil {
-		return err
-	}
-	s.instances = s.planner.AppliedInstances(st)
-	s.config = providers.Config{Dir: dir, Tool: "accord-" + Version, Impatient: true}
-	if usesDev(s.instances) {
-		if s.dev, err = openDevServer(ctx, s.dir); err != nil {
-			return err
-		}
-		s.onClose(s.dev)
-		if s.config.Endpoints, err = s.dev.provide(ctx, s.instances, nil, s.workspace.config.Settings.Dev); err != nil {
-			return err
-		}
-	}
-	errs := s.connectMissing(ctx)
-	if s.lonely() {
-		s.reaching.Wait() // nobody else is there who would wait
-		if s.lonely() {
-			return errors.Join(errs...)
-		}
-	}
-	return nil
-}
-
-// lonely reports whether no vault is connected that should be.
-func (s *session) lonely() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.found) == 0 && len(s.instances) > 0
-}
-
-// turnedAway is that a vault has not let accord in.
-type turnedAway struct {
-	times int // in a row
-	again time.Time
-}
-
-// Who is not let in tries again, and then ever more rarely: a few wrong passwords
-// in a row lock a user out.
-const (
-	firstRefusal = time.Minute
-	mostRefusal  = time.Hour
-)
-
-// connectMissing tries the vaults that have not answered yet, each by itself, and
-// returns why some are missing. One that is slow is not waited for: once it is
-// there, what was applied is looked at again.
-func (s *session) connectMissing(ctx context.Context) []error {
-	var errs []error
-	var begun sync.WaitGroup
-	s.mu.Lock()
-	for _, inst := range s.instances {
-		if _, ok := s.found[inst.Addr]; ok || s.connecting[inst.Addr] {
-			continue
-		}
-		if r := s.refused[inst.Addr]; r != nil && time.Now().Before(r.again) {
-			continue
-		}
-		s.connecting[inst.Addr] = true
-		begun.Add(1)
-		s.reaching.Go(func() {
-			defer begun.Done()
-			s.connect(ctx, inst)
-		})
-	}
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() { begun.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(servePatience):
-		s.reaching.Go(func() {
-			<-done
-			s.mu.Lock()
-			watch := s.watch
-			s.mu.Unlock()
-			if watch != nil {
-				watch.Refresh()
-			}
-		})
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, inst := range s.instances {
-		switch {
-		case s.connecting[inst.Addr]:
-			errs = append(errs, &providers.Error{Kind: providers.Transient, Op: "connect " + inst.Addr.String(), Addr: inst.Addr, Message: "it has not answered yet"})
-		case s.missed[inst.Addr] != nil:
-			errs = append(errs, s.missed[inst.Addr])
-		}
-	}
-	return errs
-}
-
-// connect tries one vault.
-func (s *session) connect(ctx context.Context, inst providers.Object) {
-	config := s.config
-	config.Instances = []providers.Object{inst}
-	found, missed := s.planner.Configure(ctx, config)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.connecting, inst.Addr)
-	if len(missed) == 0 {
-		s.found[inst.Addr] = found[inst.Addr]
-		delete(s.refused, inst.Addr)
-		delete(s.missed, inst.Addr)
-		return
-	}
-	if ctx.Err() != nil {
-		return
-	}
-	s.missed[inst.Addr] = missed[0]
-	s.log.Warn("a vault is not reached", "error", missed[0])
-	if providers.KindOf(missed[0]) != providers.Access {
-		return
-	}
-	r := s.refused[inst.Addr]
-	if r == nil {
-		r = &turnedAway{}
-		s.refused[inst.Addr] = r
-	}
-	r.again = time.Now().Add(min(firstRefusal<<(2*min(r.times, 8)), mostRefusal))
-	r.times++
-}
-
 func (s *session) serial(ctx context.Context) (uint64, error) {
 	st, err := s.read(ctx)
 	if err != nil {
@@ -320,14 +179,11 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 		return watch.Applied{}, err
 	}
 	settings, ok := planner.AppliedSettings(st)
-	if !ok || settings != s.settings || !slices.EqualFunc(s.instances, s.planner.AppliedInstances(st), sameInstance) {
+	if !ok || settings != s.settings || !slices.EqualFunc(s.vaults.instances, s.planner.AppliedInstances(st), sameInstance) {
 		s.end(errMoved)
 		return watch.Applied{}, errMoved
 	}
-	away := s.connectMissing(ctx)
-	s.mu.Lock()
-	found := maps.Clone(s.found)
-	s.mu.Unlock()
+	found, away := s.vaults.connect(ctx)
 	survey, err := s.planner.Survey(ctx, st, found)
 	if err != nil {
 		s.end(err) // with a new plugin and new sessions it may be better
