@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -87,15 +88,25 @@ func (p *pass) askForOrphans(ctx context.Context) error {
 // at a target a member that shall not be there: with a member that is gone the
 // source may have lost what led from it to its containers.
 func (p *pass) askForHolders(ctx context.Context) error {
+	gone := make(map[*class][]frames, len(p.classes))
+	for _, c := range p.classes {
+		var err error
+		if gone[c], err = p.gone(c); err != nil {
+			return err
+		}
+	}
 	holders := make(map[*job][]frames, len(p.jobs))
 	var mu sync.Mutex
 	_ = p.keepUp(ctx, nil, func(ctx context.Context, j *job) error { // one that fails does without, alone
-		found, err := p.holdersOfGone(ctx, j)
+		found, err := p.holdersOf(ctx, j, gone[j.class])
 		mu.Lock()
 		defer mu.Unlock()
 		holders[j] = found
 		return err
 	})
+	for _, f := range slices.Concat(slices.Collect(maps.Values(gone))...) {
+		f.remove()
+	}
 	byVariant := make(map[string][]*sorter)
 	for _, j := range p.jobs {
 		if j.err != nil {
@@ -123,22 +134,33 @@ func (p *pass) askForHolders(ctx context.Context) error {
 	return nil
 }
 
-// holdersOfGone are what holds, at the target of a job, a member that shall not
-// be there.
-func (p *pass) holdersOfGone(ctx context.Context, j *job) ([]frames, error) {
+// gone are the members that no target of a class shall have, by part.
+func (p *pass) gone(c *class) ([]frames, error) {
 	gone := sets(p.scratch, len(p.parts))
 	for q := range p.parts[:len(p.parts)-1] {
-		if err := p.gone(j, q, gone[q]); err != nil {
-			return nil, err
+		w := walkSource(p.library[q], p.parts[q].Name, c.variant)
+		for ; w.rec != nil; w.next() {
+			if c.meaning(w.rec) != providers.Withdraw {
+				continue
+			}
+			if err := gone[q].note(w.rec.key); err != nil {
+				w.close()
+				return nil, err
+			}
+		}
+		w.close()
+		if w.err != nil {
+			return nil, w.err
 		}
 	}
-	keys, err := restAll(gone)
-	if err != nil {
-		return nil, err
-	}
+	return restAll(gone)
+}
+
+// holdersOf are what holds, at the target of a job, any of some members.
+func (p *pass) holdersOf(ctx context.Context, j *job, members []frames) ([]frames, error) {
 	holders := sets(p.scratch, len(p.parts))
-	err = keyBatches(keys, p.parts, holdersARequest, func(members []providers.Member) error {
-		req := providers.RecordsRequest{End: j.Sync.Target, Keys: members, Holders: true}
+	err := keyBatches(members, p.parts, holdersARequest, func(some []providers.Member) error {
+		req := providers.RecordsRequest{End: j.Sync.Target, Keys: some, Holders: true}
 		return p.s.records(ctx, req, &j.read, func(r *providers.Record) error {
 			return name(holders, p, slices.Values([]providers.Member{{Part: r.Part, Key: r.Key}}))
 		})
@@ -147,21 +169,6 @@ func (p *pass) holdersOfGone(ctx context.Context, j *job) ([]frames, error) {
 		return nil, err
 	}
 	return restAll(holders)
-}
-
-// gone notes what a target of a job shall not have of a part.
-func (p *pass) gone(j *job, q int, to *sorter) error {
-	w := walkSource(p.library[q], p.parts[q].Name, j.Sync.Variant)
-	defer w.close()
-	for ; w.rec != nil; w.next() {
-		if j.class.meaning(w.rec) != providers.Withdraw {
-			continue
-		}
-		if err := to.note(w.rec.key); err != nil {
-			return err
-		}
-	}
-	return w.err
 }
 
 // orphans adds the keys of what is there and the library does not have.
