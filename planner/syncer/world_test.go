@@ -96,12 +96,7 @@ func newWorld(t tb, dir string, crms ...string) *world {
 	return w
 }
 
-func (w *world) now() time.Time {
-	var now time.Time
-	w.m.System("north") // the memory's lock orders this read
-	now = w.m.Now
-	return now
-}
+func (w *world) now() time.Time { return w.m.Time() }
 
 // feed configures a feed, and applies it.
 func (w *world) feed(a addrs.Instance, body map[string]any) {

@@ -171,6 +171,13 @@ func (m *Memory) locked(f func()) {
 // SetNow sets the clock of all systems. It stands still until set again.
 func (m *Memory) SetNow(now time.Time) { m.locked(func() { m.Now = now }) }
 
+// Time is what the clock of all systems says.
+func (m *Memory) Time() time.Time {
+	m.lock()
+	defer m.mu.Unlock()
+	return m.Now
+}
+
 // Pass lets time pass on all systems.
 func (m *Memory) Pass(d time.Duration) { m.locked(func() { m.Now = m.Now.Add(d) }) }
 
