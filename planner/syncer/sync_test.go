@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -321,6 +322,58 @@ func TestAbsenceNeverRemoves(t *testing.T) {
 				t.Errorf("%d writes (-before +after)\n%s", w.written(), diff)
 			}
 		})
+	}
+}
+
+// Absence never removes, of members too: a container that would lose all of a
+// part loses them when the source says so twice, and not upon one answer that
+// left them out.
+func TestMembersAreLostWhenSaidTwice(t *testing.T) {
+	t.Parallel()
+	for _, full := range []bool{true, false} {
+		for _, forgotten := range []bool{true, false} {
+			w := newWorld(t, t.TempDir(), "a")
+			library(w)
+			w.mustRun(syncer.Request{})
+			before := published(w, "a")
+			w.m.Pass(time.Hour)
+			if forgotten {
+				w.north().Put(providertest.Page("p5", "Fifth, again", "x3"))
+				w.p.Provider = forgetful{w.p.Provider, "p5"}
+			} else {
+				w.north().Put(providertest.Page("p5", "Fifth, again"))
+			}
+			w.m.ResetCalls()
+			o := w.run(w.tasks(syncer.Request{Full: full}))[booksFeed("a")]
+			switch {
+			case forgotten && (o.Status != syncer.Failed || providers.KindOf(o.Err) != providers.Transient || w.written() != 0 || published(w, "a") != before):
+				t.Errorf("full %v: the source named x3, then did not, then did: %s, %v, %d writes", full, o.Status, o.Err, w.written())
+			case !forgotten && (o.Status != syncer.Clean || strings.Contains(published(w, "a"), "x3")):
+				t.Errorf("full %v: the source names x3 no more: %s, %v, %s", full, o.Status, o.Err, published(w, "a"))
+			}
+		}
+	}
+}
+
+// forgetful leaves out what one record names, unless it is asked to be sure.
+type forgetful struct {
+	providers.Provider
+	of string
+}
+
+func (f forgetful) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	return func(yield func(providers.Batch, error) bool) {
+		for b, err := range f.Provider.Records(ctx, req) {
+			b.Records = slices.Clone(b.Records)
+			for i := range b.Records {
+				if r := &b.Records[i]; r.Key == f.of && !req.Confirm && req.End.Stream == providertest.StreamBooks {
+					r.Members = nil
+				}
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
 	}
 }
 
