@@ -230,6 +230,25 @@ func TestLatestVariant(t *testing.T) {
 	}
 }
 
+// RULE-4 switched off by hand, and in no block: a sandbox gets what the vault
+// says, and no draft ever reaches a production vault.
+func TestVariantWithoutABlock(t *testing.T) {
+	t.Parallel()
+	for environment, want := range map[string]string{sandbox: variantLatest, production: variantSteady} {
+		w := newWorld(t, spec{"promomats", "promomats", environment, ""}, spec{"crm-a", "crm", environment, ""})
+		w.tie("promomats", "crm-a")
+		w.countries("promomats")
+		w.load("crm-a", `{"mdl": "ALTER Integrationrule promomats_crm_clm_presentation_iir__v ( MODIFY Queryobjectrule approved_only__v ( active(false) ) );"}`)
+		w.connect(false)
+		c := w.crms(map[string][]string{"a": {"United States"}})
+		c.objects = slices.DeleteFunc(c.objects, func(o providers.Object) bool { return o.Type == "query_rule" })
+		c.apply()
+		if s := c.syncs()[`integration_point.clm_presentation["a"]`]; s.Variant != want || s.Inputs[inputQueryRule] != want {
+			t.Errorf("RULE-4: a %s vault is given the variant %s, want %s", environment, s.Variant, want)
+		}
+	}
+}
+
 // INT-1, INT-2, CONN-5: MedComms, with its own connection and its own labels.
 func TestMedComms(t *testing.T) {
 	t.Parallel()
