@@ -47,7 +47,8 @@ func withoutRaces(t *testing.T) {
 }
 
 // seeds are how many cases a proof takes, and the first one's seed: with
-// ACCORD_SEED only that one, from a failure's name.
+// ACCORD_SEED that one, from a failure's name, and with ACCORD_CASES as many
+// from there on.
 func seeds(t *testing.T, n int) (cases int, first uint64) {
 	t.Helper()
 	text := os.Getenv("ACCORD_SEED")
@@ -58,7 +59,10 @@ func seeds(t *testing.T, n int) (cases int, first uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return 1, seed
+	if os.Getenv("ACCORD_CASES") == "" {
+		n = 1
+	}
+	return n, seed
 }
 
 // What a plan or a preview promises is what the run does, and what the run

@@ -262,19 +262,20 @@ var troubles = []string{"delay", "throttle", "cut", "expired", "http_after", "cu
 // runs leave what the rules say, the same content as without, nothing doubled.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	kinds, seeds := []string{"all"}, 1
+	kinds := []string{"all"}
 	switch {
 	case long():
-		kinds, seeds = append(kinds, troubles...), howMany(1, 1, 30)
+		kinds = append(kinds, troubles...)
 	case !testing.Short():
 		kinds = append(kinds, "http_after", "cut_after", "failure_after")
 	}
+	each, first := seeds(t, howMany(1, 1, 30))
 	var met, cases atomic.Int64
 	t.Cleanup(func() { t.Logf("%d cases, %d writes met a fault", cases.Load(), met.Load()) })
 	for _, rate := range []float64{0.05, 0.2} {
 		for _, kind := range kinds {
-			for n := range seeds {
-				seed := uint64(n + 1)
+			for n := range each {
+				seed := first + uint64(n)
 				t.Run(fmt.Sprintf("%s, %v, seed=%d", kind, rate, seed), func(t *testing.T) {
 					t.Parallel()
 					s := newStory(t, seed, new(tally), 2)
