@@ -98,6 +98,13 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	if err := a.remember(ctx); err != nil {
 		return a.report, err
 	}
+	for _, line := range req.Plan.Syncs {
+		if len(line.Owes) > 0 {
+			if err := p.Journal.Owe(ctx, line.Addr, words(line.Owes)); err != nil {
+				return a.report, err
+			}
+		}
+	}
 	failpoint.Reach(failpoint.ApplyRemembered)
 	var before []*object
 	for i := range req.Plan.Steps {

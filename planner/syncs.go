@@ -36,12 +36,12 @@ func (m *making) syncs(ctx context.Context) {
 	for _, t := range tasks {
 		due[t.Sync.Addr] = t.Decision.Step
 	}
-	m.leaveRuns(ctx, tasks)
+	owes := m.leaveRuns(ctx, tasks)
 	m.resumeRuns(tasks)
 	for i := range tasks {
 		t := &tasks[i]
 		if o := m.object(t.Sync.Addr); o == nil || !o.left || due[t.Sync.Addr] {
-			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision})
+			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision, Owes: owes[t.Sync.Addr]})
 		}
 		t.Decision = t.Decision.StepOnly()
 		if t.Allow, err = Allowance(m.req.Allow, t.Sync.Addr); err != nil {
@@ -69,11 +69,13 @@ func (m *making) syncs(ctx context.Context) {
 }
 
 // leaveRuns keeps the runs out of a partial plan that it would begin without
-// all that they follow from.
-func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
+// all that they follow from. It returns what is owed for it: that somebody asked
+// for a run (INT-6) is found by nothing else later.
+func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.Instance][]syncer.Reason {
 	if !m.req.Partial() {
-		return
+		return nil
 	}
+	owes := map[addrs.Instance][]syncer.Reason{}
 	needs, err := m.wholeNeeds(ctx)
 	left := map[*object][]string{} // runs that follow from what this plan changes
 	for i := range tasks {
@@ -85,6 +87,9 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 			idle = m.idle(needs, t.Sync.Addr)
 		}
 		if idle != "" && t.Decision.Mode != syncer.None {
+			if t.Decision.Has(syncer.Requested) {
+				owes[t.Sync.Addr] = []syncer.Reason{syncer.Requested}
+			}
 			if t.Decision.Step {
 				m.follows(t, left)
 				idle += "; a whole plan runs it in full, and says what that does: " + t.Decision.Why()
@@ -102,6 +107,7 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) {
 			})
 		}
 	}
+	return owes
 }
 
 // follows notes a run that is left out at the changes that it follows from and

@@ -51,13 +51,14 @@ type Sync struct {
 	// routed part are what routing looks at.
 	Groups *End `json:"groups,omitempty"`
 
-	Policy  Policy           `json:"policy"`
-	LRT     time.Time        `json:"lrt,omitzero"`
-	LSRT    time.Time        `json:"lsrt,omitzero"`
-	Now     time.Time        `json:"now,omitzero"`      // the clock of the vault that keeps LRT and LSRT
-	Trigger string           `json:"trigger,omitempty"` // full_sync_trigger as planned (INT-6)
-	After   []addrs.Instance `json:"after,omitempty"`   // syncs that run before it, when both run
-	Needs   []addrs.Instance `json:"needs,omitempty"`   // objects that must be applied before it runs
+	Policy     Policy           `json:"policy"`
+	LRT        time.Time        `json:"lrt,omitzero"`
+	LSRT       time.Time        `json:"lsrt,omitzero"`
+	Now        time.Time        `json:"now,omitzero"`          // the clock of the vault that keeps LRT and LSRT
+	Trigger    string           `json:"trigger,omitempty"`     // full_sync_trigger as planned (INT-6)
+	TriggerWas string           `json:"trigger_was,omitempty"` // and before the plan
+	After      []addrs.Instance `json:"after,omitempty"`       // syncs that run before it, when both run
+	Needs      []addrs.Instance `json:"needs,omitempty"`       // objects that must be applied before it runs
 
 	// Inputs are named digests of what the content follows from: "filter",
 	// "rules", "query_rule". A run remembers them; one that differs from the

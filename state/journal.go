@@ -128,16 +128,13 @@ type Preparing interface {
 type Memory struct {
 	// The caller's: what Remember and End keep.
 
-	Horizon      time.Time         `json:"horizon,omitzero"`      // where the next incremental read begins, by the source's clock
-	HorizonFull  time.Time         `json:"horizon_full,omitzero"` // the start of the last full read that came to its end, by the source's clock
-	Inputs       map[string]string `json:"inputs,omitempty"`      // named digests that the last run used
-	Trigger      string            `json:"trigger,omitempty"`     // full_sync_trigger that was last seen
-	TriggerKnown bool              `json:"trigger_known,omitempty"`
-	LastStart    time.Time         `json:"last_start,omitzero"`   // LRT
-	LastSuccess  time.Time         `json:"last_success,omitzero"` // LSRT
-	Errors       int               `json:"errors,omitempty"`      // of the last run that came to its end
-	HeldSince    time.Time         `json:"held_since,omitzero"`   // CLM-14: a full run for HeldFor is held back since
-	HeldFor      []string          `json:"held_for,omitempty"`
+	Horizon     time.Time         `json:"horizon,omitzero"`      // where the next incremental read begins, by the source's clock
+	HorizonFull time.Time         `json:"horizon_full,omitzero"` // the start of the last full read that came to its end, by the source's clock
+	Inputs      map[string]string `json:"inputs,omitempty"`      // named digests that the last run used
+	LastStart   time.Time         `json:"last_start,omitzero"`   // LRT
+	LastSuccess time.Time         `json:"last_success,omitzero"` // LSRT
+	Errors      int               `json:"errors,omitempty"`      // of the last run that came to its end
+	Asked       *Asked            `json:"asked,omitempty"`       // INT-7: a run of another engine that was asked for, and not seen to its end
 
 	// The journal's own: ignored by Remember and End.
 
@@ -147,6 +144,12 @@ type Memory struct {
 	Failures int      `json:"-"` // open ones, of items
 	Kept     int      `json:"-"` // items that stay as they are, and are told of
 	Open     int      `json:"-"` // batches: see Journal.Open
+}
+
+// Asked is that a run of another engine was asked for.
+type Asked struct {
+	At   time.Time `json:"at"`            // by the clock of the vault that was asked
+	Last time.Time `json:"last,omitzero"` // LRT until then
 }
 
 // MemoryOf returns what is remembered of one sync.

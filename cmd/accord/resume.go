@@ -184,8 +184,7 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 				say(t.Sync.Addr, why)
 				continue
 			}
-			full := last != nil && last.Mode == state.Full && last.Outcome != state.Clean && last.Outcome != state.Faulty
-			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: full}, w.planner.Now())
+			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{}, w.planner.Now()) // a full run that was cut short is owed
 			say(t.Sync.Addr, why)
 		}
 		syncer.TablesFirst(tasks)

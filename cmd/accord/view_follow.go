@@ -47,7 +47,7 @@ func showFollowed(w io.Writer, o syncer.Outcome) {
 		fmt.Fprintf(w, "    counted in the vault, before and after: %s\n", strings.Join(parts, ", "))
 	}
 	if after.Open > 0 {
-		fmt.Fprintf(w, "    %s open, %d new\n", count(after.Open, "exception"), newExceptions(before, after))
+		fmt.Fprintf(w, "    %s open, %s new\n", count(after.Open, "exception"), number(o.Followed.New))
 	}
 }
 
@@ -56,17 +56,6 @@ func several(word string) string {
 		return stem + "ies"
 	}
 	return word + "s"
-}
-
-// newExceptions counts those of the first that were not open before.
-func newExceptions(before, after providers.EngineState) int {
-	n := 0
-	for _, x := range after.Exceptions {
-		if !slices.ContainsFunc(before.Exceptions, func(y providers.Exception) bool { return y.ID == x.ID }) {
-			n++
-		}
-	}
-	return n
 }
 
 func became(before, after time.Time) string {

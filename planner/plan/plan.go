@@ -247,6 +247,7 @@ type SyncLine struct {
 	Vault    addrs.Instance  `json:"vault"`
 	Decision syncer.Decision `json:"decision"`
 	Calls    *Calls          `json:"calls,omitempty"` // of a run that the plan begins
+	Owes     []syncer.Reason `json:"owes,omitempty"`  // of a full run that the plan asks for and leaves out: whoever runs next makes it
 }
 
 // Calls is what a run is expected to ask of the vaults. Reads are those of the

@@ -124,6 +124,7 @@ type Decision struct {
 	// these reasons by itself, and accord asks for it by clearing LSRT (INT-6).
 	Engine string `json:"engine,omitempty"`
 	Asks   bool   `json:"asks,omitempty"`
+	Anew   bool   `json:"anew,omitempty"` // somebody asks now: a run that was asked for earlier is another one
 
 	Only          []state.Item `json:"only,omitempty"`          // Incremental: only these items, and what must be seen with them
 	Since         time.Time    `json:"since,omitzero"`          // Incremental: where the read begins
@@ -308,7 +309,7 @@ func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow
 		}
 	}
 	found[Activated] = found[Activated] || !sync.Was
-	found[Requested] = found[Requested] || req.Full || triggered(sync, memory)
+	found[Requested] = found[Requested] || req.Full || triggered(sync)
 	switch {
 	case sync.LSRT.IsZero() && !memory.LastSuccess.IsZero():
 		found[Requested] = true // emptied by someone: we left it filled
@@ -326,9 +327,10 @@ func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow
 }
 
 // triggered: a change from one text to another asks; setting it first, or
-// removing it, asks for nothing (INT-6).
-func triggered(sync providers.Sync, memory state.Memory) bool {
-	return memory.TriggerKnown && memory.Trigger != "" && sync.Trigger != "" && memory.Trigger != sync.Trigger
+// removing it, asks for nothing (INT-6). What a plan changes counts, whether or
+// not anything ran since the change before; an apply owes what was asked for.
+func triggered(sync providers.Sync) bool {
+	return sync.TriggerWas != "" && sync.Trigger != "" && sync.TriggerWas != sync.Trigger
 }
 
 // changedInputs returns the names of inputs that differ from the last run's.

@@ -20,8 +20,8 @@ func TestDecide(t *testing.T) {
 	// remembered: it ran well an hour ago.
 	good := state.Memory{
 		Horizon: now.Add(-time.Hour), HorizonFull: now.Add(-time.Hour),
-		Inputs:       map[string]string{"filter": "f1", "rules": "r1", inputRoutes: `["us"]`},
-		TriggerKnown: true, LastStart: now.Add(-time.Hour), LastSuccess: now.Add(-time.Hour),
+		Inputs:    map[string]string{"filter": "f1", "rules": "r1", inputRoutes: `["us"]`},
+		LastStart: now.Add(-time.Hour), LastSuccess: now.Add(-time.Hour),
 		LastFull: &state.Run{Mode: state.Full, Outcome: state.Clean, Started: now.Add(-time.Hour), Ended: now.Add(-time.Hour)},
 	}
 	faulty := good
@@ -62,8 +62,9 @@ func TestDecide(t *testing.T) {
 		"an LSRT in the future":         {edit: func(s *providers.Sync) { s.LSRT = now.Add(time.Hour) }, memory: good, want: due(Changes)},
 		"INT-6 LSRT emptied by someone": {edit: func(s *providers.Sync) { s.LSRT = time.Time{} }, memory: good, want: full(Requested)},
 		"INT-6 trigger set first":       {edit: func(s *providers.Sync) { s.Trigger = "a" }, memory: good, want: due(Changes)},
-		"INT-6 trigger changed":         {edit: func(s *providers.Sync) { s.Trigger = "b" }, memory: with(good, func(m *state.Memory) { m.Trigger = "a" }), want: full(Requested)},
-		"INT-6 trigger removed":         {memory: with(good, func(m *state.Memory) { m.Trigger = "a" }), want: due(Changes)},
+		"INT-6 trigger changed":         {edit: func(s *providers.Sync) { s.TriggerWas, s.Trigger = "a", "b" }, memory: good, want: full(Requested)},
+		"INT-6 trigger removed":         {edit: func(s *providers.Sync) { s.TriggerWas = "a" }, memory: good, want: due(Changes)},
+		"INT-6 trigger as it was":       {edit: func(s *providers.Sync) { s.TriggerWas, s.Trigger = "a", "a" }, memory: good, want: due(Changes)},
 		"requested":                     {memory: good, req: Request{Full: true}, want: full(Requested)},
 		"CTRY-7 filter edited":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f2", "rules": "r1"} }, memory: good, want: full(FilterEdited)},
 		"RULE-5 rule changed":           {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r2"} }, memory: good, want: full(RuleChanged)},

@@ -2,6 +2,7 @@ package syncer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,8 +17,9 @@ const (
 	engineDelay = 5 * time.Minute // CTRY-7: between the edit of a filter and the run
 	followFirst = time.Second     // between two looks, at first
 	followLater = 15 * time.Second
-	followGrace = time.Minute // LRT has moved: how long LSRT may take to follow
-	followFor   = time.Hour   // Options.FollowFor
+	followGrace = time.Minute      // LRT has moved: how long LSRT, or an exception, may take to follow
+	followTold  = 10 * time.Second // and where there are exceptions
+	followFor   = time.Hour        // Options.FollowFor
 )
 
 // Following says where a run of the platform's engine stands.
@@ -36,6 +38,7 @@ type Followed struct {
 	Asked  bool                  `json:"asked,omitempty"` // accord cleared LSRT for it
 	Before providers.EngineState `json:"before"`
 	After  providers.EngineState `json:"after"`
+	New    int                   `json:"new,omitempty"` // exceptions that were not open before
 }
 
 // decideEngine says whether the platform's engine will run for what is planned,
@@ -53,7 +56,7 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 		}
 	}
 	found[Activated] = found[Activated] || !sync.Was
-	found[Requested] = found[Requested] || req.Full || triggered(sync, memory)
+	found[Requested] = found[Requested] || req.Full || triggered(sync)
 	if sync.Was && sync.Before != nil {
 		for _, name := range slices.Sorted(maps.Keys(sync.Inputs)) {
 			if before, known := sync.Before[name]; !known || before != sync.Inputs[name] {
@@ -73,7 +76,7 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 		}
 		return d
 	}
-	d.Mode, d.Step, d.Engine = Full, true, providers.EnginePlatform
+	d.Mode, d.Step, d.Engine, d.Anew = Full, true, providers.EnginePlatform, req.Full
 	d.Asks = !d.Has(Activated) && slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r != FilterEdited })
 	if d.Has(FilterEdited) && !d.Has(Activated) && !d.Asks {
 		vaultNow := sync.Now
@@ -103,36 +106,18 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	look := func(f func(context.Context, []providers.Sync) []providers.EngineState) (providers.EngineState, error) {
-		states := f(ctx, []providers.Sync{j.Sync})
-		if states[0].Err != nil {
-			return states[0], states[0].Err
-		}
-		return states[0], nil
-	}
-	before, err := look(p.Follow)
+	look := func() (providers.EngineState, error) { return engineState(p.Follow(ctx, []providers.Sync{j.Sync})) }
+	before, err := look()
 	if err != nil {
 		return err
 	}
 	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
-	// By itself the engine runs for a change that was made no earlier than this
-	// Syncer, but for an edit whose moment is known; its run may have begun, and
-	// ended, before the first look.
-	since := j.vaultTime(s.made)
-	switch d := j.Decision; {
-	case d.Has(FilterEdited) && !d.Has(Activated) && !j.Sync.Edited.IsZero():
-		since = j.Sync.Edited.Add(engineDelay)
-	case !d.EarliestStart.IsZero():
-		since = since.Add(engineDelay)
-	}
+	awaited := j.ownRun()
 	if j.Decision.Asks {
-		asked, err := look(p.Ask)
-		if err != nil {
+		if awaited, err = j.request(ctx, p, before); err != nil {
 			return err
 		}
-		since = asked.Now
 	}
-	since = since.Truncate(time.Second) // as the vault's clock is read
 	patience := s.opts.FollowFor
 	if patience <= 0 {
 		patience = followFor
@@ -142,27 +127,29 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 		until = until.Add(engineDelay)
 	}
 	pause, troubled := followFirst, 0
-	var moved time.Time
+	var moved time.Time // when something was last seen to change
 	for {
-		state, err := look(p.Follow)
+		state, err := look()
 		now := s.opts.Now()
 		switch {
 		case err != nil && (providers.KindOf(err) != providers.Transient && providers.KindOf(err) != providers.Throttled || troubled > 10 || ctx.Err() != nil):
 			return err
 		case err != nil:
 			troubled++
+		case !state.Active:
+			return providers.Errorf(providers.Invalid, "%s was deactivated in the vault while its run was waited for", j.Sync.Title)
+		case j.Decision.Asks && awaited.overwritten(state):
+			if awaited, err = j.request(ctx, p, state); err != nil {
+				return err
+			}
 		default:
+			if moved.IsZero() || !alike(state, j.followed.After) {
+				moved, pause = now, followFirst
+			}
 			troubled, j.followed.After = 0, state
-			ran := !state.LRT.Before(since) && (!j.Decision.Asks || state.LRT.After(before.LRT))
-			if ran && moved.IsZero() {
-				moved = now
-			}
-			clean := ran && !state.LSRT.IsZero() && !state.LSRT.Before(since)
-			if clean || ran && (state.Open > 0 || now.Sub(moved) >= followGrace) {
+			clean := awaited.clean(state)
+			if clean || awaited.ran(state) && now.Sub(moved) >= quietFor(state) {
 				return j.recordFollowed(ctx, clean)
-			}
-			if !state.Active {
-				return providers.Errorf(providers.Invalid, "%s was deactivated in the vault while its run was waited for", j.Sync.Title)
 			}
 		}
 		if !now.Before(until) {
@@ -176,6 +163,93 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 		}
 		pause = min(pause*3/2, followLater)
 	}
+}
+
+func engineState(states []providers.EngineState) (providers.EngineState, error) {
+	if states[0].Err != nil {
+		return states[0], states[0].Err
+	}
+	return states[0], nil
+}
+
+// awaitedRun is which run of the engine is waited for: one that began at a moment
+// or later, by the vault's clock, and is not the one that ended last before it.
+type awaitedRun struct{ since, last time.Time }
+
+func (a awaitedRun) ran(s providers.EngineState) bool {
+	return !s.LRT.Before(a.since) && s.LRT.After(a.last)
+}
+
+func (a awaitedRun) clean(s providers.EngineState) bool {
+	return a.ran(s) && !s.LSRT.Before(a.since) && !s.LSRT.IsZero()
+}
+
+// overwritten: a run that had begun before this one was asked for has ended, and
+// filled what was cleared to ask for it.
+func (a awaitedRun) overwritten(s providers.EngineState) bool {
+	return s.LRT.After(a.last) && s.LRT.Before(a.since) && !s.LSRT.IsZero()
+}
+
+// ownRun is a run that the engine makes by itself, for a change that was made no
+// earlier than this Syncer, but for an edit whose moment is known; it may have
+// begun, and ended, before the first look.
+func (j *job) ownRun() awaitedRun {
+	since := j.vaultTime(j.s.made)
+	switch d := j.Decision; {
+	case d.Has(FilterEdited) && !d.Has(Activated) && !j.Sync.Edited.IsZero():
+		since = j.Sync.Edited.Add(engineDelay)
+	case !d.EarliestStart.IsZero():
+		since = since.Add(engineDelay)
+	}
+	return awaitedRun{since: since.Truncate(time.Second)} // as the vault's clock is read
+}
+
+// request asks for a run. One that was asked for before, and not seen to its end, is
+// not asked for again: it may have begun, and ended, meanwhile. Somebody who asks
+// anew wants another one.
+func (j *job) request(ctx context.Context, p providers.Provider, now providers.EngineState) (awaitedRun, error) {
+	m := j.run.memory
+	if m.Asked != nil && !j.Decision.Anew {
+		if a := (awaitedRun{m.Asked.At, m.Asked.Last}); now.LSRT.IsZero() || a.ran(now) {
+			return a, nil
+		}
+	}
+	asked := state.Asked{At: now.Now.Truncate(time.Second), Last: now.LRT} // as the vault's clock is read
+	if err := j.rememberAsked(ctx, &asked); err != nil {
+		return awaitedRun{}, err
+	}
+	_, err := engineState(p.Ask(ctx, []providers.Sync{j.Sync}))
+	if err != nil && !slices.Contains([]providers.Kind{providers.Ambiguous, providers.Transient}, providers.KindOf(err)) {
+		err = errors.Join(err, j.rememberAsked(context.WithoutCancel(ctx), nil)) // it was not
+	}
+	return awaitedRun{asked.At, asked.Last}, err
+}
+
+func (j *job) rememberAsked(ctx context.Context, asked *state.Asked) error {
+	j.run.mu.Lock()
+	defer j.run.mu.Unlock()
+	m := j.run.memory
+	m.Asked = asked
+	if err := j.s.opts.Journal.Remember(ctx, j.run.lease, m); err != nil {
+		return fmt.Errorf("recording that a run is asked for: %w", err)
+	}
+	j.run.memory = m
+	return nil
+}
+
+// alike: nothing has happened between two looks.
+func alike(a, b providers.EngineState) bool {
+	return a.LRT.Equal(b.LRT) && a.LSRT.Equal(b.LSRT) && a.Open == b.Open && maps.Equal(a.Published, b.Published)
+}
+
+// quietFor is how long nothing may happen after Last Run Time has moved until the
+// run counts as one that ended with errors. No document says whether it moves as
+// a run begins or as it ends.
+func quietFor(s providers.EngineState) time.Duration {
+	if s.Open > 0 {
+		return followTold
+	}
+	return followGrace
 }
 
 // recordFollowed keeps the exceptions of the run as what failed in it.
@@ -194,6 +268,9 @@ func (j *job) recordFollowed(ctx context.Context, clean bool) error {
 		return err
 	}
 	add := func(x providers.Exception) error {
+		if !x.At.Before(j.followed.Before.Now) {
+			j.followed.New++
+		}
 		f := Failure{Part: x.Part, Key: ExceptionKey(x), General: x.General, Title: x.Title, Kind: kindException, Message: x.Message}
 		j.s.emit(ItemFailed{Addr: j.Sync.Addr, Failure: f})
 		if len(j.first) < firstNames {
@@ -230,7 +307,7 @@ func (j *job) endFollowed(ctx context.Context) state.End {
 	}
 	m := j.run.memory
 	m.Inputs = maps.Clone(j.Sync.Inputs)
-	m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
+	m.Asked = nil
 	m.LastStart, m.LastSuccess = j.followed.After.LRT, j.followed.After.LSRT
 	m.Errors = j.failures
 	found := int64(0)

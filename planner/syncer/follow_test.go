@@ -22,6 +22,7 @@ type followed struct {
 	*world
 	began  time.Time
 	looked int
+	ends   time.Time      // when a run began that ends later
 	engine func(look int) // what the engine does before a look
 	events []syncer.Following
 }
@@ -251,5 +252,73 @@ func TestFollowsBesideARunOfOurs(t *testing.T) {
 	}
 	if published(w, "a") != "" || published(w, "b") == "" {
 		t.Errorf("a holds %q, b %q", published(w, "a"), published(w, "b"))
+	}
+}
+
+// INT-6, INT-7: a run that was asked for is asked for once, whoever follows it: it
+// may have begun, or even ended, while nobody looked. Somebody who asks anew wants
+// another one.
+func TestFollowsWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		away   func(w *followed) // what happens while nobody looks
+		again  syncer.Request
+		asks   int
+		status syncer.Status
+	}{
+		"it ended":          {away: func(w *followed) { w.m.Pass(time.Minute); w.ran(true) }, asks: 1, status: syncer.Clean},
+		"it ended badly":    {away: func(w *followed) { w.m.Pass(time.Minute); w.ran(false) }, asks: 1, status: syncer.Faulty},
+		"it began":          {away: func(w *followed) { w.m.Pass(time.Minute); w.ends = w.now() }, asks: 1, status: syncer.Clean},
+		"nothing":           {asks: 1, status: syncer.Failed},
+		"another is wanted": {away: func(w *followed) { w.m.Pass(time.Minute); w.ran(true) }, again: syncer.Request{Full: true}, asks: 2, status: syncer.Failed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w := newFollowed(t, func(*followed, int) { cancel() })
+			w.ran(true)
+			w.m.Pass(time.Hour)
+			w.m.ResetCalls()
+			if o := w.run(ctx, w.tasks(syncer.Request{Full: true})); o.Status != syncer.Interrupted || w.memory().Asked == nil {
+				t.Fatalf("%s, %v, %+v", o.Status, o.Err, w.memory())
+			}
+			if c.away != nil {
+				c.away(w)
+			}
+			w.engine = func(int) {
+				if !w.ends.IsZero() { // the run that began while nobody looked ends
+					w.feed(booksFeed("a"), map[string]any{"last_run_time": w.ends, "last_successful_run_time": w.ends})
+				}
+			}
+			o := w.run(t.Context(), w.tasks(c.again))
+			if n := w.m.Count("ask"); o.Status != c.status || n != c.asks {
+				t.Errorf("%s, %v, asked %d times, want %s and %d", o.Status, o.Err, n, c.status, c.asks)
+			}
+			if asked := w.memory().Asked; (asked == nil) != (c.status != syncer.Failed) {
+				t.Errorf("on record: %+v", asked)
+			}
+		})
+	}
+}
+
+// INT-6: a run that had begun before another one was asked for fills, as it ends,
+// what was cleared to ask for that one. It is asked for again.
+func TestFollowsARunThatOverwritesWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	w := newFollowed(t, func(w *followed, look int) {
+		switch {
+		case look == 3: // it had begun a minute before
+			w.feed(booksFeed("a"), map[string]any{"last_run_time": w.began.Add(-time.Minute), "last_successful_run_time": w.began.Add(-time.Minute)})
+		case w.m.Count("ask") == 2:
+			w.ran(true)
+		}
+	})
+	w.ran(true)
+	w.m.Pass(time.Hour)
+	w.began = w.now()
+	w.m.ResetCalls()
+	if o := w.run(t.Context(), w.tasks(syncer.Request{Full: true})); o.Status != syncer.Clean || w.m.Count("ask") != 2 || o.Followed.After.LSRT.Before(w.began) {
+		t.Errorf("%s, %v, asked %d times: %+v", o.Status, o.Err, w.m.Count("ask"), o.Followed)
 	}
 }

@@ -453,7 +453,6 @@ func (j *job) remembering(end *state.End, started time.Time, clean bool, failed 
 		m.LastSuccess = started
 	}
 	if all {
-		m.Trigger, m.TriggerKnown = j.Sync.Trigger, true
 		m.Errors = failed
 	}
 	end.Memory, end.Sweep = &m, all

@@ -86,7 +86,7 @@ func (c *connection) Syncs(ctx context.Context, changes []providers.Change) ([]p
 			}
 		}
 		s := f.sync(ch.Addr)
-		s.Was = ch.Before != nil && was.Status == "active"
+		s.Was, s.TriggerWas = ch.Before != nil && was.Status == "active", was.trigger()
 		switch {
 		case ch.After == nil:
 			s.Idle = "the feed is taken out"
@@ -126,9 +126,7 @@ func (f *feedBody) sync(addr addrs.Instance) providers.Sync {
 		Policy: providers.Policy{FullAfter: 15 * 24 * time.Hour, RetryAfter: 24 * time.Hour},
 		Needs:  []addrs.Instance{addr},
 	}
-	if f.FullTrigger != nil {
-		s.Trigger = *f.FullTrigger
-	}
+	s.Trigger = f.trigger()
 	if f.Variant == "latest" {
 		s.Standings[StandingDraft] = providers.Publish
 	}
@@ -154,6 +152,13 @@ func (f *feedBody) sync(addr addrs.Instance) providers.Sync {
 	s.Exceptions = &providers.End{Instance: f.To, Stream: StreamExceptions, Scope: raw}
 	s.Inputs = map[string]string{"filter": digest(f.Routes, f.Lookup), "rules": digest(f.Fields), "variant": digest(f.Variant)}
 	return s
+}
+
+func (f *feedBody) trigger() string {
+	if f.FullTrigger == nil {
+		return ""
+	}
+	return *f.FullTrigger
 }
 
 func digest(values ...any) string {

@@ -106,7 +106,11 @@ func (p *Provider) engineState(ctx context.Context, e *engineAt, s *providers.En
 // items, and messages where there are none (ERR-1, ERR-2). They are in the
 // point's target vault (ERR-4).
 func (e *engineAt) exceptions(ctx context.Context, s *providers.EngineState) error {
-	x, err := e.target.exceptionsOf(ctx, e.scope, e.point.ID)
+	scope, point := e.scope, e.point.ID
+	if scope.Title = e.sync.Title; e.target != e.crm {
+		point = "" // it has a record of its own
+	}
+	x, err := e.target.exceptionsOf(ctx, scope, point)
 	if err != nil {
 		return contractError("find the user exceptions of "+e.target.addr.String(), err)
 	}

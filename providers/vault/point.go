@@ -27,6 +27,14 @@ type pointBody struct {
 	LastSuccessfulRunTime time.Time `json:"last_successful_run_time" schema:"volatile" doc:"When it ran last without errors (CLM-8)."`
 }
 
+// trigger is full_sync_trigger; "" where there is none.
+func (b *pointBody) trigger() string {
+	if b.FullSyncTrigger == nil {
+		return ""
+	}
+	return *b.FullSyncTrigger
+}
+
 func (p *Provider) pointType() resource.Resource {
 	return resource.Type[pointBody]{
 		Name:     "integration_point",

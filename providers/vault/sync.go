@@ -161,9 +161,7 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 		Policy: providers.Policy{FullAfter: fullAfter, DelayedInputs: []string{inputFilter}},
 		Inputs: map[string]string{inputVaults: fmt.Sprintf("%d %d", l.content.id, l.crm.id)},
 	}
-	if point.FullSyncTrigger != nil {
-		sync.Trigger = *point.FullSyncTrigger
-	}
+	sync.Trigger, sync.TriggerWas = point.trigger(), s.triggerWas(c.Addr)
 	switch {
 	case point.Status == inactive:
 		sync.Idle = "the point is inactive"
@@ -238,6 +236,15 @@ func (s *syncMaker) sync(ctx context.Context, c providers.Change) (*providers.Sy
 		sync.Requires = &providers.End{Instance: l.crm.addr, Stream: streamPreflight, Scope: scope{Preflight: check}.raw()}
 	}
 	return sync, nil
+}
+
+// triggerWas is the trigger of a point before the plan.
+func (s *syncMaker) triggerWas(addr addrs.Instance) string {
+	point, _, err := resource.Ref[pointBody](s.before, addr)
+	if err != nil {
+		return ""
+	}
+	return point.trigger()
 }
 
 // wasActive reports whether a point was active, with its integration.

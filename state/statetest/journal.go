@@ -47,8 +47,8 @@ func testMemory(p place) {
 	}
 	want := state.Memory{
 		Horizon: Start.Add(-time.Hour), HorizonFull: Start.Add(-24 * time.Hour),
-		Inputs: map[string]string{"filter": "f1", "rules": "r1"}, Trigger: "2026-03", TriggerKnown: true,
-		LastStart: Start, LastSuccess: Start.Add(-time.Minute), Errors: 3, HeldSince: Start, HeldFor: []string{"last_success_15d"},
+		Inputs:    map[string]string{"filter": "f1", "rules": "r1"},
+		LastStart: Start, LastSuccess: Start.Add(-time.Minute), Errors: 3, Asked: &state.Asked{At: Start, Last: Start.Add(-time.Hour)},
 	}
 	lease := p.acquire(j, clm)
 	p.must(j.Remember(p.ctx, lease, want))
