@@ -546,7 +546,7 @@ func TestServeShowsHostileText(t *testing.T) {
 	hostile := "</script><script>alert(1)</script>\x1b[31m\n\"'&"
 	p := watch.Point{
 		Addr: addrs.NewKeyed("integration_point", "x", `a"b`), Sync: providers.Sync{Title: hostile, LRT: now, LSRT: now},
-		Decision: syncer.Decision{Mode: syncer.Incremental}, Trouble: hostile, Failing: 1, Runs: map[syncer.Status]int{syncer.Failed: 2},
+		Decision: syncer.Decision{Mode: syncer.Incremental}, Trouble: hostile, Failing: 1, Totals: watch.Totals{Runs: map[syncer.Status]int{syncer.Failed: 2}},
 	}
 	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
 	d := &pageData{Verdict: hostile, Points: []pagePoint{viewPoint(p, now)}, Failed: []pageItem{{Title: hostile, Message: hostile}},

@@ -66,6 +66,18 @@ func (c Counts) Published() int { return c.Added + c.Restored }
 // Written counts items that are written to.
 func (c Counts) Written() int { return c.Added + c.Updated + c.Withdrawn + c.Restored }
 
+// Plus counts the items of both.
+func (c Counts) Plus(other Counts) Counts {
+	c.Added += other.Added
+	c.Updated += other.Updated
+	c.Withdrawn += other.Withdrawn
+	c.Restored += other.Restored
+	c.Unchanged += other.Unchanged
+	c.Kept += other.Kept
+	c.Exceptions += other.Exceptions
+	return c
+}
+
 func (c *Counts) add(verb string, n int) {
 	switch verb {
 	case Added:
@@ -226,13 +238,7 @@ func (t *tally) into(i *Impact, titles func(string) string, before string) {
 	for n, part := range i.parts {
 		c := t.parts[n]
 		i.Parts = append(i.Parts, PartImpact{Part: part.Name, Title: part.Title, Routed: part.Routed, Counts: c})
-		i.Total.Added += c.Added
-		i.Total.Updated += c.Updated
-		i.Total.Withdrawn += c.Withdrawn
-		i.Total.Restored += c.Restored
-		i.Total.Unchanged += c.Unchanged
-		i.Total.Kept += c.Kept
-		i.Total.Exceptions += c.Exceptions
+		i.Total = i.Total.Plus(c)
 	}
 	i.Writes = t.calls
 	for n, part := range i.parts {

@@ -1,0 +1,141 @@
+package watch
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner/syncer"
+	"accord/providers"
+)
+
+// Applied is what was applied, as read at one moment.
+type Applied struct {
+	Serial uint64 // of the state
+	Syncs  []providers.Sync
+	Drift  []Drift
+	Unread []Unread
+	Away   map[addrs.Instance]error // instances that are not reached, and why
+	At     time.Time                // set by Watch
+}
+
+// Unread is an object that could not be read, or that hangs together with one:
+// syncs among them do not run, and the others do.
+type Unread struct {
+	Addr addrs.Instance
+	Err  error
+}
+
+// Drift is an object that is not as it was applied.
+type Drift struct {
+	Addr addrs.Instance `json:"addr"`
+	What []string       `json:"what"` // attributes; empty: it is gone
+}
+
+// look returns what was applied; nil where that is not known.
+func (w *Watch) look(ctx context.Context) *Applied {
+	now := w.opts.Now()
+	w.mu.Lock()
+	have, stale, next := w.applied, w.stale, w.lookNext
+	w.mu.Unlock()
+	serial, err := w.opts.Serial(ctx)
+	if err != nil {
+		w.trouble(fmt.Errorf("reading the state: %w", err))
+		return nil
+	}
+	moved := have == nil || have.Serial != serial
+	if !moved && !stale && now.Sub(have.At) < w.opts.Refresh {
+		return have
+	}
+	known := have
+	if moved {
+		known = nil // what runs is what was applied: not what was applied before
+	}
+	if now.Before(next) {
+		return known
+	}
+	surveyed := w.survey(ctx, now, moved)
+	if surveyed == nil || !w.within(surveyed) {
+		return known
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.looks > 0 || w.applied == nil || w.applied.Serial < serial || ctx.Err() != nil {
+		return known
+	}
+	return w.applied
+}
+
+// survey begins to read what was applied; done is closed when it has ended, and
+// nil where it goes on since an earlier beat.
+func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.looking {
+		return nil
+	}
+	ended := make(chan struct{})
+	w.looking, w.stale = true, false
+	w.spawn(func() {
+		defer close(ended)
+		fresh, err := w.opts.Look(ctx)
+		w.mu.Lock()
+		w.looking = false
+		if ctx.Err() != nil {
+			w.mu.Unlock()
+			return
+		}
+		if err != nil {
+			w.looks, w.stale = w.looks+1, true
+			w.lookErr, w.lookNext = err, w.opts.Now().Add(backoff(w.looks, spread()))
+			w.mu.Unlock()
+			w.emit(Trouble{Err: err})
+			return
+		}
+		fresh.At = now
+		w.found(&fresh)
+		w.mu.Unlock()
+		for _, u := range fresh.Unread {
+			w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
+		}
+		w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})
+	})
+	return ended
+}
+
+// found takes over what was applied.
+func (w *Watch) found(fresh *Applied) {
+	w.applied, w.lookErr, w.looks, w.lookNext = fresh, nil, 0, time.Time{}
+	needed := map[addrs.Instance]bool{}
+	for addr, err := range fresh.Away {
+		needed[addr] = true
+		w.heard(addr, err)
+	}
+	known := map[addrs.Instance]bool{}
+	for _, u := range fresh.Unread {
+		if p := w.points[u.Addr]; p != nil {
+			known[u.Addr] = true
+			p.turn = turn{wait: "it cannot be read: " + u.Err.Error()}
+			w.blame(&p.task.Sync, u.Err)
+		}
+	}
+	for _, s := range fresh.Syncs {
+		known[s.Addr] = true
+		if w.points[s.Addr] == nil {
+			w.points[s.Addr] = &point{totals: Totals{Runs: map[syncer.Status]int{}}}
+		}
+		for _, addr := range []addrs.Instance{s.Source.Instance, s.Target.Instance} {
+			needed[addr] = true
+			w.heard(addr, nil)
+		}
+	}
+	for addr, p := range w.points {
+		if known[addr] && p.task.Sync.Addr == addr { // unread: its vaults stay as they were
+			needed[p.task.Sync.Source.Instance], needed[p.task.Sync.Target.Instance] = true, true
+		}
+	}
+	maps.DeleteFunc(w.points, func(a addrs.Instance, p *point) bool { return !known[a] && !p.busy })
+	maps.DeleteFunc(w.answers, func(a addrs.Instance, _ *answers) bool { return !needed[a] })
+}
