@@ -13,68 +13,6 @@ import (
 	"accord/state"
 )
 
-// fate is what shall become of an item at one target, whatever is there.
-type fate int
-
-const (
-	publish  fate = iota
-	withdraw      // where it is there
-	keep          // as it is there; reported
-	stay          // as it is there; nothing to report
-	refuse        // it cannot be published, and stays as it is there; an exception
-)
-
-// decide says what shall become of a routed record (CLM-1, CTRY-5). why is for
-// people. A record that the source does not know is kept: absence never removes.
-func (c *class) decide(r *record, routes *routes, gap string) (f fate, why string) {
-	if r == nil {
-		return keep, "missing in the source"
-	}
-	switch c.meaning(r) {
-	case providers.Withdraw:
-		return withdraw, words(r.standing)
-	case providers.Keep:
-		// Of what has no standing that means something nothing is known, neither its
-		// routes. What is kept goes nowhere either where its routes are blank (CTRY-5).
-		if _, known := c.standings[r.standing]; known && !routes.takes(r.routes) {
-			return withdraw, notRouted
-		}
-		return keep, r.standing
-	}
-	if !routes.takes(r.routes) {
-		return withdraw, notRouted
-	}
-	switch problem := c.problem(r); {
-	case problem != "":
-		return refuse, problem
-	case gap != "":
-		return refuse, gap
-	default:
-		return publish, ""
-	}
-}
-
-// decideMember says what shall become of a record that goes where its
-// containers go, and leaves with the last.
-func (c *class) decideMember(r *record, needed bool, gap string) (f fate, why string) {
-	switch {
-	case !needed:
-		return withdraw, "nothing there needs it any more"
-	case r == nil:
-		return stay, ""
-	case c.meaning(r) != providers.Publish:
-		return keep, r.standing
-	case c.problem(r) != "":
-		return refuse, c.problem(r)
-	case gap != "":
-		return keep, gap // its containers carry the exception
-	default:
-		return publish, ""
-	}
-}
-
-const notRouted = "not routed here"
-
 // comparison is one target being compared, from the last part to the first:
 // what containers need is known before their members are met.
 type comparison struct {
@@ -186,182 +124,6 @@ func (c *comparison) close(q int) error {
 	return firstError(err, unwritten)
 }
 
-// lookFurther reads the items of one part that the containers hold which are
-// there, and the source did not yield. It is done from the last part on.
-func (c *comparison) lookFurther(ctx context.Context, q int) error {
-	var err error
-	if c.held[q], err = c.names[q].sorted(); err != nil {
-		return err
-	}
-	more := make([]frames, len(c.p.parts))
-	if more[q], err = c.p.scratch.without(c.held[q], c.p.keys[q]); err != nil {
-		return err
-	}
-	c.more[q] = more[q]
-	if more[q].n > 0 {
-		if err := c.readTargetKeys(ctx, c.p, more); err != nil {
-			return err
-		}
-	}
-	w := walkTarget(c.target[q], c.p.parts[q].Name)
-	defer w.close()
-	for ; w.rec != nil; w.next() {
-		if err := name(c.names, c.p, w.rec.members.members()); err != nil {
-			return err
-		}
-	}
-	return w.err
-}
-
-// confirm asks the source again for the containers that would lose all their
-// members of a part. They are named nowhere but in the container, so that one
-// answer without them would withdraw them; and absence never removes.
-func (c *comparison) confirm(ctx context.Context, q int) error {
-	keys := make([]frames, len(c.p.parts))
-	var err error
-	if keys[q], err = c.lost.sorted(); err != nil || keys[q].n == 0 {
-		return err
-	}
-	part := c.p.parts[q].Name
-	req := c.p.req
-	req.Only, req.Confirm = true, true
-	req.Variants = distinct([]string{c.class.variant})
-	again := walkSource(c.p.library[q], part, c.class.variant)
-	defer again.close()
-	return keyBatches(keys, c.p.parts, keysARequest, func(members []providers.Member) error {
-		req.Keys = members
-		var found []record // in any order; of those few that were asked for
-		if err := c.s.records(ctx, req, &c.read, func(from *providers.Record) error {
-			r, err := recordOf(from)
-			found = append(found, r)
-			return err
-		}); err != nil {
-			return err
-		}
-		slices.SortFunc(found, func(a, b record) int { return strings.Compare(a.key, b.key) })
-		for _, r := range found {
-			if s := again.seek(r.key); s != nil && c.class.meaning(&r) == providers.Publish && len(lostParts(r.members, s.members)) > 0 {
-				return providers.Errorf(providers.Transient, "%s: the source first named no %s of %s, and then did; nothing is taken away upon such an answer",
-					c.Sync.Addr, words(lostParts(r.members, s.members)[0]), label(&r))
-			}
-		}
-		return nil
-	})
-}
-
-// lostParts are the parts of which was names members, and is names none.
-func lostParts(was, is list) []string {
-	if was == is {
-		return nil
-	}
-	named := func(part string) bool {
-		for m := range is.members() {
-			if m.Part == part {
-				return true
-			}
-		}
-		return false
-	}
-	var lost []string
-	for m := range was.members() {
-		if !slices.Contains(lost, m.Part) && !named(m.Part) {
-			lost = append(lost, m.Part)
-		}
-	}
-	return lost
-}
-
-// neededOutside adds the members that no container of this run needs, but one
-// that it does not look at still holds. Those are asked for that a container
-// held which it does look at, or that an earlier run left behind; from any
-// other nothing is taken away, whoever needs it.
-func (c *comparison) neededOutside(ctx context.Context, q int, needed frames) (frames, error) {
-	part := c.p.parts[q].Name
-	asked, more := c.p.scratch.set(), c.p.scratch.set()
-	need, held, retried := needed.open(), c.held[q].open(), c.p.retried[q].open()
-	defer need.close()
-	defer held.close()
-	defer retried.close()
-	w := walkTarget(c.target[q], part)
-	defer w.close()
-	for ; w.rec != nil; w.next() {
-		if w.rec.standing == providers.Withdrawn || need.seek(w.rec.key) {
-			continue
-		}
-		to := more
-		if held.seek(w.rec.key) || retried.seek(w.rec.key) {
-			to = asked
-		}
-		if err := to.note(w.rec.key); err != nil {
-			return frames{}, err
-		}
-	}
-	if err := firstError(w.err, need.err, held.err, retried.err); err != nil {
-		return frames{}, err
-	}
-	byPart := make([]frames, len(c.p.parts))
-	var err error
-	if byPart[q], err = asked.sorted(); err != nil {
-		return frames{}, err
-	}
-	holders := make([]*sorter, len(c.p.parts)) // by part: container → member
-	for i := range holders {
-		holders[i] = c.p.scratch.sorter()
-	}
-	err = keyBatches(byPart, c.p.parts, holdersARequest, func(members []providers.Member) error {
-		req := providers.RecordsRequest{End: c.Sync.Target, Keys: members, Holders: true}
-		return c.s.records(ctx, req, &c.read, func(r *providers.Record) error {
-			at := partIndex(c.p.parts, r.Part)
-			if at < 0 {
-				return providers.Errorf(providers.Internal, "a record of a part that is not known: %q", r.Part)
-			}
-			for _, m := range r.Members {
-				if m.Part == part {
-					if err := holders[at].add(r.Key, []byte(m.Key), nil); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-	})
-	if err != nil {
-		return frames{}, err
-	}
-	for at := q + 1; at < len(holders); at++ {
-		if err := c.outside(at, holders[at], more); err != nil {
-			return frames{}, err
-		}
-	}
-	extra, err := more.sorted()
-	if err != nil {
-		return frames{}, err
-	}
-	return c.p.scratch.merge(true, needed, extra)
-}
-
-// outside adds the members of those holders that this run does not look at.
-func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
-	sorted, err := holders.sorted()
-	if err != nil {
-		return err
-	}
-	defer sorted.remove()
-	own, further := c.p.keys[at].open(), c.more[at].open()
-	defer own.close()
-	defer further.close()
-	h := sorted.open()
-	defer h.close()
-	for h.next() {
-		if !own.seek(h.key) && !further.seek(h.key) {
-			if err := to.note(h.payload); err != nil {
-				return err
-			}
-		}
-	}
-	return firstError(h.err, own.err, further.err)
-}
-
 // part goes through one part key by key, at all targets at once: source, gaps,
 // targets and needs are all in key order. Most of a library concerns few targets.
 func (p *pass) part(q int, all []*comparison) {
@@ -439,64 +201,28 @@ func (c *comparison) wanted(s *record, routed bool) bool {
 	}
 }
 
-// item decides one item, counts it, and writes down what has to change.
+// item decides one item, counts it, and writes down what has to change. s is
+// what the source has, t what is there; one of them may be nil.
 func (c *comparison) item(q int, s, t *record) error {
-	part := &c.p.parts[q]
-	key := ""
-	if s != nil {
-		key = s.key
-	} else {
-		key = t.key
-	}
-	gap := ""
-	if s != nil && c.gaps.seek(key) {
-		gap = c.gaps.payload
-	}
-	var cause addrs.Instance
-	if s != nil && c.refs != nil {
-		at := hash(part.Name, key)
-		if gap == "" {
-			gap, cause = c.refs.gaps[at].why, c.refs.gaps[at].cause
-		}
-		if lack := c.refs.problems[at]; lack.why != "" && c.class.problem(s) == "" {
-			bad := *s
-			bad.problem, cause = lack.why, lack.cause
-			s = &bad
-		}
-	}
-	var f fate
-	var why string
-	if c.Decision.Mode == Withdrawal {
-		f = withdraw // one reason for all: the run has it
-	} else if part.Routed {
-		f, why = c.class.decide(s, c.routes, gap)
-		if f == keep && c.Decision.Has(WithdrawKept) && slices.Contains(c.Decision.Only, state.Item{Part: part.Name, Key: key}) {
-			f, why = withdraw, words(why)+", and somebody has it withdrawn"
-		}
-	} else {
-		f, why = c.class.decideMember(s, c.need.seek(key), gap)
-		if f == withdraw && t != nil && t.standing != providers.Withdrawn {
-			why = cmp.Or(c.became(q, key), why)
-		}
-	}
-	there := t != nil && t.standing != providers.Withdrawn
+	key, there := cmp.Or(s, t).key, t.there()
 	if there {
 		c.tally.owned++
 	}
-	if f == withdraw && there && c.withheld != "" {
-		f, why, c.keptBack = keep, why+", but "+c.withheld, true
-	}
-	ch := change{Part: part.Name, Key: key, Reason: why, Cause: cause}
+	s, gap, cause := c.flaws(q, s)
+	f, why := c.fate(q, key, s, gap, there)
+	ch := change{Part: c.p.parts[q].Name, Key: key, Reason: why, Cause: cause}
 	if err := c.verb(&ch, f, s, t, c.mappings[q]); err != nil {
 		return err
 	}
 	if ch.Verb == Unchanged && c.tgt.twice {
 		ch.Verb, ch.Reason = Kept, "it is there twice"
 	}
-	if err := c.needsOf(ch.Verb, there, s, t); err != nil {
+	if err := c.needsOf(ch.Verb, s, t); err != nil {
 		return err
 	}
-	c.remember(&ch, there, part.Routed, s)
+	if c.p.parts[q].Routed {
+		c.remember(&ch, there, s)
+	}
 	if ch.Verb == "" {
 		return nil
 	}
@@ -506,6 +232,53 @@ func (c *comparison) item(q int, s, t *record) error {
 	}
 	c.buf = appendChange(c.buf[:0], &ch)
 	return c.out.add(key, c.buf, nil)
+}
+
+// flaws says what keeps a record of the source from being published: a gap among
+// its members, or a problem that its references have, which it then returns as the
+// record's own. cause is the rule of such a reference.
+func (c *comparison) flaws(q int, s *record) (flawed *record, gap string, cause addrs.Instance) {
+	if s == nil {
+		return nil, "", addrs.Instance{}
+	}
+	if c.gaps.seek(s.key) {
+		gap = c.gaps.payload
+	}
+	if c.refs == nil {
+		return s, gap, cause
+	}
+	at := hash(c.p.parts[q].Name, s.key)
+	if gap == "" {
+		gap, cause = c.refs.gaps[at].why, c.refs.gaps[at].cause
+	}
+	if lack := c.refs.problems[at]; lack.why != "" && c.class.problem(s) == "" {
+		bad := *s
+		bad.problem = lack.why
+		return &bad, gap, lack.cause
+	}
+	return s, gap, cause
+}
+
+// fate is what shall become of an item at this target.
+func (c *comparison) fate(q int, key string, s *record, gap string, there bool) (f fate, why string) {
+	switch {
+	case c.Decision.Mode == Withdrawal:
+		f = withdraw // one reason for all: the run has it
+	case c.p.parts[q].Routed:
+		f, why = c.class.decide(s, c.routes, gap)
+		if f == keep && c.Decision.Has(WithdrawKept) && slices.Contains(c.Decision.Only, state.Item{Part: c.p.parts[q].Name, Key: key}) {
+			f, why = withdraw, words(why)+", and somebody has it withdrawn"
+		}
+	default:
+		f, why = c.class.decideMember(s, c.need.seek(key), gap)
+		if f == withdraw && there {
+			why = cmp.Or(c.became(q, key), why)
+		}
+	}
+	if f == withdraw && there && c.withheld != "" {
+		f, why, c.keptBack = keep, why+", but "+c.withheld, true
+	}
+	return f, why
 }
 
 // became says what other part a member has become, which is why nothing needs
@@ -535,7 +308,6 @@ func (c *comparison) blank(s *record) {
 // verb fills in what has to be done, by what shall become of the item and what
 // is there; Verb "": nothing, and nothing to count.
 func (c *comparison) verb(ch *change, f fate, s, t *record, m mapping) error {
-	there := t != nil && t.standing != providers.Withdrawn
 	if t != nil {
 		ch.ID, ch.Title, ch.held = t.id, t.title, t.members
 	}
@@ -546,15 +318,15 @@ func (c *comparison) verb(ch *change, f fate, s, t *record, m mapping) error {
 	case publish:
 		return c.publish(ch, s, t, m)
 	case withdraw:
-		if there {
+		if t.there() {
 			ch.Verb = Withdrawn
 		}
 	case keep:
-		if there {
+		if t.there() {
 			ch.Verb = Kept
 		}
 	case stay:
-		if there {
+		if t.there() {
 			ch.Verb = Unchanged
 		}
 	case refuse:
@@ -595,7 +367,7 @@ func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 			ch.Verb = Unchanged
 			return nil
 		}
-		if t.standing != providers.Withdrawn && len(lostParts(t.members, s.members)) > 0 {
+		if t.there() && len(lostParts(t.members, s.members)) > 0 {
 			if err := c.lost.note(s.key); err != nil {
 				return err
 			}
@@ -610,22 +382,20 @@ func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 }
 
 // needsOf notes what members an item will name at the target.
-func (c *comparison) needsOf(verb string, there bool, s, t *record) error {
+func (c *comparison) needsOf(verb string, s, t *record) error {
 	switch {
 	case verb == Added || verb == Updated || verb == Restored:
 		return name(c.needs, c.p, s.members.members())
-	case there && verb != Withdrawn:
+	case t.there() && verb != Withdrawn:
 		return name(c.needs, c.p, t.members.members())
 	default:
 		return nil
 	}
 }
 
-// remember notes what routing and route tables want to know afterwards.
-func (c *comparison) remember(ch *change, there, routed bool, s *record) {
-	if !routed {
-		return
-	}
+// remember notes what routing and route tables want to know afterwards of a routed
+// item.
+func (c *comparison) remember(ch *change, there bool, s *record) {
 	if there && s != nil {
 		for r := range s.routes.strings() {
 			c.tally.route(r).before = true
@@ -645,14 +415,6 @@ func (c *comparison) remember(ch *change, there, routed bool, s *record) {
 	} else if ch.Verb == Withdrawn {
 		c.table.gone[strings.Clone(ch.Key)] = strings.Clone(ch.Title)
 	}
-}
-
-// title of a route value.
-func (j *job) title(value string) string {
-	if value == "" {
-		return ""
-	}
-	return cmp.Or(j.routes.values[value], j.titles[value], j.known[value], value)
 }
 
 // name adds members to the sets of their parts.

@@ -204,6 +204,10 @@ type record struct {
 	groups     list
 }
 
+// there reports whether a record of a target is there, and not withdrawn; r may be
+// nil.
+func (r *record) there() bool { return r != nil && r.standing != providers.Withdrawn }
+
 // appendHead encodes what most steps look at, all but the part and the key,
 // which the spool and the frame know.
 func appendHead(b []byte, r *providers.Record) []byte {

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -110,4 +111,12 @@ func (s *Syncer) held(ctx context.Context, end providers.End) (*table, error) {
 		return nil
 	})
 	return t, err
+}
+
+// title of a route value.
+func (j *job) title(value string) string {
+	if value == "" {
+		return ""
+	}
+	return cmp.Or(j.routes.values[value], j.titles[value], j.known[value], value)
 }

@@ -11,9 +11,13 @@
 //	gather.go   how long they wait for each other, and how many go on at once (slots.go)
 //	read.go     a stream into spools, each part in key order
 //	route.go    which routed records a sync takes
+//	ask.go      what targets hold and the read did not yield is asked for
 //	judge.go    which containers are complete
 //	rules.go    source fields to target fields; pure
 //	compare.go  the source and its targets, key by key, into a list of changes for each (change.go)
+//	fate.go     what shall become of one item; pure
+//	outside.go  what an incremental run does not look at, and needs what it does
+//	confirm.go  what would lose all it holds is asked for once more
 //	check.go    limits, and what a plan promised; pure
 //	write.go    the changes, in phases and batches
 //	record.go   lease, journal, Finish
