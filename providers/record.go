@@ -33,8 +33,10 @@ type Record struct {
 	// target by its own.
 	Fields json.RawMessage `json:"fields,omitempty"`
 
-	// Problem is why this item cannot be taken as it is (CLM-12); it makes the
-	// item an exception and leaves its target as it is.
+	// Problem of a source is why this item cannot be taken as it is (CLM-12); it
+	// makes the item an exception and leaves its target as it is. Of a target it is
+	// what was done to the item there, so that its members are to be brought up to
+	// date even where those that are left are the right ones.
 	Problem string `json:"problem,omitempty"`
 }
 

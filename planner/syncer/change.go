@@ -88,7 +88,7 @@ func (c change) again(t *providers.Record, m mapping) (change, error) {
 	}
 	c.ID, c.held = t.ID, listOf(t.Members)
 	c.Changed = m.differing(shall, have)
-	c.Reorder = c.members != c.held
+	c.Reorder = c.members != c.held || t.Problem != ""
 	switch {
 	case t.Standing != providers.Published:
 		c.Verb = Restored

@@ -354,7 +354,7 @@ func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 			return err
 		}
 		ch.Changed = m.differing(shall, have)
-		ch.Reorder = s.members != t.members
+		ch.Reorder = s.members != t.members || t.problem != ""
 		switch {
 		case t.standing != providers.Published:
 			ch.Verb = Restored
@@ -362,7 +362,7 @@ func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 				ch.Reason = "an earlier run was cut short"
 			}
 		case len(ch.Changed) > 0 || ch.Reorder:
-			ch.Verb = Updated
+			ch.Verb, ch.Reason = Updated, t.problem
 		default:
 			ch.Verb = Unchanged
 			return nil

@@ -322,7 +322,7 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 				if item, ours := t.item(n.Mark); ours {
 					rec.Members = append(rec.Members, item)
 				} else if n.Empty {
-					rec.Members = append(rec.Members, emptyNode)
+					rec.Problem = slideLost
 				}
 			}
 		case partSlide:
@@ -338,9 +338,8 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 	return out, nil
 }
 
-// emptyNode is what a presentation holds where a slide was deleted by hand. The
-// source names no such slide, so that the presentation is not as it shall be.
-var emptyNode = providers.Member{Part: partSlide, Key: keyOf("0")}
+// slideLost is the problem of a presentation whose slide was deleted by hand.
+const slideLost = "a slide of it is not there any more"
 
 // binderNodes are those of the binder version that a row is, in their order. One whose
 // document was deleted is told from one whose document may not be seen: the vault

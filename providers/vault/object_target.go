@@ -274,8 +274,12 @@ func (t *objectTarget) records(ctx context.Context, object string, rows []row) (
 		switch {
 		case object == objPresentation:
 			for _, s := range slides[rec.ID] {
-				if s.active {
+				switch {
+				case !s.active:
+				case s.ours:
 					rec.Members = append(rec.Members, s.member)
+				default: // the key message was deleted, or is another by now
+					rec.Problem = slideLost
 				}
 			}
 		default:
@@ -303,6 +307,7 @@ type presentationSlide struct {
 	id, mark string
 	message  string // the key message's id
 	member   providers.Member
+	ours     bool // the key message is, and is the member
 	order    int64
 	active   bool
 }
@@ -318,11 +323,7 @@ func (t *objectTarget) slides(ctx context.Context, presentations []string) (map[
 			return nil
 		}
 		s := presentationSlide{id: r.text("id"), mark: r.text("external_id__v"), message: r.one("key_message__v"), order: r.int("display_order__v"), active: r.one("status__v") == statusActive}
-		if item, ours := t.item(r.text("key_message__vr.external_id__v")); ours {
-			s.member = item
-		} else { // the key message was deleted, or is another by now
-			s.member = emptyNode
-		}
+		s.member, s.ours = t.item(r.text("key_message__vr.external_id__v"))
 		out[r.one("clm_presentation__v")] = append(out[r.one("clm_presentation__v")], s)
 		return nil
 	})
