@@ -71,7 +71,7 @@ func (p *Provider) writeCLM(ctx context.Context, v *vault, req providers.WriteRe
 		}
 		results[n] = i.result(id)
 	}
-	if !w.binders() {
+	if !w.binds() {
 		v.made.note(w.run, t.prefix(), documents)
 	}
 	return results
@@ -82,10 +82,11 @@ func (w *clmWriter) open() []*clmItem {
 	return slices.DeleteFunc(slices.Clone(w.items), func(i *clmItem) bool { return i.err != nil })
 }
 
-func (w *clmWriter) binders() bool { return w.part == partPresentation }
+// binds reports whether the items are binders.
+func (w *clmWriter) binds() bool { return w.part == partPresentation }
 
 func (w *clmWriter) family() vaultapi.Family {
-	if w.binders() {
+	if w.binds() {
 		return vaultapi.Binders
 	}
 	return vaultapi.Documents
@@ -99,8 +100,8 @@ func (w *clmWriter) look(ctx context.Context, items []*clmItem) error {
 		members[n] = i.item()
 	}
 	find := w.documents
-	if w.binders() {
-		find = w.clmTarget.binders
+	if w.binds() {
+		find = w.binders
 	}
 	docs, err := find(ctx, members)
 	if err != nil {
@@ -143,7 +144,7 @@ func (w *clmWriter) publish(ctx context.Context) error {
 	if err := w.create(ctx); err != nil {
 		return err
 	}
-	if w.binders() {
+	if w.binds() {
 		if err := w.draft(ctx); err != nil {
 			return err
 		}
@@ -151,7 +152,7 @@ func (w *clmWriter) publish(ctx context.Context) error {
 	if err := w.update(ctx); err != nil {
 		return err
 	}
-	if w.binders() {
+	if w.binds() {
 		w.nodes(ctx)
 	} else if w.part == partSlide {
 		if err := w.relate(ctx); err != nil {
@@ -159,21 +160,6 @@ func (w *clmWriter) publish(ctx context.Context) error {
 		}
 	}
 	return w.settle(ctx, "steady")
-}
-
-// fieldValue turns canonical JSON into what the client writes. Most of it is
-// plain text.
-func fieldValue(raw json.RawMessage) (any, error) {
-	if text, ok := plain(string(raw)); ok {
-		return text, nil
-	}
-	d := json.NewDecoder(strings.NewReader(string(raw)))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, err
-	}
-	return v, nil
 }
 
 // membered are the writes that bring the members of their item up to date.
@@ -278,7 +264,7 @@ func (w *clmWriter) create(ctx context.Context) error {
 }
 
 func (w *clmWriter) createOne(ctx context.Context, i *clmItem, fields vaultapi.Fields) (vaultapi.ID, error) {
-	if w.binders() {
+	if w.binds() {
 		return w.client.CreateBinder(ctx, fields)
 	}
 	rule := vaultapi.LatestSteady
@@ -317,34 +303,6 @@ func (w *clmWriter) parallel(ctx context.Context, items []*clmItem, call func(co
 	_ = g.Wait()
 }
 
-// draft starts a new version of presentations whose slides change, so that
-// the published one stays whole until the new one is. A version that is not
-// published is changed as it is.
-func (w *clmWriter) draft(ctx context.Context) error {
-	var items []*clmItem
-	for _, i := range w.open() {
-		if i.made || !i.write.Reorder && i.write.Verb != providers.WriteCreate {
-			continue
-		}
-		l, err := w.v.lifecycle(ctx, i.doc.lifecycle)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(l.StatesOf("steady"), i.doc.state) && len(nodeChanges(w.ours(i.doc.nodes), i.members)) > 0 {
-			items = append(items, i)
-		}
-	}
-	if len(items) == 0 {
-		return nil
-	}
-	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
-		i.changed = true
-		_, err := w.client.NewDraft(ctx, vaultapi.Binders, i.doc.version.ID, nil)
-		return err
-	})
-	return w.look(ctx, slices.DeleteFunc(items, func(i *clmItem) bool { return i.err != nil }))
-}
-
 // update sets the fields that differ, in batches.
 func (w *clmWriter) update(ctx context.Context) error {
 	if err := w.compare(ctx); err != nil {
@@ -368,12 +326,7 @@ func (w *clmWriter) update(ctx context.Context) error {
 		return nil
 	}
 	for n, r := range w.client.UpdateDocuments(ctx, rows) {
-		switch {
-		case r.Err != nil:
-			of[n].fail(r.Err)
-		case !r.Unchanged:
-			of[n].changed = true
-		}
+		of[n].settle(r)
 	}
 	return nil
 }
@@ -392,7 +345,7 @@ func (w *clmWriter) compare(ctx context.Context) error {
 	}
 	items := slices.Collect(maps.Keys(there))
 	sortMembers(items)
-	return w.marked(ctx, w.binders(), items, func(records []providers.Record) error {
+	return w.marked(ctx, w.binds(), items, func(records []providers.Record) error {
 		for _, r := range records {
 			i := there[providers.Member{Part: r.Part, Key: r.Key}]
 			var has, shall map[string]json.RawMessage
@@ -407,260 +360,4 @@ func (w *clmWriter) compare(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// relate brings the relationships of slides to shared resources up to date.
-// Those to what is not ours stay.
-func (w *clmWriter) relate(ctx context.Context) error {
-	var items []*clmItem
-	var sources []string
-	for _, i := range w.membered() {
-		if i.write.Reorder || len(i.members) > 0 {
-			items = append(items, i)
-			if !i.made { // what was just made has none
-				sources = append(sources, string(i.doc.version.ID))
-			}
-		}
-	}
-	if len(items) == 0 {
-		return nil
-	}
-	type edge struct{ source, target string }
-	existing := map[edge]vaultapi.ID{}
-	var targets ids
-	err := w.lists(ctx, sources, listed, func(list string) string {
-		return "SELECT id, source_doc_id__v, target_doc_id__v FROM relationships WHERE relationship_type__v = " + vaultapi.Quote(relationShared) + " AND source_doc_id__v CONTAINS " + list
-	}, func(r row) error {
-		existing[edge{r.text(sourceDocument), r.text(targetDocument)}] = vaultapi.ID(r.text("id"))
-		targets.add(r.text(targetDocument))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	ours, err := w.keys(ctx, targets.sorted())
-	if err != nil {
-		return err
-	}
-	var add []vaultapi.Relationship
-	var remove []vaultapi.ID
-	var addOf, removeOf []*clmItem
-	for _, i := range items {
-		wanted := map[string]bool{}
-		source := string(i.doc.version.ID)
-		for _, id := range i.members {
-			wanted[string(id)] = true
-			if existing[edge{source, string(id)}] == "" {
-				add, addOf = append(add, vaultapi.Relationship{Source: i.doc.version.ID, Target: id, Type: relationShared}), append(addOf, i)
-			}
-		}
-		for e, id := range existing {
-			if e.source == source && !wanted[e.target] && ours[e.target] != "" {
-				remove, removeOf = append(remove, id), append(removeOf, i)
-			}
-		}
-	}
-	for n, r := range w.client.CreateRelationships(ctx, add) {
-		addOf[n].changed = true
-		if r.Err != nil {
-			addOf[n].fail(r.Err)
-		}
-	}
-	for n, r := range w.client.DeleteRelationships(ctx, remove) {
-		removeOf[n].changed = true
-		if r.Err != nil {
-			removeOf[n].fail(r.Err)
-		}
-	}
-	return nil
-}
-
-// ours are the nodes that hold something of ours, or nothing any more; others are
-// not touched.
-func (t *clmTarget) ours(nodes []node) []node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n node) bool {
-		_, ours := t.item(n.Mark)
-		return !ours && !n.Empty
-	})
-}
-
-// nodes brings the slides of presentations up to date: presentations side by
-// side, the nodes of one in their order.
-func (w *clmWriter) nodes(ctx context.Context) {
-	items := w.membered()
-	rule := vaultapi.SteadyNode
-	if w.latest {
-		rule = vaultapi.CurrentNode
-	}
-	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
-		binder := i.doc.version.ID
-		for _, c := range nodeChanges(w.ours(i.doc.nodes), i.members) {
-			i.changed = true
-			var err error
-			switch {
-			case c.remove != "":
-				err = w.client.RemoveNode(ctx, binder, c.remove)
-			case c.move != "":
-				_, err = w.client.MoveNode(ctx, binder, c.move, "", &c.order)
-			default:
-				_, err = w.client.AddNode(ctx, binder, vaultapi.NewNode{Document: c.add, Order: c.at(), Rule: rule})
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if len(items) > 0 {
-		w.checkNodes(ctx, items)
-	}
-}
-
-// checkNodes makes sure that the order was kept, which Vault is known to
-// ignore at times: what is out of order is then taken out and put at the end,
-// one after the other.
-func (w *clmWriter) checkNodes(ctx context.Context, items []*clmItem) {
-	items = slices.DeleteFunc(items, func(i *clmItem) bool { return i.err != nil || !i.changed })
-	if len(items) == 0 {
-		return
-	}
-	if err := w.look(ctx, items); err != nil {
-		for _, i := range items {
-			i.fail(err)
-		}
-		return
-	}
-	rule := vaultapi.SteadyNode
-	if w.latest {
-		rule = vaultapi.CurrentNode
-	}
-	w.parallel(ctx, items, func(ctx context.Context, i *clmItem) error {
-		if i.doc == nil {
-			return vanished()
-		}
-		there := w.ours(i.doc.nodes)
-		same := 0
-		for same < len(there) && same < len(i.members) && there[same].Content == i.members[same] {
-			same++
-		}
-		for _, n := range there[same:] {
-			if err := w.client.RemoveNode(ctx, i.doc.version.ID, string(n.ID)); err != nil {
-				return err
-			}
-		}
-		for _, id := range i.members[same:] {
-			if _, err := w.client.AddNode(ctx, i.doc.version.ID, vaultapi.NewNode{Document: id, Rule: rule}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// settle moves items to a state of a kind, by the user actions that the
-// lifecycle has for it, in batches: one for each action and state. Vault says
-// nothing of those that it passes over, so the states are read afterwards.
-func (w *clmWriter) settle(ctx context.Context, kind string) error {
-	const steps = 3 // of the longest way that is looked for
-	type at struct{ lifecycle, state string }
-	ways := map[at]string{}
-	pending := w.open()
-	for step := 0; ; step++ {
-		if step > 0 {
-			if err := w.look(ctx, pending); err != nil {
-				return err
-			}
-		}
-		type group struct {
-			at
-			action string
-		}
-		groups := map[group][]*clmItem{}
-		for _, i := range pending {
-			switch {
-			case i.err != nil:
-				continue
-			case i.doc == nil && kind == "obsolete":
-				continue
-			case i.doc == nil && i.made:
-				i.fail(vanished())
-				continue
-			case i.doc == nil:
-				i.fail(providers.Errorf(providers.NotFound, "it is not there any more"))
-				continue
-			}
-			l, err := w.v.lifecycle(ctx, i.doc.lifecycle)
-			if err != nil {
-				return err
-			}
-			if slices.Contains(l.StatesOf(kind), i.doc.state) {
-				continue
-			}
-			from := at{i.doc.lifecycle, i.doc.state}
-			action := ways[from]
-			if action == "" {
-				action, err = wayTo(l, i.doc.state, kind)
-				ways[from] = action
-			}
-			if err == nil && step == steps {
-				err = providers.Errorf(providers.Invalid, "the action %s left it in the state %s", action, i.doc.state)
-			}
-			if err != nil {
-				i.fail(err)
-				continue
-			}
-			g := group{from, action}
-			groups[g] = append(groups[g], i)
-		}
-		if len(groups) == 0 {
-			return nil
-		}
-		pending = nil
-		for g, list := range groups {
-			versions := make([]vaultapi.Version, len(list))
-			for n, i := range list {
-				versions[n] = i.doc.version
-				i.changed = true
-			}
-			for n, r := range w.client.ExecuteLifecycleActions(ctx, w.family(), g.action, g.lifecycle, g.state, versions) {
-				if r.Err != nil && !errors.Is(r.Err, vaultapi.Ambiguous) && !list[n].assumed {
-					list[n].fail(r.Err)
-				}
-			}
-			pending = append(pending, list...)
-		}
-	}
-}
-
-// wayTo is the first user action on the shortest way from a state to one of a
-// kind (CLM-13: found from metadata).
-func wayTo(l *vaultapi.Lifecycle, state, kind string) (string, error) {
-	goal := l.StatesOf(kind)
-	type place struct{ state, first string }
-	seen := map[string]bool{state: true}
-	for queue := []place{{state: state}}; len(queue) > 0; queue = queue[1:] {
-		s, ok := l.State(queue[0].state)
-		if !ok {
-			continue
-		}
-		actions, err := s.Actions()
-		if err != nil {
-			return "", err
-		}
-		for _, a := range actions {
-			if a.State == "" || seen[a.State] {
-				continue
-			}
-			seen[a.State] = true
-			first := queue[0].first
-			if first == "" {
-				first = a.Name
-			}
-			if slices.Contains(goal, a.State) {
-				return first, nil
-			}
-			queue = append(queue, place{a.State, first})
-		}
-	}
-	return "", providers.Errorf(providers.Invalid, "no user action of the lifecycle %s leads from %s to a state of the kind %s", l.Name, state, kind)
 }

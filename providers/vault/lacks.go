@@ -128,7 +128,7 @@ func (p *Provider) allNeeds(ctx context.Context, objects []providers.Object) map
 		case "country_filter":
 			in(l.crm, o.Addr, grant{grantObject, objSettings, "read"})
 		case "integration_point":
-			content, crm := s.runNeeds(ctx, l, o.Addr)
+			content, crm := s.runNeeds(ctx, o.Addr)
 			in(l.content, o.Addr, content.sorted()...)
 			in(l.crm, o.Addr, crm.sorted()...)
 			in(l.crm, o.Addr, manageIntegrations[1], grant{grantObject, objSettings, "read"})
@@ -176,28 +176,23 @@ func (s *syncMaker) linkAt(o *providers.Object) *link {
 
 // runNeeds are the rights that runs of a point take, as far as they follow from
 // the configuration alone; none where it will not run.
-func (s *syncMaker) runNeeds(ctx context.Context, l *link, addr addrs.Instance) (content, crm grants) {
-	point, _, err := resource.Ref[pointBody](s.after, addr)
-	if err != nil || point.Status != active {
-		return nil, nil
-	}
-	parent, _, err := resource.Ref[integrationBody](s.after, point.Integration)
-	names := pointByName(point.Name)
-	if err != nil || parent.Status != active || names == nil || engineOf(l, point.Engine) != providers.EngineAccord {
+func (s *syncMaker) runNeeds(ctx context.Context, addr addrs.Instance) (content, crm grants) {
+	p, err := s.point(addr)
+	if err != nil || p == nil || p.body.Status != active || p.parent.Status != active || engineOf(p.link, p.body.Engine) != providers.EngineAccord {
 		return nil, nil
 	}
 	sync := &providers.Sync{Engine: providers.EngineAccord}
-	if movesCLM(point.Name) {
+	if p.names.Model != "" {
 		sync.Target.Stream = streamCLMContent
-		if names.Model == modelObject {
+		if p.names.Model == modelObject {
 			sync.Target.Stream = streamCLMObjects
 		}
-		if tables := s.around.at(l.addr).countryPoints; len(tables) > 0 && !l.unfiltered() {
+		if tables := s.around.at(p.link.addr).countryPoints; len(tables) > 0 && !p.link.unfiltered() {
 			sync.Route.Table = &tables[0]
 		}
-		if fitting, err := s.fieldRules(ctx, l); err == nil {
+		if fitting, err := s.fieldRules(ctx, p.link); err == nil {
 			sync.Rules = fitting.rules
 		}
 	}
-	return s.needsOf(l, point, sync)
+	return s.needsOf(p, sync)
 }

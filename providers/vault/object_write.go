@@ -119,12 +119,7 @@ func (w *objectWriter) status(ctx context.Context, status string, of func(*targe
 // settleRows notes how the rows of items went.
 func settleRows(results []vaultapi.Result, of []*objectItem) {
 	for n, r := range results {
-		switch {
-		case r.Err != nil:
-			of[n].fail(r.Err)
-		case !r.Unchanged:
-			of[n].changed = true
-		}
+		of[n].settle(r)
 	}
 }
 

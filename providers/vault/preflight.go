@@ -34,9 +34,10 @@ type subject struct {
 
 // preflight says what a run of a point needs: no more than follows from the
 // configuration.
-func (s *syncMaker) preflight(l *link, point *pointBody, parent *integrationBody, sync *providers.Sync) *preflight {
+func (s *syncMaker) preflight(point *syncPoint, sync *providers.Sync) *preflight {
+	l := point.link
 	p := &preflight{Connection: l.addr.String()}
-	content, crm := s.needsOf(l, point, sync)
+	content, crm := s.needsOf(point, sync)
 	login := sync.Engine == providers.EngineAccord
 	if login {
 		p.Subjects = append(p.Subjects, subject{Vault: l.content.addr, Needs: content.strings()}, subject{Vault: l.crm.addr, Needs: crm.strings()})
@@ -64,19 +65,19 @@ func (s *syncMaker) preflight(l *link, point *pointBody, parent *integrationBody
 			}
 		}
 	}
-	p.Known = append(p.Known, s.adminSets(l, parent.Type)...)
+	p.Known = append(p.Known, s.adminSets(l, point.parent.Type)...)
 	return p
 }
 
 // needsOf are the rights in both vaults that moving content through a point
 // takes.
-func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (content, crm grants) {
+func (s *syncMaker) needsOf(p *syncPoint, sync *providers.Sync) (content, crm grants) {
 	content, crm = newGrants(manageIntegrations[0]), newGrants(manageIntegrations...)
 	read := func(to grants, object string) { to[grant{grantObject, object, "read"}] = true }
 	read(content, objCountry)
 	read(crm, objSettings)
 	told := crm // ERR-4: where what fails is told
-	if point.Name == "clm_country" {
+	if p.names.Model == "" {
 		told = content
 	}
 	if sync.Engine == providers.EngineAccord {
@@ -86,7 +87,7 @@ func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (co
 			}
 		}
 	}
-	if point.Name == "clm_country" {
+	if p.names.Model == "" {
 		for _, g := range every(grantObject, objConnectionCountry) {
 			content[g] = true
 		}
@@ -108,7 +109,7 @@ func (s *syncMaker) needsOf(l *link, point *pointBody, sync *providers.Sync) (co
 			continue
 		}
 		read(crm, r.Reference.Object)
-		if object := s.refersTo(sourceField{l.content, r.From}); object != "" {
+		if object := s.refersTo(sourceField{p.link.content, r.From}); object != "" {
 			read(content, object)
 		}
 	}

@@ -137,7 +137,7 @@ func TestPreflightOfAuthorizedUser(t *testing.T) {
 	maker := newSyncMaker(t.Context(), nil, nil)
 	maker.live[keyed("connection", "crm", "a")] = c.live[keyed("connection", "crm", "a")]
 	l := &link{addr: keyed("connection", "crm", "a"), content: vaultOf(w, "promomats"), crm: v}
-	check := maker.preflight(l, &pointBody{Name: "clm_presentation"}, &integrationBody{Type: "clm"}, &sync)
+	check := maker.preflight(&syncPoint{link: l, names: pointByName("clm_presentation"), parent: &integrationBody{Type: "clm"}}, &sync)
 	sync.Requires = &providers.End{Instance: v.addr, Stream: streamPreflight, Scope: scope{Preflight: check}.raw()}
 	found := w.obstacles(sync)
 	if len(found) != 1 || !strings.Contains(found[0].Summary, `The authorized user of connection.crm["a"] in vault.crm["a"], mover@crm-a.dev, may not: `) ||

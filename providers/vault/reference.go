@@ -234,6 +234,21 @@ func (x *resolver) fieldsOf(ctx context.Context, refs map[string]refMap, writes 
 	return out, failed, nil
 }
 
+// fieldValue turns canonical JSON into what the client writes. Most of it is
+// plain text.
+func fieldValue(raw json.RawMessage) (any, error) {
+	if text, ok := plain(string(raw)); ok {
+		return text, nil
+	}
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 func (x *resolver) fieldValue(refs map[string]refMap, name string, raw json.RawMessage) (any, error) {
 	m, refers := refs[name]
 	if !refers {

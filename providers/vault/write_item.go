@@ -37,6 +37,16 @@ func (i *writeItem) fail(err error) {
 	}
 }
 
+// settle notes how the row went that was written for it.
+func (i *writeItem) settle(r vaultapi.Result) {
+	switch {
+	case r.Err != nil:
+		i.fail(r.Err)
+	case !r.Unchanged:
+		i.changed = true
+	}
+}
+
 // result is what became of it; id is that of the item in the vault, if it is there.
 func (i *writeItem) result(id string) providers.WriteResult {
 	r := providers.WriteResult{ID: id, Same: !i.changed}

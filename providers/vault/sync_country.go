@@ -1,0 +1,73 @@
+package vault
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"accord/providers"
+	"accord/providers/resource"
+)
+
+// country is the Country Integration (CTRY-2): countries of the content vault
+// whose field holds a value of the filter, as Connection Country records there.
+func (s *syncMaker) country(p *syncPoint, sync *providers.Sync, filter filterState) {
+	l := p.link
+	sync.Source = providers.End{Instance: l.content.addr, Stream: streamCountry}
+	sync.Target = providers.End{Instance: l.content.addr, Stream: streamConnectionCountry,
+		Scope: scope{Point: p.apiName(), CRM: l.crm.id}.raw()}
+	sync.Rules = []providers.Rule{{From: "name__v", To: "name__v"}}
+	sync.Route = providers.Route{Values: filter.values}
+	sync.Standings = map[string]providers.Meaning{standPresent: providers.Publish, standDeleted: providers.Withdraw}
+	sync.Inputs[inputFilter] = digest(filter.values)
+	if len(filter.values) == 0 && sync.Active {
+		// CTRY-11: never read as "no country": nothing is taken away for it.
+		sync.Active, sync.Idle = false, "the country filter is empty"
+	}
+}
+
+// filterState is the filter of a connection: of its block as it will be, else of
+// the vault.
+type filterState struct {
+	values []string
+	crm    string    // vault_crm_id__v as read
+	edited time.Time // when it became what it is; zero: it is yet to
+}
+
+func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
+	if filters := s.around.at(l.addr).filters; len(filters) > 0 {
+		addr := filters[0]
+		b, _, err := resource.Ref[countryFilterBody](s.after, addr)
+		if err != nil {
+			return filterState{}, err
+		}
+		f := filterState{values: b.Values}
+		if o := s.live[addr]; o != nil {
+			var now countryFilterBody
+			if err := o.Decode(&now); err != nil {
+				return f, err
+			}
+			f.crm = now.VaultCRMID
+			if was, _, err := resource.Ref[countryFilterBody](s.before, addr); err == nil && slices.Equal(was.Values, b.Values) {
+				f.edited = now.Edited
+			}
+		}
+		if f.values == nil {
+			names, err := l.crm.countryNames(ctx)
+			if err != nil {
+				return f, err
+			}
+			f.values, _ = names.expand(b)
+		}
+		return f, nil
+	}
+	list, err := s.settings(l.crm)
+	if err != nil {
+		return filterState{}, contractError("read connection settings of "+l.crm.addr.String(), err)
+	}
+	r, err := settingsOf(list, "clm")
+	if err != nil || r == nil {
+		return filterState{}, err
+	}
+	return filterState{values: r.Values, crm: r.CRM, edited: r.Edited}, nil
+}
