@@ -190,7 +190,8 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 		syncer.TablesFirst(tasks)
 		return nil
 	}
-	return w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn, detach: o.detach})
+	meant := func(a addrs.Instance) bool { return cut[a] != "" }
+	return w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn, detach: o.detach, meant: meant})
 }
 
 // resumingRun says which run is begun again, and why.

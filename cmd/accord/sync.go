@@ -26,7 +26,10 @@ type syncOptions struct {
 	preview bool
 	verbose bool
 	detach  bool
-	others  bool // where a vault does not answer, the syncs of the others run
+
+	// meant are the syncs that shall run; nil: whatever is due, and where a vault
+	// does not answer, what needs it is left out.
+	meant func(addrs.Instance) bool
 
 	withdrawAll bool
 	autoApprove bool
@@ -43,7 +46,8 @@ func (c *cli) syncCommand() *cobra.Command {
 		Long: `Runs what is due: in full where the rules ask for it, else what changed since the
 last run, and what failed then. It runs what was applied, never the files. With
 addresses only these points run; an address without a key means all of its block.
-Without, where a vault does not answer, the points that need it are left out.
+Where a vault does not answer, the points that need it are left out, and sync ends
+with its error, unless other points were named: these run.
 
 A run that follows from an edited country filter may not begin before its delay is
 over (CTRY-7), and sync waits for it when the others have run; an interrupt leaves it
@@ -77,6 +81,10 @@ full run, which is owed from then on; make it inactive first to keep it away.`,
 }
 
 func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
+	targets, err := parseTargets(args)
+	if err != nil {
+		return err
+	}
 	w, err := c.remembering(ctx)
 	if err != nil {
 		return err
@@ -86,11 +94,13 @@ func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.withdrawAll {
-		return w.runWithdrawal(ctx, st, args, o)
+	if len(targets) > 0 {
+		o.meant = func(a addrs.Instance) bool { return covered(targets, a) }
 	}
-	o.others = len(args) == 0
-	return w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(ctx, tasks, args, o) }, o)
+	if o.withdrawAll {
+		return w.runWithdrawal(ctx, st, targets, o)
+	}
+	return w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(tasks, targets, o) }, o)
 }
 
 // runDue runs what choose makes of the syncs as they were applied: at once what
@@ -105,16 +115,8 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 	if err != nil {
 		return err
 	}
-	if len(errs) > 0 {
-		if err = w.accessProblems(errs); len(found) == 0 || !o.others {
-			return err
-		}
-		defer func(away error) { // the others ran, and this is told: no success
-			if failed == nil || exitCode(failed) == exitRecords {
-				failed = away
-			}
-		}(err)
-	}
+	var missed error
+	defer func() { failed = orMissed(failed, missed) }()
 	progress := w.cli.progress()
 	var all, later []syncer.Task
 	var outcomes []syncer.Outcome
@@ -123,7 +125,10 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 		if err := w.openSyncer(settings, progress.syncer); err != nil {
 			return err
 		}
-		tasks, err := w.appliedTasks(ctx, st, found, errs)
+		tasks, cutOff, err := w.appliedTasks(ctx, st, found, errs)
+		if err == nil && later == nil {
+			missed, err = w.tellAway(errs, cutOff, o.meant)
+		}
 		if err != nil {
 			return err
 		}
@@ -173,21 +178,52 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 }
 
 // appliedTasks are the syncs as they were applied; where vaults do not answer, those
-// that hang together with none of them. What else cannot be read ends it.
-func (w *workspace) appliedTasks(ctx context.Context, st *state.State, found map[addrs.Instance]providers.Object, away []error) ([]syncer.Task, error) {
+// that hang together with none of them, and what hangs together with one. What else
+// cannot be read ends it.
+func (w *workspace) appliedTasks(ctx context.Context, st *state.State, found map[addrs.Instance]providers.Object, away []error) (tasks []syncer.Task, cutOff []addrs.Instance, err error) {
 	if len(away) == 0 {
-		return w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+		tasks, err = w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+		return tasks, nil, err
+	}
+	if len(found) == 0 {
+		return nil, nil, w.accessProblems(away)
 	}
 	survey, err := w.planner.Survey(ctx, st, found)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, addr := range slices.SortedFunc(maps.Keys(survey.Unread), addrs.Instance.Compare) {
+	cutOff = slices.SortedFunc(maps.Keys(survey.Unread), addrs.Instance.Compare)
+	for _, addr := range cutOff {
 		if err := survey.Unread[addr]; providers.KindOf(err) != providers.Access {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return survey.Tasks, nil
+	return survey.Tasks, cutOff, nil
+}
+
+// tellAway tells of vaults that do not answer. Where all is meant the rest goes on,
+// which is no success: missed is its end. Where that which is meant hangs together
+// with one of them, nothing does.
+func (w *workspace) tellAway(away []error, cutOff []addrs.Instance, meant func(addrs.Instance) bool) (missed, err error) {
+	switch {
+	case len(away) == 0:
+		return nil, nil
+	case meant == nil:
+		return w.accessProblems(away), nil
+	case slices.ContainsFunc(cutOff, meant):
+		return nil, w.accessProblems(away)
+	default:
+		w.accessWarnings(away)
+		return nil, nil
+	}
+}
+
+// orMissed is how a command ended that did all but what it missed.
+func orMissed(failed, missed error) error {
+	if missed != nil && (failed == nil || exitCode(failed) == exitRecords) {
+		return missed
+	}
+	return failed
 }
 
 // keep leaves only those runs among tasks that are among others.
@@ -224,27 +260,36 @@ func (w *workspace) oweUnfinished(ctx context.Context, tasks []syncer.Task, outc
 	return nil
 }
 
-// choose narrows the tasks to the addresses that were given, and asks for a
-// full run of these where -full says so. The others stay as route tables.
-func (w *workspace) choose(ctx context.Context, tasks []syncer.Task, args []string, o syncOptions) error {
-	var targets []addrs.Instance
+func parseTargets(args []string) (targets []addrs.Instance, err error) {
 	for _, a := range args {
 		target, err := addrs.ParseTarget(a)
 		if err != nil {
-			return err
+			return nil, err
 		}
+		targets = append(targets, target)
+	}
+	return targets, nil
+}
+
+func covered(targets []addrs.Instance, a addrs.Instance) bool {
+	return slices.ContainsFunc(targets, func(target addrs.Instance) bool { return target.Covers(a) })
+}
+
+// choose narrows the tasks to the targets that were given, and asks for a full run
+// of these where -full says so. The others stay as route tables.
+func (w *workspace) choose(tasks []syncer.Task, targets []addrs.Instance, o syncOptions) error {
+	for _, target := range targets {
 		if !slices.ContainsFunc(tasks, func(t syncer.Task) bool { return target.Covers(t.Sync.Addr) }) {
 			var known []string
 			for _, t := range tasks {
 				known = append(known, t.Sync.Addr.String())
 			}
-			return fmt.Errorf("%s is no sync that was applied; there are: %s", a, strings.Join(known, ", "))
+			return fmt.Errorf("%s is no sync that was applied; there are: %s", target, strings.Join(known, ", "))
 		}
-		targets = append(targets, target)
 	}
 	for i := range tasks {
 		t := &tasks[i]
-		chosen := len(targets) == 0 || slices.ContainsFunc(targets, func(a addrs.Instance) bool { return a.Covers(t.Sync.Addr) })
+		chosen := len(targets) == 0 || covered(targets, t.Sync.Addr)
 		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: o.full && chosen, Withdraw: o.withdrawAll}, w.planner.Now())
 		if o.withdrawAll && chosen && len(targets) == 0 {
 			chosen = betweenVaults(t.Sync) // where it was not named, it is not meant

@@ -17,12 +17,12 @@ import (
 // runWithdrawal withdraws everything that accord published through the points
 // that were named (INT-4): counted first, under the limits, and upon a yes. What
 // an interrupted one has left is withdrawn by the next, or by accord resume.
-func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []string, o syncOptions) error {
+func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, targets []addrs.Instance, o syncOptions) error {
 	settings, ok := planner.AppliedSettings(st)
 	if !ok {
 		return &providers.Error{Kind: providers.Invalid, Message: "nothing has been applied yet", Advice: "Syncs run what was applied. Run: accord apply"}
 	}
-	found, err := w.connect(ctx, w.planner.AppliedInstances(st), nil, o.preview)
+	found, away, err := w.reach(ctx, w.planner.AppliedInstances(st), nil, o.preview)
 	if err != nil {
 		return err
 	}
@@ -30,14 +30,18 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, args []s
 	if err := w.openSyncer(settings, progress.syncer); err != nil {
 		return err
 	}
-	tasks, err := w.planner.AppliedTasks(ctx, st, found, syncer.Request{})
+	tasks, cutOff, err := w.appliedTasks(ctx, st, found, away)
 	if err != nil {
 		return err
 	}
-	if err := w.choose(ctx, tasks, args, o); err != nil {
+	missed, err := w.tellAway(away, cutOff, o.meant)
+	if err != nil {
 		return err
 	}
-	return w.withdraw(ctx, tasks, progress, o)
+	if err := w.choose(tasks, targets, o); err != nil {
+		return err
+	}
+	return orMissed(w.withdraw(ctx, tasks, progress, o), missed)
 }
 
 // withdraw shows what runs that withdraw would do, asks, and has it done.

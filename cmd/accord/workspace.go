@@ -350,8 +350,22 @@ func usesDev(instances []providers.Object) bool {
 // accessProblems presents what went wrong while connecting, all at once, each
 // at its vault's line.
 func (w *workspace) accessProblems(errs []error) error {
-	var diags hcl.Diagnostics
-	code := exitError
+	diags, code := w.accessDiagnostics(errs)
+	w.cli.diagnostics(diags)
+	return told(code)
+}
+
+// accessWarnings presents what went wrong with vaults that can be done without.
+func (w *workspace) accessWarnings(errs []error) {
+	diags, _ := w.accessDiagnostics(errs)
+	for _, d := range diags {
+		d.Severity = hcl.DiagWarning
+	}
+	w.cli.diagnostics(diags)
+}
+
+func (w *workspace) accessDiagnostics(errs []error) (diags hcl.Diagnostics, code int) {
+	code = exitError
 	for _, err := range errs {
 		var perr *providers.Error
 		if !errors.As(err, &perr) {
@@ -369,8 +383,7 @@ func (w *workspace) accessProblems(errs []error) error {
 		}
 		diags = append(diags, planner.Place(at, providers.Diagnostic{Severity: providers.SeverityError, Addr: perr.Addr, Path: perr.Path, Summary: sentence(perr.Error()), Detail: perr.Advice}))
 	}
-	w.cli.diagnostics(diags)
-	return told(code)
+	return diags, code
 }
 
 // connections are those that a configuration wants.

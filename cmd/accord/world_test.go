@@ -682,7 +682,7 @@ func (w *world) runs(ctx context.Context, full, preview bool) ([]syncer.Impact, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := x.choose(ctx, tasks, nil, syncOptions{full: full, allow: w.allow}); err != nil {
+	if err := x.choose(tasks, nil, syncOptions{full: full, allow: w.allow}); err != nil {
 		return nil, nil, err
 	}
 	if preview {
