@@ -91,9 +91,12 @@ func (j *journal) memoryOf(sync addrs.Instance) state.Memory {
 	m := j.memory[sync]
 	m.Inputs = maps.Clone(m.Inputs)
 	m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
-	m.Failures = 0
+	m.Failures, m.Kept = 0, 0
 	for _, f := range j.failures[sync] {
-		if !f.General {
+		switch {
+		case f.Kept:
+			m.Kept++
+		case !f.General:
 			m.Failures++
 		}
 	}
@@ -197,7 +200,7 @@ func (j *journal) Checkpoint(_ context.Context, id string, c state.Checkpoint) e
 		}
 		for _, f := range c.Failed {
 			item := state.Item{Part: f.Part, Key: f.Key}
-			if _, known := j.failures[run.Sync][item]; !known && !f.General {
+			if _, known := j.failures[run.Sync][item]; !known && !f.General && !f.Kept {
 				run.New++
 			}
 			f.Sync, f.Run = run.Sync, id
@@ -217,7 +220,7 @@ func (j *journal) End(_ context.Context, id string, e state.End) (ended state.Ru
 		run := j.run(id)
 		run.Outcome, run.Ended, run.Message = e.Outcome, e.At, e.Message
 		for item := range j.met[id] {
-			if !j.failures[run.Sync][item].General {
+			if f := j.failures[run.Sync][item]; !f.General && !f.Kept {
 				run.Failures++
 			}
 		}
