@@ -414,6 +414,71 @@ func TestWhoLagsHoldsUpNobody(t *testing.T) {
 	ran("[a incremental b incremental c incremental]")
 }
 
+// A run that a limit refused is left alone for five minutes, however much changes:
+// an apply lifts a limit, and neither the source nor its coming back does.
+func TestRefusedIsLeftAlone(t *testing.T) {
+	a, b := feed("a", "promomats"), feed("b", "promomats")
+	s := newStage(t, a, b)
+	s.end = func(t syncer.Task) syncer.Outcome {
+		return syncer.Outcome{Status: map[string]syncer.Status{"a": syncer.Refused, "b": syncer.Clean}[t.Sync.Addr.Key], Decision: t.Decision}
+	}
+	refused := 0
+	for n := range 61 { // five minutes
+		s.changes["vault.promomats"] = []uint64{uint64(n)}
+		if s.peekErr = nil; n == 20 {
+			s.peekErr = providers.Errorf(providers.Transient, "connection refused")
+		}
+		s.after(5 * time.Second)
+		for _, call := range s.runs {
+			if slices.Contains(call, "a incremental") {
+				refused++
+			}
+		}
+		s.ran()
+		if n == 59 && refused != 1 {
+			t.Errorf("tried %d times in five minutes", refused)
+		}
+	}
+	if refused != 2 {
+		t.Errorf("tried %d times, the last after five minutes", refused)
+	}
+	s.Request(a.Addr)
+	s.after(time.Second)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("asked for: %s", got)
+	}
+}
+
+// INT-6: a Last Successful Run Time that someone emptied is seen with the next
+// look, though the journal knows of a success; and the run that follows from it
+// is one, though the look was before it.
+func TestEmptiedLSRT(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.after(0)
+	s.ran()
+	s.applied.Syncs[0].LSRT = time.Time{}
+	s.after(time.Minute)
+	if d, got := s.Status().Points[0].Decision, s.ran(); got != "[[a full]]" || !d.Has(syncer.Requested) {
+		t.Errorf("INT-6: ran %s, %+v", got, d)
+	}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("INT-6: once more: %s", got)
+	}
+}
+
+// What was applied is looked at less and less often where that fails.
+func TestLooksInVain(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.lookErr = errors.New("no answer")
+	for range 120 { // ten minutes
+		s.after(5 * time.Second)
+	}
+	if s.looks < 4 || s.looks > 14 {
+		t.Errorf("looked %d times in ten minutes", s.looks)
+	}
+}
+
 func TestBackoffGrowsAndEnds(t *testing.T) {
 	for failed, most := range map[int]time.Duration{0: 0, 1: 5 * time.Second, 2: 10 * time.Second, 4: 40 * time.Second, 7: 5 * time.Minute, 100: 5 * time.Minute} {
 		if got := backoff(failed, 1); got != most {
@@ -563,6 +628,26 @@ func TestNeverTwiceAtOnce(t *testing.T) {
 	if err := <-over; err != nil {
 		t.Error(err)
 	}
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("ran %s", got)
+	}
+}
+
+// Nor does a point that was taken out while it ran, and is back before that run
+// has ended.
+func TestNeverTwiceThoughItWasAway(t *testing.T) {
+	a := feed("a", "promomats")
+	s := newStage(t, a)
+	s.hold = make(chan struct{})
+	s.changes["vault.promomats"] = []uint64{1}
+	s.once(context.Background())
+	for n, syncs := range [][]providers.Sync{nil, {a}} {
+		s.serial, s.applied.Syncs = uint64(n+2), syncs
+		s.changes["vault.promomats"] = []uint64{uint64(n + 2)}
+		s.once(context.Background())
+	}
+	close(s.hold)
+	_ = s.Watch.runs.Wait()
 	if got := s.ran(); got != "[[a incremental]]" {
 		t.Errorf("ran %s", got)
 	}
