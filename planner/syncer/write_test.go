@@ -62,9 +62,9 @@ func TestGivesUpWhereNothingIsTaken(t *testing.T) {
 	}{
 		"a thousand":                 {1000, func(int) providers.Kind { return ill }, syncer.Failed},
 		"one fewer":                  {999, func(int) providers.Kind { return ill }, syncer.Faulty},
-		"one among them is taken":    {1600, func(n int) providers.Kind { return map[bool]providers.Kind{false: ill}[n == 800] }, syncer.Faulty},
-		"one among them is at fault": {1600, func(n int) providers.Kind { return map[bool]providers.Kind{false: ill, true: own}[n == 800] }, syncer.Faulty},
-		"all are at fault":           {1600, func(int) providers.Kind { return own }, syncer.Faulty},
+		"one among them is taken":    {1001, func(n int) providers.Kind { return map[bool]providers.Kind{false: ill}[n == 500] }, syncer.Faulty},
+		"one among them is at fault": {1001, func(n int) providers.Kind { return map[bool]providers.Kind{false: ill, true: own}[n == 500] }, syncer.Faulty},
+		"all are at fault":           {1001, func(int) providers.Kind { return own }, syncer.Faulty},
 	} {
 		w := newWorld(t, t.TempDir(), "a")
 		w.books(c.books)
