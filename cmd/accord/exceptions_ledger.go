@@ -30,12 +30,14 @@ type troubled struct {
 	ledger  *ledger.Ledger
 	entries []*ledger.Entry // in order
 	partial bool            // a vault does not answer
+	away    []error         // of such vaults, where something is to be done
 
 	applied, vaults []addrs.Instance // what the state remembers; vaults are what is connected to
 }
 
 // purpose is what the vaults are reached for. Who reads is told what the journal
-// knows of a vault that does not answer, and warned; who writes needs all.
+// knows of a vault that does not answer, and warned; who writes needs those of what
+// is meant.
 type purpose bool
 
 const (
@@ -56,11 +58,24 @@ func (c *cli) chosen(ctx context.Context, to purpose, ids []string, f exceptionF
 	if err == nil {
 		picked, err = x.pick(ctx, ids, f, named)
 	}
+	if err == nil {
+		_, err = x.tellAway(x.away, x.cutOff(picked), func(addrs.Instance) bool { return true })
+	}
 	if err != nil {
 		w.Close()
 		return nil, nil, err
 	}
 	return x, picked, nil
+}
+
+// cutOff are the points of entries that hang together with a vault that does not answer.
+func (x *troubled) cutOff(entries []*ledger.Entry) (points []addrs.Instance) {
+	for _, e := range entries {
+		if slices.Contains(x.applied, e.Point) && !slices.ContainsFunc(x.tasks, func(t syncer.Task) bool { return t.Sync.Addr == e.Point }) {
+			points = append(points, e.Point)
+		}
+	}
+	return points
 }
 
 // noneMeant says that nothing was picked, which is no mistake.
@@ -96,15 +111,12 @@ func (x *troubled) open(ctx context.Context, to purpose) error {
 	for _, i := range instances {
 		x.vaults = append(x.vaults, i.Addr)
 	}
-	var found map[addrs.Instance]providers.Object
-	var errs []error
-	if to == writing {
-		found, err = x.connect(ctx, instances, nil, false)
-	} else {
-		found, errs, err = x.reach(ctx, instances, nil, true)
-	}
+	found, errs, err := x.reach(ctx, instances, nil, to == reading)
 	if err != nil {
 		return err
+	}
+	if to == writing {
+		x.away, errs = errs, nil
 	}
 	if err := x.openSyncer(settings, nil); err != nil {
 		return err
@@ -119,7 +131,7 @@ func (x *troubled) open(ctx context.Context, to purpose) error {
 	if err := x.gather(ctx, &errs); err != nil {
 		return err
 	}
-	x.partial = len(errs) > 0
+	x.partial = len(errs)+len(x.away) > 0
 	for _, err := range errs {
 		x.cli.warn(err, "What accord remembers of it is listed; what its vault alone knows is not.")
 	}
