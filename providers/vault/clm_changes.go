@@ -16,7 +16,7 @@ import (
 // with it: the containers of a changed member, and the members of each
 // container that is read. What grows with the number of changes is a list of
 // ids, eight bytes each.
-func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) error {
+func (s *clmSource) some(ctx context.Context, emit emit) error {
 	asked := map[providers.Member]bool{}
 	var slides, presentations, others, gone idList
 	for _, m := range s.req.Keys {
@@ -63,19 +63,19 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 				slides.add(idOf(m.Key))
 			}
 		}
-		return send(emit, records)
+		return emit(records)
 	})
 	if err != nil {
-		return ignoreStop(err)
+		return err
 	}
 	used, err := s.follow(ctx, &slides, sourceDocument, targetDocument)
 	if err != nil {
 		return err
 	}
 	slides.join(used)
-	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error { return send(emit, records) })
+	err = s.chunks(ctx, typeSlide, &slides, asked, emit)
 	if err != nil {
-		return ignoreStop(err)
+		return err
 	}
 	// A deleted document has no type any more: it is told of in each part, and
 	// means something where the target holds it.
@@ -88,8 +88,8 @@ func (s *clmSource) some(ctx context.Context, emit func(providers.Batch) bool) e
 				}
 			}
 		}
-		if err := send(emit, deleted); err != nil {
-			return ignoreStop(err)
+		if err := emit(deleted); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (s *clmSource) holders(ctx context.Context, slides, presentations *idList) 
 	return nil
 }
 
-func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, asked map[providers.Member]bool, emit func(providers.Batch) bool) error {
+func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, asked map[providers.Member]bool, emit emit) error {
 	only := func(records []providers.Record) error {
 		kept := records[:0]
 		for _, r := range records {
@@ -181,7 +181,7 @@ func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, as
 				kept = append(kept, r)
 			}
 		}
-		return send(emit, kept)
+		return emit(kept)
 	}
 	if s.req.Confirm {
 		if err := s.confirmRelated(ctx, slides); err != nil {
@@ -189,9 +189,9 @@ func (s *clmSource) byKey(ctx context.Context, presentations, slides *idList, as
 		}
 	}
 	if err := s.chunks(ctx, typeSlide, slides, asked, only); err != nil {
-		return ignoreStop(err)
+		return err
 	}
-	return ignoreStop(s.chunks(ctx, typePresentation, presentations, asked, only))
+	return s.chunks(ctx, typePresentation, presentations, asked, only)
 }
 
 // confirmed is how many documents are asked one by one before an answer that

@@ -13,7 +13,7 @@ import (
 // another: the document and the date. Who looks every few seconds whether there
 // is something to do need not read what. Documents of other types are told of
 // where one of them is still used (CLM-3).
-func (s *clmSource) glance(ctx context.Context, emit func(providers.Batch) bool) error {
+func (s *clmSource) glance(ctx context.Context, emit emit) error {
 	var changed, elsewhere []providers.Record
 	var others idList
 	changes := newScan(s.caller, "id", "0", func(after string) string {
@@ -46,8 +46,8 @@ func (s *clmSource) glance(ctx context.Context, emit func(providers.Batch) bool)
 		}
 		changes.take()
 		if len(changed) >= pageRows {
-			if !emit(providers.Batch{Records: changed}) {
-				return nil
+			if err := emit(changed); err != nil {
+				return err
 			}
 			changed = nil
 		}
@@ -78,5 +78,5 @@ func (s *clmSource) glance(ctx context.Context, emit func(providers.Batch) bool)
 			changed = append(changed, elsewhere...)
 		}
 	}
-	return ignoreStop(send(emit, changed))
+	return emit(changed)
 }

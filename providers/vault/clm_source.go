@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -70,55 +69,47 @@ type clmSource struct {
 	shared  *idList            // of a read of everything, once its slides were read: whose steady version is a shared resource
 }
 
-func (p *Provider) clmRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	s := &clmSource{caller: v.caller(), req: req, kinds: map[string]map[string]bool{}, uses: map[int64][]string{}}
-	s.steady = slices.Contains(req.Variants, variantSteady) || len(req.Variants) == 0
-	s.latest = slices.Contains(req.Variants, variantLatest)
-	stopped := false
-	emit := func(b providers.Batch) bool {
-		b.Calls, b.Titles, s.titles = s.took(), s.titles, nil
-		if !stopped && !yield(b, nil) {
-			stopped = true
+func (p *Provider) clmRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	s := &clmSource{caller: r.v.caller(), req: r.RecordsRequest, kinds: map[string]map[string]bool{}, uses: map[int64][]string{}}
+	s.steady = slices.Contains(r.Variants, variantSteady) || len(r.Variants) == 0
+	s.latest = slices.Contains(r.Variants, variantLatest)
+	err = s.read(ctx, func(records []providers.Record) error {
+		if len(records) == 0 {
+			return nil
 		}
-		return !stopped
-	}
-	err := s.read(ctx, emit)
-	switch {
-	case stopped:
-	case err != nil:
-		yield(providers.Batch{}, contractError("read CLM content", err))
-	default:
-		yield(providers.Batch{End: true, Horizon: s.horizon, Calls: s.took(), Titles: s.titles}, nil)
-	}
+		b := providers.Batch{Records: records, Calls: s.took(), Titles: s.titles}
+		s.titles = nil
+		return r.send(b)
+	})
+	return providers.Batch{Horizon: s.horizon, Calls: s.took(), Titles: s.titles}, err
 }
 
-func (s *clmSource) read(ctx context.Context, emit func(providers.Batch) bool) error {
+func (s *clmSource) read(ctx context.Context, emit emit) error {
 	if s.req.Only && !s.req.Since.IsZero() && len(s.req.Keys) == 0 {
 		return s.glance(ctx, emit)
 	}
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	if s.req.Since.IsZero() && len(s.req.Keys) == 0 {
-		var shared idList
-		more, err := s.full(ctx, typeSlide, func(b providers.Batch) bool {
-			for _, r := range b.Records {
-				if r.Part == partShared && slices.Contains(r.Variants, variantSteady) {
-					shared.add(idOf(r.Key))
-				}
+	if !s.req.Since.IsZero() || len(s.req.Keys) > 0 {
+		return s.some(ctx, emit)
+	}
+	var shared idList
+	err := s.full(ctx, typeSlide, func(records []providers.Record) error {
+		for _, r := range records {
+			if r.Part == partShared && slices.Contains(r.Variants, variantSteady) {
+				shared.add(idOf(r.Key))
 			}
-			return emit(b)
-		})
-		if err != nil || !more {
-			return err
 		}
-		if s.req.After == "" && s.req.UpTo == "" {
-			s.shared = &shared
-		}
-		_, err = s.full(ctx, typePresentation, emit)
+		return emit(records)
+	})
+	if err != nil {
 		return err
 	}
-	return s.some(ctx, emit)
+	if s.req.After == "" && s.req.UpTo == "" {
+		s.shared = &shared
+	}
+	return s.full(ctx, typePresentation, emit)
 }
 
 // prepare learns what all of the read needs to know. The clock is read last,
@@ -196,7 +187,7 @@ type found struct {
 
 // full reads all documents of a type in the order of their ids: a merge of one
 // scan for each kind of version.
-func (s *clmSource) full(ctx context.Context, typ string, emit func(providers.Batch) bool) (more bool, err error) {
+func (s *clmSource) full(ctx context.Context, typ string, emit emit) error {
 	scans := map[string]*scan{}
 	kinds := s.kindsToRead()
 	for _, kind := range kinds {
@@ -215,7 +206,7 @@ func (s *clmSource) full(ctx context.Context, typ string, emit func(providers.Ba
 			for _, kind := range kinds {
 				r, err := scans[kind].peek(ctx)
 				if err != nil {
-					return false, err
+					return err
 				}
 				if r == nil {
 					continue
@@ -238,14 +229,14 @@ func (s *clmSource) full(ctx context.Context, typ string, emit func(providers.Ba
 			page = append(page, next)
 		}
 		if len(page) == 0 {
-			return true, nil
+			return nil
 		}
 		records, err := s.records(ctx, typ, page)
-		if err != nil {
-			return false, err
+		if err == nil {
+			err = emit(records)
 		}
-		if !emit(providers.Batch{Records: records}) {
-			return false, nil
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -570,24 +561,4 @@ func (c *caller) related(ctx context.Context, from, to string, ids []string) (ma
 		out[id] = slices.Compact(list)
 	}
 	return out, err
-}
-
-// errStopped is what send answers when nobody wants more.
-var errStopped = fmt.Errorf("stopped")
-
-func send(emit func(providers.Batch) bool, records []providers.Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	if !emit(providers.Batch{Records: records}) {
-		return errStopped
-	}
-	return nil
-}
-
-func ignoreStop(err error) error {
-	if err == errStopped {
-		return nil
-	}
-	return err
 }

@@ -46,40 +46,24 @@ func (v *vault) clmTarget(ctx context.Context, end providers.End) (*clmTarget, e
 	return t, err
 }
 
-func (p *Provider) clmTargetRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	t, err := v.clmTarget(ctx, req.End)
+func (p *Provider) clmTargetRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	t, err := r.v.clmTarget(ctx, r.End)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read published content", err))
-		return
+		return last, err
 	}
-	now, err := v.now(ctx)
+	now, err := r.v.now(ctx)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read published content", err))
-		return
+		return last, err
 	}
-	stopped := false
-	emit := func(b providers.Batch) bool {
-		b.Calls = t.took()
-		if !stopped && !yield(b, nil) {
-			stopped = true
-		}
-		return !stopped
-	}
-	switch {
-	case req.Holders:
-		err = t.holders(ctx, req.Keys, emit)
-	case len(req.Keys) > 0:
-		err = byKey(ctx, t.marked, req.Keys, req.Only, emit)
+	switch emit := r.emit(t.caller); {
+	case r.Holders:
+		err = t.holders(ctx, r.Keys, emit)
+	case len(r.Keys) > 0:
+		err = byKey(ctx, t.marked, r.Keys, r.Only, emit)
 	default:
-		err = t.all(ctx, req, emit)
+		err = t.all(ctx, r.RecordsRequest, emit)
 	}
-	switch {
-	case stopped:
-	case err != nil && err != errStopped:
-		yield(providers.Batch{}, contractError("read published content", err))
-	default:
-		yield(providers.Batch{End: true, Horizon: now, Calls: t.took()}, nil)
-	}
+	return providers.Batch{Horizon: now, Calls: t.took()}, err
 }
 
 // statement reads documents of ours: of the two member types, or binders.
@@ -95,14 +79,14 @@ func (t *clmTarget) prefix() string { return markPrefix(t.scope.Point, t.scope.S
 
 // all reads everything of ours in the order of the marks, which is that of
 // the keys.
-func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
+func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit emit) error {
 	for _, binders := range []bool{false, true} {
 		err := scanMarks(ctx, t.caller, t.prefix(), req, func(where string) string { return t.statement(binders, where) }, func(page []row) error {
 			records, err := t.records(ctx, page)
 			if err != nil {
 				return err
 			}
-			return send(emit, records)
+			return emit(records)
 		})
 		if err != nil {
 			return err
@@ -138,7 +122,7 @@ type readMarked func(ctx context.Context, presentations bool, items []providers.
 
 // byKey reads the items of keys and, unless only they are wanted, the members
 // that they name.
-func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only bool, emit func(providers.Batch) bool) error {
+func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only bool, emit emit) error {
 	var asked map[providers.Member]bool
 	if !only {
 		asked = make(map[providers.Member]bool, len(keys))
@@ -165,7 +149,7 @@ func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only
 					}
 				}
 			}
-			return send(emit, records)
+			return emit(records)
 		})
 	}
 	if err := read(true, containers); err != nil {
@@ -201,7 +185,7 @@ func (t *clmTarget) marked(ctx context.Context, binders bool, items []providers.
 }
 
 // holders reads the published containers that name any of the keys.
-func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit func(providers.Batch) bool) error {
+func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit emit) error {
 	published := func(records []providers.Record) error {
 		kept := records[:0]
 		for _, r := range records {
@@ -209,7 +193,7 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit f
 				kept = append(kept, r)
 			}
 		}
-		return send(emit, kept)
+		return emit(kept)
 	}
 	members, err := t.documents(ctx, slices.DeleteFunc(slices.Clone(keys), func(m providers.Member) bool { return m.Part == partPresentation }))
 	if err != nil {

@@ -40,31 +40,28 @@ func (v *vault) countries(ctx context.Context) ([]countryRecord, error) {
 
 // countryRecords reads the stream "country". There are some hundreds of
 // countries: whatever is asked for, all are read.
-func (p *Provider) countryRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	now, err := v.now(ctx)
+func (p *Provider) countryRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	now, err := r.v.now(ctx)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read countries", err))
-		return
+		return last, err
 	}
-	list, err := v.countries(ctx)
+	list, err := r.v.countries(ctx)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read countries", err))
-		return
+		return last, err
 	}
 	asked := map[string]bool{}
-	for _, m := range req.Keys {
+	for _, m := range r.Keys {
 		asked[m.Key] = true
 	}
-	only := len(asked) > 0 && (req.Only || req.Since.IsZero())
+	only := len(asked) > 0 && (r.Only || r.Since.IsZero())
 	var records []providers.Record
 	for _, c := range list {
-		if only && !asked[c.ID] || c.ID <= req.After || req.UpTo != "" && c.ID > req.UpTo {
+		if only && !asked[c.ID] || c.ID <= r.After || r.UpTo != "" && c.ID > r.UpTo {
 			continue
 		}
 		fields, err := schema.AppendCanonical(nil, map[string]any{"name__v": c.Name}, nil)
 		if err != nil {
-			yield(providers.Batch{}, contractError("read countries", err))
-			return
+			return last, err
 		}
 		records = append(records, providers.Record{Part: partCountry, Key: c.ID, Title: c.Name, Standing: standPresent, Routes: c.Values, Fields: fields})
 		delete(asked, c.ID)
@@ -73,10 +70,9 @@ func (p *Provider) countryRecords(ctx context.Context, v *vault, req providers.R
 	if len(asked) > 0 {
 		deleted := map[string]bool{}
 		calls++
-		for d, err := range v.reader.DeletedRecords(ctx, objCountry, now.Add(-deletionsKept+1), now) {
+		for d, err := range r.v.reader.DeletedRecords(ctx, objCountry, now.Add(-deletionsKept+1), now) {
 			if err != nil {
-				yield(providers.Batch{}, contractError("read deleted countries", err))
-				return
+				return last, err
 			}
 			deleted[string(d.ID)] = true
 		}
@@ -89,7 +85,7 @@ func (p *Provider) countryRecords(ctx context.Context, v *vault, req providers.R
 		}
 		slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
 	}
-	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: calls}, nil)
+	return providers.Batch{Records: records, Horizon: now, Calls: calls}, nil
 }
 
 // scope is what narrows the streams of targets, in one JSON object.
@@ -172,42 +168,38 @@ func (v *vault) connectionCountriesOf(ctx context.Context, crms []string) (map[s
 	return lists, nil
 }
 
-func (p *Provider) connectionCountryRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	s, err := scopeOf(req.End)
+func (p *Provider) connectionCountryRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	s, err := scopeOf(r.End)
 	if err != nil {
-		yield(providers.Batch{}, err)
-		return
+		return last, err
 	}
-	now, err := v.now(ctx)
+	now, err := r.v.now(ctx)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read Connection Country records", err))
-		return
+		return last, err
 	}
-	list, err := v.connectionCountries(ctx, s.CRM)
+	list, err := r.v.connectionCountries(ctx, s.CRM)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read Connection Country records", err))
-		return
+		return last, err
 	}
 	asked := map[string]bool{}
-	for _, m := range req.Keys {
+	for _, m := range r.Keys {
 		asked[m.Key] = true
 	}
 	var records []providers.Record
 	for n, c := range list {
 		switch {
-		case len(asked) > 0 && !asked[c.Country], req.Holders, c.Country <= req.After, req.UpTo != "" && c.Country > req.UpTo:
+		case len(asked) > 0 && !asked[c.Country], r.Holders, c.Country <= r.After, r.UpTo != "" && c.Country > r.UpTo:
 			continue
 		case n > 0 && list[n-1].Country == c.Country: // a double: the first stands for both
 			continue
 		}
 		fields, err := schema.AppendCanonical(nil, map[string]any{"name__v": c.Name}, nil)
 		if err != nil {
-			yield(providers.Batch{}, contractError("read Connection Country records", err))
-			return
+			return last, err
 		}
 		records = append(records, providers.Record{Part: partCountry, Key: c.Country, ID: c.ID, Title: c.Name, Standing: providers.Published, Fields: fields})
 	}
-	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: 1}, nil)
+	return providers.Batch{Records: records, Horizon: now, Calls: 1}, nil
 }
 
 // countryMark is the external id of a Connection Country record that accord

@@ -199,61 +199,49 @@ func (x *exceptions) record(part string, e providers.Exception) (providers.Recor
 
 // exceptionRecords reads the stream "exceptions": those that are open, of
 // whatever engine.
-func (p *Provider) exceptionRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	fail := func(err error) {
-		yield(providers.Batch{}, contractError("read the user exceptions of "+v.addr.String(), err))
-	}
-	s, err := scopeOf(req.End)
+func (p *Provider) exceptionRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	s, err := scopeOf(r.End)
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
-	x, err := v.exceptionsOf(ctx, s, "")
+	x, err := r.v.exceptionsOf(ctx, s, "")
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
-	now, err := v.now(ctx)
+	now, err := r.v.now(ctx)
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
-	c := v.caller()
+	c := r.v.caller()
+	emit := r.emit(c)
 	for _, part := range []string{partMessage, partItem} {
 		where := x.where(part)
 		if where == "" {
 			continue
 		}
-		rows := newScan(c, "id", "", func(after string) string {
+		pages := newScan(c, "id", "", func(after string) string {
 			return limited(fmt.Sprintf("%s WHERE id > %s AND %s ORDER BY id", x.selected(part), vaultapi.Quote(after), where))
 		})
-		var records []providers.Record
 		for {
-			r, err := rows.peek(ctx)
-			var record providers.Record
-			if err == nil && r != nil {
-				rows.take()
-				record, err = x.record(part, x.exception(part, r))
-			}
+			page, err := pages.page(ctx)
 			if err != nil {
-				fail(err)
-				return
+				return last, err
 			}
-			if r != nil {
-				records = append(records, record)
-			}
-			if (r == nil || len(records) == pageRows) && len(records) > 0 {
-				if !yield(providers.Batch{Records: records, Calls: c.took()}, nil) {
-					return
-				}
-				records = nil
-			}
-			if r == nil {
+			if len(page) == 0 {
 				break
+			}
+			records := make([]providers.Record, len(page))
+			for n, row := range page {
+				if records[n], err = x.record(part, x.exception(part, row)); err != nil {
+					return last, err
+				}
+			}
+			if err := emit(records); err != nil {
+				return last, err
 			}
 		}
 	}
-	yield(providers.Batch{End: true, Horizon: now, Calls: c.took()}, nil)
+	return providers.Batch{Horizon: now, Calls: c.took()}, nil
 }
 
 // writeExceptions writes to the stream "exceptions". Of the platform's own

@@ -111,39 +111,24 @@ func documentTypeOf(f vaultapi.ObjectField) string {
 	return f.Type
 }
 
-func (p *Provider) objectRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	fail := func(err error) { yield(providers.Batch{}, contractError("read published records", err)) }
-	t, err := v.objectTarget(ctx, req.End)
+func (p *Provider) objectRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	t, err := r.v.objectTarget(ctx, r.End)
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
-	now, err := v.now(ctx)
+	now, err := r.v.now(ctx)
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
-	stopped := false
-	emit := func(b providers.Batch) bool {
-		b.Calls = t.took()
-		stopped = stopped || !yield(b, nil)
-		return !stopped
-	}
-	switch {
-	case req.Holders:
-		err = t.holders(ctx, req.Keys, emit)
-	case len(req.Keys) > 0:
-		err = byKey(ctx, t.marked, req.Keys, req.Only, emit)
+	switch emit := r.emit(t.caller); {
+	case r.Holders:
+		err = t.holders(ctx, r.Keys, emit)
+	case len(r.Keys) > 0:
+		err = byKey(ctx, t.marked, r.Keys, r.Only, emit)
 	default:
-		err = t.all(ctx, req, emit)
+		err = t.all(ctx, r.RecordsRequest, emit)
 	}
-	switch {
-	case stopped:
-	case err != nil && err != errStopped:
-		fail(err)
-	default:
-		yield(providers.Batch{End: true, Horizon: now, Calls: t.took()}, nil)
-	}
+	return providers.Batch{Horizon: now, Calls: t.took()}, err
 }
 
 // statement reads records of one object.
@@ -159,14 +144,14 @@ func (t *objectTarget) prefix() string { return markPrefix(t.scope.Point, t.scop
 
 // all reads everything of ours in the order of the marks, which is that of the
 // keys.
-func (t *objectTarget) all(ctx context.Context, req providers.RecordsRequest, emit func(providers.Batch) bool) error {
+func (t *objectTarget) all(ctx context.Context, req providers.RecordsRequest, emit emit) error {
 	for _, object := range []string{objKeyMessage, objPresentation} {
 		err := scanMarks(ctx, t.caller, t.prefix(), req, func(where string) string { return t.statement(object, where) }, func(page []row) error {
 			records, err := t.records(ctx, object, page)
 			if err != nil {
 				return err
 			}
-			return send(emit, records)
+			return emit(records)
 		})
 		if err != nil {
 			return err
@@ -208,7 +193,7 @@ func (t *objectTarget) where(ctx context.Context, object, condition string, each
 }
 
 // holders reads the published containers that name any of the keys.
-func (t *objectTarget) holders(ctx context.Context, keys []providers.Member, emit func(providers.Batch) bool) error {
+func (t *objectTarget) holders(ctx context.Context, keys []providers.Member, emit emit) error {
 	there, err := t.find(ctx, objKeyMessage, keys)
 	if err != nil {
 		return err
@@ -219,7 +204,7 @@ func (t *objectTarget) holders(ctx context.Context, keys []providers.Member, emi
 	}
 	slices.Sort(list)
 	published := func(records []providers.Record) error {
-		return send(emit, slices.DeleteFunc(records, func(r providers.Record) bool { return r.Standing != providers.Published }))
+		return emit(slices.DeleteFunc(records, func(r providers.Record) bool { return r.Standing != providers.Published }))
 	}
 	var holders ids
 	for part := range slices.Chunk(list, listed) {

@@ -17,39 +17,22 @@ import (
 // as a whole, for forecasts only.
 type platformContent struct{ *clmTarget }
 
-func (p *Provider) platformRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	fail := func(err error) { yield(providers.Batch{}, contractError("read what the platform published", err)) }
-	target, err := v.clmTarget(ctx, req.End)
+func (p *Provider) platformRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	target, err := r.v.clmTarget(ctx, r.End)
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
-	now, err := v.now(ctx)
+	now, err := r.v.now(ctx)
 	if err != nil {
-		fail(err)
-		return
+		return last, err
 	}
 	t := &platformContent{target}
-	stopped := false
-	emit := func(records []providers.Record) bool {
-		if len(records) > 0 && !stopped {
-			stopped = !yield(providers.Batch{Records: records, Calls: t.took()}, nil)
+	for _, binders := range []bool{false, true} {
+		if err := t.read(ctx, binders, r.emit(t.caller)); err != nil {
+			return last, err
 		}
-		return !stopped
 	}
-	if err := t.read(ctx, false, emit); err == nil && !stopped {
-		err = t.read(ctx, true, emit)
-		if err != nil {
-			fail(err)
-			return
-		}
-	} else if err != nil {
-		fail(err)
-		return
-	}
-	if !stopped {
-		yield(providers.Batch{End: true, Horizon: now, Calls: t.took()}, nil)
-	}
+	return providers.Batch{Horizon: now, Calls: t.took()}, nil
 }
 
 // linkPrefix begins the link of what came from the content vault: its global
@@ -57,7 +40,7 @@ func (p *Provider) platformRecords(ctx context.Context, v *vault, req providers.
 func (t *platformContent) linkPrefix() string { return fmt.Sprintf("%d_", t.scope.Source) }
 
 // read reads one kind, in the order in which doubles stand side by side.
-func (t *platformContent) read(ctx context.Context, binders bool, emit func([]providers.Record) bool) error {
+func (t *platformContent) read(ctx context.Context, binders bool, emit emit) error {
 	target, types, column, nodes := "documents", vaultapi.QuoteList(targetSlide, targetShared), "source_document_id__v", ""
 	first, where := "0", fmt.Sprintf("crosslink__v = true AND source_vault_id__v = %d AND source_document_id__v > ", t.scope.Source)
 	quote := func(after string) string { return after }
@@ -98,7 +81,10 @@ func (t *platformContent) read(ctx context.Context, binders bool, emit func([]pr
 			return nil
 		}
 		records, err := t.records(ctx, page)
-		if err != nil || !emit(records) {
+		if err == nil {
+			err = emit(records)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -180,14 +180,13 @@ func otherName(object string) string {
 
 // obstacles reads the stream "preflight": everything that keeps a run from
 // being made, at once.
-func (p *Provider) obstacles(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	s, err := scopeOf(req.End)
+func (p *Provider) obstacles(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	s, err := scopeOf(r.End)
 	if err == nil && s.Preflight == nil {
-		err = providers.Errorf(providers.Invalid, "the stream %s needs to be told what a run needs", req.End.Stream)
+		err = providers.Errorf(providers.Invalid, "the stream %s needs to be told what a run needs", r.End.Stream)
 	}
 	if err != nil {
-		yield(providers.Batch{}, contractError("look for what keeps a run from being made", err))
-		return
+		return last, err
 	}
 	type answer struct {
 		lacks []providers.Diagnostic
@@ -210,26 +209,23 @@ func (p *Provider) obstacles(ctx context.Context, v *vault, req providers.Record
 	calls := 0
 	for n, a := range answers {
 		if a.err != nil {
-			yield(providers.Batch{}, contractError("check permissions in "+s.Preflight.Subjects[n].Vault.String(), a.err))
-			return
+			return last, contractError("check permissions in "+s.Preflight.Subjects[n].Vault.String(), a.err)
 		}
 		found, calls = append(found, a.lacks...), calls+a.calls
 	}
-	now, err := v.now(ctx)
+	now, err := r.v.now(ctx)
 	if err != nil {
-		yield(providers.Batch{}, contractError("read the clock", err))
-		return
+		return last, err
 	}
 	records := make([]providers.Record, 0, len(found))
 	for n, d := range found {
 		raw, err := json.Marshal(d)
 		if err != nil {
-			yield(providers.Batch{}, contractError("write down an obstacle", err))
-			return
+			return last, err
 		}
 		records = append(records, providers.Record{Part: partObstacle, Key: fmt.Sprintf("%03d", n), Title: d.Summary, Standing: d.Code, Fields: raw})
 	}
-	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: calls}, nil)
+	return providers.Batch{Records: records, Horizon: now, Calls: calls}, nil
 }
 
 // lacks says what somebody may not do that a run needs.

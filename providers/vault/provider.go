@@ -8,20 +8,18 @@
 // platform calls things is data, in names.go.
 //
 // Start with New, which lists the resource types, one file each; instance.go
-// connects vaults; sync.go turns integration points into syncs; clm_source.go,
-// clm_target.go, object_target.go and country.go are the streams.
+// connects vaults; sync.go turns integration points into syncs; stream.go lists
+// what these read and write, one file each.
 package vault
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"sync"
 
 	"accord/lang/addrs"
-	"accord/lang/schema"
 	"accord/providers"
 	"accord/providers/resource"
 	"accord/providers/vaultapi"
@@ -62,92 +60,13 @@ func New() providers.Provider {
 			p.connectionType(), p.permissionSetType(), p.countryFilterType(), p.integrationType(), p.pointType(), p.queryRuleType(), p.fieldRuleType(), p.multichannelType(),
 		},
 		Validate: validateAll,
-		Streams:  streams,
+		Streams:  streamSchemas(),
 		Syncer:   p,
 		Seen:     p.seen,
 		Lacks:    p.lacks,
 		Close:    p.close,
 	})
 }
-
-var streams = []schema.Stream{
-	{
-		Name: streamCLM, Instance: "vault", Ordered: true,
-		Doc: "CLM content of a content vault: presentations with their slides, and the shared resources that slides use.",
-		Parts: []schema.Part{
-			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
-		},
-	},
-	{
-		Name: streamCLMContent, Instance: "vault", Ordered: true, Write: true,
-		Doc: "What the CLM integration made in a CRM vault: slides and shared resources as CrossLinks, presentations as binders (CLM-4, CLM-11).",
-		Parts: []schema.Part{
-			{Name: partShared, Title: "shared resources", Cost: schema.Cost{Create: 1, Batch: 3}},
-			{Name: partSlide, Title: "slides", Cost: schema.Cost{Create: 1, Batch: 5}},
-			{Name: partPresentation, Title: "presentations", Routed: true, Cost: schema.Cost{Create: 1, Edit: 1, Member: 1, Batch: 7}},
-		},
-	},
-	{
-		Name: streamCLMObjects, Instance: "vault", Ordered: true, Write: true,
-		Doc: "What the CLM integration made in a CRM vault in the object model (CLM-10): slides and shared resources as key messages, presentations as records that hold them by presentation slides.",
-		Parts: []schema.Part{
-			{Name: partShared, Title: "shared key messages", Cost: schema.Cost{Batch: 3}},
-			{Name: partSlide, Title: "key messages", Cost: schema.Cost{Batch: 3}},
-			{Name: partPresentation, Title: "presentations", Routed: true, Cost: schema.Cost{Batch: 6}},
-		},
-	},
-	{
-		Name: streamPlatform, Instance: "vault",
-		Doc: "What the platform's own engine made in a CRM vault (INT-7): CrossLinks by their source, presentations by their link. Read only.",
-		Parts: []schema.Part{
-			{Name: partShared, Title: "shared resources"}, {Name: partSlide, Title: "slides"}, {Name: partPresentation, Title: "presentations", Routed: true},
-		},
-	},
-	{
-		Name: streamCountry, Instance: "vault", Ordered: true, Small: true,
-		Doc:   "The countries of a content vault; what routes them are the values of their Country CDA field.",
-		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}},
-	},
-	{
-		Name: streamConnectionCountry, Instance: "vault", Ordered: true, Write: true,
-		Doc:   "Connection Country records of a content vault for one CRM vault: the countries that are routed there (CTRY-2).",
-		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true, Cost: schema.Cost{Batch: 2}}},
-	},
-	{
-		Name: streamGroups, Instance: "vault",
-		Doc:   "By what the content of a content vault is counted: its countries and its products, by name. It is read as a whole only.",
-		Parts: []schema.Part{{Name: partCountry, Title: "countries", Routed: true}, {Name: partProduct, Title: "products"}},
-	},
-	{
-		Name: streamReference, Instance: "vault", Ordered: true,
-		Doc:   "What references of a content vault mean in a CRM vault, by Link, else by External ID (RULE-2), and which values a picklist there has (RULE-3). It is read by key only.",
-		Parts: []schema.Part{{Name: partReference, Title: "references"}},
-	},
-	{
-		Name: streamExceptions, Instance: "vault", Write: true,
-		Doc:   "User exceptions of an integration point that are open (ERR-4): messages, and items below them, of whatever engine.",
-		Parts: []schema.Part{{Name: partMessage, Title: "exception messages"}, {Name: partItem, Title: "exception items"}},
-	},
-	{
-		Name: streamPreflight, Instance: "vault", Ordered: true,
-		Doc:   "What keeps a run from being made: rights that somebody lacks (PERM-5), and a settings record of another vault (CTRY-13).",
-		Parts: []schema.Part{{Name: partObstacle, Title: "obstacles"}},
-	},
-}
-
-// Streams.
-const (
-	streamGroups            = "groups"
-	streamReference         = "reference"
-	streamPreflight         = "preflight"
-	streamExceptions        = "exceptions"
-	streamCLM               = "clm"
-	streamCLMContent        = "clm_content"
-	streamPlatform          = "platform_content"
-	streamCLMObjects        = "clm_objects"
-	streamCountry           = "country"
-	streamConnectionCountry = "connection_country"
-)
 
 // vault returns the connected vault of an address.
 func (p *Provider) vault(addr addrs.Instance) (*vault, error) {
@@ -157,56 +76,6 @@ func (p *Provider) vault(addr addrs.Instance) (*vault, error) {
 		return v, nil
 	}
 	return nil, providers.Errorf(providers.Access, "%s is not connected", addr)
-}
-
-// Records reads one of the streams.
-func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
-	return func(yield func(providers.Batch, error) bool) {
-		v, err := p.vault(req.End.Instance)
-		if err == nil {
-			err = wholly(req)
-		}
-		if err != nil {
-			yield(providers.Batch{}, contractError("read "+req.End.Stream, err))
-			return
-		}
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel() // a page that is being read ahead
-		switch req.End.Stream {
-		case streamCLM:
-			p.clmRecords(ctx, v, req, yield)
-		case streamCLMContent:
-			p.clmTargetRecords(ctx, v, req, yield)
-		case streamCLMObjects:
-			p.objectRecords(ctx, v, req, yield)
-		case streamPlatform:
-			p.platformRecords(ctx, v, req, yield)
-		case streamCountry:
-			p.countryRecords(ctx, v, req, yield)
-		case streamGroups:
-			p.groupRecords(ctx, v, req, yield)
-		case streamPreflight:
-			p.obstacles(ctx, v, req, yield)
-		case streamExceptions:
-			p.exceptionRecords(ctx, v, req, yield)
-		case streamReference:
-			p.referenceRecords(ctx, v, req, yield)
-		case streamConnectionCountry:
-			p.connectionCountryRecords(ctx, v, req, yield)
-		}
-	}
-}
-
-// wholly refuses to read a part of a stream that is only read as a whole.
-func wholly(req providers.RecordsRequest) error {
-	part := len(req.Keys) > 0 || !req.Since.IsZero() || req.After != "" || req.UpTo != ""
-	switch req.End.Stream {
-	case streamGroups, streamExceptions, streamPlatform:
-		if part {
-			return providers.Errorf(providers.Internal, "this stream is only read as a whole")
-		}
-	}
-	return nil
 }
 
 // Write writes to one of the target streams.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"accord/lang/schema"
 	"accord/providers"
@@ -267,65 +266,65 @@ func (x *resolver) fieldValue(refs map[string]refMap, name string, raw json.RawM
 
 // referenceRecords reads the stream "reference": what references mean in a CRM
 // vault. Only those that are asked for are known.
-func (p *Provider) referenceRecords(ctx context.Context, v *vault, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	s, err := scopeOf(req.End)
-	if err == nil && s.Picklist != "" {
-		p.picklistRecords(ctx, v, s.Picklist, req, yield)
-		return
-	}
-	if err == nil && s.Object == "" {
-		err = providers.Errorf(providers.Invalid, "the stream %s needs an object in its scope", req.End.Stream)
-	}
-	now := time.Time{}
-	if err == nil {
-		now, err = v.now(ctx)
-	}
-	x := &resolver{caller: v.caller()}
-	asked := make([]reference, len(req.Keys))
-	for n, m := range req.Keys {
-		if err == nil {
-			err = json.Unmarshal([]byte(m.Key), &asked[n])
-		}
-	}
-	if err == nil {
-		err = x.learn(ctx, s.Object, asked)
-	}
+func (p *Provider) referenceRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
+	s, err := scopeOf(r.End)
 	if err != nil {
-		yield(providers.Batch{}, contractError("look up references in "+v.addr.String(), err))
-		return
+		return last, err
 	}
-	records := make([]providers.Record, 0, len(asked))
-	for n, r := range asked {
-		m := x.matches[s.Object][r]
-		records = append(records, providers.Record{Part: partReference, Key: req.Keys[n].Key, ID: m.id, Title: cmp.Or(r.External, r.Link), Standing: m.standing()})
+	now, err := r.v.now(ctx)
+	if err != nil {
+		return last, err
 	}
-	slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
-	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: x.took()}, nil)
+	if last.Horizon = now; s.Picklist != "" {
+		last.Records, err = r.v.valuesOf(ctx, s.Picklist, r.Keys)
+		last.Calls = 1
+	} else {
+		x := &resolver{caller: r.v.caller()}
+		last.Records, err = x.recordsOf(ctx, s.Object, r.Keys)
+		last.Calls = x.took()
+	}
+	slices.SortFunc(last.Records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
+	return last, err
 }
 
-// picklistRecords reads the stream "reference" for a picklist: which values it has.
-func (p *Provider) picklistRecords(ctx context.Context, v *vault, picklist string, req providers.RecordsRequest, yield func(providers.Batch, error) bool) {
-	now, err := v.now(ctx)
-	var values []vaultapi.Labelled
-	if err == nil {
-		values, err = v.reader.PicklistValues(ctx, picklist) // as they are now: one may have been added
+// recordsOf are references to records of an object, and what each means.
+func (x *resolver) recordsOf(ctx context.Context, object string, keys []providers.Member) ([]providers.Record, error) {
+	if object == "" {
+		return nil, providers.Errorf(providers.Invalid, "the stream %s needs an object in its scope", streamReference)
 	}
+	asked := make([]reference, len(keys))
+	for n, m := range keys {
+		if err := json.Unmarshal([]byte(m.Key), &asked[n]); err != nil {
+			return nil, err
+		}
+	}
+	if err := x.learn(ctx, object, asked); err != nil {
+		return nil, err
+	}
+	records := make([]providers.Record, len(asked))
+	for n, r := range asked {
+		m := x.matches[object][r]
+		records[n] = providers.Record{Part: partReference, Key: keys[n].Key, ID: m.id, Title: cmp.Or(r.External, r.Link), Standing: m.standing()}
+	}
+	return records, nil
+}
+
+// valuesOf are references to values of a picklist, and whether it has each.
+func (v *vault) valuesOf(ctx context.Context, picklist string, keys []providers.Member) ([]providers.Record, error) {
+	values, err := v.reader.PicklistValues(ctx, picklist) // as they are now: one may have been added
 	if err != nil {
-		yield(providers.Batch{}, contractError("read the picklist "+picklist+" of "+v.addr.String(), err))
-		return
+		return nil, contractError("read the picklist "+picklist+" of "+v.addr.String(), err)
 	}
 	has := make(map[string]bool, len(values))
 	for _, value := range values {
 		has[string(schema.AppendString(nil, value.Name))] = true
 	}
-	records := make([]providers.Record, 0, len(req.Keys))
-	for _, m := range req.Keys {
-		standing := providers.NoMatch
+	records := make([]providers.Record, len(keys))
+	for n, m := range keys {
+		records[n] = providers.Record{Part: partReference, Key: m.Key, Standing: providers.NoMatch}
 		if has[m.Key] {
-			standing = providers.Matched
+			records[n].Standing = providers.Matched
 		}
-		records = append(records, providers.Record{Part: partReference, Key: m.Key, Standing: standing})
 	}
-	slices.SortFunc(records, func(a, b providers.Record) int { return strings.Compare(a.Key, b.Key) })
-	yield(providers.Batch{Records: records, End: true, Horizon: now, Calls: 1}, nil)
+	return records, nil
 }
