@@ -572,8 +572,9 @@ func (m *making) entryDiffers(o *object) bool {
 }
 
 // changes lists what a reviewer reads: drift, then changes.
-func (m *making) changes(context.Context) {
+func (m *making) changes(ctx context.Context) {
 	m.plan.Objects = make([]providers.Object, 0, len(m.sorted)+len(m.req.Instances))
+	drift := m.drift(ctx)
 	for _, o := range m.sorted {
 		if o.left {
 			if o.recorded != nil {
@@ -581,7 +582,9 @@ func (m *making) changes(context.Context) {
 			}
 			continue
 		}
-		m.drift(o)
+		if c := drift[o]; c != nil {
+			m.plan.Drift = append(m.plan.Drift, *c)
+		}
 		if o.lost != "" {
 			continue
 		}
@@ -645,19 +648,42 @@ func planBody(o *providers.Object) []byte {
 	return o.Body
 }
 
-// drift notes what changed outside since it was recorded.
-func (m *making) drift(o *object) {
-	if o.recorded == nil || o.assumed || o.adrift || len(o.open) > 0 || !o.read {
-		return
-	}
-	c := o.drifted()
-	if c == nil {
-		return
-	}
-	if o.desired != nil {
+// drift is what changed outside since it was recorded. What was read in other
+// words than those of the state, as the configuration has them by now, is read once
+// more in those: written otherwise is no difference.
+func (m *making) drift(ctx context.Context) map[*object]*plan.Change {
+	drift := map[*object]*plan.Change{}
+	as := map[addrs.Instance]*object{}
+	var again []*object
+	for _, o := range m.sorted {
+		if o.left || o.recorded == nil || o.assumed || o.adrift || len(o.open) > 0 || !o.read {
+			continue
+		}
+		c := o.drifted()
+		if c == nil {
+			continue
+		}
+		if drift[o] = c; o.desired == nil {
+			continue
+		}
 		c.Place = placeOf(o.desired.Range)
+		if c.Action == providers.Update && len(m.otherwise(o, remembered(o.recorded))) > 0 {
+			as[o.addr] = o
+			again = append(again, &object{addr: o.addr, provider: o.provider, typ: o.typ, recorded: o.recorded})
+		}
 	}
-	m.plan.Drift = append(m.plan.Drift, *c)
+	failed := m.read(ctx, again, m.neighbourhoods(m.recordedRefs(m.req.State, m.req.Instances), again...), nil)
+	for _, o := range again {
+		if failed[o] != nil {
+			continue
+		}
+		is := as[o.addr]
+		place := drift[is].Place
+		if drift[is] = o.drifted(); drift[is] != nil {
+			drift[is].Place = place
+		}
+	}
+	return drift
 }
 
 // protect refuses what lifecycle.protect forbids. The state remembers the

@@ -97,10 +97,12 @@ const (
 
 // inputRoutes and inputWithheld are the syncer's own names in Memory.Inputs:
 // the values that routed last time ("*": all, else a JSON list), and that
-// nothing was withdrawn because the route table had errors.
+// nothing was withdrawn because the route table had errors. inputTable is the
+// name of what routes, where that is another than before.
 const (
 	inputRoutes   = "syncer_routes"
 	inputWithheld = "syncer_withheld"
+	inputTable    = "table"
 	allRoutes     = "*"
 )
 
@@ -346,12 +348,16 @@ func changedInputs(sync providers.Sync, memory state.Memory) []string {
 		}
 	}
 	for name := range memory.Inputs {
-		if _, still := sync.Inputs[name]; !still && name != inputRoutes && name != inputWithheld {
+		switch _, still := sync.Inputs[name]; {
+		case still, name == inputRoutes, name == inputWithheld:
+		case slices.Contains(sync.Policy.DelayedInputs, name): // it routes no more, which is no edit of it
+			names = append(names, inputTable)
+		default:
 			names = append(names, name)
 		}
 	}
 	if before, known := memory.Inputs[inputRoutes]; known && (before == allRoutes) != sync.Route.All {
-		names = append(names, "table")
+		names = append(names, inputTable)
 	}
 	return names
 }
@@ -362,7 +368,7 @@ func inputReason(name string) Reason {
 		return FilterEdited
 	case "vaults":
 		return VaultChanged
-	case "table":
+	case inputTable:
 		return RouteTableChanged
 	default:
 		return RuleChanged
@@ -397,9 +403,14 @@ func heldBack(sync providers.Sync, memory state.Memory, why []Reason, now time.T
 }
 
 // earliestStart is CTRY-7: an edit of a delayed input, under a point that is
-// already active, waits. Another reason that does not wait makes it start at once.
+// already active, waits. Another reason that does not wait makes it start at once;
+// and what follows from no such input any more waits for none.
 func earliestStart(sync providers.Sync, memory state.Memory, d Decision, now, vaultNow time.Time) time.Time {
 	if d.Has(Activated) || d.Has(NeverSucceeded) || d.Has(Requested) {
+		return time.Time{}
+	}
+	follows := func(name string) bool { _, ok := sync.Inputs[name]; return ok }
+	if !slices.ContainsFunc(sync.Policy.DelayedInputs, follows) {
 		return time.Time{}
 	}
 	delayed := func(name string) bool { return slices.Contains(sync.Policy.DelayedInputs, name) }

@@ -69,9 +69,15 @@ func TestDecide(t *testing.T) {
 		"CTRY-7 filter edited":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f2", "rules": "r1"} }, memory: good, want: full(FilterEdited)},
 		"RULE-5 rule changed":           {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r2"} }, memory: good, want: full(RuleChanged)},
 		"RULE-5 another input":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r1", "types": "t"} }, memory: good, want: full(RuleChanged)},
-		"an input is gone":              {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"rules": "r1"} }, memory: good, want: full(FilterEdited)},
-		"route table taken away":        {edit: func(s *providers.Sync) { s.Route.All = true }, memory: good, want: full(RouteTableChanged)},
-		"inputs first seen":             {memory: with(good, func(m *state.Memory) { m.Inputs = nil }), want: due(Changes)},
+		"RULE-5 an input is gone":       {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1"} }, memory: good, want: full(RuleChanged)},
+		"CTRY-6 no filter routes any more, which is no edit": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"rules": "r1"}
+		}, memory: good, want: full(RouteTableChanged)},
+		"CTRY-6 nor does one that was edited before": {edit: func(s *providers.Sync) {
+			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"rules": "r1"}
+		}, memory: with(good, func(m *state.Memory) { m.Owed = []string{"filter_edited"} }), want: full(FilterEdited, RouteTableChanged)},
+		"route table taken away": {edit: func(s *providers.Sync) { s.Route.All = true }, memory: good, want: full(RouteTableChanged)},
+		"inputs first seen":      {memory: with(good, func(m *state.Memory) { m.Inputs = nil }), want: due(Changes)},
 		"CTRY-7 delay": {edit: func(s *providers.Sync) {
 			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
 		}, memory: good, want: want{Mode: Full, Reasons: []Reason{FilterEdited}, Step: true, Start: now.Add(5 * time.Minute)}},

@@ -292,6 +292,9 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		} else {
 			c.Set("values", resource.Set[string](values))
 		}
+		if c.Desired.AllCountries != nil && *c.Desired.AllCountries {
+			c.Set("countries", nil) // what was named until now is not kept beside it
+		}
 		own := strconv.FormatInt(l.crm.id, 10)
 		c.Set("vault_crm_id", own)
 		if c.Live == nil {
@@ -312,7 +315,7 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		if c.Changed("values") {
 			c.Consequence("%s", filterEdit(c.Live.Values, values, names))
 		}
-		p.adviseFilter(l, c, names, countries)
+		p.adviseFilter(l, c, values, names, countries)
 	}
 }
 
@@ -388,7 +391,7 @@ func lists(records []countryRecord, values []string) []string {
 }
 
 // adviseFilter is CTRY-9, as far as vaults must be asked for it.
-func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], names *countryNames, countries func(*vault) ([]countryRecord, error)) {
+func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], values []string, names *countryNames, countries func(*vault) ([]countryRecord, error)) {
 	records, err := countries(l.content)
 	if err != nil {
 		return // advice is not worth a failed plan
@@ -423,7 +426,7 @@ func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], 
 		}
 	}
 	if c.Changed("values") {
-		if through := lists(records, c.Planned.Values); len(through) > 0 {
+		if through := lists(records, values); len(through) > 0 {
 			c.Consequence("content of %s comes too: it is for several countries", shortened(through))
 		}
 	}
