@@ -216,6 +216,29 @@ func TestReprocess(t *testing.T) {
 	}
 }
 
+// ERR-2: what is tried again, and needs nothing any more, fails no more.
+func TestReprocessOfWhatIsWell(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b3", "Three, again", []string{"gl"}, "p4"))
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b3", Kind: providers.Invalid, Times: 1})
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || o.Failed != 1 {
+		t.Fatalf("%s, %v", o.Status, o.Failures)
+	}
+	w.m.Pass(time.Hour)
+	w.north().Put(providertest.Book("b3", "Three", []string{"gl"}, "p4"))
+	o := w.run(w.tasks(syncer.Request{Only: []state.Item{{Part: "book", Key: "b3"}}}))[booksFeed("a")]
+	if o.Status != syncer.Clean || o.Done.Written() != 0 {
+		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+	if m, _ := state.MemoryOf(t.Context(), w.journal, booksFeed("a")); m.Failures != 0 {
+		t.Errorf("%d failures", m.Failures)
+	}
+}
+
 // ERR-2: a run of a few items, and one of what changed, read one source beside
 // each other, each for its own; and what is told of the others goes with the run
 // in which they fail no more, though the one before was clean.

@@ -134,6 +134,26 @@ func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
 	}
 }
 
+// A run is not met by another that went by another definition: by a rule as it was
+// before, say (RULE-5).
+func TestAnotherDefinitionMeetsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.north().Put(with(providertest.Book("b1", "One", []string{"us"}, "p1", "p2"), "color", "red"))
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	before := w.feeds[booksFeed("a")]["fields"]
+	w.feed(booksFeed("a"), map[string]any{"fields": map[string]string{"color": "colour"}})
+	tasks := w.tasks(syncer.Request{})
+	w.m.Pass(time.Minute)
+	w.feed(booksFeed("a"), map[string]any{"fields": before})
+	w.mustRun(syncer.Request{Full: true})
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean || o.Done != (syncer.Counts{Updated: 1}) {
+		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+}
+
 // A target that lets nobody in ends the run at once; one document's failure
 // does not (ERR-3).
 func TestGivesUpWhereNobodyIsLetIn(t *testing.T) {
@@ -245,6 +265,29 @@ func TestUnapproved(t *testing.T) {
 	}
 }
 
+// CLM-4: an item that is at the target twice is reported, and none of the two is
+// taken away; of two of which one was withdrawn nothing is said.
+func TestThereTwice(t *testing.T) {
+	t.Parallel()
+	for standing, kept := range map[string]int{providers.Published: 1, providers.Withdrawn: 0} {
+		w := newWorld(t, t.TempDir(), "a")
+		library(w)
+		w.mustRun(syncer.Request{})
+		w.m.Pass(time.Hour)
+		crm := w.m.System("a")
+		double := *crm.Copies[slices.IndexFunc(crm.Copies, func(c *providertest.Copy) bool { return c.Key == "b3" })]
+		double.ID, double.Standing = "by hand", standing
+		crm.Copies = append(crm.Copies, &double)
+		o := w.mustRun(syncer.Request{Full: true})[booksFeed("a")]
+		if o.Impact.Total.Kept != kept || o.Done.Written() != 0 {
+			t.Errorf("%s: %+v, %+v", standing, o.Impact.Total, o.Done)
+		}
+		if items := o.Impact.Names[syncer.Kept]; kept > 0 && (len(items) != 1 || items[0].Reason != "it is there twice") {
+			t.Errorf("%s: reported: %+v", standing, items)
+		}
+	}
+}
+
 // CONN-3: without a table the routes are looked up in the source.
 func TestRoutesByLookup(t *testing.T) {
 	t.Parallel()
@@ -301,25 +344,35 @@ func TestIncrementalReadsLittle(t *testing.T) {
 }
 
 // A run that is cut short between a member and its container, which then
-// vanishes, leaves nothing behind, though an incremental run would not see it.
+// vanishes, leaves nothing behind, though an incremental run would not see it;
+// also of a member that was there before.
 func TestNothingIsLeftOfAVanishedContainer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
-	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p9"), providertest.Page("p9", "Ninth"))
-	w.p.left = 1 // the page, not the book
-	w.run(w.tasks(syncer.Request{}))
-	w.mend()
-	if got := published(w, "a"); !strings.Contains(got, "p9") || strings.Contains(got, "b9") {
-		t.Fatalf("it was not cut short as it should: %s", got)
-	}
-	w.north().Delete("book", "b9")
-	w.m.Pass(time.Hour)
-	o := w.mustRun(syncer.Request{})[booksFeed("a")]
-	if o.Decision.Mode != syncer.Incremental || strings.Contains(published(w, "a"), "p9") {
-		t.Errorf("%+v, %s", o.Decision, published(w, "a"))
+	for _, before := range []bool{false, true} {
+		w := newWorld(t, t.TempDir(), "a")
+		library(w)
+		page := providertest.Page("p9", "Ninth")
+		if before {
+			w.north().Put(providertest.Book("b8", "Eight", []string{"us"}, "p9"), page)
+			w.mustRun(syncer.Request{})
+			w.m.Pass(time.Hour)
+			w.north().Put(providertest.Book("b8", "Eight", []string{"us"}, "p1"))
+		}
+		w.mustRun(syncer.Request{})
+		w.m.Pass(time.Hour)
+		w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p9"), page)
+		w.p.left = 1 // the page, not the book
+		w.run(w.tasks(syncer.Request{}))
+		w.mend()
+		if got := published(w, "a"); !strings.Contains(got, "p9") || strings.Contains(got, "b9") {
+			t.Fatalf("it was not cut short as it should: %s", got)
+		}
+		w.north().Delete("book", "b9")
+		w.m.Pass(time.Hour)
+		o := w.mustRun(syncer.Request{})[booksFeed("a")]
+		if o.Decision.Mode != syncer.Incremental || strings.Contains(published(w, "a"), "p9") {
+			t.Errorf("there before %v: %+v, %s", before, o.Decision, published(w, "a"))
+		}
 	}
 }
 

@@ -112,3 +112,24 @@ func TestWithdrawEverythingWithinLimits(t *testing.T) {
 		t.Errorf("of the platform's engine: %+v", d)
 	}
 }
+
+// ERR-3: what could not be withdrawn stays with what it holds, and is told; the
+// rest goes, and the next withdrawal finds no more than what is left.
+func TestWithdrawEverythingButOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.m.Fault(providertest.Fault{Method: "write", Match: "b3", Kind: providers.Invalid, Times: 1})
+	o := w.run(w.tasks(syncer.Request{Withdraw: true}))[booksFeed("a")]
+	if o.Status != syncer.Faulty || o.Failed != 2 || o.Done.Withdrawn != 10 || published(w, "a") != "b3 p4" {
+		t.Errorf("%s, %d failed, %+v, %s", o.Status, o.Failed, o.Done, published(w, "a"))
+	}
+	if m, err := state.MemoryOf(t.Context(), w.journal, booksFeed("a")); err != nil || m.Failures != 2 || m.Last.Outcome != state.Faulty || m.Last.Counts["owned"] != 2 {
+		t.Errorf("%v, %+v, %+v", err, m, m.Last)
+	}
+	o = w.run(w.tasks(syncer.Request{Withdraw: true}))[booksFeed("a")]
+	if o.Status != syncer.Clean || o.Impact.Owned != 2 || o.Done.Withdrawn != 2 || published(w, "a") != "" {
+		t.Errorf("then %s, %v, %+v, %s", o.Status, o.Err, o.Done, published(w, "a"))
+	}
+}
