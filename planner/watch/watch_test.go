@@ -294,6 +294,14 @@ func TestSourceIsBack(t *testing.T) {
 		t.Errorf("in ten minutes %d runs, %d looks", runs, looks)
 	}
 	s.ran()
+	s.after(0)
+	looks = len(s.peeks)
+	s.Request(addrs.NewKeyed("point", "clm", "a")) // someone cannot wait
+	s.after(0)
+	if len(s.peeks) != looks+1 {
+		t.Errorf("asked for a run, it looked %d times", len(s.peeks)-looks)
+	}
+	s.ran()
 	away, s.peekErr = false, nil
 	for range 7 {
 		s.after(5 * time.Second)
@@ -388,8 +396,12 @@ func TestWhoLagsHoldsUpNobody(t *testing.T) {
 	close(s.slow["vault.medcomms"])
 	_ = s.Watch.runs.Wait()
 	s.slow = nil
+	looked := len(s.peeks)
 	beat(4)
 	ran("[c incremental]")
+	if again := s.peeks[looked:]; slices.Contains(again, "vault.medcomms for 1") {
+		t.Errorf("what was seen late is looked for again: %v", again)
+	}
 
 	s.slowLook = make(chan struct{})
 	s.mu.Lock()
@@ -700,6 +712,9 @@ func TestDue(t *testing.T) {
 		if got := due(c.d, ranAt(c.last), c.changed, c.backoff, p, c.at); got.run != c.run {
 			t.Errorf("%s: %+v", c.what, got)
 		}
+	}
+	if got := due(retry, ranAt(noon), false, time.Time{}, pace{retry: time.Minute, quiet: 30 * time.Second}, noon.Add(30*time.Second)); !got.run {
+		t.Errorf("what failed waits for longer than what did not: %+v", got)
 	}
 }
 
