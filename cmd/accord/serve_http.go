@@ -4,19 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"accord/lang/addrs"
 	"accord/planner/syncer"
-	"accord/planner/watch"
 	"accord/providers"
 )
 
@@ -72,165 +66,6 @@ func localName(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// tokenCookie keeps what a browser logged in with: not the token, but a digest.
-const tokenCookie = "accord_token"
-
-func (s *server) digest() string {
-	sum := sha256.Sum256([]byte("accord serve\n" + s.token))
-	return hex.EncodeToString(sum[:])
-}
-
-// known reports whether a request carries the token, as a header or a cookie.
-func (s *server) known(r *http.Request) bool {
-	if s.token == "" {
-		return false
-	}
-	same := func(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return same(bearer, s.token)
-	}
-	cookie, err := r.Cookie(tokenCookie)
-	return err == nil && same(cookie.Value, s.digest())
-}
-
-// reader lets whoever may read through: on this machine everyone.
-func (s *server) reader(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if s.open && !s.known(r) {
-			s.turnAway(w, r)
-			return
-		}
-		next(w, r)
-	}
-}
-
-// writer lets the token alone through.
-func (s *server) writer(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if !s.known(r) {
-			s.turnAway(w, r)
-			return
-		}
-		next(w, r)
-	}
-}
-
-func (s *server) turnAway(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Authorization") != "" && !s.guessed(w) {
-		return
-	}
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		http.Redirect(w, r, "/login", http.StatusSeeOther)
-		return
-	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="accord"`)
-	http.Error(w, s.howToWrite(), http.StatusUnauthorized)
-}
-
-// How often the token may be guessed, by all who guess together.
-const (
-	guessTime  = 300 * time.Millisecond
-	guessesNow = 8
-)
-
-// guessed makes a wrong token take its time; false: too many are being tried at
-// once, and that was answered.
-func (s *server) guessed(w http.ResponseWriter) bool {
-	if s.guesses.Add(1) > guessesNow {
-		s.guesses.Add(-1)
-		http.Error(w, "too many wrong tokens at once", http.StatusTooManyRequests)
-		return false
-	}
-	defer s.guesses.Add(-1)
-	time.Sleep(guessTime)
-	return true
-}
-
-func (s *server) howToWrite() string {
-	if s.token == "" {
-		return "no token is set, so nothing can be done through this page; set " + serveToken + " for accord serve"
-	}
-	return "this needs the token of accord serve: Authorization: Bearer …"
-}
-
-func (s *server) login(w http.ResponseWriter, r *http.Request) {
-	given := r.PostFormValue("token")
-	if s.token == "" || subtle.ConstantTimeCompare([]byte(given), []byte(s.token)) != 1 {
-		if !s.guessed(w) {
-			return
-		}
-		w.WriteHeader(http.StatusUnauthorized)
-		s.render(w, "login", map[string]any{"Wrong": s.token != "", "None": s.token == ""})
-		return
-	}
-	http.SetCookie(w, &http.Cookie{Name: tokenCookie, Value: s.digest(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil, MaxAge: 12 * 3600})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-func (s *server) loginPage(w http.ResponseWriter, r *http.Request) {
-	s.render(w, "login", map[string]any{"None": s.token == ""})
-}
-
-func (s *server) logout(w http.ResponseWriter, r *http.Request) {
-	http.SetCookie(w, &http.Cookie{Name: tokenCookie, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
-	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-// live answers 200 while the loop comes round, else 503: a start anew would help.
-func (s *server) live(w http.ResponseWriter, r *http.Request) {
-	st := s.status()
-	why := st.Alive(time.Now())
-	s.answer(w, r, why, map[string]any{"alive": why == "", "started": st.Started.UTC(), "beats": st.Beats})
-}
-
-// health answers 200 while something can be brought over, else 503 and why, with
-// what was last heard of each vault.
-func (s *server) health(w http.ResponseWriter, r *http.Request) {
-	st, now := s.status(), time.Now()
-	why := st.Healthy(now)
-	answer := map[string]any{"healthy": why == "", "started": st.Started.UTC(), "beats": st.Beats, "serial": st.Serial, "points": len(st.Points)}
-	if s.tells(r) {
-		vaults := map[string]vaultHealth{}
-		for _, v := range st.Vaults {
-			vaults[v.Addr.String()] = healthOf(v)
-		}
-		answer["vaults"] = vaults
-	}
-	s.answer(w, r, why, answer)
-}
-
-// vaultHealth is what was last heard of a vault.
-type vaultHealth struct {
-	State    string    `json:"state"` // ok | failing: it did not answer when it was asked last | silent: for too long
-	Answered time.Time `json:"answered,omitzero"`
-	Why      string    `json:"why,omitempty"`
-}
-
-func healthOf(v watch.Vault) vaultHealth {
-	h := vaultHealth{State: "ok", Answered: v.Answered.UTC()}
-	if v.Err != nil {
-		h.State, h.Why = "failing", clean(v.Err.Error())
-	}
-	if v.Silent {
-		h.State = "silent"
-	}
-	return h
-}
-
-// tells reports whether whoever asks may know more than that something is wrong.
-func (s *server) tells(r *http.Request) bool { return !s.open || s.known(r) }
-
-func (s *server) answer(w http.ResponseWriter, r *http.Request, why string, answer map[string]any) {
-	w.Header().Set("Content-Type", "application/json")
-	if why != "" {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		if s.tells(r) {
-			answer["why"] = clean(why)
-		}
-	}
-	_ = json.NewEncoder(w).Encode(answer)
-}
-
 // render executes a template, wholly or not at all.
 func (s *server) render(w http.ResponseWriter, name string, data any) {
 	nonce := rand.Text()
@@ -253,7 +88,7 @@ func (s *server) runNow(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.PostFormValue("full") != "" {
 		if err := on.journal.Owe(r.Context(), addr, []string{string(syncer.Requested)}); err != nil {
-			s.failed(w, r, err)
+			s.failed(w, err)
 			return
 		}
 	}
@@ -281,7 +116,7 @@ func (s *server) reprocess(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, clean(err.Error()), http.StatusConflict)
 		return
 	case err != nil:
-		s.failed(w, r, err)
+		s.failed(w, err)
 		return
 	}
 	s.log.Info("reprocessing was asked for through the page", "point", addr.String(), "exception", e.ID, "type", e.Type)
@@ -315,7 +150,7 @@ func (s *server) done(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func (s *server) failed(w http.ResponseWriter, _ *http.Request, err error) {
+func (s *server) failed(w http.ResponseWriter, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}

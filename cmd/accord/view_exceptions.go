@@ -73,18 +73,6 @@ func dash(s string) string {
 	return s
 }
 
-// ago is how long something has been so.
-func ago(t, now time.Time) string {
-	if t.IsZero() {
-		return "–"
-	}
-	_, far, _ := strings.Cut(howFar(t, now), ", ")
-	if far == "" {
-		return "now"
-	}
-	return far
-}
-
 // exceptionTotals count exceptions.
 type exceptionTotals struct{ Messages, Items, Kept, Known int }
 
