@@ -9,20 +9,21 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 
+	"accord/lang/core"
 	"accord/lang/schema"
 )
 
 // The reference page of the core says what the language takes, and all of it.
 func TestCoreIsWhatIsRead(t *testing.T) {
-	core := map[string]schema.Block{}
-	for _, typ := range Core() {
-		core[typ.Name] = typ.Body
+	blocks := map[string]schema.Block{}
+	for _, typ := range core.Blocks() {
+		blocks[typ.Name] = typ.Body
 		if typ.Doc == "" {
 			t.Errorf("%s has no word about it", typ.Name)
 		}
 	}
 	nested := func(of, name string) schema.Block {
-		b := core[of]
+		b := blocks[of]
 		return b.Nested(name).Body
 	}
 	lifecycle := nested("every block", "lifecycle")
@@ -30,9 +31,9 @@ func TestCoreIsWhatIsRead(t *testing.T) {
 		documented schema.Block
 		read       *hcl.BodySchema
 	}{
-		"accord": {core["accord"], settingsSchema}, "variable": {core["variable"], variableSchema}, "output": {core["output"], outputSchema},
-		"import": {core["import"], importSchema}, "moved": {core["moved"], movedSchema}, "removed": {core["removed"], removedSchema},
-		"check": {core["check"], checkSchema}, "every block": {core["every block"], metaArguments}, "lifecycle": {lifecycle, lifecycleSchema},
+		"accord": {blocks["accord"], settingsSchema}, "variable": {blocks["variable"], variableSchema}, "output": {blocks["output"], outputSchema},
+		"import": {blocks["import"], importSchema}, "moved": {blocks["moved"], movedSchema}, "removed": {blocks["removed"], removedSchema},
+		"check": {blocks["check"], checkSchema}, "every block": {blocks["every block"], metaArguments}, "lifecycle": {lifecycle, lifecycleSchema},
 		"validation": {nested("variable", "validation"), ruleSchema}, "assert": {nested("check", "assert"), ruleSchema},
 	} {
 		var documented, read []string
@@ -54,7 +55,7 @@ func TestCoreIsWhatIsRead(t *testing.T) {
 			t.Errorf("%s: documented %v, read %v", name, documented, read)
 		}
 	}
-	for _, b := range core["accord"].Blocks {
+	for _, b := range blocks["accord"].Blocks {
 		if b.Name == "state" {
 			continue // its settings are those of its backends
 		}

@@ -82,15 +82,6 @@ func (c *module) addVariable(block *hcl.Block) hcl.Diagnostics {
 	return r.diags
 }
 
-func (r *reader) flag(a *hcl.Attribute, b *bool) {
-	if a == nil {
-		return
-	}
-	if v, ok := r.value(a, cty.Bool); ok {
-		*b = v.True()
-	}
-}
-
 // rule reads a block with a condition and an error message; nil where either
 // is missing.
 func (r *reader) rule(b *hcl.Block) *rule {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"accord/lang"
+	"accord/lang/core"
 	"accord/lang/schema"
 )
 
@@ -57,12 +58,12 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
-	core := lang.Core()
+	blocks := core.Blocks()
 	if len(args) > 0 {
-		core = slices.DeleteFunc(core, func(t schema.Type) bool { return t.Name != args[0] })
+		blocks = slices.DeleteFunc(blocks, func(t schema.Type) bool { return t.Name != args[0] })
 	}
 	var all []*schema.Provider
-	found := len(args) == 0 || len(core) > 0
+	found := len(args) == 0 || len(blocks) > 0
 	for _, sch := range w.schemas() {
 		p := *sch
 		if len(args) > 0 {
@@ -78,8 +79,8 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 		return misused("All of them: accord schema", "There is no block type %q", args[0])
 	}
 	if c.json {
-		if len(core) > 0 {
-			_ = c.line("core_schema", "accord", map[string]any{"blocks": core})
+		if len(blocks) > 0 {
+			_ = c.line("core_schema", "accord", map[string]any{"blocks": blocks})
 		}
 		for _, p := range all {
 			_ = c.line("provider_schema", p.Name, map[string]any{"provider": p})
@@ -89,10 +90,10 @@ func (c *cli) runSchema(ctx context.Context, args []string, format string) error
 	if format == "json" {
 		e := json.NewEncoder(c.stdout)
 		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"format_version": uiVersion, "core": core, "providers": all})
+		return e.Encode(map[string]any{"format_version": uiVersion, "core": blocks, "providers": all})
 	}
-	if len(core) > 0 {
-		writeCore(c.stdout, core)
+	if len(blocks) > 0 {
+		writeCore(c.stdout, blocks)
 	}
 	for _, p := range all {
 		if len(args) == 0 || len(p.Instances)+len(p.Resources) > 0 {

@@ -17,11 +17,11 @@ import (
 	"sync"
 	"testing"
 
+	"accord/lang/core"
+
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
-
-	"accord/lang"
 )
 
 // compiled are the two readings of the output schema: as it is published, and
@@ -264,7 +264,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 // The reference page of the state block is what its backends take.
 func TestEveryBackendSettingIsDocumented(t *testing.T) {
 	documented := map[string]bool{}
-	for _, typ := range lang.Core() {
+	for _, typ := range core.Blocks() {
 		if b := typ.Body.Nested("state"); typ.Name == "accord" && b != nil {
 			for _, a := range b.Body.Attributes {
 				documented[a.Name] = false
