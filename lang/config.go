@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"golang.org/x/sync/errgroup"
 
+	"accord/lang/addrs"
 	"accord/lang/lower"
 )
 
@@ -309,6 +310,37 @@ func (c *Config) Types() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(types))
+}
+
+// Declaration finds the block that declares an object, whatever its for_each, and
+// the variables of a call, come to.
+func (c *Config) Declaration(of addrs.Block) (hcl.Range, bool) {
+	m := c.moduleAt(of.Module)
+	if m == nil {
+		return hcl.Range{}, false
+	}
+	for _, b := range m.blocks {
+		if b.Type == of.Type && b.Labels[0] == of.Name {
+			return b.DefRange, true
+		}
+	}
+	return hcl.Range{}, false
+}
+
+// moduleAt is the module that a path of calls leads to; nil where one is not there.
+func (c *Config) moduleAt(path string) *module {
+	if path == "" {
+		return c.module
+	}
+	last, err := addrs.ParseTarget(path)
+	if err != nil {
+		return nil
+	}
+	m := c.moduleAt(last.Module)
+	if m == nil || m.calls[last.Name] == nil {
+		return nil
+	}
+	return m.calls[last.Name].module
 }
 
 func (c *Config) keepFile(name string, file *hcl.File) {

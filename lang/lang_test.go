@@ -475,6 +475,34 @@ vault "each" {
 	}
 }
 
+// A block is found whether or not there are values for what it follows from.
+func TestDeclaration(t *testing.T) {
+	config, diags := Parse(".", map[string][]byte{
+		"main.hcl":      []byte("variable \"sites\" {}\nmodule \"site\" {\n  source   = \"./site\"\n  for_each = var.sites\n}\n\nbox \"a\" {\n  for_each = var.sites\n}\n"),
+		"site/main.hcl": []byte("module \"in\" {\n  source = \"./in\"\n}\n"),
+		"site/in/b.hcl": []byte("\nbox \"b\" {}\n"),
+	})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	for address, want := range map[string]string{
+		`box.a["x"]`: "main.hcl:7", `module.site["a.b"].module.in.box.b["c"]`: "site/in/b.hcl:2", `module.site.module.in.box.b`: "site/in/b.hcl:2",
+		`box.b`: "", `module.site.box.b`: "", `module.other.box.b`: "",
+	} {
+		a, err := addrs.ParseInstance(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if at, ok := config.Declaration(a.Block); ok {
+			got = fmt.Sprintf("%s:%d", at.Filename, at.Start.Line)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+}
+
 func TestCanonical(t *testing.T) {
 	desired := load(t, `
 vault "v" {

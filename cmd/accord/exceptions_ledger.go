@@ -4,17 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"accord/lang"
 	"accord/lang/addrs"
-	"accord/lang/schema"
 	"accord/planner"
 	"accord/planner/graph"
 	"accord/planner/ledger"
@@ -181,7 +180,9 @@ func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 		for _, e := range told[i] {
 			x.ledger.Vault(sync.Addr, e)
 		}
-		if failed[i] != nil {
+		if failed[i] == nil {
+			x.ledger.Whole(sync.Addr)
+		} else {
 			*errs = append(*errs, fmt.Errorf("%s: %w", sync.Addr, failed[i]))
 		}
 	}
@@ -207,7 +208,7 @@ func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 // locate says of each entry which line would mend it: of the block that causes
 // it, else, where the configuration must change, of its point.
 func (x *troubled) locate() {
-	line := linesOf(x.config, x.schemas())
+	line := linesOf(x.config)
 	for _, e := range x.entries {
 		switch e.Class {
 		case ledger.Configuration:
@@ -216,33 +217,39 @@ func (x *troubled) locate() {
 				e.Fix = line(e.Point)
 			}
 		case ledger.Document:
-			e.Fix = fmt.Sprintf("%s in %s", documentOfKey(e.Key), e.Source)
+			e.Fix = sourceOf(e)
 		}
 	}
 }
 
-// documentOfKey is what people know a document by: its id, of a key the number.
-func documentOfKey(key string) string {
-	if _, err := strconv.ParseUint(key, 10, 64); err == nil {
-		return "document " + strings.TrimLeft(key, "0")
+// sourceOf is what an exception is about, as people know it: a document by its id.
+// Where its vault does not say, all that is known is the vault's record of it.
+func sourceOf(e *ledger.Entry) string {
+	switch _, err := strconv.ParseUint(e.Key, 10, 64); {
+	case err == nil:
+		return fmt.Sprintf("document %s in %s", syncer.KeyText(e.Key), e.Source)
+	case e.Unnamed():
+		return fmt.Sprintf("exception %s in %s", e.Record, e.Where)
 	}
-	return "record " + clean(key)
+	return fmt.Sprintf("record %s in %s", clean(e.Key), e.Source)
 }
 
 // linesOf returns where blocks are declared, as FILE:LINE; "" where the files do
-// not, or cannot be read at the moment.
-func linesOf(config *lang.Config, schemas []*schema.Provider) func(addrs.Instance) string {
-	desired, _ := config.Evaluate(schemas, lang.Options{Environ: os.Environ()})
+// not. It needs no values of variables: those that an apply was given are not kept.
+func linesOf(config *lang.Config) func(addrs.Instance) string {
+	lines := map[addrs.Block]string{}
+	var mu sync.Mutex
 	return func(a addrs.Instance) string {
-		if desired == nil || a.IsZero() {
-			return ""
+		mu.Lock()
+		defer mu.Unlock()
+		line, known := lines[a.Block]
+		if !known {
+			if at, ok := config.Declaration(a.Block); ok {
+				line = fmt.Sprintf("%s:%d", filepath.ToSlash(at.Filename), at.Start.Line)
+			}
+			lines[a.Block] = line
 		}
-		r := desired.Find(a)
-		if r == nil {
-			return ""
-		}
-		at := r.Locate("")
-		return fmt.Sprintf("%s:%d", filepath.ToSlash(at.Filename), at.Start.Line)
+		return line
 	}
 }
 

@@ -102,7 +102,7 @@ func (s *server) session(ctx context.Context) error {
 
 // locate notes where the blocks of a configuration are declared.
 func (s *session) locate(config *lang.Config) {
-	lines := linesOf(config, s.schemas())
+	lines := linesOf(config)
 	s.lines.Store(&lines)
 }
 

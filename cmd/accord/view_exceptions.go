@@ -40,11 +40,44 @@ func (c *cli) exceptionsList(list []*ledger.Entry, format string) error {
 	now := c.now()
 	t := table{head: []string{"id", "what", "point", "to do", "seen", "attempts", "acknowledged", "where", "what is wrong"}}
 	for _, e := range list {
-		t.add(e.ID, exceptionName(e), e.Point.String(), e.Class.Words(), ago(e.First, now), strconv.Itoa(e.Attempts), knownBy(e, now), dash(clean(e.Fix)), clean(e.Message))
+		t.add(e.ID, exceptionName(e), e.Point.String(), e.Class.Words(), ago(e.First, now), attemptsOf(e), knownBy(e, now), dash(clean(e.Fix)), clean(e.Message))
 	}
-	t.print(c.stdout, "", screenWidth(c.stdout))
+	if screen := screenWidth(c.stdout); t.width() > screen {
+		c.exceptionsNarrow(list, screen)
+	} else {
+		t.print(c.stdout, "", screen)
+	}
 	fmt.Fprintf(c.stdout, "\n%s.\n", totalExceptions(list).words())
 	return nil
+}
+
+// exceptionsNarrow prints exceptions where no table has room: a paragraph each, of
+// what is wrong, and what to do about it where.
+func (c *cli) exceptionsNarrow(list []*ledger.Entry, screen int) {
+	now := c.now()
+	for _, e := range list {
+		todo := e.Class.Words()
+		if e.Fix != "" {
+			todo += " (" + clean(e.Fix) + ")"
+		}
+		facts := []string{todo, e.Point.String(), ago(e.First, now)}
+		if e.Attempts > 0 {
+			facts = append(facts, count(e.Attempts, "attempt"))
+		}
+		if e.Known {
+			facts = append(facts, "acknowledged: "+knownBy(e, now))
+		}
+		fmt.Fprintf(c.stdout, "%s  %s\n    %s\n    %s\n", bold(e.ID), exceptionName(e), wrap(clean(e.Message), "    ", screen), faint(wrap(strings.Join(facts, " · "), "    ", screen)))
+	}
+}
+
+// attemptsOf is how many runs have met it; of one that only its vault tells of that
+// is not known.
+func attemptsOf(e *ledger.Entry) string {
+	if e.Attempts == 0 {
+		return "–"
+	}
+	return strconv.Itoa(e.Attempts)
 }
 
 // exceptionName is what an exception is about, for people.
@@ -129,14 +162,14 @@ func (c *cli) exceptionsShow(list []*ledger.Entry) {
 		}
 		line("point", e.Point.String())
 		if e.Type != ledger.Message {
-			line("from", fmt.Sprintf("%s in %s", documentOfKey(e.Key), e.Source))
+			line("from", sourceOf(e))
 		}
 		line("to", e.Target.String())
 		line("countries", e.Countries)
 		line("product", e.Product)
 		line("first seen", howFar(e.First, now))
 		line("last seen", howFar(e.Last, now))
-		line("attempts", strconv.Itoa(e.Attempts))
+		line("attempts", attemptsOf(e))
 		if e.Record != "" {
 			line("record", fmt.Sprintf("%s in %s", e.Record, e.Where))
 		}

@@ -19,21 +19,8 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 // print writes the table, no wider than the screen where that is possible.
 // Columns whose cells all begin with a digit are numbers.
 func (t *table) print(w io.Writer, indent string, screen int) {
-	all := t.rows
-	if t.head != nil {
-		all = slices.Concat([][]string{t.head}, t.rows)
-	}
-	widths := make([]int, len(all[0]))
-	for _, row := range all {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
-		}
-	}
-	total := len(indent) - 2
-	for _, n := range widths {
-		total += n + 2
-	}
-	narrow := total > screen
+	all, widths := t.measure()
+	narrow := t.width()+len(indent) > screen
 	for i, row := range all {
 		head := i == 0 && t.head != nil
 		if narrow && t.head == nil {
@@ -63,9 +50,36 @@ func (t *table) print(w io.Writer, indent string, screen int) {
 	}
 }
 
+// measure is all rows, and how wide their columns are.
+func (t *table) measure() (all [][]string, widths []int) {
+	all = t.rows
+	if t.head != nil {
+		all = slices.Concat([][]string{t.head}, t.rows)
+	}
+	widths = make([]int, len(all[0]))
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	return all, widths
+}
+
+// width is how wide the table is.
+func (t *table) width() int {
+	total := -2
+	_, widths := t.measure()
+	for _, n := range widths {
+		total += n + 2
+	}
+	return total
+}
+
 func (t *table) numeric(column int) bool {
 	for _, row := range t.rows {
-		if cell := row[column]; cell == "" || cell[0] < '0' || cell[0] > '9' {
+		if cell := row[column]; cell == "–" {
+			continue
+		} else if cell == "" || cell[0] < '0' || cell[0] > '9' {
 			return false
 		}
 	}

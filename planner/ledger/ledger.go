@@ -65,6 +65,11 @@ type Entry struct {
 // Item is what the journal knows an entry by.
 func (e *Entry) Item() state.Item { return state.Item{Part: e.Part, Key: e.Key} }
 
+// Unnamed: the vault that tells of it does not say what it is about.
+func (e *Entry) Unnamed() bool {
+	return e.Record != "" && e.Key == syncer.ExceptionKey(providers.Exception{ID: e.Record})
+}
+
 // Failure is an entry as the journal keeps it, for one that it has not met.
 func (e *Entry) Failure() state.Failure {
 	f := state.Failure{Sync: e.Point, Part: e.Part, Key: e.Key, General: e.Type == Message, Kept: e.Type == Kept, Title: e.Title, Kind: e.Kind, Message: e.Message,
@@ -141,6 +146,20 @@ func (l *Ledger) Vault(sync addrs.Instance, x providers.Exception) {
 	e.Title, e.Kind, e.Message = cmp.Or(x.Title, e.Title), cmp.Or(x.Kind, "exception"), x.Message
 	e.First, e.Last = x.At, x.At
 	e.Class = ClassOf(e.Kind, x.General, false)
+}
+
+// Whole says that a vault told all that it has of a sync. Of one that another
+// engine moves nothing else is known than what the vault tells: what the journal
+// remembers of it beside that is settled, but for a run that gave up.
+func (l *Ledger) Whole(sync addrs.Instance) {
+	if l.syncs[sync].Engine != providers.EnginePlatform {
+		return
+	}
+	for at, e := range l.entries {
+		if at.sync == sync && e.Record == "" && (e.Type != Message || e.Key != e.Kind) {
+			delete(l.entries, at)
+		}
+	}
 }
 
 // Nowhere are the items of a sync of which is not known to which countries and

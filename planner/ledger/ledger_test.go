@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -42,6 +43,26 @@ func TestJoin(t *testing.T) {
 		"item Dosing V1T1 configuration too long",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("entries (-want +got)\n%s", diff)
+	}
+}
+
+// INT-7: of what the platform's engine moves the vault alone knows what is open. What
+// it has settled is settled, whoever acknowledged it; a run that gave up is not its.
+func TestPlatformTellsAll(t *testing.T) {
+	l := New(now, []providers.Sync{{Addr: us, Title: "CLM", Engine: providers.EnginePlatform, Exceptions: &providers.End{Instance: crm, Stream: "exceptions"}}})
+	l.Journal(state.Failure{Sync: us, Key: "7", Title: "Settled", Kind: "exception", Ack: &state.Ack{Owner: "Ana"}})
+	l.Journal(state.Failure{Sync: us, Key: "exception V1M1", Title: "Deactivated", Kind: "exception", General: true})
+	l.Journal(state.Failure{Sync: us, Key: "8", Title: "Open", Kind: "exception"})
+	l.Journal(state.Failure{Sync: us, Key: "transient", Title: "Gave up", Kind: "transient", General: true})
+	l.Vault(us, providers.Exception{ID: "V1T8", Key: "8", Title: "Open"})
+	l.Vault(us, providers.Exception{ID: "V1T9", Title: "Of nothing"})
+	l.Whole(us)
+	var got []string
+	for _, e := range l.Entries() {
+		got = append(got, fmt.Sprint(e.Title, " ", e.Unnamed()))
+	}
+	if diff := cmp.Diff([]string{"Gave up false", "Open false", "Of nothing true"}, got); diff != "" {
 		t.Errorf("entries (-want +got)\n%s", diff)
 	}
 }

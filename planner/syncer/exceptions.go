@@ -261,10 +261,7 @@ func (t *telling) next(q int, open, shall *cursor) (*providers.Write, error) {
 			return nil, fmt.Errorf("reading an exception: %w", err)
 		}
 		w.Verb, w.Key, w.ID, w.Title = providers.WriteWithdraw, r.key, r.id, r.title
-		open.next()
-		for open.ok && open.key == w.Key { // a double: the first stands for all
-			open.next()
-		}
+		open.next() // of several with one key the first is the one, and the others go
 	}
 	if order >= 0 {
 		w.Key, w.Fields = shall.key, []byte(shall.payload)

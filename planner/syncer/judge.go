@@ -1,9 +1,11 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"accord/providers"
@@ -155,7 +157,7 @@ func (p *pass) findGaps(c *class, q int, edges frames, gaps []*sorter) error {
 func (c *class) lacking(r *record, gaps *cursor, part, key string) string {
 	switch {
 	case r == nil:
-		return fmt.Sprintf("%s %s was not found", words(part), key)
+		return fmt.Sprintf("%s %s was not found", words(part), KeyText(key))
 	case c.meaning(r) != providers.Publish:
 		return fmt.Sprintf("%s %s is %s", words(part), label(r), words(r.standing))
 	case c.problem(r) != "":
@@ -169,7 +171,16 @@ func (c *class) lacking(r *record, gaps *cursor, part, key string) string {
 
 func label(r *record) string {
 	if r.title == "" {
-		return strings.Clone(r.key)
+		return strings.Clone(KeyText(r.key))
 	}
-	return fmt.Sprintf("%s (%s)", r.title, r.key)
+	return fmt.Sprintf("%s (%s)", r.title, KeyText(r.key))
+}
+
+// KeyText is a key as people know it: a number without the zeros that make all of
+// them as wide as each other.
+func KeyText(key string) string {
+	if _, err := strconv.ParseUint(key, 10, 64); err != nil {
+		return key
+	}
+	return cmp.Or(strings.TrimLeft(key, "0"), "0")
 }

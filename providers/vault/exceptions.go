@@ -119,10 +119,10 @@ func (x *exceptions) where(part string) string {
 	var any []string
 	fields := x.fields(part)
 	if x.point != "" {
-		switch {
-		case fields["point"] != "":
+		if fields["point"] != "" {
 			any = append(any, fields["point"]+" = "+vaultapi.Quote(x.point))
-		case part == partItem && x.messages["point"] != "":
+		}
+		if part == partItem && x.messages["point"] != "" {
 			any = append(any, x.related(x.messages["point"])+" = "+vaultapi.Quote(x.point))
 		}
 	}
@@ -170,9 +170,10 @@ func (x *exceptions) exception(part string, r row) providers.Exception {
 	e.Known = r.one(fields["state"]) == knownStatus
 	processor = r.text(x.related(x.messages["processor"]))
 	var data itemData
-	if strings.HasPrefix(processor, x.mark()) && json.Unmarshal([]byte(r.text(fields["data"])), &data) == nil && data.Key != "" {
-		e.Own, e.Part, e.Key, e.Kind = true, data.Part, data.Key, data.Kind
-		return e
+	own := r.text(fields["data"])
+	if e.Own = own != "" && strings.HasPrefix(processor, x.mark()); e.Own && json.Unmarshal([]byte(own), &data) == nil && data.Key != "" {
+		e.Part, e.Key, e.Kind = data.Part, data.Key, data.Kind
+		return e // else somebody has edited what accord wrote: no run meets it, so it goes
 	}
 	if _, err := strconv.ParseUint(e.Key, 10, 64); err == nil {
 		e.Key = keyOf(e.Key)
@@ -362,6 +363,9 @@ func (x *exceptions) writeMessages(ctx context.Context, writes []providers.Write
 	for n, w := range writes {
 		id, open := there[w.Key].id, there[w.Key].open
 		if w.Verb == providers.WriteWithdraw {
+			if w.ID != "" && w.ID != id { // a double
+				id, open = w.ID, true
+			}
 			if open {
 				rows[n] = vaultapi.Fields{"id": id, "status__v": "inactive__v"}
 			}
@@ -447,7 +451,7 @@ func (x *exceptions) writeItems(ctx context.Context, writes []providers.Write) (
 		}
 	}
 	rows := make([]vaultapi.Fields, len(writes))
-	wanted := map[string]bool{}
+	wanted, read := map[string]bool{}, map[string]string{} // read: by key, the id that was read
 	parsed := make([]providers.Exception, len(writes))
 	for n, w := range writes {
 		if w.Verb == providers.WriteWithdraw { // it was read, with its id
@@ -460,7 +464,7 @@ func (x *exceptions) writeItems(ctx context.Context, writes []providers.Write) (
 		if parsed[n], err = exceptionOf(w); err != nil {
 			return nil, err
 		}
-		wanted[itemOf(parsed[n])] = true
+		wanted[itemOf(parsed[n])], read[w.Key] = true, w.ID
 	}
 	if len(wanted) == 0 {
 		return rows, nil
@@ -472,8 +476,9 @@ func (x *exceptions) writeItems(ctx context.Context, writes []providers.Write) (
 	err = x.v.caller().lists(ctx, slices.Sorted(maps.Keys(wanted)), markList, func(list string) string {
 		return fmt.Sprintf("%s WHERE %s = %s AND %s CONTAINS %s ORDER BY id", x.selected(partItem), x.items["parent"], vaultapi.Quote(parent), x.items["item"], list)
 	}, func(r row) error {
-		if e := x.exception(partItem, r); e.Own {
-			there[e.RecordKey()] = r
+		e := x.exception(partItem, r)
+		if key := e.RecordKey(); e.Own && (there[key] == nil || read[key] == r.text("id")) {
+			there[key] = r
 		}
 		return nil
 	})
