@@ -17,6 +17,7 @@ type pass struct {
 	s       *Syncer
 	jobs    []*job
 	full    bool // the runs are full, or withdraw
+	small   bool // reading everything is quickly done
 	whole   bool // everything is read: by full runs, and where that is quickly done
 	writing bool // else a preview, which counts changes and keeps none
 	end     providers.End
@@ -148,7 +149,7 @@ func (p *pass) atOnce() int {
 	for _, f := range p.library {
 		n += f.n
 	}
-	if p.full || n > few {
+	if p.full && !p.small || n > few {
 		return concurrency
 	}
 	return asking
@@ -196,7 +197,8 @@ func (p *pass) prepare(ctx context.Context) error {
 		return err
 	}
 	p.stream, p.parts = stream, stream.Parts
-	p.whole = p.full || stream.Small && len(p.jobs[0].Decision.Only) == 0
+	p.small = stream.Small
+	p.whole = p.full || p.small && len(p.jobs[0].Decision.Only) == 0
 	for _, j := range p.jobs {
 		j.whole = p.whole
 		if err := j.prepare(p); err != nil {
