@@ -15,11 +15,11 @@ import (
 // every process; everything that a call says is kept together or not at all.
 //
 // It is durable, too, but for what no call to a system depends upon: a machine
-// that goes down may forget the last that was said by Acquire, Renew, Release,
-// by Begin of an incremental run, which says what it writes by Intend, by a
-// Checkpoint of a batch without failures, which is then found open, and by an End
-// that is Light, whose run is then found cut short. What is said by anything else
-// makes durable all that was said before.
+// that goes down may forget the last that was said by Acquire, Renew, Release and
+// Begin (what a run writes it says by Intend), by a Checkpoint of a batch without
+// failures, which is then found open, and by an End that is Light, whose run is then
+// found cut short. What is said by anything else makes durable all that was said
+// before.
 //
 // A run goes like this: Acquire; Begin; for each batch Intend, the writes,
 // Checkpoint; End, with which the lease is given up. What a run says is refused
@@ -187,7 +187,11 @@ type Run struct {
 	Reasons []string
 	Fence   uint64
 	Started time.Time
-	Tell    []string // ignored but by Begin: who is to be told, if it comes to something; see End.Worth
+
+	// Said to Begin alone.
+
+	Owes []string // why the sync is to run in full, from now on and until a run settles it; see Owe
+	Tell []string // who is to be told, if it comes to something; see End.Worth
 
 	// Kept by the journal, ignored by Begin.
 

@@ -123,15 +123,16 @@ func (j *journal) Remember(_ context.Context, l state.Lease, m state.Memory) err
 }
 
 func (j *journal) Owe(_ context.Context, sync addrs.Instance, reasons []string) error {
-	return j.do(func() error {
-		if j.owed[sync] == nil {
-			j.owed[sync] = make(map[string]bool)
-		}
-		for _, r := range reasons {
-			j.owed[sync][r] = true
-		}
-		return nil
-	})
+	return j.do(func() error { j.owe(sync, reasons); return nil })
+}
+
+func (j *journal) owe(sync addrs.Instance, reasons []string) {
+	if j.owed[sync] == nil {
+		j.owed[sync] = make(map[string]bool)
+	}
+	for _, r := range reasons {
+		j.owed[sync][r] = true
+	}
 }
 
 func (j *journal) Settle(_ context.Context, sync addrs.Instance, reasons []string) error {
@@ -153,6 +154,7 @@ func (j *journal) Begin(_ context.Context, run state.Run) error {
 			}
 		}
 		run.Counts = make(map[string]int64)
+		j.owe(run.Sync, run.Owes)
 		j.runs = append(j.runs, &run)
 		j.met[run.ID] = make(map[state.Item]bool)
 		return nil

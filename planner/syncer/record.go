@@ -106,12 +106,6 @@ func (s *Syncer) start(ctx context.Context, j *job) error {
 			j.skipped, j.status = true, Skipped
 			return nil
 		}
-		if owes := j.owes(); len(owes) > 0 {
-			if err := journal.Owe(ctx, addr, texts(owes)); err != nil {
-				return fmt.Errorf("recording why %s runs: %w", addr, err)
-			}
-			failpoint.Reach(failpoint.RunPromised)
-		}
 		if err := journal.Begin(ctx, j.beginning()); err != nil {
 			return fmt.Errorf("recording the start of %s: %w", addr, err)
 		}
@@ -149,7 +143,7 @@ func newRun(s *Syncer, lease state.Lease) *run {
 func (j *job) beginning() state.Run {
 	return state.Run{
 		ID: j.run.id, Sync: j.Sync.Addr, Mode: string(j.Decision.Mode), Reasons: texts(j.Decision.Reasons),
-		Fence: j.run.lease.Fence, Started: j.run.started, Tell: j.s.opts.Tell,
+		Fence: j.run.lease.Fence, Started: j.run.started, Owes: texts(j.owes()), Tell: j.s.opts.Tell,
 	}
 }
 
@@ -304,7 +298,7 @@ func (j *job) finish(ctx context.Context) {
 		end = j.end(ctx)
 	}
 	end.Worth, end.Release = j.worth(), true
-	end.Light = j.Decision.Mode == Incremental && end.Outcome == state.Clean
+	end.Light = end.Outcome == state.Clean && (j.Decision.Mode == Incremental || j.done.Written() == 0)
 	close(j.run.quit)
 	j.run.quiet.Wait()
 	failpoint.Reach(failpoint.RunTimed)

@@ -39,7 +39,6 @@ const (
 	// Of a run.
 	LeaseTaken    // the lease is held, and no run begun
 	LeaseRenewed  // it was renewed
-	RunPromised   // why it runs is owed
 	RunBegun      // the run is on record
 	BatchIntended // a batch is about to be written, and on record
 	BatchAnswered // the provider has answered, and it is not on record
@@ -65,7 +64,7 @@ var names = [end]string{
 	LogShortened: "log shortened", LockReleasing: "lock releasing", LockReleased: "lock released",
 	SyncsRenamed: "syncs renamed", ApplyRemembered: "apply remembered", RunOwed: "run owed",
 	StepsIntended: "steps intended", StepsAnswered: "steps answered", StepsRecorded: "steps recorded", ApplyEnding: "apply ending", ApplyEnded: "apply ended",
-	LeaseTaken: "lease taken", LeaseRenewed: "lease renewed", RunPromised: "run promised", RunBegun: "run begun",
+	LeaseTaken: "lease taken", LeaseRenewed: "lease renewed", RunBegun: "run begun",
 	BatchIntended: "batch intended", BatchAnswered: "batch answered", BatchRecorded: "batch recorded",
 	RunTimed: "run timed", RunEnded: "run ended",
 	Committing: "committing", Committed: "committed",

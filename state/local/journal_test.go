@@ -282,8 +282,8 @@ func TestWaits(t *testing.T) {
 		_, err := j.End(ctx, "R1", state.End{Outcome: state.Clean, Light: true})
 		return err
 	})
-	said(1, "begin of a full run", func() error {
-		return j.Begin(ctx, state.Run{ID: "R2", Sync: clm, Mode: state.Full, Fence: lease.Fence})
+	said(0, "begin of a full run", func() error {
+		return j.Begin(ctx, state.Run{ID: "R2", Sync: clm, Mode: state.Full, Fence: lease.Fence, Owes: []string{"requested"}})
 	})
 	said(1, "intend", func() error { return j.Intend(ctx, "R2", []state.Batch{{Seq: 1, Keys: []string{"1"}}}) })
 	said(1, "checkpoint with a failure", func() error {

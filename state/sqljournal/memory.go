@@ -114,15 +114,17 @@ func remember(ctx context.Context, tx tx, sync string, m state.Memory) error {
 
 // Owe implements state.Journal.
 func (j *Journal) Owe(ctx context.Context, sync addrs.Instance, reasons []string) error {
-	err := j.tx(ctx, func(tx tx) error {
-		for _, r := range reasons {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO owed (sync, reason) VALUES (?1, ?2) ON CONFLICT DO NOTHING", sync.String(), r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := j.tx(ctx, func(tx tx) error { return owe(ctx, tx, sync.String(), reasons) })
 	return j.fail("promising a run of "+sync.String(), err)
+}
+
+func owe(ctx context.Context, tx tx, sync string, reasons []string) error {
+	for _, r := range reasons {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO owed (sync, reason) VALUES (?1, ?2) ON CONFLICT DO NOTHING", sync, r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Settle implements state.Journal.

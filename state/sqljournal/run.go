@@ -14,11 +14,7 @@ import (
 
 // Begin implements state.Journal.
 func (j *Journal) Begin(ctx context.Context, r state.Run) error {
-	keep := j.tx
-	if r.Mode == state.Incremental {
-		keep = j.later
-	}
-	err := keep(ctx, func(tx tx) error {
+	err := j.later(ctx, func(tx tx) error {
 		sync := r.Sync.String()
 		if err := held(ctx, tx, sync, r.Fence); err != nil {
 			return err
@@ -35,6 +31,9 @@ func (j *Journal) Begin(ctx context.Context, r state.Run) error {
 		_, err = tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 			r.ID, sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started))
 		if err != nil {
+			return err
+		}
+		if err := owe(ctx, tx, sync, r.Owes); err != nil {
 			return err
 		}
 		return toTell(ctx, tx, r)

@@ -97,6 +97,16 @@ func testOwed(p place) {
 	owed("rule_changed")
 	p.must(j.Settle(p.ctx, clm, nil))
 	owed()
+	asked := state.Run{ID: "R3", Sync: clm, Mode: state.Full, Fence: lease.Fence, Owes: []string{"requested", "activated"}}
+	p.must(j.Begin(p.ctx, asked))
+	owed("activated", "requested")
+	p.end(j, "R3", state.End{Outcome: state.Interrupted})
+	asked.ID, asked.Fence, asked.Owes = "R4", lease.Fence-1, []string{"rule_changed"}
+	if err := j.Begin(p.ctx, asked); err == nil {
+		p.Error("a run began without its lease")
+	}
+	owed("activated", "requested")
+	p.must(j.Settle(p.ctx, clm, nil))
 	if m := p.memory(j, country); !slices.Equal(m.Owed, []string{"activated"}) {
 		p.Errorf("another sync is owed %v", m.Owed)
 	}
