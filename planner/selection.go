@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
 	"accord/providers"
 )
 
@@ -336,8 +337,17 @@ func (m *making) wholeNeeds(ctx context.Context) (map[addrs.Instance][]addrs.Ins
 
 // change is the object before and after the plan, for Syncs.
 func (o *object) change() providers.Change {
-	if o.left {
+	switch {
+	case o.left:
 		return providers.Change{Addr: o.addr, Before: remembered(o.recorded), After: remembered(o.recorded), Live: o.live}
+	case o.letGo():
+		return providers.Change{Addr: o.addr, Live: o.live}
 	}
 	return providers.Change{Addr: o.addr, Before: o.before(), After: o.planned, Live: o.live}
+}
+
+// letGo reports whether an object is forgotten that would be changed if its block
+// were merely taken out: it stays as it is, like what was never under code.
+func (o *object) letGo() bool {
+	return o.desired == nil && o.removal == schema.Forget && o.typ.Removal != schema.Forget
 }

@@ -247,6 +247,11 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 	if sync.Route.Table != nil {
 		step.After = append(step.After, providers.Ref{Addr: *sync.Route.Table, Sync: true})
 	}
+	for _, o := range m.sorted { // it follows from none of these any more
+		if o.letGo() {
+			step.After = append(step.After, providers.Ref{Addr: o.addr})
+		}
+	}
 	m.keep(&step, &m.plan.Content[len(m.plan.Content)-1])
 	m.plan.Steps = append(m.plan.Steps, step)
 }

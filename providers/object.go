@@ -182,7 +182,7 @@ type Found struct {
 // Change is one object before and after, for Syncs.
 type Change struct {
 	Addr   addrs.Instance `json:"addr"`
-	Before *Object        `json:"before,omitempty"` // as it is; nil: not there
-	After  *Object        `json:"after,omitempty"`  // as it will be; nil: gone
+	Before *Object        `json:"before,omitempty"` // as it is; nil: not there, or not to be under code any more
+	After  *Object        `json:"after,omitempty"`  // as it will be; nil: gone, or not under code
 	Live   *Object        `json:"live,omitempty"`   // as read, with volatile attributes
 }

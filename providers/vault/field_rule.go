@@ -32,7 +32,7 @@ type fieldRuleBody struct {
 
 type fieldReference struct {
 	Object  string `json:"object" schema:"required" doc:"The object in the CRM vault; its records are found by Link, then by External ID."`
-	NoMatch string `json:"no_match" default:"exception" oneof:"exception blank" doc:"What becomes of a reference without a match."`
+	NoMatch string `json:"no_match" default:"exception" oneof:"exception blank" doc:"What becomes of a reference without a match: an exception is tried again by every run, a blank is filled once the document changes, or by a full run."`
 }
 
 func (p *Provider) fieldRuleType() resource.Resource {
@@ -154,7 +154,7 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 	for _, c := range changes {
 		if c.Desired == nil {
 			if c.Live != nil {
-				c.Consequence("%s is no longer filled; what was written stays until the item is next updated", c.Live.Target)
+				c.Consequence("%s", noLongerFilled(c.Live))
 			}
 			continue
 		}
@@ -178,6 +178,15 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 			c.Warn("RULE-1", "/values", "values and applies_to are kept by accord, and not known to the platform's engine", `They hold for points with engine = "accord".`)
 		}
 	}
+}
+
+// noLongerFilled says what becomes of what a rule has written. What every item has
+// is filled without a rule too (CLM-5); what no rule fills any more is not written.
+func noLongerFilled(b *fieldRuleBody) string {
+	if slices.ContainsFunc(baseRules(), func(r providers.Rule) bool { return r.To == b.Target }) {
+		return b.Target + " is filled from the source's own again"
+	}
+	return b.Target + " is no longer filled; what was written stays"
 }
 
 // adviseLeftOut says what stays: what a block leaves out is not managed, also
