@@ -103,8 +103,9 @@ type Route struct {
 	Lookup *Lookup         `json:"lookup,omitempty"` // the keys of these records
 }
 
-// Lookup is a route table that is kept nowhere: the keys of those records of a
-// stream whose Routes hold one of Values (CONN-3).
+// Lookup is a route table that none of the syncs keeps: the keys of those records
+// of a stream whose Routes hold one of Values (CONN-3); of those that are published,
+// where Values is nil, since somebody else keeps them (CTRY-5).
 type Lookup struct {
 	End    End      `json:"end"`
 	Values []string `json:"values"`

@@ -85,8 +85,11 @@ type table struct {
 	faults string // why it may lack some: nothing is withdrawn for it
 }
 
-// lookup reads a route table that is kept nowhere (CONN-3).
+// lookup reads a route table that none of the syncs keeps (CONN-3).
 func (s *Syncer) lookup(ctx context.Context, l *providers.Lookup) (*table, error) {
+	if l.Values == nil {
+		return s.held(ctx, l.End)
+	}
 	t := &table{keys: make(map[string]string)}
 	wanted := routes{values: make(map[string]string, len(l.Values))}
 	for _, v := range l.Values {

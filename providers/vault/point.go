@@ -254,6 +254,9 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 	if l.names.Model == modelObject {
 		p.adviseObjectModel(ctx, l, c, env)
 	}
+	if l.names.Name == "clm_country" && len(around.filters) == 0 {
+		adviseEmptyFilter(ctx, l, c)
+	}
 	if l.names.Model == "" && c.Desired.Name != "approved_email" {
 		return
 	}
@@ -265,6 +268,19 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		c.Warn("CTRY-6", "/engine", fmt.Sprintf("%s runs unfiltered", title),
 			fmt.Sprintf("%s may not write Connection Country records into %s (CONN-3), so the platform's engine sends it all content. engine = \"accord\" routes from the filter in memory.", l.crm.addr, l.content.addr))
 	}
+}
+
+// adviseEmptyFilter is CTRY-9 of a Country Integration that has nothing to go by.
+func adviseEmptyFilter(ctx context.Context, l *pointLink, c *resource.Change[pointBody]) {
+	list, err := l.crm.settingsRecords(ctx)
+	if err != nil {
+		return // advice is not worth a failed plan
+	}
+	if r, err := settingsOf(list, "clm"); err != nil || r != nil && len(r.Values) > 0 {
+		return
+	}
+	c.Warn("CTRY-9", "/status", fmt.Sprintf("The country filter of %s is empty, so that nothing is routed there", l.crm.addr),
+		fmt.Sprintf("No block names its countries. Write a country_filter for %s; until then nothing new is published, and what was published stays.", l.link.addr))
 }
 
 func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {

@@ -214,6 +214,19 @@ func TestValidate(t *testing.T) {
 	if diff := cmp.Diff([]string{"warning INT-3 integration_point.clm", "warning CTRY-9 connection.promo", "warning CTRY-9 country_filter.idle"}, got); diff != "" {
 		t.Errorf("advice (-want +got)\n%s", diff)
 	}
+	// CTRY-9: the filter that two connections share does its work on one of them.
+	part := func(typ, name string, body map[string]any) providers.Object {
+		return w.object(addrs.New(typ, name), body)
+	}
+	shared := New().Validate(t.Context(), append(base,
+		part("country_filter", "shared", map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}}),
+		part("integration", "country", map[string]any{"connection": "connection.medical", "type": "country", "status": "active"}),
+		part("integration_point", "country", map[string]any{"integration": "integration.country", "name": "clm_country", "status": "active"}),
+		part("integration", "clm", map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
+		part("integration_point", "clm", map[string]any{"integration": "integration.clm", "name": "clm_presentation", "status": "active"})))
+	if len(shared) != 1 || shared[0].Summary != "The filter has no effect on what comes by connection.promo" {
+		t.Errorf("a shared filter: %+v", shared)
+	}
 }
 
 // Configure: one clear error for each thing that is wrong, of the right kind.

@@ -93,6 +93,8 @@ type syncMaker struct {
 	types         map[string][]addrs.Instance // field_rule → addresses, as they will be
 	settings      func(*vault) ([]settingsRecord, error)
 	rules         func(*link) (*integrationRule, error)
+	integrations  func(*vault) ([]statusRecord, error)
+	points        func(*vault) ([]statusRecord, error)
 	now           func(*vault) (time.Time, error)
 
 	mu       sync.Mutex
@@ -118,6 +120,8 @@ func newSyncMaker(ctx context.Context, p *Provider, changes []providers.Change) 
 	s.around, s.was = neighbours(s.after), neighbours(s.before)
 	s.settings = cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
 	s.rules = rulesCache(ctx)
+	s.integrations = cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
+	s.points = cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
 	s.now = cached(func(v *vault) (time.Time, error) { return v.askNow(ctx) })
 	return s
 }

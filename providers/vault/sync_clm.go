@@ -63,11 +63,19 @@ func (s *syncMaker) clm(ctx context.Context, p *syncPoint, sync *providers.Sync,
 	sync.Inputs[inputUnapproved] = p.body.OnUnapproved
 
 	around := s.around.at(l.addr)
+	elsewhere, err := s.countryElsewhere(l)
+	if err != nil {
+		return nil, err
+	}
+	if elsewhere { // CTRY-5: by the records that are there
+		sync.Route.Lookup = &providers.Lookup{End: providers.End{Instance: l.content.addr, Stream: streamConnectionCountry, Scope: scope{CRM: l.crm.id}.raw()}}
+	}
 	if sync.Engine == providers.EnginePlatform {
 		s.asPlatform(l, sync, around, filter, written)
 		return fitting.broken, nil
 	}
 	switch {
+	case elsewhere:
 	case l.unfiltered() && len(filter.values) > 0: // CONN-3: from the filter, in memory
 		sync.Route.Lookup = &providers.Lookup{End: providers.End{Instance: l.content.addr, Stream: streamCountry}, Values: filter.values}
 		sync.Inputs[inputFilter] = digest(filter.values)
@@ -103,6 +111,8 @@ func (s *syncMaker) asPlatform(l *link, sync *providers.Sync, around *neighbourh
 		sync.After = []addrs.Instance{table}
 		sync.Inputs[inputTable] = streamConnectionCountry
 		sync.Inputs[inputFilter] = digest(filter.values)
+	case sync.Route.Lookup != nil:
+		sync.Inputs[inputTable] = streamConnectionCountry
 	default: // CTRY-6, and CONN-3: unfiltered
 		sync.Route.All = true
 		sync.Inputs[inputTable] = ""

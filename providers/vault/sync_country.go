@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/providers"
 	"accord/providers/resource"
 )
@@ -70,4 +71,49 @@ func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
 		return filterState{}, err
 	}
 	return filterState{values: r.Values, crm: r.CRM, edited: r.Edited}, nil
+}
+
+// countryElsewhere reports whether the Country Integration of a connection is active
+// in its CRM vault though no block says so: nobody here manages its point, and
+// somebody has activated both.
+func (s *syncMaker) countryElsewhere(l *link) (bool, error) {
+	if l.unfiltered() || s.managesCountry(l.addr) {
+		return false, nil
+	}
+	points, err := s.points(l.crm)
+	if err != nil {
+		return false, contractError("read integration points of "+l.crm.addr.String(), err)
+	}
+	point, integration := pointByName("clm_country"), integrationByType("country")
+	if r := findRecord(points, l.names.apiName(point.Stem), l.names.label(point.Label)); r == nil || !r.Active {
+		return false, nil
+	}
+	list, err := s.integrations(l.crm)
+	if err != nil {
+		return false, contractError("read integrations of "+l.crm.addr.String(), err)
+	}
+	r := findRecord(list, l.names.apiName(integration.Stem), l.names.label(integration.Label))
+	return r != nil && r.Active, nil
+}
+
+// managesCountry reports whether the point of a Country Integration is under code,
+// or is deactivated since it is not any more; or whether its integration is, and
+// inactive.
+func (s *syncMaker) managesCountry(connection addrs.Instance) bool {
+	for env, index := range map[*resource.Env]neighbourIndex{s.after: s.around, s.before: s.was} {
+		for _, addr := range index.at(connection).points {
+			if b, _, err := resource.Ref[pointBody](env, addr); err == nil && b.Name == "clm_country" {
+				return true
+			}
+		}
+	}
+	for addr, o := range s.after.Refs {
+		if o.Type != "integration" {
+			continue
+		}
+		if b, _, err := resource.Ref[integrationBody](s.after, addr); err == nil && b.Connection == connection && b.Type == "country" && b.Status == inactive {
+			return true
+		}
+	}
+	return false
 }

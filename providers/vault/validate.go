@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -55,10 +56,23 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 		}
 	}
 	around := neighbours(env)
-	for connection, filter := range filterOf {
-		if !around.at(connection).countryActive && crmMayWrite(env, connection) {
-			warn(filter, "The filter has no effect", fmt.Sprintf("The Country Integration of %s and its point clm_country are not active.", connection))
+	routes, idle := map[addrs.Instance]bool{}, map[addrs.Instance][]addrs.Instance{} // by filter
+	for _, c := range slices.SortedFunc(maps.Keys(around), addrs.Instance.Compare) {
+		for _, filter := range around[c].filters {
+			switch {
+			case around[c].countryActive, !crmMayWrite(env, c):
+				routes[filter] = true
+			case filterOf[c] == filter, movesContent(env, around[c].points):
+				idle[filter] = append(idle[filter], c)
+			}
 		}
+	}
+	for filter, connections := range idle {
+		summary := "The filter has no effect"
+		if routes[filter] {
+			summary += fmt.Sprintf(" on what comes by %s", listedAddrs(connections))
+		}
+		warn(filter, summary, fmt.Sprintf("No block activates the Country Integration of %s and its point clm_country.", listedAddrs(connections)))
 	}
 	out = append(out, adviseModels(env, objects)...)
 	slices.SortFunc(out, func(a, b providers.Diagnostic) int { return a.Addr.Compare(b.Addr) })
@@ -76,4 +90,20 @@ func crmMayWrite(env *resource.Env, connection addrs.Instance) bool {
 	content, _, errContent := resource.Ref[instanceBody](env, b.Content)
 	crm, _, errCRM := resource.Ref[instanceBody](env, b.CRM)
 	return errContent != nil || errCRM != nil || crm.Environment == production || content.Environment == sandbox
+}
+
+// movesContent reports whether a point of CLM content is among these, and active.
+func movesContent(env *resource.Env, points []addrs.Instance) bool {
+	return slices.ContainsFunc(points, func(addr addrs.Instance) bool {
+		b, _, err := resource.Ref[pointBody](env, addr)
+		return err == nil && b.Status == active && movesCLM(b.Name)
+	})
+}
+
+func listedAddrs(list []addrs.Instance) string {
+	names := make([]string, len(list))
+	for n, addr := range list {
+		names[n] = addr.String()
+	}
+	return strings.Join(names, " and ")
 }
