@@ -107,6 +107,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	}
 	failpoint.Reach(failpoint.ApplyRemembered)
 	var before []*object
+	var engines []providers.Sync
 	for i := range req.Plan.Steps {
 		s := &req.Plan.Steps[i]
 		if s.Ref.Sync {
@@ -114,6 +115,9 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 				return a.report, err
 			}
 			failpoint.Reach(failpoint.RunOwed)
+			if s.Decision.Engine == providers.EnginePlatform {
+				engines = append(engines, *s.Sync)
+			}
 		}
 		a.steps[s.Ref] = s
 		if s.Item != nil {
@@ -122,6 +126,9 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	}
 	a.around = p.neighbourhoods(a.objects, before...)
 	a.leave()
+	if len(engines) > 0 {
+		p.Syncer.Note(ctx, engines)
+	}
 	for {
 		later := a.later()
 		if err := a.walk(ctx); err != nil {

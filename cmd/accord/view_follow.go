@@ -37,21 +37,28 @@ func showFollowed(w io.Writer, o syncer.Outcome) {
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(after.Published)) {
 		n := after.Published[part] - before.Published[part]
-		text := number(after.Published[part]) + " " + several(strings.ReplaceAll(part, "_", " "))
-		if n != 0 {
+		text := number(after.Published[part]) + " " + several(strings.ReplaceAll(part, "_", " "), after.Published[part])
+		if n != 0 && o.Followed.Seen() {
 			text += fmt.Sprintf(" (%+d)", n)
 		}
 		parts = append(parts, text)
 	}
 	if len(parts) > 0 {
-		fmt.Fprintf(w, "    counted in the vault, before and after: %s\n", strings.Join(parts, ", "))
+		when := ", before and after"
+		if !o.Followed.Seen() {
+			when = ", after the run"
+		}
+		fmt.Fprintf(w, "    counted in the vault%s: %s\n", when, strings.Join(parts, ", "))
 	}
 	if after.Open > 0 {
 		fmt.Fprintf(w, "    %s open, %s new\n", count(after.Open, "exception"), number(o.Followed.New))
 	}
 }
 
-func several(word string) string {
+func several(word string, n int) string {
+	if n == 1 {
+		return word
+	}
 	if stem, ok := strings.CutSuffix(word, "y"); ok {
 		return stem + "ies"
 	}

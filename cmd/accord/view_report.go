@@ -242,8 +242,14 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 		if mode == "" {
 			mode = "—"
 		}
+		of := func(n int) string { // what another engine does is not counted one by one
+			if o.Decision.Engine != "" {
+				return "–"
+			}
+			return number(n)
+		}
 		t.add(o.Addr.String(), mode, string(o.Status),
-			number(o.Done.Published()), number(o.Done.Updated), number(o.Done.Withdrawn), number(o.Failed), number(o.Calls), round(o.Ended.Sub(o.Started)).String())
+			of(o.Done.Published()), of(o.Done.Updated), of(o.Done.Withdrawn), number(o.Failed), of(o.Calls), round(o.Ended.Sub(o.Started)).String())
 	}
 	t.print(w, "  ", screenWidth(w))
 	for _, o := range outcomes {

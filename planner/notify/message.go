@@ -76,8 +76,14 @@ func text(u state.Untold) string {
 		}
 		return sum
 	}
-	line := fmt.Sprintf("%s: %s run %s: %d published, %d updated, %d withdrawn", r.Sync, r.Mode, r.Outcome,
-		n(syncer.Added, syncer.Restored), n(syncer.Updated), n(syncer.Withdrawn))
+	what := fmt.Sprintf("%d published, %d updated, %d withdrawn", n(syncer.Added, syncer.Restored), n(syncer.Updated), n(syncer.Withdrawn))
+	if found, engine := r.Counts[syncer.Found]; engine { // the platform's: what it did is not known one by one
+		what = fmt.Sprintf("run by the platform's engine, %d published there", found)
+		if _, seen := r.Counts[syncer.FoundMore]; seen {
+			what += fmt.Sprintf(", %d more and %d fewer than before", n(syncer.FoundMore), n(syncer.FoundFewer))
+		}
+	}
+	line := fmt.Sprintf("%s: %s run %s: %s", r.Sync, r.Mode, r.Outcome, what)
 	if r.Failures > 0 {
 		line += fmt.Sprintf(", %d failed", r.Failures)
 	}

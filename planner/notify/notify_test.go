@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"accord/lang/addrs"
+	"accord/planner/syncer"
 	"accord/state"
 	"accord/state/local"
 )
@@ -113,6 +114,22 @@ func (w *world) run(id string, e state.End, failed ...state.Failure) {
 	must(w.journal.Release(w.Context(), lease))
 }
 
+// engine is a run of the platform's engine, which came to some counts.
+func (w *world) engine(id string, counts map[string]int64) {
+	w.Helper()
+	point := addrs.New("integration_point", "clm")
+	lease, err := w.journal.Acquire(w.Context(), point, "sync", time.Minute)
+	if err == nil {
+		err = w.journal.Begin(w.Context(), state.Run{ID: id, Sync: point, Mode: state.Full, Fence: lease.Fence, Started: w.now, Tell: []string{w.hook.Name()}})
+	}
+	if err == nil {
+		_, err = w.journal.End(w.Context(), id, state.End{Outcome: state.Clean, At: w.now, Counts: counts, Worth: true, Release: true})
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
 // tell tells as a process of its own would.
 func (w *world) tell() Result {
 	w.Helper()
@@ -145,6 +162,28 @@ func TestTell(t *testing.T) {
 	}
 	if got := w.tell(); got != (Result{}) || len(r.got) > 0 {
 		t.Errorf("told again %+v", got)
+	}
+}
+
+// INT-7: of a run of the platform's engine is told what was counted, and no more.
+func TestTellOfAnEngine(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t, func(_ int, w http.ResponseWriter) {})
+	w := newWorld(t, r.URL)
+	w.engine("seen", map[string]int64{syncer.Found: 40, syncer.FoundMore: 2, syncer.FoundFewer: 1})
+	w.engine("late", map[string]int64{syncer.Found: 40})
+	if got := w.tell(); got.Told != 2 {
+		t.Errorf("told %+v", got)
+	}
+	var texts []string
+	for _, m := range r.bodies {
+		texts = append(texts, m.Text)
+	}
+	if diff := cmp.Diff([]string{
+		"integration_point.clm: full run clean: run by the platform's engine, 40 published there, 2 more and 1 fewer than before",
+		"integration_point.clm: full run clean: run by the platform's engine, 40 published there",
+	}, texts); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -183,7 +183,7 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 // last: they stay there, and the engine that follows it does not see them
 // (INT-7). It is pure.
 func inheritance(engine string, m state.Memory) int {
-	mine, others := countOwned, countFound
+	mine, others := countOwned, Found
 	if engine == providers.EnginePlatform {
 		mine, others = others, mine
 	}
@@ -230,8 +230,10 @@ func (j *job) cutShort(ctx context.Context) (bool, error) {
 
 // The journal's names for how many items a run left published.
 const (
-	countOwned = "owned" // by accord's engine
-	countFound = "found" // by the platform's, as accord found them
+	countOwned = "owned"      // by accord's engine
+	Found      = "found"      // by the platform's, as accord found them
+	FoundMore  = "found_more" // than before the run
+	FoundFewer = "found_fewer"
 )
 
 // owned is the base of limits in an incremental run, which looks at few items:

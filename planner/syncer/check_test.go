@@ -12,7 +12,7 @@ import (
 func TestEngineInherits(t *testing.T) {
 	t.Parallel()
 	ours := func(n int64) *state.Run { return &state.Run{Counts: map[string]int64{countOwned: n}} }
-	theirs := func(n int64) *state.Run { return &state.Run{Counts: map[string]int64{countFound: n}} }
+	theirs := func(n int64) *state.Run { return &state.Run{Counts: map[string]int64{Found: n}} }
 	cutShort := &state.Run{Counts: map[string]int64{Added: 3}}
 	for name, c := range map[string]struct {
 		engine string

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/providers"
 	"accord/state"
 )
@@ -39,6 +40,25 @@ type Followed struct {
 	Before providers.EngineState `json:"before"`
 	After  providers.EngineState `json:"after"`
 	New    int                   `json:"new,omitempty"` // exceptions that were not open before
+}
+
+// Seen reports whether what was published before the run is known.
+func (f *Followed) Seen() bool { return f.Before.Published != nil }
+
+// counts are what is published at the target, and, where it is known, how many
+// items more and fewer than before.
+func (f *Followed) counts() map[string]int64 {
+	counts := map[string]int64{Found: 0}
+	for part, n := range f.After.Published {
+		counts[Found] += int64(n)
+		if !f.Seen() {
+			continue
+		}
+		more := int64(n - f.Before.Published[part])
+		counts[FoundMore] += max(0, more)
+		counts[FoundFewer] += max(0, -more)
+	}
+	return counts
 }
 
 // decideEngine says whether the platform's engine will run for what is planned,
@@ -111,8 +131,13 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
 	awaited := j.ownRun()
+	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
+	if noted := s.noted[j.Sync.Addr]; noted != nil {
+		j.followed.Before = *noted
+	} else if awaited.ran(before) {
+		j.followed.Before.Published = nil // what was there before the run was not seen
+	}
 	if j.Decision.Asks {
 		if awaited, err = j.request(ctx, p, before); err != nil {
 			return err
@@ -162,6 +187,22 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 			return err
 		}
 		pause = min(pause*3/2, followLater)
+	}
+}
+
+// Note looks at the targets of the platform's engine before anything is changed for
+// which that engine runs by itself: it may have run before the first look. Where
+// that cannot be seen, what was there before is not known.
+func (s *Syncer) Note(ctx context.Context, syncs []providers.Sync) {
+	s.noted = make(map[addrs.Instance]*providers.EngineState, len(syncs))
+	for _, sync := range syncs {
+		p, _, err := s.stream(sync.Target)
+		if err != nil {
+			continue
+		}
+		if state, err := engineState(p.Follow(ctx, []providers.Sync{sync})); err == nil {
+			s.noted[sync.Addr] = &state
+		}
 	}
 }
 
@@ -310,11 +351,7 @@ func (j *job) endFollowed(ctx context.Context) state.End {
 	m.Asked = nil
 	m.LastStart, m.LastSuccess = j.followed.After.LRT, j.followed.After.LSRT
 	m.Errors = j.failures
-	found := int64(0)
-	for _, n := range j.followed.After.Published {
-		found += int64(n)
-	}
-	end.Counts = map[string]int64{countFound: found}
+	end.Counts = j.followed.counts()
 	end.Memory, end.Sweep, end.Outcome = &m, true, state.Clean
 	if j.faulty {
 		end.Outcome = state.Faulty

@@ -323,7 +323,7 @@ func (j *job) worth() bool {
 	if j.Sync.Source.Instance == j.Sync.Target.Instance {
 		return false
 	}
-	if f := j.followed; f != nil && !maps.Equal(f.Before.Published, f.After.Published) {
+	if f := j.followed; f != nil && (!f.Seen() || !maps.Equal(f.Before.Published, f.After.Published)) {
 		return true
 	}
 	return j.done.Written() > 0

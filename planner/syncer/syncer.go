@@ -92,6 +92,7 @@ type Syncer struct {
 	dir    string
 	files  atomic.Int64
 	events sync.Mutex
+	noted  map[addrs.Instance]*providers.EngineState // see Note
 }
 
 // What a Syncer takes where Options say nothing.

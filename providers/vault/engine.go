@@ -136,18 +136,23 @@ func (e *engineAt) exceptions(ctx context.Context, s *providers.EngineState) err
 
 // published counts what is in the target and was not made by accord, by part.
 func (e *engineAt) published(ctx context.Context) (map[string]int, error) {
-	c := e.target.caller()
-	counts := map[string]int{}
 	if e.scope.CRM != 0 {
 		list, err := e.target.connectionCountries(ctx, e.scope.CRM)
-		counts[partCountry] = len(list)
-		return counts, err
+		return map[string]int{partCountry: len(list)}, err
 	}
+	return e.target.publishedBeside(ctx, e.scope.Source)
+}
+
+// publishedBeside counts what there is of a content vault that accord did not
+// publish, by part.
+func (v *vault) publishedBeside(ctx context.Context, source int64) (map[string]int, error) {
+	c := v.caller()
+	counts := map[string]int{}
 	for part, typ := range targetOfPart {
 		target := "documents"
-		where := fmt.Sprintf("crosslink__v = true AND source_vault_id__v = %d", e.scope.Source)
+		where := fmt.Sprintf("crosslink__v = true AND source_vault_id__v = %d", source)
 		if part == partPresentation {
-			prefix := fmt.Sprintf("%d_", e.scope.Source)
+			prefix := fmt.Sprintf("%d_", source)
 			target, where = "binders", fmt.Sprintf("link__sys > %s AND link__sys < %s", vaultapi.Quote(prefix), vaultapi.Quote(prefix+"~"))
 		}
 		total := func(more string) (int, error) {

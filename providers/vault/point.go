@@ -243,8 +243,8 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		c.Warn("INT-7", "/engine", fmt.Sprintf("Nothing runs %q in %s", title, l.crm.addr),
 			"The development server plays the platform's own engine only where it is told to: accord dev -engine=NAME, NAME being what follows dev:// in the vault's url. A run is waited for in vain.")
 	}
-	if engine == providers.EnginePlatform && c.Recorded != nil && engineOf(l.link, c.Recorded.Engine) == providers.EngineAccord {
-		p.warnOfDoubles(ctx, l, c)
+	if c.Recorded != nil && engineOf(l.link, c.Recorded.Engine) != engine {
+		p.warnOfDoubles(ctx, l, c, engine)
 	}
 	if l.parent.Status == inactive {
 		c.Consequence("%s is active, but does not run: %s is inactive (INT-3)", title, c.Desired.Integration)
@@ -292,19 +292,27 @@ func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *r
 	}
 }
 
-// warnOfDoubles says what stays in the field where the platform's engine follows
-// ours: it does not know what carries our mark (CLM-11), and publishes it again.
-func (p *Provider) warnOfDoubles(ctx context.Context, l *pointLink, c *resource.Change[pointBody]) {
+// warnOfDoubles says what stays in the field where one engine follows the other:
+// neither knows what the other published (CLM-11), and publishes it again.
+func (p *Provider) warnOfDoubles(ctx context.Context, l *pointLink, c *resource.Change[pointBody], engine string) {
 	if l.names.Model == "" {
 		return
 	}
-	counts, err := l.crm.published(ctx, l.api(), l.content.id)
+	before, after, published := "accord", "the platform's engine", l.crm.published
+	advice := fmt.Sprintf("Withdraw them first: accord sync -withdraw-all '%s'", c.Addr)
+	if engine == providers.EngineAccord {
+		before, after, published = after, before, func(ctx context.Context, _ string, source int64) (map[string]int, error) {
+			return l.crm.publishedBeside(ctx, source)
+		}
+		advice = "accord withdraws only what it published itself. Make them obsolete in the CRM vault."
+	}
+	counts, err := published(ctx, l.api(), l.content.id)
 	if err != nil || counts[partPresentation]+counts[partSlide]+counts[partShared] == 0 {
 		return
 	}
-	c.Warn("INT-7", "/engine", fmt.Sprintf("%s would publish a second time what accord published", c.Live.Title),
-		fmt.Sprintf("%d presentations, %d slides and %d shared resources of accord's engine stay in %s beside what the platform's engine publishes. Withdraw them first: accord sync -withdraw-all '%s'",
-			counts[partPresentation], counts[partSlide], counts[partShared], l.crm.addr, c.Addr))
+	c.Warn("INT-7", "/engine", fmt.Sprintf("%s would publish a second time what %s published", c.Live.Title, before),
+		fmt.Sprintf("%d presentations, %d slides and %d shared resources that %s published stay in %s beside what %s publishes. %s",
+			counts[partPresentation], counts[partSlide], counts[partShared], before, l.crm.addr, after, advice))
 }
 
 // consequenceOfDeactivation is INT-4: runs stop, content stays, and how much.
