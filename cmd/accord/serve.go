@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"accord/planner/watch"
-	"accord/providers"
 	"accord/state"
 )
 
@@ -133,18 +132,13 @@ func (s *server) run(ctx context.Context) error {
 		case time.Since(began) > sessionMost:
 			wait = sessionWait
 		}
-		next := min(2*wait, sessionMost)
-		if providers.KindOf(err) == providers.Access { // no vault lets it in
-			wait = max(wait, firstRefusal)
-			next = min(4*wait, mostRefusal)
-		}
 		s.last.Store(&err)
 		s.log.Error("cannot run at the moment", "error", err, "again_in", wait.String())
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
-		wait = next
+		wait = min(2*wait, sessionMost)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,30 +23,23 @@ type reach struct {
 	trying sync.WaitGroup
 	mu     sync.Mutex
 	found  map[addrs.Instance]providers.Object
-	tried  map[addrs.Instance]*attempts // of those that are not found
+	tried  map[addrs.Instance]*attempt // of those that are not found
 }
 
-// attempts are the tries to connect to a vault, so far in vain.
-type attempts struct {
-	now   bool  // one is under way
-	err   error // of the last; nil: there was none
-	times int   // in a row, that accord was not let in
-	again time.Time
+// attempt is trying to connect to a vault, so far in vain. How often a password is
+// tried that was refused is the client's rule (vaultapi.Refusals).
+type attempt struct {
+	now bool  // one is under way
+	err error // of the last; nil: there was none
 }
-
-// Who is not let in tries again, and then ever more rarely: a few wrong passwords
-// in a row lock a user out.
-const (
-	firstRefusal = time.Minute
-	mostRefusal  = time.Hour
-)
 
 func newReach(on *session, instances []providers.Object) *reach {
-	return &reach{on: on, instances: instances, found: map[addrs.Instance]providers.Object{}, tried: map[addrs.Instance]*attempts{}}
+	return &reach{on: on, instances: instances, found: map[addrs.Instance]providers.Object{}, tried: map[addrs.Instance]*attempt{}}
 }
 
 // begin connects for the first time. Those that do not answer are left for later,
-// unless none does.
+// unless none does. Those that do not let accord in are always left for later: the
+// provider remembers what they refused, as long as it lives.
 func (r *reach) begin(ctx context.Context) error {
 	dir, err := filepath.Abs(r.on.dir)
 	if err != nil {
@@ -66,7 +60,8 @@ func (r *reach) begin(ctx context.Context) error {
 		r.wait() // nobody else is there who would wait
 		found, away = r.here()
 	}
-	if len(found) == 0 && len(r.instances) > 0 {
+	shut := func(err error) bool { return providers.KindOf(err) == providers.Access }
+	if len(found) == 0 && len(r.instances) > 0 && !slices.ContainsFunc(away, shut) {
 		return errors.Join(away...)
 	}
 	return nil
@@ -87,10 +82,10 @@ func (r *reach) connect(ctx context.Context) (map[addrs.Instance]providers.Objec
 		}
 		a := r.tried[inst.Addr]
 		if a == nil {
-			a = &attempts{}
+			a = &attempt{}
 			r.tried[inst.Addr] = a
 		}
-		if a.now || time.Now().Before(a.again) {
+		if a.now {
 			continue
 		}
 		a.now = true
@@ -132,7 +127,7 @@ func (r *reach) here() (map[addrs.Instance]providers.Object, []error) {
 }
 
 // try tries one vault.
-func (r *reach) try(ctx context.Context, inst providers.Object, a *attempts) {
+func (r *reach) try(ctx context.Context, inst providers.Object, a *attempt) {
 	config := r.config
 	config.Instances = []providers.Object{inst}
 	found, missed := r.on.planner.Configure(ctx, config)
@@ -147,10 +142,8 @@ func (r *reach) try(ctx context.Context, inst providers.Object, a *attempts) {
 	if ctx.Err() != nil {
 		return
 	}
-	a.err = missed[0]
-	r.on.log.Warn("a vault is not reached", "error", a.err)
-	if providers.KindOf(a.err) == providers.Access {
-		a.again = time.Now().Add(min(firstRefusal<<(2*min(a.times, 8)), mostRefusal))
-		a.times++
+	if a.err == nil || a.err.Error() != missed[0].Error() {
+		r.on.log.Warn("a vault is not reached", "error", missed[0])
 	}
+	a.err = missed[0]
 }

@@ -14,7 +14,7 @@ type Vault struct {
 	Addr     addrs.Instance
 	Source   bool      // syncs lead from it to others
 	Answered time.Time // when it last did; zero: never
-	Silent   bool      // it has not for too long
+	Silent   bool      // it has not for too long, or never
 	Err      error     // why, as far as is known
 }
 
@@ -74,7 +74,7 @@ func (w *Watch) vaults(now time.Time) []Vault {
 	var list []Vault
 	for _, addr := range slices.SortedFunc(maps.Keys(w.answers), addrs.Instance.Compare) {
 		a := w.answers[addr]
-		silent := !a.since.IsZero() && now.Sub(a.since) > mostSilence(w.opts.Interval)
+		silent := !a.since.IsZero() && (now.Sub(a.since) > mostSilence(w.opts.Interval) || a.last.IsZero() && a.err != nil)
 		list = append(list, Vault{Addr: addr, Source: sources[addr], Answered: a.last, Err: a.err, Silent: silent})
 	}
 	return list

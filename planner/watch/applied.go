@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"accord/lang/addrs"
@@ -26,6 +27,18 @@ type Applied struct {
 type Unread struct {
 	Addr addrs.Instance
 	Err  error
+}
+
+// unreadSince are those that could be read before, or not for another reason.
+func (a *Applied) unreadSince(before *Applied) []Unread {
+	if before == nil {
+		return a.Unread
+	}
+	said := map[addrs.Instance]string{}
+	for _, u := range before.Unread {
+		said[u.Addr] = u.Err.Error()
+	}
+	return slices.DeleteFunc(slices.Clone(a.Unread), func(u Unread) bool { return said[u.Addr] == u.Err.Error() })
 }
 
 // Drift is an object that is not as it was applied.
@@ -95,9 +108,10 @@ func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-c
 			return
 		}
 		fresh.At = now
+		news := fresh.unreadSince(w.applied)
 		w.found(&fresh)
 		w.mu.Unlock()
-		for _, u := range fresh.Unread {
+		for _, u := range news {
 			w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
 		}
 		w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})

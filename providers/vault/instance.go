@@ -46,8 +46,12 @@ const (
 )
 
 // relogins is when somebody who stays tries a refused password again: before a
-// vault locks the user out, which takes five in a row.
-var relogins = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute}
+// vault locks the user out, which takes five in a row. Nobody is locked out of a
+// vault of the development server.
+var (
+	relogins    = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute}
+	devRelogins = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute, time.Minute}
+)
 
 // validateInstances checks what can be known of vaults without calling them.
 func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
@@ -212,10 +216,7 @@ func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs
 	}
 	if config.Impatient {
 		cfg.Retry.Elapsed, cfg.Retry.Downtime = impatience, -1
-		cfg.Retry.Relogin = relogins
-		if embedded { // nobody is locked out there
-			cfg.Retry.Relogin = []time.Duration{time.Second, 5 * time.Second, 20 * time.Second, time.Minute, time.Minute}
-		}
+		cfg.Refusals = p.refusalsOf(addr, embedded)
 	}
 	login, cancel := context.WithTimeout(ctx, loginTime)
 	defer cancel()
@@ -240,6 +241,20 @@ func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs
 	}
 	body.VaultID, body.DomainName, body.DNS = v.id, v.domain, v.dns
 	return v, body, nil
+}
+
+// refusalsOf is what is remembered of refused passwords of a vault, however often
+// it is connected.
+func (p *Provider) refusalsOf(addr addrs.Instance, embedded bool) *vaultapi.Refusals {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refusals[addr] == nil {
+		p.refusals[addr] = vaultapi.NewRefusals(relogins...)
+		if embedded {
+			p.refusals[addr] = vaultapi.NewRefusals(devRelogins...)
+		}
+	}
+	return p.refusals[addr]
 }
 
 // prove holds what is declared against what the vault says of itself, before

@@ -38,13 +38,14 @@ type Provider struct {
 	alike     vaultapi.Alike
 	names     memo[*vaultapi.Labelled, *countryNames] // of picklists, by their first value
 
-	mu     sync.RWMutex
-	vaults map[addrs.Instance]*vault
+	mu       sync.RWMutex
+	vaults   map[addrs.Instance]*vault
+	refusals map[addrs.Instance]*vaultapi.Refusals // of those who stay
 }
 
 // New returns a provider that is not connected yet.
 func New() providers.Provider {
-	p := &Provider{transport: vaultapi.NewTransport(), vaults: map[addrs.Instance]*vault{}}
+	p := &Provider{transport: vaultapi.NewTransport(), vaults: map[addrs.Instance]*vault{}, refusals: map[addrs.Instance]*vaultapi.Refusals{}}
 	return resource.New(resource.Provider{
 		Name:    "vault",
 		Version: Version,

@@ -27,6 +27,7 @@ type Config struct {
 
 	// Credentials is asked at each login, never before.
 	Credentials func(context.Context) (user string, password Secret, err error)
+	Refusals    *Refusals // of its passwords; default one of its own that tries none again
 	Expect      Expect
 
 	// ReadOnly makes every writing call fail with ErrReadOnly, unsent.
@@ -62,10 +63,6 @@ type Retry struct {
 	// Downtime is how long an announced maintenance is waited for. Default 6h;
 	// less than nothing: it is an error at once.
 	Downtime time.Duration
-	// Relogin is after how long a password that was refused is tried again, and
-	// again, for who stays: a few wrong ones in a row lock a user out. Once
-	// Credentials give another one, that is tried. Default never, neither.
-	Relogin []time.Duration
 }
 
 // Reader has all calls that change nothing.
@@ -173,6 +170,9 @@ func newConn(cfg Config) (*conn, error) {
 		cfg.Queries = 5
 	}
 	cfg.Retry = cfg.Retry.withDefaults()
+	if cfg.Refusals == nil {
+		cfg.Refusals = NewRefusals()
+	}
 	if cfg.Clock == nil {
 		cfg.Clock = realClock{}
 	}

@@ -181,7 +181,7 @@ func TestReloginAfterARefusal(t *testing.T) {
 	password := NewSecret(testPassword)
 	c := s.open(t, func(cfg *Config) {
 		cfg.Clock = clock
-		cfg.Retry.Relogin = []time.Duration{time.Minute, 10 * time.Minute}
+		cfg.Refusals = NewRefusals(time.Minute, 10*time.Minute)
 		cfg.Credentials = func(context.Context) (string, Secret, error) { return testUser, password, nil }
 	})
 	good := password
@@ -217,6 +217,29 @@ func TestReloginAfterARefusal(t *testing.T) {
 	found(time.Minute) // another one than was refused
 	if n := s.loginCount(); n != 7 {
 		t.Errorf("%d logins", n)
+	}
+}
+
+// Opening anew is no way around a refusal, for who remembers it.
+func TestRefusalOutlivesTheClient(t *testing.T) {
+	t.Parallel()
+	clock := &testClock{now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}
+	s := serve(t, nil)
+	password := NewSecret("canary-wrong")
+	cfg := s.config()
+	cfg.Clock, cfg.Refusals = clock, NewRefusals(time.Minute, 10*time.Minute)
+	cfg.Credentials = func(context.Context) (string, Secret, error) { return testUser, password, nil }
+	for range 24 * 60 {
+		_, err := Open(t.Context(), cfg)
+		wantKind(t, err, Auth)
+		<-clock.After(time.Minute)
+	}
+	if n := s.loginCount(); n != 3 {
+		t.Errorf("%d logins in a day, want 3", n)
+	}
+	password = NewSecret(testPassword)
+	if _, err := Open(t.Context(), cfg); err != nil {
+		t.Errorf("another password: %v", err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // session is the one session of a client. Whoever finds it ended asks for
@@ -22,12 +21,8 @@ type session struct {
 	mu     sync.Mutex
 	id     Secret
 	spoken Secret // the password that was sent last
-	dead   *Error // the password was refused, or it was the wrong vault
+	dead   *Error // it was the wrong vault, or the client is closed
 	flight *login
-
-	refusals int       // of the password in spoken, in a row
-	asked    time.Time // when credentials were last held against spoken
-	refused  time.Time // when spoken was; zero: dead is for another reason
 }
 
 type login struct {
@@ -39,11 +34,13 @@ type login struct {
 // get returns a session other than stale, logging in if need be.
 func (s *session) get(ctx context.Context, stale Secret) (Secret, error) {
 	for {
-		s.revive(ctx)
+		if err := s.c.cfg.Refusals.stands(ctx, &s.c.cfg); err != nil {
+			return Secret{}, err
+		}
 		s.mu.Lock()
-		if s.dead != nil {
-			defer s.mu.Unlock()
-			return Secret{}, s.dead
+		if err := s.ended(); err != nil {
+			s.mu.Unlock()
+			return Secret{}, err
 		}
 		if !s.id.Empty() && s.id != stale {
 			defer s.mu.Unlock()
@@ -82,48 +79,6 @@ func abandoned(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// askAgain is how often credentials are held against a password that was refused.
-const askAgain = 10 * time.Second
-
-// revive lets another login be tried where a password was refused and there is
-// another one by now, or it is time to try it again.
-func (s *session) revive(ctx context.Context) {
-	refused, ask := s.waits()
-	if !ask {
-		return
-	}
-	_, password, err := s.c.cfg.Credentials(ctx) // which may take its time
-	if err != nil || password.Empty() || password == refused {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.dead != nil && s.spoken == refused {
-		s.dead, s.refused, s.refusals = nil, time.Time{}, 0
-	}
-}
-
-// waits returns the password that was refused, and whether it is time to see if
-// there is another one. Where it is time to try it again, it is given another chance.
-func (s *session) waits() (refused Secret, ask bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	times := s.c.cfg.Retry.Relogin
-	if s.dead == nil || s.refused.IsZero() || len(times) == 0 {
-		return Secret{}, false
-	}
-	now := s.c.cfg.Clock.Now()
-	if s.refusals <= len(times) && now.Sub(s.refused) >= times[s.refusals-1] {
-		s.dead, s.refused = nil, time.Time{}
-		return Secret{}, false
-	}
-	if now.Sub(s.asked) < askAgain {
-		return Secret{}, false
-	}
-	s.asked = now
-	return s.spoken, true
-}
-
 // kill makes every later call fail with err.
 func (s *session) kill(err *Error) {
 	s.mu.Lock()
@@ -140,11 +95,19 @@ func (s *session) clean(text string) string {
 	return scrub(text, s.id, s.spoken)
 }
 
-// death is why nothing may be sent any more; nil while the session lives.
+// death is why nothing may be sent; nil while the session lives.
 func (s *session) death() *Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dead
+	return s.ended()
+}
+
+// ended is death, for who holds the lock.
+func (s *session) ended() *Error {
+	if s.dead != nil {
+		return s.dead
+	}
+	return s.c.cfg.Refusals.last()
 }
 
 func (s *session) login(ctx context.Context, again bool) (Secret, error) {
@@ -181,13 +144,8 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 	}, &reply)
 	if err != nil {
 		var e *Error
-		if errors.As(err, &e) {
-			if e.Kind == Auth && e.Type != "" {
-				s.kill(e) // trying a wrong password again and again locks the user out
-				s.mu.Lock()
-				s.refused, s.refusals = c.cfg.Clock.Now(), s.refusals+1
-				s.mu.Unlock()
-			}
+		if errors.As(err, &e) && e.Kind == Auth && e.Type != "" {
+			c.cfg.Refusals.note(password, e, c.cfg.Clock.Now())
 		}
 		return Secret{}, err
 	}
@@ -216,9 +174,7 @@ func (s *session) login(ctx context.Context, again bool) (Secret, error) {
 		return Secret{}, &Error{Op: op, Kind: Internal, Message: "the answer has no session"}
 	}
 
-	s.mu.Lock()
-	s.refusals = 0
-	s.mu.Unlock()
+	c.cfg.Refusals.forget()
 	s.vault.Store(int64(reply.VaultID))
 	s.user.Store(int64(reply.UserID))
 	c.logins.Add(1)
@@ -246,7 +202,7 @@ func port(u *url.URL) string {
 // end ends the session at the vault.
 func (s *session) end(ctx context.Context) error {
 	s.mu.Lock()
-	has := !s.id.Empty() && s.dead == nil
+	has := !s.id.Empty() && s.ended() == nil
 	s.mu.Unlock()
 	if !has {
 		return nil
