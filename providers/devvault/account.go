@@ -239,8 +239,7 @@ func (c *call) userRows(do func(*tx, requestRow) (int64, error), done string) (r
 		})
 	}
 	var id int64
-	err := c.s.store.update(func(t *tx) (err error) {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) (err error) {
 		id, err = do(t, c.formRow())
 		return err
 	})
@@ -328,8 +327,7 @@ func handleUpdateUser(c *call) (reply, error) {
 			}
 		}
 	}
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		return c.changeUser(t, u, u.state(), row, false)
 	})
 	return reply{body: body{"id", u.ID}}, err
@@ -367,8 +365,7 @@ func handleDisableUser(c *call) (reply, error) {
 	if c.form.Get("domain") == "true" {
 		row = requestRow{"domain_active__v": "false"}
 	}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		return c.changeUser(t, u, u.state(), row, false)
 	})
 	return reply{body: body{"id", u.ID}}, err
@@ -391,8 +388,7 @@ func handleMembership(c *call) (reply, error) {
 	if v == nil || v.domain != c.v.domain {
 		return reply{}, fail("INVALID_DATA", "The vault [%d] does not exist in this domain", id)
 	}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		n := u.state()
 		m := n.members[v.slot]
 		if m == nil {
@@ -447,8 +443,7 @@ func handlePassword(c *call) (reply, error) {
 	case password == old:
 		return reply{}, fail("INVALID_DATA", "The new password is the old one")
 	}
-	return reply{}, c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	return reply{}, c.update(func(t *tx) error {
 		n := u.state()
 		n.digest = newDigest(password)
 		c.audit(t, domainTrail, u.Name, "action", "PasswordChange", "item", "User : "+u.Name)

@@ -276,8 +276,7 @@ func handleAddAttachment(c *call) (reply, error) {
 		return reply{}, fail("PARAMETER_REQUIRED", "Missing required parameter [file]")
 	}
 	var a *attachment
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		x, err := c.target(t, false)
 		if err != nil {
 			return err
@@ -324,8 +323,7 @@ func handleAddAttachments(c *call) (reply, error) {
 
 // changeAttachment runs do on the attachment that the route names.
 func (c *call) changeAttachment(do func(*tx, *attachment, []*attachment) error) (a *attachment, err error) {
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		var all []*attachment
 		if a, all, err = c.attachment(t); err != nil {
 			return err

@@ -193,12 +193,7 @@ func (c *call) unassign(t *tx, x *version, list []roleChange) error {
 // handleAssignRole answers POST …/roles.
 func handleAssignRole(c *call, binder bool) (reply, error) {
 	var list []roleChange
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
+	_, err := c.change(binder, func(t *tx, x *version) (err error) {
 		if list, err = c.roleChanges(t, c.formRow()); err != nil {
 			return err
 		}
@@ -232,12 +227,7 @@ func updatedRoles(list []roleChange) body {
 // handleUnassignRole answers DELETE …/roles/{role}.{user|group}/{member}.
 func handleUnassignRole(c *call, binder bool) (reply, error) {
 	var list []roleChange
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
+	_, err := c.change(binder, func(t *tx, x *version) (err error) {
 		if list, err = c.roleChanges(t, requestRow{c.param("role"): c.param("member")}); err != nil {
 			return err
 		}

@@ -120,6 +120,27 @@ func documentRoutes(get, post, put, remove routeMaker, reading func(*route) *rou
 	return routes
 }
 
+// update changes vaults in one transaction, at one moment.
+func (c *call) update(do func(*tx) error) error {
+	return c.s.store.update(func(t *tx) error {
+		c.now = c.s.clock.now()
+		return do(t)
+	})
+}
+
+// change changes the version that the route names, and returns its document.
+func (c *call) change(binder bool, do func(*tx, *version) error) (id int64, err error) {
+	err = c.update(func(t *tx) error {
+		x, err := c.target(t, binder)
+		if err != nil {
+			return err
+		}
+		id = x.doc
+		return do(t, x)
+	})
+	return id, err
+}
+
 // target finds the version that the route names: by number where it has one, else the latest. Under /binders/ it must be a binder.
 func (c *call) target(q querier, binder bool) (*version, error) {
 	id, err := c.number("id")
@@ -264,8 +285,7 @@ func handleCreateDocument(c *call, binder bool) (reply, error) {
 		row = rows[0]
 	}
 	var x *version
-	err := c.s.store.update(func(t *tx) (err error) {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) (err error) {
 		x, err = c.createDocument(t, row, binder)
 		return err
 	})
@@ -525,16 +545,7 @@ func handleUpdateDocument(c *call, binder bool) (reply, error) {
 		}
 		row = rows[0]
 	}
-	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
-		id = x.doc
-		return c.updateDocument(t, x, row)
-	})
+	id, err := c.change(binder, func(t *tx, x *version) error { return c.updateDocument(t, x, row) })
 	if err != nil {
 		return reply{}, err
 	}
@@ -712,16 +723,7 @@ func handleDeleteDocuments(c *call) (reply, error) {
 
 // handleDeleteDocument answers DELETE of a document or binder.
 func handleDeleteDocument(c *call, binder bool) (reply, error) {
-	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
-		id = x.doc
-		return c.deleteDocument(t, x)
-	})
+	id, err := c.change(binder, func(t *tx, x *version) error { return c.deleteDocument(t, x) })
 	if err != nil {
 		return reply{}, err
 	}
@@ -756,16 +758,7 @@ func (c *call) deleteDocument(t *tx, x *version) error {
 
 // handleDeleteVersion answers DELETE of one version; the document goes with its last one.
 func handleDeleteVersion(c *call, binder bool) (reply, error) {
-	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
-		id = x.doc
-		return c.deleteVersion(t, x)
-	})
+	id, err := c.change(binder, func(t *tx, x *version) error { return c.deleteVersion(t, x) })
 	if err != nil {
 		return reply{}, err
 	}

@@ -20,8 +20,7 @@ func handleExecuteAsync(c *call) (reply, error) {
 		status = "SUCCESS"
 	}
 	var id int64
-	err = c.s.store.update(func(t *tx) (err error) {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) (err error) {
 		id, err = c.startJob(t, "MDL", appendJSON(nil, append(body{"responseStatus", status}, r.body...)))
 		return err
 	})

@@ -25,8 +25,7 @@ func handleBinderAction(c *call) (reply, error) {
 // handleExport answers POST /api/{v}/objects/binders/{id}/actions/export: a zip of the files of the binder's documents in file staging.
 func handleExport(c *call) (reply, error) {
 	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		x, err := c.target(t, true)
 		if err != nil {
 			return err

@@ -153,8 +153,7 @@ func handleCreateGroup(c *call) (reply, error) {
 		return reply{}, err
 	}
 	g := &group{name: apiName(label), active: true}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		g.created, g.createdBy = c.now.UnixMilli(), c.user.ID
 		if _, err := one(c.ctx(), t, []any{&g.id}, `SELECT max(coalesce(max(id), 0) + 1, ?) FROM groups`, everybody+1); err != nil {
 			return err
@@ -266,8 +265,7 @@ func (c *call) changeGroup(action, done string, do func(*tx, *group) error) (rep
 		return reply{}, err
 	}
 	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		g, err := c.group(t)
 		if err != nil {
 			return err

@@ -91,16 +91,7 @@ func handleEntryRequirements(c *call, binder bool) (reply, error) {
 
 // handleRunLifecycleAction answers PUT …/versions/{major}/{minor}/lifecycle_actions/{action}.
 func handleRunLifecycleAction(c *call, binder bool) (reply, error) {
-	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
-		id = x.doc
-		return c.run(t, x, c.param("action"))
-	})
+	id, err := c.change(binder, func(t *tx, x *version) error { return c.run(t, x, c.param("action")) })
 	if err != nil {
 		return reply{}, err
 	}
@@ -173,8 +164,7 @@ func handleRunLifecycleActions(c *call, binder bool) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{}, c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	return reply{}, c.update(func(t *tx) error {
 		list, err := c.docIDs(t, binder)
 		if err != nil {
 			return err
@@ -205,12 +195,7 @@ func handleNewDraft(c *call, binder bool) (reply, error) {
 		return handleCheckIn(c)
 	}
 	var n *version
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
+	_, err := c.change(binder, func(t *tx, x *version) (err error) {
 		if err := c.mayDraft(t, x); err != nil {
 			return err
 		}
@@ -279,8 +264,7 @@ func handleCheckIn(c *call) (reply, error) {
 		return reply{}, fail("PARAMETER_REQUIRED", "Missing required parameter [createDraft] or [file]")
 	}
 	var x *version
-	err := c.s.store.update(func(t *tx) (err error) {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) (err error) {
 		if x, err = c.target(t, false); err != nil {
 			return err
 		}

@@ -55,8 +55,7 @@ func handleLock(c *call) (reply, error) {
 
 // handleCheckOut answers POST /api/{v}/objects/documents/{id}/lock.
 func handleCheckOut(c *call) (reply, error) {
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		x, err := c.target(t, false)
 		if err != nil {
 			return err
@@ -94,8 +93,7 @@ func (c *call) undoCheckOut(t *tx, x *version) error {
 
 // handleUndoCheckOut answers DELETE /api/{v}/objects/documents/{id}/lock.
 func handleUndoCheckOut(c *call) (reply, error) {
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		x, err := c.target(t, false)
 		if err != nil {
 			return err

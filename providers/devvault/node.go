@@ -114,8 +114,7 @@ func noNode(id string) *apiError {
 
 // editNodes runs do on the latest version of the binder of the route, and marks that version as changed.
 func (c *call) editNodes(do func(t *tx, x *version) error) error {
-	return c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	return c.update(func(t *tx) error {
 		x, err := c.target(t, true)
 		if err != nil {
 			return err

@@ -99,20 +99,7 @@ func (v *vault) lookup(ctx context.Context, q querier, o *object, f *field, valu
 		query = `SELECT id FROM records WHERE extent = ? AND fields ->> ? = ? LIMIT 2`
 		args = []any{extent, "$." + f.Name, value}
 	}
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []string
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+	return idsIn(q.QueryContext(ctx, query, args...))
 }
 
 func null(s string) any {
@@ -257,7 +244,11 @@ func (o *object) hasFiles() bool {
 }
 
 func (v *vault) referring(t *tx, extent int64, field, target string) ([]string, error) {
-	rows, err := t.QueryContext(context.Background(), `SELECT id FROM refs WHERE extent = ? AND field = ? AND target = ?`, extent, field, target)
+	return idsIn(t.QueryContext(context.Background(), `SELECT id FROM refs WHERE extent = ? AND field = ? AND target = ?`, extent, field, target))
+}
+
+// idsIn reads the answer to a query for ids.
+func idsIn(rows *sql.Rows, err error) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -277,17 +268,11 @@ func (v *vault) globalID(id string) string { return strconv.FormatInt(v.id, 10) 
 
 // get returns a field of a record as it is stored, nil when it has no value. References and picklists are as in fields.
 func (v *vault) get(o *object, r *record, f *field) any {
-	text := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
 	switch f.Name {
 	case "id":
 		return r.id
 	case "name__v":
-		return text(r.name)
+		return null(r.name)
 	case "status__v":
 		return []string{r.status}
 	case "object_type__v":
@@ -296,15 +281,15 @@ func (v *vault) get(o *object, r *record, f *field) any {
 		}
 		return nil
 	case "external_id__v":
-		return text(r.external)
+		return null(r.external)
 	case "link__sys":
-		return text(r.link)
+		return null(r.link)
 	case "global_id__sys":
 		return v.globalID(r.id)
 	case "state__v":
-		return text(r.state)
+		return null(r.state)
 	case "lifecycle__v":
-		return text(o.Lifecycle)
+		return null(o.Lifecycle)
 	case "created_date__v":
 		return formatMillis(r.created)
 	case "modified_date__v":

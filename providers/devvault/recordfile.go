@@ -152,8 +152,7 @@ func handleAddRecordAttachment(c *call) (reply, error) {
 		return reply{}, fail("PARAMETER_REQUIRED", "Missing required parameter [file]")
 	}
 	f := recordFile{filename: c.file.name, media: c.file.media, description: c.form.Get("description__v")}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		list, err := c.v.recordFiles(t, o.Name, r.id, "")
 		if err != nil {
 			return err
@@ -400,8 +399,7 @@ func handleSetAttachmentField(c *call) (reply, error) {
 	if !c.user.canField(o.Name, f.Name, "edit") {
 		return reply{}, fail("INSUFFICIENT_ACCESS", "User [%s] may not edit the field [%s]", c.user.Name, f.Name)
 	}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		old, err := c.v.record(c.ctx(), t, o.Name, r.id)
 		if err != nil {
 			return err

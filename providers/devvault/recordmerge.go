@@ -63,8 +63,7 @@ func handleMerge(c *call) (reply, error) {
 		}
 	}
 	var id int64
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		for i := range sets {
 			s := &sets[i]
 			s.Status = "SUCCESS"

@@ -17,8 +17,7 @@ func (c *call) whole(verb, title string, do func(t *tx, o *object, r *record, do
 		return reply{}, err
 	}
 	var id int64
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		r, err := c.v.record(c.ctx(), t, o.Name, c.param("id"))
 		if err != nil {
 			return err
@@ -201,8 +200,7 @@ func handleRecalculate(c *call) (reply, error) {
 		return reply{}, err
 	}
 	var id int64
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		id, err = c.startJob(t, "Recalculate "+o.Label, []byte(`{}`))
 		return err
 	})

@@ -57,8 +57,7 @@ func (c *call) recordReply(results []rowResult) (reply, error) {
 // each runs do for every row in one transaction. A row that fails leaves nothing behind; what is not a failure of the row fails the call.
 func (c *call) each(rows []requestRow, do func(*tx, requestRow) (rowResult, error)) ([]rowResult, error) {
 	results := make([]rowResult, len(rows))
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) error {
 		for i, row := range rows {
 			if e := c.fault.row(i, row.text); e != nil {
 				results[i] = rowResult{err: e}
@@ -111,17 +110,21 @@ func (c *call) idParam(o *object) (*field, error) {
 	return f, nil
 }
 
+// recordRows reads what a call does something to: an object, the field that finds its records, if any, and rows.
+func (c *call) recordRows(verb string) (o *object, key *field, rows []requestRow, err error) {
+	if o, err = c.object(verb); err != nil {
+		return nil, nil, nil, err
+	}
+	if rows, err = c.rows(maxRecordRows); err != nil {
+		return nil, nil, nil, err
+	}
+	key, err = c.idParam(o)
+	return o, key, rows, err
+}
+
 // handleCreateRecords answers POST /api/{v}/vobjects/{object}: create, or upsert with idParam.
 func handleCreateRecords(c *call) (reply, error) {
-	o, err := c.object("create")
-	if err != nil {
-		return reply{}, err
-	}
-	rows, err := c.rows(maxRecordRows)
-	if err != nil {
-		return reply{}, err
-	}
-	key, err := c.idParam(o)
+	o, key, rows, err := c.recordRows("create")
 	if err != nil {
 		return reply{}, err
 	}
@@ -187,15 +190,7 @@ func (c *call) upsertRecord(t *tx, o *object, key *field, row requestRow) (rowRe
 
 // handleUpdateRecords answers PUT /api/{v}/vobjects/{object}.
 func handleUpdateRecords(c *call) (reply, error) {
-	o, err := c.object("edit")
-	if err != nil {
-		return reply{}, err
-	}
-	rows, err := c.rows(maxRecordRows)
-	if err != nil {
-		return reply{}, err
-	}
-	key, err := c.idParam(o)
+	o, key, rows, err := c.recordRows("edit")
 	if err != nil {
 		return reply{}, err
 	}
@@ -230,15 +225,7 @@ func handleUpdateRecords(c *call) (reply, error) {
 
 // handleDeleteRecords answers DELETE /api/{v}/vobjects/{object}.
 func handleDeleteRecords(c *call) (reply, error) {
-	o, err := c.object("delete")
-	if err != nil {
-		return reply{}, err
-	}
-	rows, err := c.rows(maxRecordRows)
-	if err != nil {
-		return reply{}, err
-	}
-	key, err := c.idParam(o)
+	o, key, rows, err := c.recordRows("delete")
 	if err != nil {
 		return reply{}, err
 	}

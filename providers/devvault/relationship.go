@@ -100,12 +100,7 @@ func handleRelationship(c *call, binder bool) (reply, error) {
 // handleCreateRelationship answers POST …/versions/{major}/{minor}/relationships.
 func handleCreateRelationship(c *call, binder bool) (reply, error) {
 	var id int64
-	err := c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
+	_, err := c.change(binder, func(t *tx, x *version) (err error) {
 		id, err = c.relate(t, x, c.formRow())
 		return err
 	})
@@ -186,12 +181,7 @@ func handleDeleteRelationship(c *call, binder bool) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
-		x, err := c.target(t, binder)
-		if err != nil {
-			return err
-		}
+	_, err = c.change(binder, func(t *tx, x *version) (err error) {
 		return c.unrelate(t, id, x.doc)
 	})
 	if err != nil {

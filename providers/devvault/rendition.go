@@ -147,8 +147,7 @@ func handleAddRendition(c *call) (reply, error) {
 	if c.file == nil {
 		return reply{}, fail("PARAMETER_REQUIRED", "Missing required parameter [file]")
 	}
-	return reply{}, c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	return reply{}, c.update(func(t *tx) error {
 		x, err := c.target(t, false)
 		if err != nil {
 			return err
@@ -205,8 +204,7 @@ func (c *call) renditionRows(do func(*tx, *version, string, requestRow) error) (
 
 // handleDropRendition answers DELETE …/renditions/{rendition}.
 func handleDropRendition(c *call) (reply, error) {
-	return reply{}, c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	return reply{}, c.update(func(t *tx) error {
 		x, err := c.target(t, false)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package devvault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,30 +178,14 @@ func (s *Server) Set(n Settings) {
 	for {
 		old := s.settings.Load()
 		m := *old
-		if n.Burst != 0 {
-			m.Burst = n.Burst
-		}
-		if n.BurstDelay != 0 {
-			m.BurstDelay = n.BurstDelay
-		}
-		if n.AuthBurst != 0 {
-			m.AuthBurst = n.AuthBurst
-		}
-		if n.Queries != 0 {
-			m.Queries = n.Queries
-		}
-		if n.PageBytes != 0 {
-			m.PageBytes = n.PageBytes
-		}
-		if n.AuthDelay != 0 {
-			m.AuthDelay = n.AuthDelay
-		}
-		if n.IdleTimeout != 0 {
-			m.IdleTimeout = n.IdleTimeout
-		}
-		if n.JobPollPeriod != 0 {
-			m.JobPollPeriod = n.JobPollPeriod
-		}
+		m.Burst = cmp.Or(n.Burst, m.Burst)
+		m.BurstDelay = cmp.Or(n.BurstDelay, m.BurstDelay)
+		m.AuthBurst = cmp.Or(n.AuthBurst, m.AuthBurst)
+		m.Queries = cmp.Or(n.Queries, m.Queries)
+		m.PageBytes = cmp.Or(n.PageBytes, m.PageBytes)
+		m.AuthDelay = cmp.Or(n.AuthDelay, m.AuthDelay)
+		m.IdleTimeout = cmp.Or(n.IdleTimeout, m.IdleTimeout)
+		m.JobPollPeriod = cmp.Or(n.JobPollPeriod, m.JobPollPeriod)
 		if n.ClientIDs != nil {
 			m.ClientIDs = n.ClientIDs
 		}

@@ -274,8 +274,7 @@ func handleStage(c *call) (reply, error) {
 			return reply{}, err
 		}
 	}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		return c.stage(t, x, content, c.form.Get("overwrite") == "true")
 	})
 	if err != nil {
@@ -301,8 +300,7 @@ func (c *call) checksum(content []byte) (int64, string, error) {
 // stagingJob answers with a job that do has done.
 func (c *call) stagingJob(title string, do func(*tx) (int64, error)) (reply, error) {
 	var id int64
-	err := c.s.store.update(func(t *tx) (err error) {
-		c.now = c.s.clock.now()
+	err := c.update(func(t *tx) (err error) {
 		id, err = do(t)
 		return err
 	})

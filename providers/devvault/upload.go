@@ -92,8 +92,7 @@ func handleStartUpload(c *call) (reply, error) {
 	var random [16]byte
 	rand.Read(random[:])
 	u.id = hex.EncodeToString(random[:])
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		u.created, u.used = c.now.UnixMilli(), c.now.UnixMilli()
 		old, err := c.v.stagedItem(c.ctx(), t, u.path)
 		if err != nil {
@@ -173,8 +172,7 @@ func handleUploadPart(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	err = c.s.store.update(func(t *tx) error {
-		c.now = c.s.clock.now()
+	err = c.update(func(t *tx) error {
 		u, err := c.upload(t)
 		if err != nil {
 			return err

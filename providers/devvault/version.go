@@ -137,14 +137,8 @@ func (x *version) clone() *version {
 // touch marks a version as changed now.
 func (c *call) touch(x *version) { x.modified, x.modifiedBy = c.now.UnixMilli(), c.user.ID }
 
-// label returns how the document calls show a field of a version: labels of types, lifecycles, states and picklists; nil for no value.
+// docValue returns how the document calls show a field of a version: labels of types, lifecycles, states and picklists; nil for no value.
 func (v *vault) docValue(cat *catalog, x *version, f *field) any {
-	text := func(s string) any {
-		if s == "" {
-			return nil
-		}
-		return s
-	}
 	switch f.Name {
 	case "id":
 		return x.doc
@@ -160,9 +154,9 @@ func (v *vault) docValue(cat *catalog, x *version, f *field) any {
 		}
 		return x.typ
 	case "subtype__v":
-		return text(cat.typeLabel(x.subtype, x.typ, x.subtype))
+		return null(cat.typeLabel(x.subtype, x.typ, x.subtype))
 	case "classification__v":
-		return text(cat.typeLabel(x.classification, x.typ, x.subtype, x.classification))
+		return null(cat.typeLabel(x.classification, x.typ, x.subtype, x.classification))
 	case "lifecycle__v":
 		if l := cat.lifecycles[x.lifecycle]; l != nil {
 			return l.Label
@@ -184,11 +178,11 @@ func (v *vault) docValue(cat *catalog, x *version, f *field) any {
 	case "global_version_id__sys":
 		return fmt.Sprintf("%d_%d_%d", v.id, x.doc, x.seq)
 	case "link__sys":
-		return text(x.link)
+		return null(x.link)
 	case "version_link__sys":
-		return text(x.versionLink)
+		return null(x.versionLink)
 	case "external_id__v":
-		return text(x.external)
+		return null(x.external)
 	case "crosslink__v":
 		return x.crosslink
 	case "binder__v":
