@@ -18,7 +18,7 @@ import (
 
 // countryFilterBody is the block `country_filter`.
 type countryFilterBody struct {
-	Connection   addrs.Instance       `json:"connection" schema:"required,replace" refers:"connection" doc:"Whose CRM vault is filtered."`
+	Connection   addrs.Instance       `json:"connection" schema:"required" refers:"connection" doc:"Whose CRM vault is filtered: any of its connections, which share the filter."`
 	Feature      string               `json:"feature" schema:"replace" default:"clm" oneof:"clm approved_email" doc:"Which feature is routed (CTRY-1)."`
 	Countries    resource.Set[string] `json:"countries" nonempty:"An empty filter would let every country through. If that is meant, say all_countries = true." doc:"Countries that the CRM vault receives: values of country_cda__v, by name or by label."`
 	AllCountries *bool                `json:"all_countries" doc:"True: every country there is. The only way to say all."`
@@ -300,6 +300,10 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		if c.Live == nil {
 			c.Refuse("CTRY-1", "", fmt.Sprintf("%s has no settings record for the feature %s", l.crm.addr, c.Desired.Feature),
 				"It comes with the vault, under Admin > Configuration. Ask the vendor.")
+			continue
+		}
+		if r := c.Recorded; r != nil && r.Connection != c.Desired.Connection && r.VaultCRMID != own {
+			c.ReplaceFor("/connection") // of the same CRM vault, another connection has the same filter
 			continue
 		}
 		if other := c.Live.VaultCRMID; other != "" && other != own {

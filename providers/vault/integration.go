@@ -160,6 +160,9 @@ func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, chan
 		if !inVault(l, engine) && c.Live.PlatformStatus == active {
 			c.Diagnose(bothEngines(c.Live.Title, l.crm))
 		}
+		if c.Desired.Status == inactive && c.Live.Status == active {
+			p.consequenceForPoints(ctx, env, l, c, around.at(c.Desired.Connection).points)
+		}
 		// CTRY-12: country comes first, down to its records.
 		if c.Desired.Type == "clm" || c.Desired.Type == "approved_email" {
 			for _, point := range around.at(c.Desired.Connection).countryPoints {
@@ -172,6 +175,27 @@ func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, chan
 				c.AfterStep(providers.Ref{Addr: filter})
 			}
 		}
+	}
+}
+
+// consequenceForPoints is INT-4 of the points that stay active under an integration
+// that does not: they run no more, and their content stays.
+func (p *Provider) consequenceForPoints(ctx context.Context, env *resource.Env, l *link, c *resource.Change[integrationBody], points []addrs.Instance) {
+	for _, addr := range points {
+		b, _, err := resource.Ref[pointBody](env, addr)
+		if err != nil || b.Integration != c.Addr || b.Status != active {
+			continue
+		}
+		point := &pointLink{link: l, parent: c.Desired, names: pointByName(b.Name)}
+		if point.names == nil {
+			continue
+		}
+		title := l.names.label(point.names.Label)
+		if point.names.Model == "" {
+			c.Consequence("%s: its runs stop (INT-3)", title)
+			continue
+		}
+		c.Consequence("%s: its runs stop (INT-3); %s", title, point.stays(ctx))
 	}
 }
 

@@ -321,17 +321,27 @@ func (p *Provider) consequenceOfDeactivation(ctx context.Context, l *pointLink, 
 		c.Consequence("%s %s: its runs stop", word, c.Live.Title)
 		return
 	}
-	published, members := l.crm.published, "%d slides and %d shared resources"
+	c.Consequence("%s %s: its runs stop; %s", word, c.Live.Title, l.stays(ctx))
+}
+
+// stays says how much of a point's content stays where it is.
+func (l *pointLink) stays(ctx context.Context) string {
+	published, slides, shared := l.crm.published, "slide", "shared resource"
 	if l.names.Model == modelObject {
-		published, members = l.crm.publishedObjects, "%d key messages and %d shared key messages"
+		published, slides, shared = l.crm.publishedObjects, "key message", "shared key message"
 	}
 	counts, err := published(ctx, l.api(), l.content.id)
 	if err != nil {
-		c.Consequence("%s %s: its runs stop, and what it published stays as it is", word, c.Live.Title)
-		return
+		return "what it published stays as it is"
 	}
-	c.Consequence("%s %s: its runs stop; %d presentations, %s that it published stay as they are",
-		word, c.Live.Title, counts[partPresentation], fmt.Sprintf(members, counts[partSlide], counts[partShared]))
+	return fmt.Sprintf("%s, %s and %s that it published stay as they are", some(counts[partPresentation], "presentation"), some(counts[partSlide], slides), some(counts[partShared], shared))
+}
+
+func some(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (p *Provider) writePoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {
