@@ -266,6 +266,12 @@ func (s *Settings) addNotify(r *reader, b *hcl.Block) {
 			Subject:  b.DefRange.Ptr(), // the line of the address may hold a secret
 		})
 	}
+	for _, first := range s.Notify {
+		if first.URL == n.URL && n.URL != "" {
+			r.diags = append(r.diags, again(b.DefRange, "a notify block of this url", first.Range))
+			return
+		}
+	}
 	s.Notify = append(s.Notify, n)
 }
 

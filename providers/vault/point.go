@@ -76,6 +76,13 @@ func validatePoints(env *resource.Env, items []*resource.Item[pointBody]) {
 			i.Refuse("INT-1", "/name", fmt.Sprintf("%s is a point of the %s integration, and %s is %s", names.Name, names.Integration, i.Want.Integration, parent.Type), "")
 		case err == nil && i.Want.Status == active && parent.Status == inactive:
 			i.Warn("INT-3", "/status", fmt.Sprintf("The point is active, but %s is inactive: it will not run", i.Want.Integration), "Both must be active for a run to happen.")
+		case err == nil && i.Want.Status == active:
+			if vaults := declaredForbidden(env, parent.Connection, integrationByType(names.Integration).Flow); vaults != "" {
+				i.Warn("CONN-3", "/status", fmt.Sprintf("The point would move data %s, which a plan refuses", vaults), "A sandbox never populates a production vault. Leave this point inactive.")
+			}
+		}
+		if names != nil && names.Model == modelObject && i.Want.Status == active && i.Want.Engine != nil && *i.Want.Engine == providers.EnginePlatform {
+			i.Refuse("CLM-10", "/engine", "What the platform's own engine makes of the object model is not known", objectsOfPlatform)
 		}
 		k := key{i.Want.Integration, i.Want.Name}
 		if other, double := seen[k]; double {
@@ -213,6 +220,8 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 	}
 }
 
+const objectsOfPlatform = `No document says how the platform moves content of the object model, so that accord can neither forecast nor follow it. Write engine = "accord".`
+
 // judgePoint says what follows from a point's planned status.
 func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLink, c *resource.Change[pointBody], engine string, around *neighbourhood) {
 	title := c.Live.Title
@@ -235,7 +244,7 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		c.Diagnose(bothEngines(title, l.crm))
 	case engine == providers.EnginePlatform && l.names.Model == modelObject:
 		c.Refuse("CLM-10", "/engine", fmt.Sprintf("What the platform's own engine makes of %q is not known", title),
-			`No document says how the platform moves content of the object model, so that accord can neither forecast nor follow it. Write engine = "accord".`)
+			objectsOfPlatform)
 		return
 	case engine == providers.EngineAccord && l.crm.standIn() && l.names.Model != modelObject:
 		c.Diagnose(besideStandIn(title, l.crm))

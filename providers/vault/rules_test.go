@@ -181,6 +181,10 @@ func TestValidate(t *testing.T) {
 			w.object(addrs.New("integration", "clm"), map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
 			w.object(addrs.New("integration_point", "x"), map[string]any{"integration": "integration.clm", "name": "clm_country", "status": "active"}),
 		}, []string{"INT-1 integration_point.x /name"}},
+		"CLM-10: no engine but accord's for the object model": {[]providers.Object{
+			w.object(addrs.New("integration", "clm"), map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
+			w.object(addrs.New("integration_point", "x"), map[string]any{"integration": "integration.clm", "name": "clm_object_model", "status": "active", "engine": "platform"}),
+		}, []string{"CLM-10 integration_point.x /engine"}},
 		"CLM-3": {[]providers.Object{w.object(addrs.New("field_rule", "x"), map[string]any{"connection": "connection.promo", "source": "name__v", "target": "type__v", "applies_to": []string{"slides__v"}})},
 			[]string{"CLM-3 field_rule.x /applies_to/0", "CLM-3 field_rule.x /target"}},
 		"CTRY-1: no country": {[]providers.Object{w.object(addrs.New("country_filter", "x"), map[string]any{"connection": "connection.promo"})}, []string{"CTRY-1 country_filter.x "}},
@@ -226,6 +230,30 @@ func TestValidate(t *testing.T) {
 		part("integration_point", "clm", map[string]any{"integration": "integration.clm", "name": "clm_presentation", "status": "active"})))
 	if len(shared) != 1 || shared[0].Summary != "The filter has no effect on what comes by connection.promo" {
 		t.Errorf("a shared filter: %+v", shared)
+	}
+	// CONN-3, as far as is declared, by the direction in which a point moves its data.
+	for _, c := range []struct{ content, crm, says string }{
+		{production, sandbox, "integration_point.country: The point would move data from vault.small (sandbox) to vault.big (production), which a plan refuses"},
+		{sandbox, production, "integration_point.clm: The point would move data from vault.big (sandbox) to vault.small (production), which a plan refuses"},
+		{sandbox, sandbox, ""}, {production, production, ""},
+	} {
+		vault := func(name, kind, environment string) providers.Object {
+			return part("vault", name, map[string]any{"kind": kind, "environment": environment, "url": "dev://" + name})
+		}
+		var got string
+		for _, d := range New().Validate(t.Context(), []providers.Object{
+			vault("big", "promomats", c.content), vault("small", "crm", c.crm),
+			part("connection", "x", map[string]any{"type": "promomats_crm", "content": "vault.big", "crm": "vault.small"}),
+			part("integration", "country", map[string]any{"connection": "connection.x", "type": "country", "status": "active"}),
+			part("integration_point", "country", map[string]any{"integration": "integration.country", "name": "clm_country", "status": "active"}),
+			part("integration", "clm", map[string]any{"connection": "connection.x", "type": "clm", "status": "active"}),
+			part("integration_point", "clm", map[string]any{"integration": "integration.clm", "name": "clm_presentation", "status": "active"}),
+		}) {
+			got += d.Addr.String() + ": " + d.Summary
+		}
+		if got != c.says {
+			t.Errorf("CONN-3, %s → %s: %q, want %q", c.content, c.crm, got, c.says)
+		}
 	}
 }
 

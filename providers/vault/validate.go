@@ -45,12 +45,18 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 		out = append(out, providers.Diagnostic{Severity: providers.SeverityWarning, Code: "CTRY-9", Addr: addr, Summary: summary, Detail: detail})
 	}
 	for content, list := range serves {
-		if len(list) < 2 {
+		served := map[addrs.Instance]bool{} // CRM vaults
+		for _, c := range list {
+			if b, _, err := resource.Ref[connectionBody](env, c); err == nil {
+				served[b.CRM] = true
+			}
+		}
+		if len(served) < 2 {
 			continue
 		}
 		for _, c := range list {
 			if !filtered[c] {
-				warn(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(list)),
+				warn(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(served)),
 					"It receives all content. Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each.")
 			}
 		}
@@ -83,13 +89,28 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 // may write into its content vault (CONN-3): where it may not, accord's own
 // engine keeps to the filter without a Country Integration.
 func crmMayWrite(env *resource.Env, connection addrs.Instance) bool {
+	return declaredForbidden(env, connection, "content") == ""
+}
+
+// declaredForbidden is link.forbidden as far as is declared; "" where that is not
+// known.
+func declaredForbidden(env *resource.Env, connection addrs.Instance, direction string) string {
 	b, _, err := resource.Ref[connectionBody](env, connection)
 	if err != nil {
-		return true
+		return ""
 	}
-	content, _, errContent := resource.Ref[instanceBody](env, b.Content)
-	crm, _, errCRM := resource.Ref[instanceBody](env, b.CRM)
-	return errContent != nil || errCRM != nil || crm.Environment == production || content.Environment == sandbox
+	l := &link{}
+	for addr, v := range map[addrs.Instance]**vault{b.Content: &l.content, b.CRM: &l.crm} {
+		body, _, err := resource.Ref[instanceBody](env, addr)
+		if err != nil || body.Environment == "" {
+			return ""
+		}
+		*v = &vault{addr: addr, environment: body.Environment}
+	}
+	if l.content == nil || l.crm == nil {
+		return ""
+	}
+	return l.forbidden(direction)
 }
 
 // movesContent reports whether a point of CLM content is among these, and active.
