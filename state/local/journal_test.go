@@ -318,10 +318,12 @@ func TestTurnsTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := j.Waits()
-	var said sync.WaitGroup
+	var begun, said sync.WaitGroup
 	var refused atomic.Int64
+	begun.Add(points)
 	for n := range points {
 		said.Go(func() {
+			begun.Done()
 			seq := uint64(n % 4) // batches are counted from 1: every fourth is refused
 			if err := j.Intend(ctx, fmt.Sprint("R", n), []state.Batch{{Seq: seq, Keys: []string{"1"}}}); err != nil {
 				refused.Add(1)
@@ -331,6 +333,7 @@ func TestTurnsTogether(t *testing.T) {
 			}
 		})
 	}
+	begun.Wait() // however busy the machine is
 	time.Sleep(200 * time.Millisecond)
 	conn.Close()
 	said.Wait()
