@@ -12,6 +12,7 @@
 // all of them are reported at once.
 //
 // The package refuses to know what any block is for, what is recorded, and what
-// exists. Start with Config, then Desired; body.go is where a block meets its
-// schema, reference.go where one block meets another.
+// exists. Start with Config, then Desired; evaluate.go goes through a module,
+// decl.go reads a block, instances.go says how many it makes; body.go is where a
+// block meets its schema, reference.go where one block meets another.
 package lang

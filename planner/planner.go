@@ -4,7 +4,8 @@
 //
 // It knows the contract and the schemas, and nothing of any vault; it never
 // starts a plugin and prints nothing. Plan decides everything; Apply walks the
-// steps. Start with Planner.Plan in plan.go, then apply.go.
+// steps. Start with Planner.Plan in make.go, whose phases lie in gather.go, read.go,
+// propose.go, judge.go, order.go and syncs.go; then apply.go.
 package planner
 
 import (

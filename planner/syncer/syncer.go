@@ -25,8 +25,9 @@
 //	follow.go   instead of all that: a run of the platform's own engine
 //
 // Everything that grows with a library lies in temporary files (spool.go,
-// sort.go, frame.go), and is taken apart as far as somebody looks. Absence never removes: what is withdrawn was read, and a rule
-// names it. Start with Syncer.Preview, then order.go and compare.go.
+// sort.go, frame.go), and is taken apart as far as somebody looks. Absence never
+// removes: what is withdrawn was read, and a rule names it. Start with
+// Syncer.Preview, then order.go and compare.go.
 package syncer
 
 import (
