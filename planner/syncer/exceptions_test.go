@@ -41,8 +41,7 @@ func (w *world) wantTold(what string, want ...string) {
 // the same one as long as it fails, and deactivated when its cause is gone.
 func TestItemsAreTold(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	w.wantTold("nothing fails")
 	w.m.Pass(time.Hour)
@@ -90,8 +89,7 @@ func TestItemsAreTold(t *testing.T) {
 // the journal; the next run tries again, and clears it.
 func TestGeneralErrorsAreTold(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	general := func() (list []state.Failure) {
 		for f, err := range w.journal.Failures(context.Background(), booksFeed("a")) {
 			if err != nil {
@@ -124,10 +122,7 @@ func TestGeneralErrorsAreTold(t *testing.T) {
 // and LSRT stay as they are.
 func TestDismiss(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.m.Fault(providertest.Fault{Method: "records", Match: providertest.StreamBooks, Kind: providers.Permission, Times: 1})
 	w.run(w.tasks(syncer.Request{}))
 	before := w.syncs()[0]
@@ -168,10 +163,7 @@ func TestDismiss(t *testing.T) {
 // changed and what else fails is left to the next run, and so is LSRT.
 func TestReprocess(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.north().Put(
 		providertest.Book("b8", "Eight", []string{"gl"}, "p8"), providertest.Page("p8", "P8"),
 		providertest.Book("b9", "Nine", []string{"gl"}, "p9"), providertest.Page("p9", "P9"))
@@ -219,10 +211,7 @@ func TestReprocess(t *testing.T) {
 // ERR-2: what is tried again, and needs nothing any more, fails no more.
 func TestReprocessOfWhatIsWell(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.north().Put(providertest.Book("b3", "Three, again", []string{"gl"}, "p4"))
 	w.m.Fault(providertest.Fault{Method: "write", Match: "b3", Kind: providers.Invalid, Times: 1})
 	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || o.Failed != 1 {
@@ -244,10 +233,7 @@ func TestReprocessOfWhatIsWell(t *testing.T) {
 // in which they fail no more, though the one before was clean.
 func TestReprocessBesideOthers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a", "b")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a", "b")
 	w.north().Put(
 		providertest.Book("b8", "Eight", []string{"gl"}, "p8"), providertest.Page("p8", "P8"),
 		providertest.Book("b9", "Nine", []string{"gl"}, "p9"), providertest.Page("p9", "P9"))
@@ -280,8 +266,7 @@ func TestReprocessBesideOthers(t *testing.T) {
 // changed since: that is the next run's.
 func TestReprocessWithAnotherTable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.table("a", "us")
 	w.m.Fault(providertest.Fault{Method: "write", Match: "b1", Kind: providers.Invalid, Times: 1})
 	w.run(w.tasks(syncer.Request{}))
@@ -304,8 +289,7 @@ func TestReprocessWithAnotherTable(t *testing.T) {
 // INT-7: of a sync of the platform's engine accord writes no exception.
 func TestPlatformIsToldNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.feed(booksFeed("a"), map[string]any{"engine": "platform"})
 	w.m.Fault(providertest.Fault{Method: "follow", Kind: providers.Permission})
 	if o := w.run(w.tasks(syncer.Request{Full: true}))[booksFeed("a")]; o.Status != syncer.Failed {
@@ -321,10 +305,7 @@ func TestPlatformIsToldNothing(t *testing.T) {
 // takes back what was mended meanwhile, and doubles nothing.
 func TestKilledRunHasTold(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.north().Put(standing(providertest.Picture("x2", "Y"), providertest.StandingObsolete), providertest.Page("p1", "Newer", "x1"))
 	w.p.left = 3 // a message and two items, before any content is written
 	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status == syncer.Clean || o.Done.Written() != 0 {

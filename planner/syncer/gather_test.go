@@ -62,10 +62,7 @@ func (p *slow) Write(ctx context.Context, req providers.WriteRequest) []provider
 func TestSlowTarget(t *testing.T) {
 	t.Parallel()
 	for _, full := range []bool{false, true} {
-		w := newWorld(t, t.TempDir(), "a", "b", "c", "d")
-		library(w)
-		w.mustRun(syncer.Request{})
-		w.m.Pass(time.Hour)
+		w := syncedLibrary(t, "a", "b", "c", "d")
 		w.north().Put(providertest.Book("b1", "Changed", []string{"us"}, "p2"))
 		w.north().Put(standing(providertest.Book("b3", "Three", []string{"gl"}, "p4"), providertest.StandingUnpublished))
 		p := &slow{Provider: w.p, who: shelf("c"), let: make(chan struct{})}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"accord/planner/syncer"
 	"accord/providers/providertest"
@@ -15,10 +14,7 @@ import (
 // once, and nothing of it is open in the end.
 func TestAnnounces(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.north().Put(providertest.Book("b1", "One, again", []string{"us"}, "p1", "p6"), providertest.Page("p1", "First, again", "x1"), providertest.Page("p6", "Sixth"))
 	before := w.journal.intents
 	w.mustRun(syncer.Request{})
@@ -35,10 +31,7 @@ func TestAnnounces(t *testing.T) {
 func TestTakesBack(t *testing.T) {
 	t.Parallel()
 	start := func() *world {
-		w := newWorld(t, t.TempDir(), "a")
-		library(w)
-		w.mustRun(syncer.Request{})
-		w.m.Pass(time.Hour)
+		w := syncedLibrary(t, "a")
 		w.north().Put(providertest.Book("b6", "Six", []string{"us"}, "p6"), providertest.Page("p6", "Sixth", "x6"), providertest.Picture("x6", "W"))
 		return w
 	}

@@ -26,8 +26,7 @@ func TestWaitsForWhoServes(t *testing.T) {
 		{"an apply holds it", "apply", "sync", time.Second, syncer.Locked, 0},
 		{"another serve holds it", "serve", "serve", time.Second, syncer.Locked, 0},
 	} {
-		w := newWorld(t, t.TempDir(), "a")
-		library(w)
+		w := newLibrary(t, "a")
 		held, err := w.journal.Acquire(context.Background(), booksFeed("a"), c.holder, time.Hour)
 		if err != nil {
 			t.Fatal(err)
@@ -68,8 +67,7 @@ func TestWaitsForWhoServes(t *testing.T) {
 func TestLeaseOutlivesABatch(t *testing.T) {
 	t.Parallel()
 	for _, taken := range []bool{false, true} {
-		w := newWorld(t, t.TempDir(), "a")
-		library(w)
+		w := newLibrary(t, "a")
 		hold, held := make(chan struct{}), make(chan struct{})
 		w.m.Fault(providertest.Fault{Method: "write", Match: "x2", Times: 1, Hold: hold, Held: held})
 		go func() {

@@ -23,10 +23,7 @@ import (
 // delay, and says so.
 func TestWaitsForTheDelay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	tasks := w.tasks(syncer.Request{Full: true})
 	tasks[0].Decision.EarliestStart = w.now().Add(5 * time.Minute)
 	var slept time.Duration
@@ -57,8 +54,7 @@ func TestWaitsForTheDelay(t *testing.T) {
 // What is brought over while a full run waits meets none of the reasons for it.
 func TestFullRunIsStillDueAfterwards(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.table("a", "us")
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)
@@ -92,8 +88,7 @@ func TestFullRunIsStillDueAfterwards(t *testing.T) {
 // any more, before it looks what is there.
 func TestWaitsForCallsOfTheDead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.p.left = 4
 	w.run(w.tasks(syncer.Request{}))
 	w.mend()
@@ -116,8 +111,7 @@ func TestWaitsForCallsOfTheDead(t *testing.T) {
 // A run whose reason another run has met meanwhile is skipped, and reported.
 func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	tasks := w.tasks(syncer.Request{})
 	w.m.Pass(time.Minute)
 	w.mustRun(syncer.Request{})
@@ -138,8 +132,7 @@ func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
 // before, say (RULE-5).
 func TestAnotherDefinitionMeetsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.north().Put(with(providertest.Book("b1", "One", []string{"us"}, "p1", "p2"), "color", "red"))
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)
@@ -158,8 +151,7 @@ func TestAnotherDefinitionMeetsNothing(t *testing.T) {
 // does not (ERR-3).
 func TestGivesUpWhereNobodyIsLetIn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.m.Fault(providertest.Fault{Method: "write", Kind: providers.Access})
 	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
 	if o.Status != syncer.Failed || providers.KindOf(o.Err) != providers.Access || w.m.Count("write") != 1 || w.m.Count("finish") != 0 {
@@ -170,10 +162,7 @@ func TestGivesUpWhereNobodyIsLetIn(t *testing.T) {
 // A member stays as long as a container holds it that could not be written.
 func TestMemberOfFailedContainerStays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.north().Put(providertest.Book("b1", "One", []string{"us"}, "p2"))
 	w.m.Fault(providertest.Fault{Method: "write", Match: "b1", Kind: providers.Invalid, Times: 1})
 	w.m.ResetCalls()
@@ -196,8 +185,7 @@ func TestMemberOfFailedContainerStays(t *testing.T) {
 // as it is, though the target would take it.
 func TestContainerOfFailedMemberStays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	before := w.held("a", booksFeed("a"))
 	w.m.Pass(time.Hour)
@@ -219,8 +207,7 @@ func TestContainerOfFailedMemberStays(t *testing.T) {
 // CLM-13: what was withdrawn and comes back is the same item as before.
 func TestRestoresTheSameItem(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	ids := func() (ids []string) {
 		for _, c := range w.m.System("a").Held(feedName(booksFeed("a"))) {
@@ -270,10 +257,7 @@ func TestUnapproved(t *testing.T) {
 func TestThereTwice(t *testing.T) {
 	t.Parallel()
 	for standing, kept := range map[string]int{providers.Published: 1, providers.Withdrawn: 0} {
-		w := newWorld(t, t.TempDir(), "a")
-		library(w)
-		w.mustRun(syncer.Request{})
-		w.m.Pass(time.Hour)
+		w := syncedLibrary(t, "a")
 		crm := w.m.System("a")
 		double := *crm.Copies[slices.IndexFunc(crm.Copies, func(c *providertest.Copy) bool { return c.Key == "b3" })]
 		double.ID, double.Standing = "by hand", standing
@@ -291,8 +275,7 @@ func TestThereTwice(t *testing.T) {
 // CONN-3: without a table the routes are looked up in the source.
 func TestRoutesByLookup(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.feed(booksFeed("a"), map[string]any{"lookup": []string{"us"}})
 	w.mustRun(syncer.Request{})
 	if got := published(w, "a"); got != "b1 b3 p1 p2 p4 x1 x2" {
@@ -313,8 +296,7 @@ func TestRoutesByLookup(t *testing.T) {
 // source nor the target as a whole.
 func TestIncrementalReadsLittle(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.m.Pass(time.Hour)
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)
@@ -349,8 +331,7 @@ func TestIncrementalReadsLittle(t *testing.T) {
 func TestNothingIsLeftOfAVanishedContainer(t *testing.T) {
 	t.Parallel()
 	for _, before := range []bool{false, true} {
-		w := newWorld(t, t.TempDir(), "a")
-		library(w)
+		w := newLibrary(t, "a")
 		page := providertest.Page("p9", "Ninth")
 		if before {
 			w.north().Put(providertest.Book("b8", "Eight", []string{"us"}, "p9"), page)
@@ -380,10 +361,7 @@ func TestNothingIsLeftOfAVanishedContainer(t *testing.T) {
 // once that container has vanished.
 func TestNothingIsLeftOfARefusedContainer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
-	w.mustRun(syncer.Request{})
-	w.m.Pass(time.Hour)
+	w := syncedLibrary(t, "a")
 	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p9"), providertest.Page("p9", "Ninth"))
 	w.m.Fault(providertest.Fault{Method: "write", Match: "b9", Kind: providers.Invalid, Times: 1})
 	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || !strings.Contains(published(w, "a"), "p9") {
@@ -401,8 +379,7 @@ func TestNothingIsLeftOfARefusedContainer(t *testing.T) {
 // container, and had not come to the rest.
 func TestNothingIsLeftOfWhatAContainerHeld(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.north().Put(providertest.Book("b9", "Nine", []string{"us"}, "p8", "p9"), providertest.Page("p8", "Eighth"), providertest.Page("p9", "Ninth"))
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)

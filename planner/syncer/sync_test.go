@@ -34,6 +34,21 @@ func library(w *world) {
 	)
 }
 
+// newLibrary is a world with that library.
+func newLibrary(t *testing.T, crms ...string) *world {
+	w := newWorld(t, t.TempDir(), crms...)
+	library(w)
+	return w
+}
+
+// syncedLibrary is one that was brought over an hour ago.
+func syncedLibrary(t *testing.T, crms ...string) *world {
+	w := newLibrary(t, crms...)
+	w.mustRun(syncer.Request{})
+	w.m.Pass(time.Hour)
+	return w
+}
+
 func published(w *world, crm string) string {
 	var keys []string
 	for _, c := range w.m.System(crm).Held(feedName(booksFeed(crm))) {
@@ -49,8 +64,7 @@ func published(w *world, crm string) string {
 // CTRY-5: what goes there with them; before anything was written and after.
 func TestCountriesRouteContent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a", "b", "c")
-	library(w)
+	w := newLibrary(t, "a", "b", "c")
 	w.table("a", "us")
 	w.table("b", "us", "ca")
 	w.table("c", "mx", "ca")
@@ -107,8 +121,7 @@ func TestCountriesRouteContent(t *testing.T) {
 // what it withdraws for one that it loses, by title.
 func TestFilterEditShowsCountries(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.table("a", "us")
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)
@@ -144,8 +157,7 @@ func TestFilterEditShowsCountries(t *testing.T) {
 // not a success (CLM-8), though the others go on (ERR-3).
 func TestIncompleteContainer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	before := w.held("a", booksFeed("a"))
 	w.m.Pass(time.Hour)
@@ -187,8 +199,7 @@ func TestIncompleteContainer(t *testing.T) {
 // waits; a request or a day later it does not. Failures are retried meanwhile.
 func TestFullRunIsHeldBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.m.Fault(providertest.Fault{Method: "write", Match: "p1", Kind: providers.Invalid, Times: 1})
 	o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]
 	if o.Status != syncer.Faulty || o.Failed != 2 { // the page, and its book
@@ -224,8 +235,7 @@ func TestBrokenDocumentMakesNoCircle(t *testing.T) {
 	for name, before := range map[string]time.Duration{"never succeeded": 0, "succeeded long ago": 16 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, t.TempDir(), "a")
-			library(w)
+			w := newLibrary(t, "a")
 			if before > 0 {
 				w.mustRun(syncer.Request{})
 				w.m.Pass(before)
@@ -332,8 +342,7 @@ func TestMembersAreLostWhenSaidTwice(t *testing.T) {
 	t.Parallel()
 	for _, full := range []bool{true, false} {
 		for _, forgotten := range []bool{true, false} {
-			w := newWorld(t, t.TempDir(), "a")
-			library(w)
+			w := newLibrary(t, "a")
 			w.mustRun(syncer.Request{})
 			before := published(w, "a")
 			w.m.Pass(time.Hour)
@@ -381,8 +390,7 @@ func (f forgetful) Records(ctx context.Context, req providers.RecordsRequest) it
 // is repaired, a full run catches up.
 func TestTableWithErrorsWithdrawsNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.table("a", "us", "ca")
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)
@@ -424,8 +432,7 @@ func TestTableThatIsNotWell(t *testing.T) {
 	t.Parallel()
 	for name, last := range map[string]*state.Run{"its last run had errors": {Outcome: state.Faulty}, "it has never run": nil} {
 		for _, full := range []bool{false, true} {
-			w := newWorld(t, t.TempDir(), "a")
-			library(w)
+			w := newLibrary(t, "a")
 			w.table("a", "us", "ca")
 			w.mustRun(syncer.Request{})
 			w.m.Pass(time.Hour)
@@ -457,8 +464,7 @@ func TestTableThatIsNotWell(t *testing.T) {
 // cut short; -allow lifts a limit once.
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.limits = syncer.Limits{
 		MaxWithdrawn: syncer.Limit{Set: true, Share: 0.2, Place: `accord.hcl:20: max_withdrawn = "20%"`},
 		MaxPublished: syncer.Limit{Set: true, Share: 0.5}, IgnoreBelow: 3,
@@ -496,8 +502,7 @@ func TestLimits(t *testing.T) {
 // nothing yet is not empty.
 func TestLimitsAfterAnotherEngine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.limits = syncer.Limits{MaxPublished: syncer.Limit{Set: true, Share: 0.5}}
 	tasks := w.tasks(syncer.Request{})
 	tasks[0].Memory.Last = &state.Run{Mode: state.Full, Outcome: state.Clean, Counts: map[string]int64{"found": 20}}
@@ -511,8 +516,7 @@ func TestLimitsAfterAnotherEngine(t *testing.T) {
 // so are many more withdrawals.
 func TestPromise(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.table("a", "us")
 	w.mustRun(syncer.Request{})
 	w.m.Pass(time.Hour)
@@ -572,8 +576,7 @@ func TestKeeps(t *testing.T) {
 // A lease that someone else holds is respected, and its holder named.
 func TestLeaseOfSomeoneElse(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	tasks := w.tasks(syncer.Request{})
 	if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "apply", time.Hour); err != nil {
 		t.Fatal(err)
@@ -588,8 +591,7 @@ func TestLeaseOfSomeoneElse(t *testing.T) {
 // A cancelled run ends between two batches, and says so; its lease is free.
 func TestCancelled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	ctx, cancel := context.WithCancel(context.Background())
 	hold, held := make(chan struct{}), make(chan struct{})
 	w.m.Fault(providertest.Fault{Method: "write", Match: "x2", Times: 1, Hold: hold, Held: held})
@@ -619,8 +621,7 @@ func TestAmbiguousWrites(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, t.TempDir(), "a")
-			library(w)
+			w := newLibrary(t, "a")
 			f.Method, f.Times = "write", 5
 			w.m.Fault(f)
 			w.mustRun(syncer.Request{})
@@ -638,8 +639,7 @@ func TestAmbiguousWrites(t *testing.T) {
 // and ends; the waiting for a delay is told too (CTRY-7).
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	var kinds []string
 	for _, e := range w.events {
@@ -671,8 +671,7 @@ func TestEvents(t *testing.T) {
 // ends, and those that route by it take it as that run has left it (CTRY-2).
 func TestSmallTables(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a", "b", "c")
-	library(w)
+	w := newLibrary(t, "a", "b", "c")
 	for _, crm := range []string{"a", "b", "c"} {
 		w.table(crm, "us", "ca")
 	}

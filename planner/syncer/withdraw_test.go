@@ -21,8 +21,7 @@ func TestWithdrawEverything(t *testing.T) {
 	for _, active := range []bool{true, false} {
 		deaths := 0
 		for left := range 12 {
-			w := newWorld(t, t.TempDir(), "a", "b")
-			library(w)
+			w := newLibrary(t, "a", "b")
 			w.mustRun(syncer.Request{})
 			w.m.System("a").PutForeign(providertest.StreamCopies, providertest.Book("b1", "Not ours", nil))
 			other, foreign := published(w, "b"), w.m.System("a").Held("")
@@ -86,8 +85,7 @@ func TestWithdrawEverything(t *testing.T) {
 // The limits hold of a withdrawal like of any other run.
 func TestWithdrawEverythingWithinLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	w.limits = syncer.Limits{MaxWithdrawn: syncer.Limit{Set: true, Share: 0.2, Place: "main.hcl:3"}, IgnoreBelow: 2}
 	tasks := w.tasks(syncer.Request{Withdraw: true})
@@ -117,8 +115,7 @@ func TestWithdrawEverythingWithinLimits(t *testing.T) {
 // rest goes, and the next withdrawal finds no more than what is left.
 func TestWithdrawEverythingButOne(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, t.TempDir(), "a")
-	library(w)
+	w := newLibrary(t, "a")
 	w.mustRun(syncer.Request{})
 	w.m.Fault(providertest.Fault{Method: "write", Match: "b3", Kind: providers.Invalid, Times: 1})
 	o := w.run(w.tasks(syncer.Request{Withdraw: true}))[booksFeed("a")]
