@@ -249,3 +249,11 @@ func (c *call) decode(v any) error {
 	}
 	return nil
 }
+
+// update changes vaults in one transaction, at one moment.
+func (c *call) update(do func(*tx) error) error {
+	return c.s.store.update(func(t *tx) error {
+		c.now = c.s.clock.now()
+		return do(t)
+	})
+}

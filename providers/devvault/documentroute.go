@@ -1,0 +1,110 @@
+package devvault
+
+type routeMaker = func(string, func(*call) (reply, error)) *route
+
+func documentRoutes(get, post, put, remove routeMaker, reading func(*route) *route) []*route {
+	routes := []*route{
+		get("metadata/objects/documents/properties", handleDocumentProperties),
+		get("metadata/objects/documents/types", handleDocumentTypes),
+		get("metadata/objects/documents/types/{type}", handleDocumentType),
+		get("metadata/objects/documents/types/{type}/subtypes/{subtype}", handleDocumentType),
+		get("metadata/objects/documents/types/{type}/subtypes/{subtype}/classifications/{classification}", handleDocumentType),
+		get("metadata/objects/documents/types/{type}/relationships", handleTypeRelationships),
+		reading(post("metadata/objects/documents/properties/find_common", handleCommonProperties)),
+		get("metadata/objects/documents/lock", handleLockMetadata),
+		get("metadata/objects/documents/events", handleEventMetadata),
+		get("metadata/objects/documents/templates", handleTemplateMetadata),
+		get("metadata/objects/binders/templates", handleTemplateMetadata),
+		get("metadata/objects/binders/templates/bindernodes", handleTemplateMetadata),
+		get("objects/documents/templates", handleTemplates),
+		get("objects/documents/templates/{template}", handleTemplate),
+		get("objects/binders/templates", handleTemplates),
+		get("objects/binders/templates/{template}", handleTemplate),
+		get("objects/binders/templates/{template}/bindernodes", handleTemplate),
+		get("objects/documents/{id}/events", handleEvents),
+		get("objects/deletions/documents", handleDocumentDeletions),
+		get("objects/deletions/documents/attachments", handleAttachmentDeletions),
+
+		get("objects/documents", handleListDocuments),
+		post("objects/documents/batch", handleCreateDocuments),
+		put("objects/documents/batch", handleUpdateDocuments),
+		remove("objects/documents/batch", handleDeleteDocuments),
+		put("objects/documents/batch/actions/reclassify", handleReclassifyDocuments),
+		post("objects/documents/versions/batch", handleCreateVersions),
+		remove("objects/documents/versions/batch", handleDeleteVersions),
+		post("objects/documents/renditions/batch", handleAddRenditions),
+		remove("objects/documents/renditions/batch", handleDropRenditions),
+		post("objects/documents/roles/batch", handleAssignRoles),
+		remove("objects/documents/roles/batch", handleUnassignRoles),
+		get("objects/documents/{id}/lock", handleLock),
+		post("objects/documents/{id}/lock", handleCheckOut),
+		remove("objects/documents/{id}/lock", handleUndoCheckOut),
+		remove("objects/documents/batch/lock", handleUndoCheckOuts),
+		post("objects/documents/relationships/batch", handleCreateRelationships),
+		remove("objects/documents/relationships/batch", handleDeleteRelationships),
+
+		get("objects/documents/{id}/file", handleFile),
+		get("objects/documents/{id}/versions/{major}/{minor}/file", handleFile),
+		get("objects/documents/{id}/versions/{major}/{minor}/text", handleText),
+		get("objects/documents/{id}/versions/{major}/{minor}/thumbnail", handleThumbnail),
+		get("objects/documents/{id}/renditions", handleRenditions),
+		get("objects/documents/{id}/versions/{major}/{minor}/renditions", handleRenditions),
+		get("objects/documents/{id}/renditions/{rendition}", handleRendition),
+		get("objects/documents/{id}/versions/{major}/{minor}/renditions/{rendition}", handleRendition),
+		post("objects/documents/{id}/renditions/{rendition}", handleAddRendition),
+		post("objects/documents/{id}/versions/{major}/{minor}/renditions/{rendition}", handleAddRendition),
+		put("objects/documents/{id}/renditions/{rendition}", handleAddRendition),
+		put("objects/documents/{id}/versions/{major}/{minor}/renditions/{rendition}", handleAddRendition),
+		remove("objects/documents/{id}/renditions/{rendition}", handleDropRendition),
+		remove("objects/documents/{id}/versions/{major}/{minor}/renditions/{rendition}", handleDropRendition),
+
+		get("objects/binders/{id}/sections", handleSections),
+		get("objects/binders/{id}/sections/{node}", handleSections),
+		get("objects/binders/{id}/versions/{major}/{minor}/sections", handleSections),
+		get("objects/binders/{id}/versions/{major}/{minor}/sections/{node}", handleSections),
+		post("objects/binders/{id}/sections", handleAddSection),
+		put("objects/binders/{id}/sections/{node}", handleMoveNode),
+		remove("objects/binders/{id}/sections/{node}", handleDropNode),
+		post("objects/binders/{id}/documents", handleAddNode),
+		put("objects/binders/{id}/documents/{node}", handleMoveNode),
+		remove("objects/binders/{id}/documents/{node}", handleDropNode),
+		put("objects/binders/{id}/binding_rule", handleBinderRule),
+		put("objects/binders/{id}/sections/{node}/binding_rule", handleNodeRule),
+		put("objects/binders/{id}/documents/{node}/binding_rule", handleNodeRule),
+		post("objects/binders/{id}/actions", handleBinderAction),
+		post("objects/binders/{id}/actions/export", handleExport),
+		get("objects/binders/actions/export/{job}/results", handleExportResults),
+	}
+	routes = append(routes, attachmentRoutes(get, post, put, remove)...)
+	for _, what := range []string{"documents", "binders"} {
+		binder := what == "binders"
+		of := func(h func(*call, bool) (reply, error)) func(*call) (reply, error) {
+			return func(c *call) (reply, error) { return h(c, binder) }
+		}
+		base := "objects/" + what
+		routes = append(routes,
+			post(base, of(handleCreateDocument)),
+			get(base+"/{id}", of(handleReadDocument)),
+			put(base+"/{id}", of(handleUpdateDocument)),
+			post(base+"/{id}", of(handleNewDraft)),
+			remove(base+"/{id}", of(handleDeleteDocument)),
+			get(base+"/{id}/versions", of(handleReadDocument)),
+			get(base+"/{id}/versions/{major}/{minor}", of(handleReadDocument)),
+			put(base+"/{id}/versions/{major}/{minor}", of(handleUpdateDocument)),
+			remove(base+"/{id}/versions/{major}/{minor}", of(handleDeleteVersion)),
+			get(base+"/{id}/versions/{major}/{minor}/lifecycle_actions", of(handleLifecycleActions)),
+			get(base+"/{id}/versions/{major}/{minor}/lifecycle_actions/{action}/entry_requirements", of(handleEntryRequirements)),
+			put(base+"/{id}/versions/{major}/{minor}/lifecycle_actions/{action}", of(handleRunLifecycleAction)),
+			reading(post(base+"/lifecycle_actions", of(handleSharedLifecycleActions))),
+			put(base+"/lifecycle_actions/{action}", of(handleRunLifecycleActions)),
+			get(base+"/{id}/roles", of(handleRoles)),
+			get(base+"/{id}/roles/{role}", of(handleRoles)),
+			post(base+"/{id}/roles", of(handleAssignRole)),
+			remove(base+"/{id}/roles/{role}/{member}", of(handleUnassignRole)),
+			get(base+"/{id}/versions/{major}/{minor}/relationships", of(handleRelationships)),
+			post(base+"/{id}/versions/{major}/{minor}/relationships", of(handleCreateRelationship)),
+			get(base+"/{id}/versions/{major}/{minor}/relationships/{relationship}", of(handleRelationship)),
+			remove(base+"/{id}/versions/{major}/{minor}/relationships/{relationship}", of(handleDeleteRelationship)))
+	}
+	return routes
+}
