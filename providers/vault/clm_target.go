@@ -51,19 +51,7 @@ func (p *Provider) clmTargetRecords(ctx context.Context, r *reading) (last provi
 	if err != nil {
 		return last, err
 	}
-	now, err := r.v.now(ctx)
-	if err != nil {
-		return last, err
-	}
-	switch emit := r.emit(t.caller); {
-	case r.Holders:
-		err = t.holders(ctx, r.Keys, emit)
-	case len(r.Keys) > 0:
-		err = byKey(ctx, t.marked, r.Keys, r.Only, emit)
-	default:
-		err = t.all(ctx, r.RecordsRequest, emit)
-	}
-	return providers.Batch{Horizon: now, Calls: t.took()}, err
+	return r.published(ctx, t.caller, t)
 }
 
 // statement reads documents of ours: of the two member types, or binders.
@@ -93,76 +81,6 @@ func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit 
 		}
 	}
 	return nil
-}
-
-// scanMarks reads everything of ours in the order of the marks, by pages: between
-// the keys of a request, where it has them.
-func scanMarks(ctx context.Context, c *caller, prefix string, req providers.RecordsRequest, statement func(where string) string, each func(page []row) error) error {
-	const end = "~" // after whatever a mark has behind its key
-	first, last := prefix, prefix+req.UpTo+end
-	if req.After != "" {
-		first += req.After + end
-	}
-	s := newScan(c, "external_id__v", first, func(after string) string {
-		return limited(statement("external_id__v > "+vaultapi.Quote(after)+" AND external_id__v < "+vaultapi.Quote(last)) + " ORDER BY external_id__v")
-	})
-	for {
-		page, err := s.page(ctx)
-		if err != nil || len(page) == 0 {
-			return err
-		}
-		if err := each(page); err != nil {
-			return err
-		}
-	}
-}
-
-// readMarked reads what carries the marks of items: presentations, or members.
-type readMarked func(ctx context.Context, presentations bool, items []providers.Member, each func([]providers.Record) error) error
-
-// byKey reads the items of keys and, unless only they are wanted, the members
-// that they name.
-func byKey(ctx context.Context, marked readMarked, keys []providers.Member, only bool, emit emit) error {
-	var asked map[providers.Member]bool
-	if !only {
-		asked = make(map[providers.Member]bool, len(keys))
-	}
-	members, containers := make([]providers.Member, 0, len(keys)), make([]providers.Member, 0, len(keys))
-	for _, m := range keys {
-		if !only {
-			asked[m] = true
-		}
-		if m.Part == partPresentation {
-			containers = append(containers, m)
-		} else {
-			members = append(members, m)
-		}
-	}
-	wanted := map[providers.Member]bool{}
-	read := func(presentations bool, items []providers.Member) error {
-		sortMembers(items)
-		return marked(ctx, presentations, slices.Compact(items), func(records []providers.Record) error {
-			for _, r := range records {
-				for _, m := range r.Members {
-					if !only && !asked[m] {
-						wanted[m] = true
-					}
-				}
-			}
-			return emit(records)
-		})
-	}
-	if err := read(true, containers); err != nil {
-		return err
-	}
-	for m := range wanted {
-		members = append(members, m)
-	}
-	clear(wanted)
-	if err := read(false, members); err != nil || only {
-		return err
-	}
-	return read(false, slices.Collect(maps.Keys(wanted)))
 }
 
 // marked reads items, in chunks.

@@ -116,19 +116,7 @@ func (p *Provider) objectRecords(ctx context.Context, r *reading) (last provider
 	if err != nil {
 		return last, err
 	}
-	now, err := r.v.now(ctx)
-	if err != nil {
-		return last, err
-	}
-	switch emit := r.emit(t.caller); {
-	case r.Holders:
-		err = t.holders(ctx, r.Keys, emit)
-	case len(r.Keys) > 0:
-		err = byKey(ctx, t.marked, r.Keys, r.Only, emit)
-	default:
-		err = t.all(ctx, r.RecordsRequest, emit)
-	}
-	return providers.Batch{Horizon: now, Calls: t.took()}, err
+	return r.published(ctx, t.caller, t)
 }
 
 // statement reads records of one object.
