@@ -292,6 +292,33 @@ func TestTellWhoIsSlow(t *testing.T) {
 	}
 }
 
+// One that has said yes is believed, however long it goes on talking; one that hangs
+// up without a word is said to do so.
+func TestTellWhoTalks(t *testing.T) {
+	t.Parallel()
+	over := make(chan struct{})
+	r := newReceiver(t, func(n int, w http.ResponseWriter) {
+		if n == 1 {
+			w.WriteHeader(http.StatusOK)
+			w.(http.Flusher).Flush()
+			<-over
+			return
+		}
+		panic(http.ErrAbortHandler)
+	})
+	defer close(over)
+	w := newWorld(t, r.URL)
+	w.hook.client.Timeout = time.Minute
+	w.run("one", state.End{Outcome: state.Clean, Worth: true})
+	if got := w.tell(); got.Told != 1 || got.Err != nil {
+		t.Errorf("%+v", got)
+	}
+	w.run("two", state.End{Outcome: state.Clean, Worth: true})
+	if got := w.tell(); got.Err == nil || got.Err.Error() != "it closed the connection without an answer" {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Duration{

@@ -110,7 +110,9 @@ func (w *Webhook) once(ctx context.Context, id string, body []byte, now time.Tim
 		return unaddressed(err)
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection is used again
+	if n := resp.ContentLength; n >= 0 && n <= 64<<10 {
+		_, _ = io.Copy(io.Discard, resp.Body) // so that the connection is used again
+	}
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 {
 		return nil
 	}
@@ -150,6 +152,8 @@ func unaddressed(err error) error {
 		return err
 	case e.Timeout():
 		return fmt.Errorf("it did not answer within %s", answerWithin)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it closed the connection without an answer")
 	}
 	return e.Err
 }

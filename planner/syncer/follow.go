@@ -133,15 +133,15 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 	}
 	awaited := j.ownRun()
 	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
-	if noted := s.noted[j.Sync.Addr]; noted != nil {
-		j.followed.Before = *noted
-	} else if awaited.ran(before) {
-		j.followed.Before.Published = nil // what was there before the run was not seen
-	}
 	if j.Decision.Asks {
 		if awaited, err = j.request(ctx, p, before); err != nil {
 			return err
 		}
+	}
+	if noted := s.noted[j.Sync.Addr]; noted != nil {
+		j.followed.Before = *noted
+	} else if awaited.ran(before) {
+		j.followed.Before.Published = nil // what was there before the run was not seen
 	}
 	patience := s.opts.FollowFor
 	if patience <= 0 {

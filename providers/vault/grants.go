@@ -129,6 +129,17 @@ func (s grants) closed() grants {
 	return all
 }
 
+// reads is what of the set only looks: vault actions, and rights to read.
+func (s grants) reads() grants {
+	looks := make(grants, len(s))
+	for g := range s {
+		if g.Kind == grantAction || g.Verb == "read" {
+			looks[g] = true
+		}
+	}
+	return looks
+}
+
 // without is the set less some of it.
 func (s grants) without(less grants) grants {
 	rest := make(grants, len(s))

@@ -178,10 +178,10 @@ func (s *syncMaker) linkAt(o *providers.Object) *link {
 // the configuration alone; none where it will not run.
 func (s *syncMaker) runNeeds(ctx context.Context, addr addrs.Instance) (content, crm grants) {
 	p, err := s.point(addr)
-	if err != nil || p == nil || p.body.Status != active || p.parent.Status != active || engineOf(p.link, p.body.Engine) != providers.EngineAccord {
+	if err != nil || p == nil || p.body.Status != active || p.parent.Status != active {
 		return nil, nil
 	}
-	sync := &providers.Sync{Engine: providers.EngineAccord}
+	sync := &providers.Sync{Engine: engineOf(p.link, p.body.Engine)}
 	if p.names.Model != "" {
 		sync.Target.Stream = streamCLMContent
 		if p.names.Model == modelObject {
@@ -194,5 +194,5 @@ func (s *syncMaker) runNeeds(ctx context.Context, addr addrs.Instance) (content,
 			sync.Rules = fitting.rules
 		}
 	}
-	return s.needsOf(p, sync)
+	return s.loginNeeds(p, sync)
 }

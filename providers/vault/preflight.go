@@ -39,13 +39,8 @@ func (s *syncMaker) preflight(point *syncPoint, sync *providers.Sync) *preflight
 	p := &preflight{Connection: l.addr.String()}
 	content, crm := s.needsOf(point, sync)
 	login := sync.Engine == providers.EngineAccord
-	if login {
-		p.Subjects = append(p.Subjects, subject{Vault: l.content.addr, Needs: content.strings()}, subject{Vault: l.crm.addr, Needs: crm.strings()})
-	} else {
-		own := newGrants(manageIntegrations...)
-		own[grant{grantObject, objSettings, "read"}] = true
-		p.Subjects = append(p.Subjects, subject{Vault: l.crm.addr, Needs: own.strings()})
-	}
+	ownContent, ownCRM := s.loginNeeds(point, sync)
+	p.Subjects = append(p.Subjects, subject{Vault: l.content.addr, Needs: ownContent.strings()}, subject{Vault: l.crm.addr, Needs: ownCRM.strings()})
 	if o := s.live[l.addr]; o != nil {
 		var now connectionBody
 		if o.Decode(&now) == nil {
@@ -67,6 +62,25 @@ func (s *syncMaker) preflight(point *syncPoint, sync *providers.Sync) *preflight
 	}
 	p.Known = append(p.Known, s.adminSets(l, point.parent.Type)...)
 	return p
+}
+
+// loginNeeds are the rights that whoever accord logs in as needs in both vaults. Where
+// the platform's engine moves the content, that is to forecast and to follow it: to
+// read (INT-7).
+func (s *syncMaker) loginNeeds(p *syncPoint, sync *providers.Sync) (content, crm grants) {
+	content, crm = s.needsOf(p, sync)
+	if sync.Engine == providers.EngineAccord {
+		return content, crm
+	}
+	content, crm = content.reads(), crm.reads()
+	told := crm
+	if p.names.Model == "" {
+		told = content
+	}
+	for _, object := range []string{exceptionNames.message, exceptionNames.item} {
+		told[grant{grantObject, object, "read"}] = true
+	}
+	return content, crm
 }
 
 // needsOf are the rights in both vaults that moving content through a point
