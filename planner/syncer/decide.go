@@ -222,7 +222,9 @@ func Meanwhile(sync providers.Sync, memory state.Memory, d Decision, now time.Ti
 	if d.Mode != Full || !now.Before(d.EarliestStart) || sync.Route.Table == nil {
 		return d, false
 	}
-	if slices.ContainsFunc(d.Reasons, func(r Reason) bool { return r != FilterEdited && r != RouteTableChanged }) {
+	if slices.ContainsFunc(d.Reasons, func(r Reason) bool {
+		return r != FilterEdited && r != RouteTableChanged && heldBack(sync, memory, []Reason{r}, now) == ""
+	}) {
 		return d, false
 	}
 	return Decision{Mode: Incremental, Reasons: []Reason{Changes}, Since: since(sync, memory), FullAt: d.EarliestStart, At: d.At}, true
@@ -403,10 +405,11 @@ func heldBack(sync providers.Sync, memory state.Memory, why []Reason, now time.T
 }
 
 // earliestStart is CTRY-7: an edit of a delayed input, under a point that is
-// already active, waits. Another reason that does not wait makes it start at once;
-// and what follows from no such input any more waits for none.
+// already active, waits. Another reason that does not wait makes it start at once,
+// which one does not that is held back by itself (CLM-14); and what follows from no
+// such input any more waits for none.
 func earliestStart(sync providers.Sync, memory state.Memory, d Decision, now, vaultNow time.Time) time.Time {
-	if d.Has(Activated) || d.Has(NeverSucceeded) || d.Has(Requested) {
+	if d.Has(Activated) || d.Has(Requested) || d.Has(NeverSucceeded) && heldBack(sync, memory, []Reason{NeverSucceeded}, now) == "" {
 		return time.Time{}
 	}
 	follows := func(name string) bool { _, ok := sync.Inputs[name]; return ok }

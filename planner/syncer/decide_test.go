@@ -107,6 +107,10 @@ func TestDecide(t *testing.T) {
 		"CTRY-7 no delay before the first success": {edit: func(s *providers.Sync) {
 			s.LSRT, s.Policy.Delay, s.Inputs = time.Time{}, 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
 		}, memory: with(good, func(m *state.Memory) { m.LastSuccess = time.Time{} }), want: full(NeverSucceeded, FilterEdited)},
+		"CTRY-7 with CLM-14: what is held back by itself hurries nothing": {edit: func(s *providers.Sync) {
+			s.LSRT, s.Policy.Delay, s.Inputs = time.Time{}, 5*time.Minute, map[string]string{"filter": "f2", "rules": "r1"}
+			s.Edited = s.Now.Add(-3 * time.Minute)
+		}, memory: faulty, want: want{Mode: Full, Reasons: []Reason{NeverSucceeded, FilterEdited}, Step: true, Start: now.Add(2 * time.Minute)}},
 		"CTRY-7 no delay for a rule": {edit: func(s *providers.Sync) {
 			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"filter": "f1", "rules": "r2"}
 		}, memory: good, want: full(RuleChanged)},
@@ -299,5 +303,10 @@ func TestMeanwhile(t *testing.T) {
 		case ok && (run.Mode != Incremental || run.Step || !run.EarliestStart.IsZero() || !run.Since.Equal(read.Add(-margin))):
 			t.Errorf("CTRY-7: %s: %+v", name, run)
 		}
+	}
+	waits.Reasons = []Reason{NeverSucceeded, FilterEdited}
+	held := state.Memory{Horizon: read, Failures: 1, LastFull: &state.Run{Outcome: state.Faulty, Ended: now}}
+	if _, ok := Meanwhile(providers.Sync{Route: providers.Route{Table: &table}}, held, waits, now); !ok {
+		t.Error("CTRY-7 with CLM-14: what is held back by itself keeps nothing from being brought over")
 	}
 }

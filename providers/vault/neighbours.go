@@ -9,13 +9,13 @@ import (
 
 // neighbourhood is what stands on one connection, beside what refers to what.
 type neighbourhood struct {
-	filters        []addrs.Instance // country filters, feature clm
-	countryActive  bool             // the Country Integration and its point will be active
-	countryPoints  []addrs.Instance // points of it, where that is so
-	countryParents []addrs.Instance // integrations of these points
-	queryRules     []addrs.Instance
-	fieldRules     []addrs.Instance
-	points         []addrs.Instance
+	filters       []addrs.Instance // country filters, feature clm
+	country       []addrs.Instance // the Country Integration, whatever its status
+	countryActive bool             // it and its point will be active
+	countryPoints []addrs.Instance // points of it, where that is so
+	queryRules    []addrs.Instance
+	fieldRules    []addrs.Instance
+	points        []addrs.Instance
 }
 
 // neighbours indexes all objects of a request by their connection.
@@ -34,6 +34,11 @@ func neighbours(env *resource.Env) neighbourIndex {
 			if b, _, err := resource.Ref[countryFilterBody](env, addr); err == nil && b.Feature == "clm" {
 				at := index.made(b.Connection)
 				at.filters = append(at.filters, addr)
+			}
+		case "integration":
+			if b, _, err := resource.Ref[integrationBody](env, addr); err == nil && b.Type == "country" {
+				at := index.made(b.Connection)
+				at.country = append(at.country, addr)
 			}
 		case "query_rule":
 			if b, _, err := resource.Ref[queryRuleBody](env, addr); err == nil {
@@ -66,12 +71,11 @@ func neighbours(env *resource.Env) neighbourIndex {
 			at := index.made(c.connection)
 			at.countryActive = true
 			at.countryPoints = append(at.countryPoints, c.addr)
-			at.countryParents = append(at.countryParents, c.body.Integration)
 		}
 	}
 	index.share(env)
 	for _, at := range index {
-		for _, list := range []*[]addrs.Instance{&at.filters, &at.countryPoints, &at.countryParents, &at.queryRules, &at.fieldRules, &at.points} {
+		for _, list := range []*[]addrs.Instance{&at.filters, &at.country, &at.countryPoints, &at.queryRules, &at.fieldRules, &at.points} {
 			slices.SortFunc(*list, addrs.Instance.Compare)
 		}
 	}

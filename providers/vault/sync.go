@@ -313,7 +313,7 @@ func (s *syncMaker) needs(p *syncPoint) []addrs.Instance {
 		around := index.at(p.link.addr)
 		needs = append(needs, around.filters...)
 		if p.names.Model != "" {
-			needs = slices.Concat(needs, around.queryRules, around.countryPoints, around.countryParents, around.fieldRules)
+			needs = slices.Concat(needs, around.queryRules, around.countryPoints, around.country, around.fieldRules)
 		}
 	}
 	slices.SortFunc(needs, addrs.Instance.Compare)

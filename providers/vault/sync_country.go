@@ -96,24 +96,25 @@ func (s *syncMaker) countryElsewhere(l *link) (bool, error) {
 	return r != nil && r.Active, nil
 }
 
-// managesCountry reports whether the point of a Country Integration is under code,
-// or is deactivated since it is not any more; or whether its integration is, and
-// inactive.
+// managesCountry reports whether the point of a Country Integration, or its
+// integration, is under code and decides: the point whatever its status, the
+// integration where it is inactive; either where it is deactivated, since it is not
+// under code any more.
 func (s *syncMaker) managesCountry(connection addrs.Instance) bool {
-	for env, index := range map[*resource.Env]neighbourIndex{s.after: s.around, s.before: s.was} {
-		for _, addr := range index.at(connection).points {
-			if b, _, err := resource.Ref[pointBody](env, addr); err == nil && b.Name == "clm_country" {
-				return true
-			}
+	will, was := s.around.at(connection), s.was.at(connection)
+	isPoint := func(env *resource.Env) func(addrs.Instance) bool {
+		return func(addr addrs.Instance) bool {
+			b, _, err := resource.Ref[pointBody](env, addr)
+			return err == nil && b.Name == "clm_country"
 		}
 	}
-	for addr, o := range s.after.Refs {
-		if o.Type != "integration" {
-			continue
-		}
-		if b, _, err := resource.Ref[integrationBody](s.after, addr); err == nil && b.Connection == connection && b.Type == "country" && b.Status == inactive {
+	if slices.ContainsFunc(will.points, isPoint(s.after)) || slices.ContainsFunc(was.points, isPoint(s.before)) {
+		return true
+	}
+	for _, addr := range will.country {
+		if b, _, err := resource.Ref[integrationBody](s.after, addr); err == nil && b.Status == inactive {
 			return true
 		}
 	}
-	return false
+	return len(will.country) == 0 && len(was.country) > 0
 }
