@@ -218,7 +218,7 @@ func engineState(states []providers.EngineState) (providers.EngineState, error) 
 type awaitedRun struct{ since, last time.Time }
 
 func (a awaitedRun) ran(s providers.EngineState) bool {
-	return !s.LRT.Before(a.since) && s.LRT.After(a.last)
+	return !s.LRT.Before(a.since) && !s.LRT.Equal(a.last)
 }
 
 func (a awaitedRun) clean(s providers.EngineState) bool {
@@ -228,7 +228,7 @@ func (a awaitedRun) clean(s providers.EngineState) bool {
 // overwritten: a run that had begun before this one was asked for has ended, and
 // filled what was cleared to ask for it.
 func (a awaitedRun) overwritten(s providers.EngineState) bool {
-	return s.LRT.After(a.last) && s.LRT.Before(a.since) && !s.LSRT.IsZero()
+	return !s.LRT.Equal(a.last) && s.LRT.Before(a.since) && !s.LSRT.IsZero()
 }
 
 // ownRun is a run that the engine makes by itself, for a change that was made no

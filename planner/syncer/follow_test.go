@@ -322,3 +322,14 @@ func TestFollowsARunThatOverwritesWhatWasAsked(t *testing.T) {
 		t.Errorf("%s, %v, asked %d times: %+v", o.Status, o.Err, w.m.Count("ask"), o.Followed)
 	}
 }
+
+// CLM-8: the vault's clock was put back since its last run. The run that was asked for
+// is known by the moment at which it was asked for, and by that Last Run Time moved.
+func TestFollowsAVaultWhoseClockWasPutBack(t *testing.T) {
+	t.Parallel()
+	w := newFollowed(t, func(w *followed, _ int) { w.ran(true) })
+	w.feed(booksFeed("a"), map[string]any{"last_run_time": w.now().Add(20 * time.Minute), "last_successful_run_time": w.now().Add(20 * time.Minute)})
+	if o := w.run(t.Context(), w.tasks(syncer.Request{Full: true})); o.Status != syncer.Clean || !o.Followed.After.LRT.Equal(w.now()) {
+		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Followed)
+	}
+}
