@@ -60,13 +60,13 @@ func (m *making) selection() *selection {
 	from := m.selecting()
 	s := &selection{from: from, left: map[addrs.Instance]bool{}, replace: map[addrs.Instance]bool{}, vaults: map[addrs.Instance]bool{}}
 	all := from.all()
-	target := s.match(from, "target", m.req.Target, all)
-	exclude := s.match(from, "exclude", m.req.Exclude, all)
+	target := s.match("target", m.req.Target, all)
+	exclude := s.match("exclude", m.req.Exclude, all)
 	if m.req.Destroy && len(m.req.Replace) > 0 {
 		s.problem("Two flags exclude each other", "With -destroy everything is removed, and -replace has nothing to make anew. Leave one of them out.")
 		return s
 	}
-	for _, addr := range s.match(from, "replace", m.req.Replace, slices.Collect(maps.Keys(from.want))) {
+	for _, addr := range s.match("replace", m.req.Replace, slices.Collect(maps.Keys(from.want))) {
 		s.replace[addr] = true
 	}
 	if s.problems.HasErrors() {
@@ -198,7 +198,7 @@ func (f *selecting) closure(start []addrs.Instance, next func(addrs.Instance) []
 
 // match finds what the addresses of a flag name. One that names nothing is an
 // error: it is a slip, and the plan would be about something else.
-func (s *selection) match(from *selecting, flag string, given []string, among []addrs.Instance) []addrs.Instance {
+func (s *selection) match(flag string, given []string, among []addrs.Instance) []addrs.Instance {
 	var found []addrs.Instance
 	for _, text := range given {
 		target, err := addrs.ParseTarget(text)

@@ -87,7 +87,7 @@ func (r *bareRun) finish(ctx context.Context, v *bareVault, point string) error 
 	if err != nil {
 		return err
 	}
-	return v.batch(ctx, http.MethodPut, "vobjects/integration_point__sys", "application/json", string(row), nil)
+	return v.batch(ctx, http.MethodPut, "vobjects/integration_point__sys", "application/json", string(row))
 }
 
 // exceptions reads what an earlier run may have left open at a point (ERR-4).

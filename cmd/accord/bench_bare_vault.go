@@ -88,6 +88,6 @@ func (v *bareVault) get(ctx context.Context, path string) error {
 	return v.call(ctx, http.MethodGet, path, "", nil, nil)
 }
 
-func (v *bareVault) batch(ctx context.Context, method, path, contentType, rows string, out any) error {
-	return v.call(ctx, method, path, contentType, strings.NewReader(rows), out)
+func (v *bareVault) batch(ctx context.Context, method, path, contentType, rows string) error {
+	return v.call(ctx, method, path, contentType, strings.NewReader(rows), nil)
 }

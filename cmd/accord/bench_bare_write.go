@@ -116,7 +116,7 @@ func (r *bareRun) update(ctx context.Context, v *bareVault, presentations bool, 
 	for _, row := range there {
 		fmt.Fprintf(&b, "%d,%q\n", row.ID, r.library[vault.Marked(row.External)].Title)
 	}
-	return v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", b.String(), nil)
+	return v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", b.String())
 }
 
 // create makes CrossLinks with their relationships, or binders with their
@@ -206,7 +206,7 @@ func (r *bareRun) create(ctx context.Context, v *bareVault, mu *sync.Mutex, typ 
 			if err != nil {
 				return err
 			}
-			if err := v.batch(ctx, http.MethodPost, "objects/documents/relationships/batch", "application/json", string(body), nil); err != nil {
+			if err := v.batch(ctx, http.MethodPost, "objects/documents/relationships/batch", "application/json", string(body)); err != nil {
 				return err
 			}
 		}

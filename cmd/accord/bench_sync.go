@@ -241,7 +241,7 @@ func (b *benchSync) change(ctx context.Context, dev *devServer, title string) er
 	for n := range b.changes {
 		fmt.Fprintf(&rows, "%d,%s %d\n", 1+(2*n+1)*b.documents/(2*b.changes), title, n)
 	}
-	if err := v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", rows.String(), nil); err != nil {
+	if err := v.batch(ctx, http.MethodPut, "objects/documents/batch", "text/csv", rows.String()); err != nil {
 		return err
 	}
 	for made := 0; made < b.others; made += bareBatch {
@@ -250,7 +250,7 @@ func (b *benchSync) change(ctx context.Context, dev *devServer, title string) er
 		for n := made; n < min(made+bareBatch, b.others); n++ {
 			fmt.Fprintf(&rows, "Report %d,material__v,promo_mats_lifecycle__v\n", n)
 		}
-		if err := v.batch(ctx, http.MethodPost, "objects/documents/batch", "text/csv", rows.String(), nil); err != nil {
+		if err := v.batch(ctx, http.MethodPost, "objects/documents/batch", "text/csv", rows.String()); err != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func (p *plan) wantProperties() {
 
 func (x *properties) add(c *call, values []any) {
 	if x.name == "document_properties" {
-		x.addDocument(c, values)
+		x.addDocument(values)
 		return
 	}
 	o := x.plan.t.object
@@ -73,7 +73,7 @@ func (x *properties) add(c *call, values []any) {
 	x.rows = append(x.rows, b)
 }
 
-func (x *properties) addDocument(c *call, values []any) {
+func (x *properties) addDocument(values []any) {
 	key, _ := values[x.key].(int64)
 	major, _ := values[x.major].(int64)
 	minor, _ := values[x.minor].(int64)

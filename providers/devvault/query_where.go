@@ -80,10 +80,7 @@ func anyOf[T any](sql string, values []T) fragment {
 
 // whereLabel compares the label of a value: which names that means is found in the catalog.
 func (col *column) whereLabel(p predicate) (condition, error) {
-	matching, negative, err := col.domain.matching(p)
-	if err != nil {
-		return condition{}, err
-	}
+	matching, negative := col.domain.matching(p)
 	f := col.among(matching)
 	if negative {
 		f.sql = "(" + f.sql + ") IS NOT 1"
@@ -97,7 +94,7 @@ func (col *column) whereLabel(p predicate) (condition, error) {
 }
 
 // matching lists the names whose label the predicate accepts. With negative the predicate accepts all others, and null.
-func (d *domain) matching(p predicate) (list []string, negative bool, err error) {
+func (d *domain) matching(p predicate) (list []string, negative bool) {
 	op := p.op
 	if op == "!=" {
 		op, negative = "=", true
@@ -107,7 +104,7 @@ func (d *domain) matching(p predicate) (list []string, negative bool, err error)
 			list = append(list, n)
 		}
 	}
-	return list, negative, nil
+	return list, negative
 }
 
 func acceptsLabel(op, label string, p predicate) bool {
@@ -186,10 +183,7 @@ func (col *column) whereSeveral(p predicate, labelled, null bool) (fragment, err
 		negative = !negative
 		inner = sqlf(col.sql + " IS NOT NULL")
 	case labelled:
-		matching, _, err := col.domain.matching(p)
-		if err != nil {
-			return inner, err
-		}
+		matching, _ := col.domain.matching(p)
 		inner = col.among(matching)
 	default:
 		one := *col

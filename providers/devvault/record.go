@@ -120,7 +120,7 @@ func (v *vault) insertRecord(t *tx, o *object, r *record) error {
 	}
 	if err := t.exec(`INSERT INTO records (extent, `+recordColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		extent, r.id, null(r.name), r.status, r.typ, null(r.state), null(r.external), null(r.link), r.created, r.createdBy, r.modified, r.modifiedBy,
-		string(appendValues(nil, r.fields))); err != nil {
+		r.fields.stored()); err != nil {
 		return err
 	}
 	return v.index(t, o, extent, r, nil)
@@ -131,7 +131,7 @@ func (v *vault) updateRecord(t *tx, o *object, r, old *record) error {
 	extent := v.extent(o.Name)
 	if err := t.exec(`UPDATE records SET name = ?, status = ?, type = ?, state = ?, external_id = ?, link = ?, modified = ?, modified_by = ?, fields = ?
 		WHERE extent = ? AND id = ?`, null(r.name), r.status, r.typ, null(r.state), null(r.external), null(r.link), r.modified, r.modifiedBy,
-		string(appendValues(nil, r.fields)), extent, r.id); err != nil {
+		r.fields.stored(), extent, r.id); err != nil {
 		return err
 	}
 	return v.index(t, o, extent, r, old)

@@ -142,7 +142,7 @@ func handleStagedItems(c *call) (reply, error) {
 		for _, y := range list {
 			rows = append(rows, []string{y.kind(), y.path, pathpkg.Base(y.path), strconv.FormatInt(y.size, 10), formatMillis(y.modified)})
 		}
-		return c.stagingJob("File Staging List", func(t *tx) (int64, error) {
+		return c.stagingJob(func(t *tx) (int64, error) {
 			return c.startFileJob(t, "File Staging List", "items.csv", "text/csv", csvText(rows))
 		})
 	}
@@ -298,7 +298,7 @@ func (c *call) checksum(content []byte) (int64, string, error) {
 }
 
 // stagingJob answers with a job that do has done.
-func (c *call) stagingJob(title string, do func(*tx) (int64, error)) (reply, error) {
+func (c *call) stagingJob(do func(*tx) (int64, error)) (reply, error) {
 	var id int64
 	err := c.update(func(t *tx) (err error) {
 		id, err = do(t)
@@ -329,7 +329,7 @@ func handleMoveStaged(c *call) (reply, error) {
 	if to == path || path == "/" || strings.Contains(name, "/") {
 		return reply{}, fail("INVALID_DATA", "Give another [parent] or [name] to [%s]", path)
 	}
-	return c.stagingJob("File Staging Move", func(t *tx) (int64, error) {
+	return c.stagingJob(func(t *tx) (int64, error) {
 		x, err := c.v.stagedItem(c.ctx(), t, path)
 		if err != nil {
 			return 0, err
@@ -367,7 +367,7 @@ func handleDropStaged(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return c.stagingJob("File Staging Delete", func(t *tx) (int64, error) {
+	return c.stagingJob(func(t *tx) (int64, error) {
 		x, err := c.v.stagedItem(c.ctx(), t, path)
 		if err != nil {
 			return 0, err

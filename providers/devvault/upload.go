@@ -190,7 +190,7 @@ func handleUploadPart(c *call) (reply, error) {
 
 // handleCommitUpload answers POST …/upload/{upload}: the parts become the file, as a job.
 func handleCommitUpload(c *call) (reply, error) {
-	return c.stagingJob("File Staging Upload", func(t *tx) (int64, error) {
+	return c.stagingJob(func(t *tx) (int64, error) {
 		u, err := c.upload(t)
 		if err != nil {
 			return 0, err

@@ -15,9 +15,9 @@ import (
 // a field without a value is absent.
 type values map[string]any
 
-// appendValues writes values as the JSON that is stored, in order of name.
-func appendValues(b []byte, v values) []byte {
-	b = append(b, '{')
+// stored are values as the JSON that is stored, in order of name.
+func (v values) stored() string {
+	b := []byte{'{'}
 	for i, n := range names(v) {
 		if i > 0 {
 			b = append(b, ',')
@@ -26,10 +26,10 @@ func appendValues(b []byte, v values) []byte {
 		b = append(b, ':')
 		b = appendJSON(b, v[n])
 	}
-	return append(b, '}')
+	return string(append(b, '}'))
 }
 
-// parseValues reads what appendValues wrote.
+// parseValues reads what stored wrote.
 func parseValues(text []byte) (values, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()

@@ -111,14 +111,14 @@ func (v *vault) insertVersion(t *tx, x *version) error {
 	return t.exec(`INSERT INTO versions (key, slot, `+versionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		v.key(x), v.slot, x.doc, x.seq, x.major, x.minor, x.latest, x.binder, x.crosslink, x.name, x.number, x.typ, null(x.subtype), null(x.classification),
 		x.lifecycle, x.status, null(x.external), null(x.link), null(x.versionLink), nullInt(x.source), x.created, x.createdBy, x.versionCreated, x.versionCreatedBy,
-		x.modified, x.modifiedBy, string(appendValues(nil, x.fields)))
+		x.modified, x.modifiedBy, x.fields.stored())
 }
 
 func (v *vault) updateVersion(t *tx, x *version) error {
 	return t.exec(`UPDATE versions SET major = ?, minor = ?, latest = ?, name = ?, number = ?, type = ?, subtype = ?, classification = ?, lifecycle = ?, status = ?,
 		external_id = ?, link = ?, version_link = ?, modified = ?, modified_by = ?, fields = ? WHERE key = ?`,
 		x.major, x.minor, x.latest, x.name, x.number, x.typ, null(x.subtype), null(x.classification), x.lifecycle, x.status,
-		null(x.external), null(x.link), null(x.versionLink), x.modified, x.modifiedBy, string(appendValues(nil, x.fields)), v.key(x))
+		null(x.external), null(x.link), null(x.versionLink), x.modified, x.modifiedBy, x.fields.stored(), v.key(x))
 }
 
 func nullInt(n int64) any {

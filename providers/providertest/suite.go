@@ -62,7 +62,7 @@ func Run(t *testing.T, target Target) {
 				"Listed": listed, "ReadOnly": readOnly, "Unknown": unknown, "Order": order, "Cancelled": cancelled, "SideBySide": sideBySide,
 			} {
 				t.Run(name, func(t *testing.T) {
-					w := target.open(t, false)
+					w := target.open(t)
 					for _, earlier := range target.Resources[:n] {
 						w.create(t, earlier.Desired)
 					}
@@ -88,10 +88,10 @@ type world struct {
 	refs   providers.Refs
 }
 
-func (target *Target) open(t *testing.T, readOnly bool) *world {
+func (target *Target) open(t *testing.T) *world {
 	t.Helper()
 	w := &world{open: target.New(t), config: target.Config, refs: providers.Refs{}}
-	w.connect(t, readOnly)
+	w.connect(t, false)
 	return w
 }
 
@@ -400,7 +400,7 @@ func refersToNothing(t *testing.T, p *schema.Provider, types map[string]bool) {
 }
 
 func (target *Target) configure(t *testing.T) {
-	w := target.open(t, false)
+	w := target.open(t)
 	if r := w.p.Read(t.Context(), providers.ReadRequest{}); len(r) != 0 {
 		t.Errorf("read of nothing: %+v", r)
 	}
@@ -413,7 +413,7 @@ func (target *Target) configure(t *testing.T) {
 }
 
 func (target *Target) unknownType(t *testing.T) {
-	w := target.open(t, false)
+	w := target.open(t)
 	o := providers.Object{Addr: addrs.New("no_such_type", "x"), Type: "no_such_type", Body: []byte(`{}`)}
 	if r := w.p.Read(t.Context(), providers.ReadRequest{Objects: []providers.Object{o}}); len(r) != 1 || providers.KindOf(errorOf(r[0].Err)) != providers.Invalid {
 		t.Errorf("read of an unknown type: %+v", r)
@@ -733,7 +733,7 @@ func sideBySide(t *testing.T, w *world, r Resource) {
 }
 
 func (target *Target) syncs(t *testing.T) {
-	w := target.open(t, false)
+	w := target.open(t)
 	var changes []providers.Change
 	for _, r := range target.Resources {
 		made := w.create(t, r.Desired)
@@ -765,7 +765,7 @@ func (target *Target) syncs(t *testing.T) {
 }
 
 func (target *Target) stream(t *testing.T, s Stream) {
-	w := target.open(t, false)
+	w := target.open(t)
 	declared := w.schema.Stream(s.End.Stream)
 	if declared == nil {
 		t.Fatalf("the schema has no stream %s", s.End.Stream)

@@ -79,7 +79,7 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 	}
 	// A deleted document has no type any more: it is told of in each part, and
 	// means something where the target holds it.
-	for part := range gone.parts(listed) {
+	for part := range gone.parts() {
 		var deleted []providers.Record
 		for _, name := range []string{partShared, partSlide, partPresentation} {
 			for _, id := range part {
@@ -102,7 +102,7 @@ const usesKept = 50_000
 // follow finds what the documents of a list are related to.
 func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) (*idList, error) {
 	found := &idList{}
-	for part := range list.parts(listed) {
+	for part := range list.parts() {
 		related, err := s.related(ctx, from, to, part)
 		if err != nil {
 			return nil, err
@@ -151,7 +151,7 @@ func (s *clmSource) changed(ctx context.Context, slides, presentations, others *
 // holders adds the presentations that have one of the slides as a node, in any
 // version that a wanted variant could be: more than needed does no harm.
 func (s *clmSource) holders(ctx context.Context, slides, presentations *idList) error {
-	for part := range slides.parts(listed) {
+	for part := range slides.parts() {
 		join := " WHERE TONAME(type__v) = " + vaultapi.Quote(typePresentation) + " AND id IN (SELECT id FROM binder_nodes__sysr WHERE content_id__sys CONTAINS " + vaultapi.QuoteList(part...) + ")"
 		var queries []string
 		if s.steady {
@@ -202,7 +202,7 @@ const confirmed = 20
 // the query names none for any of them, some are asked by another way. They
 // are spread over the list, so that they are not of one page.
 func (s *clmSource) confirmRelated(ctx context.Context, slides *idList) error {
-	for part := range slides.parts(listed) {
+	for part := range slides.parts() {
 		related, err := s.related(ctx, sourceDocument, targetDocument, part)
 		if err != nil || len(related) > 0 {
 			return err
@@ -242,7 +242,7 @@ func (s *clmSource) confirmRelated(ctx context.Context, slides *idList) error {
 // chunks reads documents by id, in order, and says of each that was asked for
 // by key where it stands, also when it is not there.
 func (s *clmSource) chunks(ctx context.Context, typ string, list *idList, asked map[providers.Member]bool, each func([]providers.Record) error) error {
-	for part := range list.parts(listed) {
+	for part := range list.parts() {
 		where := "id CONTAINS " + vaultapi.QuoteList(part...)
 		byID := map[int64]*found{}
 		for _, kind := range s.kindsToRead() {

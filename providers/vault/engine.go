@@ -56,10 +56,9 @@ type engineAt struct {
 func (p *Provider) engineStates(ctx context.Context, op string, syncs []providers.Sync, do func(*engineAt, *providers.EngineState) error) []providers.EngineState {
 	states := make([]providers.EngineState, len(syncs))
 	records := cached(func(v *vault) ([]statusRecord, error) { return v.pointRecords(ctx) })
-	integrations := cached(func(v *vault) ([]statusRecord, error) { return v.integrationRecords(ctx) })
 	for n, sync := range syncs {
 		e := &engineAt{sync: sync}
-		if err := p.engineState(ctx, e, &states[n], records, integrations, do); err != nil {
+		if err := p.engineState(ctx, e, &states[n], records, do); err != nil {
 			failure := *contractError(op, err)
 			if failure.Addr.IsZero() {
 				failure.Addr = sync.Addr
@@ -70,7 +69,7 @@ func (p *Provider) engineStates(ctx context.Context, op string, syncs []provider
 	return states
 }
 
-func (p *Provider) engineState(ctx context.Context, e *engineAt, s *providers.EngineState, points, integrations func(*vault) ([]statusRecord, error), do func(*engineAt, *providers.EngineState) error) (err error) {
+func (p *Provider) engineState(ctx context.Context, e *engineAt, s *providers.EngineState, points func(*vault) ([]statusRecord, error), do func(*engineAt, *providers.EngineState) error) (err error) {
 	if e.scope, err = scopeOf(e.sync.Target); err != nil {
 		return err
 	}

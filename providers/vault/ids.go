@@ -58,11 +58,11 @@ func (l *idList) has(id string) bool {
 	return found
 }
 
-// parts yields the ids in their order, so many at a time.
-func (l *idList) parts(size int) iter.Seq[[]string] {
+// parts yields the ids in their order, as many at a time as a list of a query has.
+func (l *idList) parts() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		l.sort()
-		for part := range slices.Chunk(l.ids, size) {
+		for part := range slices.Chunk(l.ids, listed) {
 			list := make([]string, len(part))
 			for n, id := range part {
 				list[n] = strconv.FormatInt(id, 10)

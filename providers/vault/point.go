@@ -397,7 +397,7 @@ func (p *Provider) writePoints(ctx context.Context, env *resource.Env, changes [
 			done(r.word())
 			continue
 		}
-		w.add(l.crm, r, now.Status, nil, func() { done(now.Status) }, func(err error) { c.Fail(err) })
+		w.add(l.crm, r, now.Status, func() { done(now.Status) }, c.Fail)
 	}
 	w.write(ctx)
 }

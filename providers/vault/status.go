@@ -72,22 +72,15 @@ type statusWriter struct {
 	then   map[*vault][]func(error)
 }
 
-func (w *statusWriter) add(v *vault, r *statusRecord, status string, more vaultapi.Fields, done func(), fail func(error)) {
-	row := vaultapi.Fields{"id": r.ID}
-	if r.word() != status {
-		row["status__v"] = statusName(status)
-	}
-	for name, value := range more {
-		row[name] = value
-	}
-	if len(row) == 1 {
+func (w *statusWriter) add(v *vault, r *statusRecord, status string, done func(), fail func(error)) {
+	if r.word() == status {
 		done()
 		return
 	}
 	if w.rows == nil {
 		w.rows, w.then = map[*vault][]vaultapi.Fields{}, map[*vault][]func(error){}
 	}
-	w.rows[v] = append(w.rows[v], row)
+	w.rows[v] = append(w.rows[v], vaultapi.Fields{"id": r.ID, "status__v": statusName(status)})
 	w.then[v] = append(w.then[v], func(err error) {
 		if err != nil {
 			fail(contractError("write "+r.Name, err))
