@@ -117,17 +117,6 @@ func (s *session) relocate() {
 	s.locate(config)
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
-}
-
 func (s *session) interval() time.Duration {
 	if s.opts.interval > 0 {
 		return s.opts.interval

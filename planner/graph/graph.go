@@ -7,7 +7,6 @@ package graph
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 )
@@ -68,29 +67,10 @@ func insert(sorted []int, n int) []int {
 	return slices.Insert(sorted, at, n)
 }
 
-// Len returns the number of nodes.
-func (g *Graph[N]) Len() int { return len(g.nodes) }
-
 // Has reports whether the graph has the node.
 func (g *Graph[N]) Has(node N) bool {
 	_, ok := g.index[node]
 	return ok
-}
-
-// Nodes yields all nodes in the order in which they were added.
-func (g *Graph[N]) Nodes() iter.Seq[N] { return slices.Values(g.nodes) }
-
-// Dependencies returns what node depends on directly, in the order of adding.
-func (g *Graph[N]) Dependencies(node N) []N { return g.direct(g.out, node) }
-
-// Dependents returns what depends on node directly, in the order of adding.
-func (g *Graph[N]) Dependents(node N) []N { return g.direct(g.in, node) }
-
-func (g *Graph[N]) direct(edges [][]int, node N) []N {
-	if n, ok := g.index[node]; ok {
-		return g.named(edges[n])
-	}
-	return nil
 }
 
 // TransitiveDependents returns all that depends on any of the nodes, directly
@@ -133,12 +113,6 @@ func (g *Graph[N]) transitive(edges [][]int, nodes []N) []N {
 	return g.named(found)
 }
 
-// Reverse returns the graph with every edge turned around. It shares what it
-// can with g: neither is added to any more.
-func (g *Graph[N]) Reverse() *Graph[N] {
-	return &Graph[N]{nodes: g.nodes, index: g.index, out: g.in, in: g.out}
-}
-
 // Cycle returns the nodes of one cycle, each depending on the next and the
 // last on the first; nil if there is none.
 func (g *Graph[N]) Cycle() []N {
@@ -159,13 +133,6 @@ func (g *Graph[N]) Cycle() []N {
 		path = append(path, n)
 		n = g.out[n][slices.IndexFunc(g.out[n], func(d int) bool { return level[d] == unreached })]
 	}
-}
-
-// Order returns all nodes, each after its dependencies. A *CycleError if that
-// cannot be.
-func (g *Graph[N]) Order() ([]N, error) {
-	levels, err := g.Levels()
-	return slices.Concat(levels...), err
 }
 
 // Levels returns the nodes in levels: the dependencies of each lie in earlier

@@ -36,19 +36,6 @@ func Parse(text string, old bool) (Query, error) {
 	return q, nil
 }
 
-// ParseFilter reads a condition alone, as it stands after WHERE.
-func ParseFilter(text string) (Expr, error) {
-	p := &parser{lexer: lexer{src: text, line: 1}}
-	if err := p.advance(); err != nil {
-		return nil, err
-	}
-	e, err := p.condition(precedenceOr, 0, 0)
-	if err == nil && p.tok.kind != tokenEnd {
-		err = p.fail("unexpected text")
-	}
-	return e, err
-}
-
 type parser struct {
 	lexer lexer
 	tok   token

@@ -137,20 +137,6 @@ func TestErrorsPointAtTheToken(t *testing.T) {
 	}
 }
 
-func TestParseFilter(t *testing.T) {
-	got, err := ParseFilter("status__v = STEADYSTATE()")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Expr(&Compare{Field: field("status__v"), Op: "=", Value: Value{Kind: Function, Text: "STEADYSTATE"}})
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreTypes(Pos{})); diff != "" {
-		t.Errorf("filter (-want +got):\n%s", diff)
-	}
-	if _, err := ParseFilter("a = 1 ORDER BY a"); err == nil {
-		t.Error("a filter took ORDER BY")
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add(`SELECT LATESTVERSION a, TONAME(b) AS c, (SELECT id FROM d WHERE e = 1) FROM ALLVERSIONS f FIND (NOT 'g' SCOPE ALL) WHERE (h = 'i\'j' OR k LIKE 'l%m') AND n BETWEEN 1 AND 2 ORDER BY o DESC SKIP 1 MAXROWS 2 PAGESIZE 3 PAGEOFFSET 4`)
 	f.Add(`SELECT a FROM b WHERE c IN (SELECT d FROM e) AND f CONTAINS ('g', -1.5) AND h != null AND i = STATETYPE('j') AND k > DAYS_AGO:3`)
