@@ -187,6 +187,11 @@ func (s *server) past(ctx context.Context, d *pageData, now time.Time) error {
 			l.Journal(f)
 		}
 	}
+	if on := s.now.Load(); on != nil {
+		if told := on.told.Load(); told != nil {
+			told.add(l)
+		}
+	}
 	d.More = max(0, d.More-pageFailures)
 	for _, e := range l.Entries() {
 		d.Failed = append(d.Failed, viewException(e, s.line(e), now))

@@ -38,6 +38,7 @@ type session struct {
 	vaults   *reach
 	settings planner.Settings
 	lines    atomic.Pointer[func(addrs.Instance) string] // where blocks are declared, as of what was applied last
+	told     atomic.Pointer[toldExceptions]              // as of the last look
 	end      context.CancelCauseFunc
 	ran      map[string]chan struct{} // by who is told, that a run has ended
 }
@@ -188,6 +189,7 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 	for _, t := range survey.Tasks {
 		a.Syncs = append(a.Syncs, t.Sync)
 	}
+	s.told.Store(s.tellings(ctx, a.Syncs))
 	for _, d := range survey.Drift {
 		a.Drift = append(a.Drift, driftOf(d))
 	}
@@ -196,6 +198,39 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 	}
 	slices.SortFunc(a.Unread, func(x, y watch.Unread) int { return x.Addr.Compare(y.Addr) })
 	return a, nil
+}
+
+// toldExceptions are what vaults tell of points that the platform's engine runs, of
+// which the journal knows no more than it met in runs that were followed (INT-7).
+type toldExceptions map[addrs.Instance][]providers.Exception
+
+func (s *session) tellings(ctx context.Context, syncs []providers.Sync) *toldExceptions {
+	told := toldExceptions{}
+	for _, sync := range syncs {
+		if sync.Engine != providers.EnginePlatform {
+			continue
+		}
+		list := []providers.Exception{}
+		if err := s.planner.Syncer.Exceptions(ctx, sync, func(x providers.Exception) error {
+			if len(list) < pageFailures {
+				list = append(list, x)
+			}
+			return nil
+		}); err == nil {
+			told[sync.Addr] = list
+		}
+	}
+	return &told
+}
+
+// add adds what was told to a ledger.
+func (t toldExceptions) add(l *ledger.Ledger) {
+	for addr, list := range t {
+		for _, x := range list {
+			l.Vault(addr, x)
+		}
+		l.Whole(addr)
+	}
 }
 
 func sameInstance(a, b providers.Object) bool {
@@ -257,7 +292,7 @@ func (s *session) logRun(o *syncer.Outcome, round time.Duration) {
 	}
 }
 
-// exception finds an exception of a point in the journal, by the ledger's id.
+// exception finds an exception of a point, by the ledger's id.
 func (s *session) exception(ctx context.Context, point addrs.Instance, id string) (*ledger.Entry, providers.Sync, error) {
 	var sync providers.Sync
 	for _, p := range s.watch.Status().Points {
@@ -273,6 +308,15 @@ func (s *session) exception(ctx context.Context, point addrs.Instance, id string
 		l.Journal(f)
 		if e := l.Entries()[0]; e.ID == id {
 			return e, sync, nil
+		}
+	}
+	if told := s.told.Load(); told != nil {
+		l := ledger.New(s.planner.Now(), []providers.Sync{sync})
+		toldExceptions{point: (*told)[point]}.add(l)
+		for _, e := range l.Entries() {
+			if e.ID == id {
+				return e, sync, nil
+			}
 		}
 	}
 	return nil, sync, providers.Errorf(providers.NotFound, "there is no such exception; it may be resolved by now")

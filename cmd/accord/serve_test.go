@@ -726,3 +726,23 @@ func TestServeBesideASlowVault(t *testing.T) {
 		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())
 	}
 }
+
+// INT-7, ERR-4: of a point that the platform's engine runs the page lists what its
+// vault tells, and nothing that is settled there.
+func TestServeListsWhatThePlatformTells(t *testing.T) {
+	t.Parallel()
+	theirs, ours := addrs.NewKeyed("integration_point", "clm", "us"), addrs.NewKeyed("integration_point", "clm", "ca")
+	now := time.Now()
+	l := ledger.New(now, []providers.Sync{{Addr: theirs, Engine: providers.EnginePlatform}, {Addr: ours, Engine: providers.EngineAccord}})
+	for _, at := range []addrs.Instance{theirs, ours} {
+		l.Journal(state.Failure{Sync: at, Key: "7", Title: "Met by a run", Kind: "exception"})
+	}
+	toldExceptions{theirs: {{ID: "V1T1", Key: "8", Title: "Told by the vault"}}}.add(l)
+	var got []string
+	for _, e := range l.Entries() {
+		got = append(got, e.Point.Key+" "+e.Title)
+	}
+	if diff := cmp.Diff([]string{"ca Met by a run", "us Told by the vault"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
