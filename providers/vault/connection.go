@@ -73,7 +73,8 @@ func validateConnections(env *resource.Env, items []*resource.Item[connectionBod
 		}{{"/content", i.Want.Content, names.ContentKind}, {"/crm", i.Want.CRM, kindCRM}} {
 			v, _, err := resource.Ref[instanceBody](env, end.addr)
 			if err == nil && v.Kind != end.kind {
-				i.Refuse("CONN-1", end.at, fmt.Sprintf("%s is a %s vault, and a %s connection has a %s vault here", end.addr, v.Kind, names.Type, end.kind), "")
+				i.Refuse("CONN-1", end.at, fmt.Sprintf("%s is a %s vault, and a %s connection has a %s vault here", end.addr, v.Kind, names.Type, end.kind),
+					fmt.Sprintf("Name a %s vault, or write the other type of connection.", end.kind))
 				possible = false
 			}
 		}

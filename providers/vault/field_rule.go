@@ -232,7 +232,8 @@ func (p *Provider) checkFields(ctx context.Context, l *link, c *resource.Change[
 			for n, f := range all {
 				known[n] = f.Name
 			}
-			c.Refuse("RULE-3", at, fmt.Sprintf("%s has no document field %q%s", v.addr, name, suggest(name, known)), "")
+			c.Refuse("RULE-3", at, fmt.Sprintf("%s has no document field %q%s", v.addr, name, suggest(name, known)),
+				"Write the API name of one of its document fields, as under Admin > Configuration > Document Fields.")
 			return f, false, nil
 		}
 		return f, err == nil, err
@@ -278,7 +279,7 @@ func (p *Provider) checkFields(ctx context.Context, l *link, c *resource.Change[
 	case source.Type != "ObjectReference":
 		c.Refuse("RULE-2", "/reference", fmt.Sprintf("%s is no object reference", source.Name), "Take the reference block out.")
 	case target.Type == "ObjectReference" && target.ObjectType != "" && target.ObjectType != ref.Object:
-		c.Refuse("RULE-2", "/reference/object", fmt.Sprintf("%s refers to %s, not to %s%s", target.Name, target.ObjectType, ref.Object, suggest(ref.Object, []string{target.ObjectType})), "")
+		c.Refuse("RULE-2", "/reference/object", fmt.Sprintf("%s refers to %s, not to %s%s", target.Name, target.ObjectType, ref.Object, suggest(ref.Object, []string{target.ObjectType})), fmt.Sprintf("Write object = %q.", target.ObjectType))
 	}
 	return nil
 }

@@ -66,7 +66,7 @@ func validateMultichannel(env *resource.Env, items []*resource.Item[multichannel
 	seen := map[key]addrs.Instance{}
 	for _, i := range items {
 		if v, _, err := resource.Ref[instanceBody](env, i.Want.Vault); err == nil && v.Kind != kindCRM {
-			i.Refuse("CLM-10", "/vault", fmt.Sprintf("%s is a %s vault, and application profiles are in CRM vaults", i.Want.Vault, v.Kind), "")
+			i.Refuse("CLM-10", "/vault", fmt.Sprintf("%s is a %s vault, and application profiles are in CRM vaults", i.Want.Vault, v.Kind), "Name the CRM vault whose application profile is meant.")
 		}
 		if i.IsUnknown("/application_profile") {
 			continue

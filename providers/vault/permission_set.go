@@ -413,7 +413,7 @@ func (p *Provider) refuseObjects(ctx context.Context, v *vault, c *resource.Chan
 		if _, own := c.Desired.Object[object]; !own {
 			at = "/bundles"
 		}
-		c.Refuse("PERM-4", at, fmt.Sprintf("%s has no object %q%s", v.addr, object, suggest(object, known)), "")
+		c.Refuse("PERM-4", at, fmt.Sprintf("%s has no object %q%s", v.addr, object, suggest(object, known)), "Write the API name of one of its objects.")
 	}
 }
 
@@ -430,7 +430,7 @@ func (p *Provider) checkPermissionFields(ctx context.Context, v *vault, c *resou
 		}
 		for field := range o.Field {
 			if field != "*" && !slices.Contains(known, field) {
-				c.Refuse("PERM-4", addrs.Path("/object").Child(object).Child("field").Child(field), fmt.Sprintf("%s has no field %q%s", object, field, suggest(field, known)), "")
+				c.Refuse("PERM-4", addrs.Path("/object").Child(object).Child("field").Child(field), fmt.Sprintf("%s has no field %q%s", object, field, suggest(field, known)), "Write the API name of one of its fields.")
 			}
 		}
 	}

@@ -73,7 +73,8 @@ func validatePoints(env *resource.Env, items []*resource.Item[pointBody]) {
 			}
 			i.Refuse("INT-1", "/name", fmt.Sprintf("There is no integration point %q%s", i.Want.Name, suggest(i.Want.Name, known)), fmt.Sprintf("Known here: %v.", known))
 		case err == nil && parent.Type != "" && parent.Type != names.Integration:
-			i.Refuse("INT-1", "/name", fmt.Sprintf("%s is a point of the %s integration, and %s is %s", names.Name, names.Integration, i.Want.Integration, parent.Type), "")
+			i.Refuse("INT-1", "/name", fmt.Sprintf("%s is a point of the %s integration, and %s is %s", names.Name, names.Integration, i.Want.Integration, parent.Type),
+				fmt.Sprintf("Refer to an integration with type = %q.", names.Integration))
 		case err == nil && i.Want.Status == active && parent.Status == inactive:
 			i.Warn("INT-3", "/status", fmt.Sprintf("The point is active, but %s is inactive: it will not run", i.Want.Integration), "Both must be active for a run to happen.")
 		case err == nil && i.Want.Status == active:

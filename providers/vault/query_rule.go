@@ -85,7 +85,11 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 		if c.Desired == nil {
 			if c.Removal == schema.Reset && c.Live != nil && c.Live.Status == inactive {
 				c.Consequence("the rule becomes active: only approved content goes to the CRM vault")
-				warnBound(c, "", c.Live.Connection.String())
+				where := c.Live.Connection.String()
+				if l, err := p.link(env, c.Live.Connection); err == nil {
+					where = l.crm.addr.String()
+				}
+				warnBound(c, "", where)
 			}
 			continue
 		}
