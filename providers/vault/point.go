@@ -289,8 +289,8 @@ func adviseEmptyFilter(ctx context.Context, l *pointLink, c *resource.Change[poi
 	if r, err := settingsOf(list, "clm"); err != nil || r != nil && len(r.Values) > 0 {
 		return
 	}
-	c.Warn("CTRY-9", "/status", fmt.Sprintf("The country filter of %s is empty, so that nothing is routed there", l.crm.addr),
-		fmt.Sprintf("No block names its countries. Write a country_filter for %s; until then nothing new is published, and what was published stays.", l.link.addr))
+	c.Warn("CTRY-9", "/status", fmt.Sprintf("The country filter of %s is empty, so that the Country Integration does not run", l.crm.addr),
+		fmt.Sprintf("No block names its countries. Write a country_filter for %s; until then content is routed by the Connection Country records that are there, and without any it stays as it is.", l.link.addr))
 }
 
 func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {
