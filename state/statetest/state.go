@@ -130,13 +130,19 @@ func testOutputs(p place) {
 		"secret": {Value: json.RawMessage(`"canary"`), Sensitive: true},
 	}))
 	want := map[string]state.Output{"plain": {Value: json.RawMessage(`["a"]`)}, "secret": {Sensitive: true}}
-	if diff := cmp.Diff(want, p.read(p.store()).Outputs); diff != "" {
-		p.Errorf("before Save (-want +got):\n%s", diff)
+	check := func(where string, s *state.State) {
+		p.Helper()
+		if diff := cmp.Diff(want, s.Outputs); diff != "" {
+			p.Errorf("%s (-want +got):\n%s", where, diff)
+		}
+		if v := s.Outputs["secret"].Value; len(v) > 0 { // outputs are equal whatever secret they hold
+			p.Errorf("%s a secret is kept: %s", where, v)
+		}
 	}
+	check("with who holds the lock", lock.State())
+	check("before Save", p.read(p.store()))
 	p.must(lock.Save(p.ctx))
-	if diff := cmp.Diff(want, p.read(p.store()).Outputs); diff != "" {
-		p.Errorf("after Save (-want +got):\n%s", diff)
-	}
+	check("after Save", p.read(p.store()))
 	p.must(lock.SetOutputs(p.ctx, want))
 	p.must(lock.Save(p.ctx))
 	if serial := lock.State().Serial; serial != 1 {
