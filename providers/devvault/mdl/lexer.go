@@ -3,6 +3,8 @@ package mdl
 import (
 	"fmt"
 	"strings"
+
+	"accord/providers/devvault/scan"
 )
 
 // SyntaxError is a text that is no MDL. Token is what stood at Pos, or "" at the end of the script.
@@ -37,84 +39,57 @@ type token struct {
 	pos  Pos
 }
 
-type lexer struct {
-	src  string
-	off  int
-	line int
-	head int // offset at which the line begins
-}
+type lexer struct{ scan.Text }
 
-func (l *lexer) pos() Pos { return Pos{Line: l.line, Column: l.off - l.head + 1} }
-
-// take consumes n bytes and keeps the line count.
-func (l *lexer) take(n int) string {
-	text := l.src[l.off : l.off+n]
-	if last := strings.LastIndexByte(text, '\n'); last >= 0 {
-		l.line += strings.Count(text, "\n")
-		l.head = l.off + last + 1
-	}
-	l.off += n
-	return text
-}
-
-func (l *lexer) skipBlank() {
-	for l.off < len(l.src) {
-		switch c := l.src[l.off]; {
-		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
-			l.take(1)
-		case c == '#':
-			n := strings.IndexByte(l.src[l.off:], '\n')
-			if n < 0 {
-				n = len(l.src) - l.off
-			}
-			l.take(n)
-		default:
-			return
-		}
+// skip consumes white space and comments.
+func (l *lexer) skip() {
+	for l.Blank(); strings.HasPrefix(l.Rest(), "#"); l.Blank() {
+		line, _, _ := strings.Cut(l.Rest(), "\n")
+		l.Take(len(line))
 	}
 }
 
 func (l *lexer) next() (token, error) {
-	l.skipBlank()
-	t := token{pos: l.pos()}
-	if l.off == len(l.src) {
+	l.skip()
+	t := token{pos: l.Pos()}
+	rest := l.Rest()
+	if rest == "" {
 		return t, nil
 	}
-	rest := l.src[l.off:]
 	switch c := rest[0]; {
 	case c == '\'':
 		n := textLength(rest)
 		if n < 0 {
-			return t, &SyntaxError{t.pos, snippet(rest), "unclosed quote"}
+			return t, &SyntaxError{t.pos, scan.Snippet(rest), "unclosed quote"}
 		}
 		t.kind = tokenText
-		t.text = strings.ReplaceAll(l.take(n)[1:n-1], "''", "'")
+		t.text = strings.ReplaceAll(l.Take(n)[1:n-1], "''", "'")
 	case c == '{':
 		n := braceLength(rest)
 		if n < 0 {
-			return t, &SyntaxError{t.pos, snippet(rest), "unclosed brace"}
+			return t, &SyntaxError{t.pos, scan.Snippet(rest), "unclosed brace"}
 		}
 		t.kind = tokenXML
-		t.text = l.take(n)[1 : n-1]
+		t.text = l.Take(n)[1 : n-1]
 	case strings.IndexByte("(),;", c) >= 0:
 		t.kind = tokenMark
-		t.text = l.take(1)
-	case isDigit(c) || c == '-':
-		n := numberLength(rest)
+		t.text = l.Take(1)
+	case scan.IsDigit(c) || c == '-':
+		n := scan.Number(rest)
 		if n == 0 || n < len(rest) && isWord(rest[n]) {
-			return t, &SyntaxError{t.pos, snippet(rest), "malformed number"}
+			return t, &SyntaxError{t.pos, scan.Snippet(rest), "malformed number"}
 		}
 		t.kind = tokenNumber
-		t.text = l.take(n)
+		t.text = l.Take(n)
 	case isWord(c):
 		n := 1
 		for n < len(rest) && isWord(rest[n]) {
 			n++
 		}
 		t.kind = tokenWord
-		t.text = l.take(n)
+		t.text = l.Take(n)
 	default:
-		return t, &SyntaxError{t.pos, snippet(rest), "unexpected character"}
+		return t, &SyntaxError{t.pos, scan.Snippet(rest), "unexpected character"}
 	}
 	return t, nil
 }
@@ -150,40 +125,6 @@ func braceLength(s string) int {
 	return -1
 }
 
-// numberLength is the length of -?digits[.digits] at the start of s, 0 when there is none.
-func numberLength(s string) int {
-	n := 0
-	if s[0] == '-' {
-		n = 1
-	}
-	digits := n
-	for n < len(s) && isDigit(s[n]) {
-		n++
-	}
-	if n == digits {
-		return 0
-	}
-	if n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
-		for n++; n < len(s) && isDigit(s[n]); {
-			n++
-		}
-	}
-	return n
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
 func isWord(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c == '_' || c == '.'
-}
-
-// snippet is the first word or so of s, for an error.
-func snippet(s string) string {
-	if n := strings.IndexAny(s, " \t\r\n"); n > 0 {
-		s = s[:n]
-	}
-	if len(s) > 40 {
-		s = s[:40]
-	}
-	return s
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || scan.IsDigit(c) || c == '_' || c == '.'
 }

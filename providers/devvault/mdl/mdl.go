@@ -8,6 +8,8 @@
 // same bytes.
 package mdl
 
+import "accord/providers/devvault/scan"
+
 // Command is the verb of a statement or, inside an ALTER body, of a sub-component.
 type Command string
 
@@ -32,10 +34,8 @@ const (
 	IfNotExists Condition = "IF NOT EXISTS"
 )
 
-// Pos is a place in the source. Line and Column count from one, Column in bytes.
-type Pos struct {
-	Line, Column int
-}
+// Pos is a place in the source.
+type Pos = scan.Pos
 
 // Statement is one command on one component.
 type Statement struct {

@@ -1,10 +1,14 @@
 package mdl
 
-import "strings"
+import (
+	"strings"
+
+	"accord/providers/devvault/scan"
+)
 
 // Parse reads a whole script. The error is a *SyntaxError; no statement is returned beside an error.
 func Parse(script string) ([]Statement, error) {
-	p := &parser{lexer: lexer{src: script, line: 1}}
+	p := &parser{lexer: lexer{scan.New(script)}}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
@@ -47,7 +51,7 @@ func (p *parser) fail(message string) error {
 	case tokenXML:
 		t = "{" + t + "}"
 	}
-	return &SyntaxError{Pos: p.tok.pos, Token: snippet(t), Message: message}
+	return &SyntaxError{Pos: p.tok.pos, Token: scan.Snippet(t), Message: message}
 }
 
 func (p *parser) is(mark string) bool { return p.tok.kind == tokenMark && p.tok.text == mark }

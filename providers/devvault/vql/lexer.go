@@ -3,15 +3,15 @@ package vql
 import (
 	"fmt"
 	"strings"
+
+	"accord/providers/devvault/scan"
 )
 
 // ErrorType is Vault's error type for a query that is no VQL.
 const ErrorType = "INCORRECT_QUERY_SYNTAX_ERROR"
 
-// Pos is a place in the query text. Line and Column count from one, Column in bytes.
-type Pos struct {
-	Line, Column int
-}
+// Pos is a place in the query text.
+type Pos = scan.Pos
 
 // Error is a query that is no VQL. Token is what stood at Pos, or "" at the end of the query.
 type Error struct {
@@ -47,66 +47,49 @@ type token struct {
 	pos  Pos
 }
 
-type lexer struct {
-	src  string
-	off  int
-	line int
-	head int // offset at which the line begins
-}
-
-func (l *lexer) take(n int) string {
-	text := l.src[l.off : l.off+n]
-	if last := strings.LastIndexByte(text, '\n'); last >= 0 {
-		l.line += strings.Count(text, "\n")
-		l.head = l.off + last + 1
-	}
-	l.off += n
-	return text
-}
+type lexer struct{ scan.Text }
 
 func (l *lexer) next() (token, error) {
-	for l.off < len(l.src) && strings.IndexByte(" \t\r\n", l.src[l.off]) >= 0 {
-		l.take(1)
-	}
-	t := token{pos: Pos{Line: l.line, Column: l.off - l.head + 1}}
-	if l.off == len(l.src) {
+	l.Blank()
+	t := token{pos: l.Pos()}
+	rest := l.Rest()
+	if rest == "" {
 		return t, nil
 	}
-	rest := l.src[l.off:]
 	switch c := rest[0]; {
 	case c == '\'':
 		n := stringLength(rest)
 		if n < 0 {
-			return t, &Error{t.pos, snippet(rest), "unclosed quote"}
+			return t, &Error{t.pos, scan.Snippet(rest), "unclosed quote"}
 		}
 		t.kind = tokenString
-		t.text = l.take(n)[1 : n-1]
+		t.text = l.Take(n)[1 : n-1]
 	case isWordStart(c):
 		n := 1
-		for n < len(rest) && (isWordStart(rest[n]) || isDigit(rest[n]) || rest[n] == '.') {
+		for n < len(rest) && (isWordStart(rest[n]) || scan.IsDigit(rest[n]) || rest[n] == '.') {
 			n++
 		}
 		t.kind = tokenWord
-		t.text = l.take(n)
+		t.text = l.Take(n)
 		if strings.HasSuffix(t.text, ".") || strings.Contains(t.text, "..") {
 			return t, &Error{t.pos, t.text, "malformed name"}
 		}
-	case isDigit(c) || c == '-':
-		n := numberLength(rest)
-		if n == 0 || n < len(rest) && (isWordStart(rest[n]) || isDigit(rest[n]) || rest[n] == '.') {
-			return t, &Error{t.pos, snippet(rest), "malformed number"}
+	case scan.IsDigit(c) || c == '-':
+		n := scan.Number(rest)
+		if n == 0 || n < len(rest) && (isWordStart(rest[n]) || scan.IsDigit(rest[n]) || rest[n] == '.') {
+			return t, &Error{t.pos, scan.Snippet(rest), "malformed number"}
 		}
 		t.kind = tokenNumber
-		t.text = l.take(n)
+		t.text = l.Take(n)
 	default:
 		n := 1
 		if len(rest) > 1 && rest[1] == '=' && strings.IndexByte("!<>", c) >= 0 {
 			n = 2
 		} else if strings.IndexByte("(),:=<>", c) < 0 {
-			return t, &Error{t.pos, snippet(rest), "unexpected character"}
+			return t, &Error{t.pos, scan.Snippet(rest), "unexpected character"}
 		}
 		t.kind = tokenMark
-		t.text = l.take(n)
+		t.text = l.Take(n)
 	}
 	return t, nil
 }
@@ -128,41 +111,8 @@ func stringLength(s string) int {
 	return -1
 }
 
-func numberLength(s string) int {
-	n := 0
-	if s[0] == '-' {
-		n = 1
-	}
-	digits := n
-	for n < len(s) && isDigit(s[n]) {
-		n++
-	}
-	if n == digits {
-		return 0
-	}
-	if n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
-		for n++; n < len(s) && isDigit(s[n]); {
-			n++
-		}
-	}
-	return n
-}
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }
-
 func isWordStart(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_'
-}
-
-// snippet is the first word or so of s, for an error.
-func snippet(s string) string {
-	if n := strings.IndexAny(s, " \t\r\n"); n > 0 {
-		s = s[:n]
-	}
-	if len(s) > 40 {
-		s = s[:40]
-	}
-	return s
 }
 
 // unescape decodes the inside of a quoted text, split at each unescaped %. Only LIKE minds the split.

@@ -5,14 +5,16 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"accord/providers/devvault/scan"
 )
 
 // Parse reads one query. The error is an *Error. Old is for API versions before v20.3, where LIMIT and OFFSET stand for
 // PAGESIZE and PAGEOFFSET.
 func Parse(text string, old bool) (Query, error) {
-	p := &parser{lexer: lexer{src: text, line: 1}, old: old}
+	p := &parser{lexer: lexer{scan.New(text)}, old: old}
 	if utf8.RuneCountInString(text) > MaxLength {
-		return nil, &Error{Pos: Pos{1, 1}, Token: snippet(text), Message: "query is longer than " + strconv.Itoa(MaxLength) + " characters"}
+		return nil, &Error{Pos: Pos{Line: 1, Column: 1}, Token: scan.Snippet(text), Message: "query is longer than " + strconv.Itoa(MaxLength) + " characters"}
 	}
 	if err := p.advance(); err != nil {
 		return nil, err
@@ -53,7 +55,7 @@ func (p *parser) fail(message string) error {
 	if p.tok.kind == tokenString {
 		t = "'" + t + "'"
 	}
-	return &Error{Pos: p.tok.pos, Token: snippet(t), Message: message}
+	return &Error{Pos: p.tok.pos, Token: scan.Snippet(t), Message: message}
 }
 
 // at reports whether the token is the keyword; keywords are written in any case.
@@ -334,7 +336,7 @@ func (p *parser) find() (*Find, error) {
 	}
 	f.Phrase = strings.Join(phrase, "%")
 	if n := utf8.RuneCountInString(f.Phrase); n < 1 || n > 250 {
-		return nil, &Error{Pos: at.pos, Token: snippet("'" + at.text + "'"), Message: "a FIND phrase has 1 to 250 characters"}
+		return nil, &Error{Pos: at.pos, Token: scan.Snippet("'" + at.text + "'"), Message: "a FIND phrase has 1 to 250 characters"}
 	}
 	scope, err := p.skip("SCOPE")
 	for scope && err == nil {
@@ -478,7 +480,7 @@ func (p *parser) like(f Field) (Expr, error) {
 		return nil, err
 	}
 	if len(pattern) > 1 && pattern[0] == "" {
-		return nil, &Error{Pos: at.pos, Token: snippet("'" + at.text + "'"), Message: "LIKE does not take a leading %"}
+		return nil, &Error{Pos: at.pos, Token: scan.Snippet("'" + at.text + "'"), Message: "LIKE does not take a leading %"}
 	}
 	return &Like{Field: f, Pattern: pattern}, nil
 }
