@@ -77,6 +77,20 @@ func (x *troubled) cutOff(entries []*ledger.Entry) (points []addrs.Instance) {
 	return points
 }
 
+// only are the syncs as they look at some items alone. Those that have none are not
+// run, and others may route by them.
+func (x *troubled) only(items map[addrs.Instance][]state.Item, req syncer.Request) []syncer.Task {
+	tasks := slices.Clone(x.tasks)
+	for i := range tasks {
+		t := &tasks[i]
+		t.Decision = syncer.Decision{At: t.Decision.At}
+		if req.Only = items[t.Sync.Addr]; len(req.Only) > 0 {
+			t.Decision = syncer.Decide(t.Sync, t.Memory, req, x.planner.Now())
+		}
+	}
+	return tasks
+}
+
 // noneMeant says that nothing was picked, which is no mistake.
 func (c *cli) noneMeant() error {
 	if !c.json {

@@ -66,15 +66,7 @@ func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o except
 			return err
 		}
 	}
-	tasks := slices.Clone(x.tasks)
-	for i := range tasks {
-		t := &tasks[i]
-		at := t.Decision.At
-		t.Decision = syncer.Decision{At: at}
-		if list := items[t.Sync.Addr]; len(list) > 0 {
-			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: list}, x.planner.Now())
-		}
-	}
+	tasks := x.only(items, syncer.Request{})
 	outcomes := x.planner.Syncer.Run(ctx, tasks)
 	return c.syncReport(ctx, tasks, outcomes, nil, syncOptions{failOn: o.failOn})
 }

@@ -57,16 +57,9 @@ func (c *cli) runExceptionsWithdraw(ctx context.Context, ids []string, o excepti
 	if err != nil {
 		return err
 	}
-	tasks := slices.Clone(x.tasks)
+	tasks := x.only(items, syncer.Request{Withdraw: true})
 	for i := range tasks {
-		t := &tasks[i]
-		list := items[t.Sync.Addr]
-		if len(list) == 0 {
-			t.Decision = syncer.Decision{At: t.Decision.At}
-			continue
-		}
-		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: list, Withdraw: true}, x.planner.Now())
-		if t.Allow, err = planner.Allowance(o.allow, t.Sync.Addr); err != nil {
+		if tasks[i].Allow, err = planner.Allowance(o.allow, tasks[i].Sync.Addr); err != nil {
 			return err
 		}
 	}
