@@ -170,8 +170,8 @@ var explanations = map[string]explanation{
 	},
 	"INT-7": {
 		"two engines would move the same content",
-		"Every point has one engine: the platform's own, or accord. With accord's, the platform's point must be inactive.",
-		"Choose one engine, and deactivate the other in the vault.",
+		"Every point has one engine, and its integration the same: the platform's own, or accord. With accord's, the platform's integration and point must be inactive. Neither engine knows what the other published, or withdraws it: whoever takes over publishes it a second time beside that.",
+		"Choose one engine, and deactivate the other in the vault. Before the platform's takes over, withdraw what accord published: accord sync -withdraw-all ADDRESS. What the platform's published is made obsolete in the CRM vault.",
 	},
 	"RULE-1": {
 		"the field rule does not fit its connection",

@@ -253,6 +253,18 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		c.Warn("INT-7", "/engine", fmt.Sprintf("Nothing runs %q in %s", title, l.crm.addr),
 			"The development server plays the platform's own engine only where it is told to: accord dev -engine=NAME, NAME being what follows dev:// in the vault's url. A run is waited for in vain.")
 	}
+	switch of := engineOf(l.link, l.parent.Engine); {
+	case l.crm.dev || l.parent.Status == inactive || of == engine || l.names.Model == modelObject:
+	case engine == providers.EngineAccord:
+		c.Warn("INT-7", "/engine", fmt.Sprintf("%s has the platform's own integration active in %s, and accord runs its point", c.Desired.Integration, l.crm.addr),
+			`The platform runs nothing there, as long as its point stays inactive. Write engine = "accord" in the integration too: then both stay so.`)
+	default:
+		c.Diagnose(refused(providers.Diagnostic{
+			Code: "INT-7", Path: "/engine", Summary: fmt.Sprintf("The platform would not run %q: %s has engine = %q", title, c.Desired.Integration, of),
+			Detail: "So the platform's own integration stays inactive, and a run would be waited for in vain. Write the same engine in both.",
+		}))
+		return
+	}
 	if c.Recorded != nil && engineOf(l.link, c.Recorded.Engine) != engine {
 		p.warnOfDoubles(ctx, l, c, engine)
 	}
