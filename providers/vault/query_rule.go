@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -81,6 +82,7 @@ func queryRuleNow(l *link, want *queryRuleBody, q *queryObject) queryRuleBody {
 }
 
 func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, changes []*resource.Change[queryRuleBody]) {
+	around := sync.OnceValue(func() neighbourIndex { return neighbours(env) })
 	for _, c := range changes {
 		if c.Desired == nil {
 			if c.Removal == schema.Reset && c.Live != nil && c.Live.Status == inactive {
@@ -89,6 +91,7 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 				if l, err := p.link(env, c.Live.Connection); err == nil {
 					where = l.crm.addr.String()
 				}
+				sayWhatRuns(env, around().at(c.Live.Connection).points, c)
 				warnBound(c, "", where)
 			}
 			continue
@@ -117,7 +120,16 @@ func (p *Provider) planQueryRules(ctx context.Context, env *resource.Env, change
 			warnBound(c, "/status", l.crm.addr.String())
 		}
 		if c.Changed("status") {
-			c.Consequence("what was synced follows from this rule: %s runs in full (RULE-5)", l.names.label("CLM Presentation Integration Point"))
+			sayWhatRuns(env, around().at(l.addr).points, c)
+		}
+	}
+}
+
+// sayWhatRuns is RULE-5.
+func sayWhatRuns(env *resource.Env, points []addrs.Instance, c *resource.Change[queryRuleBody]) {
+	for _, addr := range points {
+		if movesContent(env, addr) {
+			c.Consequence("what was synced follows from this rule: %s runs in full (RULE-5)", addr)
 		}
 	}
 }

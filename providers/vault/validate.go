@@ -68,7 +68,7 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 			switch {
 			case around[c].countryActive, !crmMayWrite(env, c):
 				routes[filter] = true
-			case filterOf[c] == filter, movesContent(env, around[c].points):
+			case filterOf[c] == filter, slices.ContainsFunc(around[c].points, func(addr addrs.Instance) bool { return movesContent(env, addr) }):
 				idle[filter] = append(idle[filter], c)
 			}
 		}
@@ -113,12 +113,15 @@ func declaredForbidden(env *resource.Env, connection addrs.Instance, direction s
 	return l.forbidden(direction)
 }
 
-// movesContent reports whether a point of CLM content is among these, and active.
-func movesContent(env *resource.Env, points []addrs.Instance) bool {
-	return slices.ContainsFunc(points, func(addr addrs.Instance) bool {
-		b, _, err := resource.Ref[pointBody](env, addr)
-		return err == nil && b.Status == active && movesCLM(b.Name)
-	})
+// movesContent reports whether a point moves CLM content: active, as its integration
+// is (INT-3).
+func movesContent(env *resource.Env, point addrs.Instance) bool {
+	b, _, err := resource.Ref[pointBody](env, point)
+	if err != nil || b.Status != active || !movesCLM(b.Name) {
+		return false
+	}
+	parent, _, err := resource.Ref[integrationBody](env, b.Integration)
+	return err == nil && parent.Status == active
 }
 
 func listedAddrs(list []addrs.Instance) string {
