@@ -216,16 +216,8 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		rec.Fields = bytes.Clone(fields)
 		switch rec.Part {
 		case partPresentation:
-			nodes, err := t.binderNodes(ctx, r)
-			if err != nil {
+			if rec.Members, rec.Problem, err = t.slidesOf(ctx, r); err != nil {
 				return nil, err
-			}
-			for _, n := range nodes {
-				if item, ours := t.item(n.Mark); ours {
-					rec.Members = append(rec.Members, item)
-				} else if n.Empty {
-					rec.Problem = slideLost
-				}
 			}
 		case partSlide:
 			for _, id := range uses[r.int("id")] {
@@ -238,6 +230,20 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 		out = append(out, rec)
 	}
 	return out, nil
+}
+
+// slidesOf are the slides that a presentation holds, in their order, and what is
+// wrong with it.
+func (t *clmTarget) slidesOf(ctx context.Context, r row) (slides []providers.Member, problem string, err error) {
+	nodes, err := t.binderNodes(ctx, r)
+	for _, n := range nodes {
+		if item, ours := t.item(n.Mark); ours {
+			slides = append(slides, item)
+		} else if n.Empty {
+			problem = slideLost
+		}
+	}
+	return slides, problem, err
 }
 
 // slideLost is the problem of a presentation whose slide was deleted by hand.
