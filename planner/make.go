@@ -226,6 +226,9 @@ func (m *making) drift(ctx context.Context) map[*object]*plan.Change {
 			again = append(again, &object{addr: o.addr, provider: o.provider, typ: o.typ, recorded: o.recorded})
 		}
 	}
+	if len(again) == 0 {
+		return drift // most often
+	}
 	failed := m.read(ctx, again, m.neighbourhoods(m.recordedRefs(m.req.State, m.req.Instances), again...), nil)
 	for _, o := range again {
 		if failed[o] != nil {
