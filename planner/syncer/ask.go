@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -67,7 +68,7 @@ func (p *pass) orphans(j *job, q int, to *sorter) error {
 			}
 		}
 	}
-	return firstError(src.err, tgt.err)
+	return cmp.Or(src.err, tgt.err)
 }
 
 // askForHolders asks the source by key, in an incremental run, for what holds
@@ -161,5 +162,5 @@ func (p *pass) missing(keys frames, q int, variant string, to *sorter) error {
 			}
 		}
 	}
-	return firstError(c.err, src.err)
+	return cmp.Or(c.err, src.err)
 }

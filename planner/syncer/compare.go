@@ -73,7 +73,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 	for q := len(p.parts) - 1; q >= 0; q-- {
 		going(func(c *comparison) error { return c.open(ctx, q) })
 		p.part(q, all)
-		going(func(c *comparison) error { return firstError(c.close(q), c.err) })
+		going(func(c *comparison) error { return cmp.Or(c.close(q), c.err) })
 		going(func(c *comparison) error { return c.confirm(ctx, q) })
 	}
 	for _, c := range all {
@@ -108,20 +108,20 @@ func (c *comparison) open(ctx context.Context, q int) error {
 
 // close ends a part, and keeps what has to change of it.
 func (c *comparison) close(q int) error {
-	err := firstError(c.tgt.err, c.gaps.err, c.need.err)
+	err := cmp.Or(c.tgt.err, c.gaps.err, c.need.err)
 	c.tgt.close()
 	c.gaps.close()
 	c.need.close()
 	for _, w := range c.others {
 		if w != nil {
-			err = firstError(err, w.err)
+			err = cmp.Or(err, w.err)
 			w.close()
 		}
 	}
 	c.needed.remove()
 	var unwritten error
 	c.changes[q], unwritten = c.out.rest()
-	return firstError(err, unwritten)
+	return cmp.Or(err, unwritten)
 }
 
 // part goes through one part key by key, at all targets at once: source, gaps,
@@ -143,7 +143,7 @@ func (p *pass) part(q int, all []*comparison) {
 		for c.err == nil && c.tgt.rec != nil {
 			c.err = c.alone(q)
 		}
-		c.err = firstError(c.err, src.err)
+		c.err = cmp.Or(c.err, src.err)
 	}
 }
 
@@ -168,9 +168,9 @@ func (c *comparison) meet(q int, src *walk) error {
 		if !c.wanted(s, routed) {
 			return nil
 		}
-		return firstError(src.whole(), c.item(q, s, nil))
+		return cmp.Or(src.whole(), c.item(q, s, nil))
 	}
-	err := firstError(src.whole(), c.tgt.whole())
+	err := cmp.Or(src.whole(), c.tgt.whole())
 	if err == nil {
 		err = c.item(q, s, t)
 	}
@@ -433,12 +433,3 @@ func name(sets []*sorter, p *pass, members iter.Seq[providers.Member]) error {
 
 // words makes a name of the platform readable: shared_resource.
 func words(name string) string { return strings.ReplaceAll(name, "_", " ") }
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

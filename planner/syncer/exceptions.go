@@ -225,7 +225,7 @@ func (t *telling) write(ctx context.Context, q int, of ...providers.Verb) error 
 			return err
 		}
 	}
-	if err := firstError(open.err, shall.err); err != nil {
+	if err := cmp.Or(open.err, shall.err); err != nil {
 		return err
 	}
 	for _, verb := range of {
@@ -253,7 +253,7 @@ func (t *telling) next(q int, open, shall *cursor) (*providers.Write, error) {
 	if order <= 0 {
 		var r record
 		body, err := open.bodies.read(open.body)
-		err = firstError(err, r.decode(open.payload, w.Part, open.key), r.decodeBody(body))
+		err = cmp.Or(err, r.decode(open.payload, w.Part, open.key), r.decodeBody(body))
 		if err == nil {
 			err = json.Unmarshal([]byte(r.fields), &there)
 		}

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"iter"
@@ -246,5 +247,5 @@ func (r *record) decodeBody(body string) error {
 // recordOf is a record that was just read as one that lies in a frame.
 func recordOf(from *providers.Record) (r record, err error) {
 	err = r.decode(string(appendHead(nil, from)), from.Part, from.Key)
-	return r, firstError(err, r.decodeBody(string(appendBody(nil, from))))
+	return r, cmp.Or(err, r.decodeBody(string(appendBody(nil, from))))
 }

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -177,7 +178,7 @@ func (g *gathering) pass(ctx context.Context, jobs []*job) {
 // end tells, once, that a job is over.
 func (g *gathering) end(j *job, crash error) {
 	j.once.Do(func() {
-		j.err = firstError(j.err, crash)
+		j.err = cmp.Or(j.err, crash)
 		close(j.over)
 		g.over(j)
 		g.ended <- j

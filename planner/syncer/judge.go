@@ -150,7 +150,7 @@ func (p *pass) findGaps(c *class, q int, edges frames, gaps []*sorter) error {
 			return err
 		}
 	}
-	return firstError(e.err, own.err, src.err)
+	return cmp.Or(e.err, own.err, src.err)
 }
 
 // lacking says why a member cannot be published; "": it can.

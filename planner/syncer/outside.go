@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 
 	"accord/providers"
@@ -106,7 +107,7 @@ func (c *comparison) unneeded(q int, needed frames, doubtful, others *sorter) er
 			return err
 		}
 	}
-	return firstError(w.err, need.err, held.err, retried.err)
+	return cmp.Or(w.err, need.err, held.err, retried.err)
 }
 
 // outside adds the members of those holders that this run does not look at.
@@ -128,5 +129,5 @@ func (c *comparison) outside(at int, holders *sorter, to *sorter) error {
 			}
 		}
 	}
-	return firstError(h.err, own.err, further.err)
+	return cmp.Or(h.err, own.err, further.err)
 }

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -67,7 +68,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(
 	err := p.prepare(ctx)
 	eachIn(s.slots(p.atOnce()), p.together(), func(jobs []*job) {
 		for _, j := range jobs {
-			if j.err = firstError(j.err, err); j.err == nil {
+			if j.err = cmp.Or(j.err, err); j.err == nil {
 				j.err = j.lookUp(ctx, p)
 			}
 		}

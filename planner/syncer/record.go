@@ -67,7 +67,7 @@ func (s *Syncer) begin(ctx context.Context, jobs []*job) {
 			j.run.memory = memories[n]
 		}
 	}
-	going(func(j *job) error { return firstError(err, s.start(ctx, j)) })
+	going(func(j *job) error { return cmp.Or(err, s.start(ctx, j)) })
 }
 
 // await waits for the time of a run.

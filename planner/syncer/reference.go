@@ -94,7 +94,7 @@ func (j *job) publishable(p *pass, q int, f func(*record) error) error {
 		if j.class.meaning(w.rec) != providers.Publish || j.class.problem(w.rec) != "" {
 			continue
 		}
-		if err := firstError(w.whole(), f(w.rec)); err != nil {
+		if err := cmp.Or(w.whole(), f(w.rec)); err != nil {
 			return err
 		}
 	}

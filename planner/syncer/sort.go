@@ -157,7 +157,7 @@ func (s scratch) without(list, others frames) (frames, error) {
 			}
 		}
 	}
-	if err := firstError(c.err, o.err); err != nil {
+	if err := cmp.Or(c.err, o.err); err != nil {
 		return frames{}, err
 	}
 	return out.rest()

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -72,7 +73,7 @@ func (w *spool) add(key string, payload, body []byte) error {
 	h.buf = append(h.buf, payload...)
 	w.bodies.buf = append(w.bodies.buf, body...)
 	w.n++
-	return firstError(h.spill(), w.bodies.spill())
+	return cmp.Or(h.spill(), w.bodies.spill())
 }
 
 // copy adds the frame that a cursor stands at.

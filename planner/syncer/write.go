@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -81,7 +82,7 @@ func (j *job) write(ctx context.Context) error {
 		}
 		w.teller.tell(ctx, 0)
 	}
-	if err = firstError(err, w.takeBack(ctx)); err != nil {
+	if err = cmp.Or(err, w.takeBack(ctx)); err != nil {
 		return err
 	}
 	for _, seq := range await {
@@ -262,7 +263,7 @@ func (w *writing) phase(ctx context.Context, q int, of []string) error {
 			send(verb)
 		}
 	}
-	return firstError(g.Wait(), err, w.hope())
+	return cmp.Or(g.Wait(), err, w.hope())
 }
 
 // hindered says why a change cannot be made although nothing is wrong with it.
