@@ -217,6 +217,7 @@ func (j *job) cutShort(ctx context.Context) (bool, error) {
 	}
 	for _, run := range runs {
 		switch {
+		case j.run != nil && run.ID == j.run.id: // this one
 		case run.Mode != state.Full:
 			return false, nil
 		case run.Outcome == "", run.Outcome == state.Interrupted, run.Outcome == state.Failed && run.Counts[Added] > 0:

@@ -512,6 +512,28 @@ func TestLimitsAfterAnotherEngine(t *testing.T) {
 	}
 }
 
+// Limits hold where content is there and the journal has lost what it knew of it,
+// also after a full run that failed before it published anything: that is not the
+// first one, cut short.
+func TestLimitsAfterAFailedRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, t.TempDir(), "a")
+	library(w)
+	w.mustRun(syncer.Request{})
+	w.journal = newJournal(w.now)
+	w.p.journal = w.journal
+	w.m.Pass(time.Hour)
+	w.books(20)
+	w.m.Fault(providertest.Fault{Method: "records", Match: providertest.StreamBooks, Kind: providers.Transient, Times: 1})
+	if o := w.run(w.tasks(syncer.Request{Full: true}))[booksFeed("a")]; o.Status != syncer.Failed {
+		t.Fatalf("%s, %v", o.Status, o.Err)
+	}
+	w.limits = syncer.Limits{MaxPublished: syncer.Limit{Set: true, Share: 0.5}, IgnoreBelow: 2}
+	if o := w.run(w.tasks(syncer.Request{Full: true}))[booksFeed("a")]; o.Status != syncer.Refused || o.Done.Written() != 0 {
+		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+}
+
 // What a plan promised holds: a country that it did not name is refused, and
 // so are many more withdrawals.
 func TestPromise(t *testing.T) {
