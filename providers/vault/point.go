@@ -333,8 +333,7 @@ func (p *Provider) warnOfDoubles(ctx context.Context, l *pointLink, c *resource.
 		return
 	}
 	c.Warn("INT-7", "/engine", fmt.Sprintf("%s would publish a second time what %s published", c.Live.Title, before),
-		fmt.Sprintf("%d presentations, %d slides and %d shared resources that %s published stay in %s beside what %s publishes. %s",
-			counts[partPresentation], counts[partSlide], counts[partShared], before, l.crm.addr, after, advice))
+		fmt.Sprintf("%s that %s published stay in %s beside what %s publishes. %s", l.listed(counts), before, l.crm.addr, after, advice))
 }
 
 // consequenceOfDeactivation is INT-4: runs stop, content stays, and how much.
@@ -348,15 +347,24 @@ func (p *Provider) consequenceOfDeactivation(ctx context.Context, l *pointLink, 
 
 // stays says how much of a point's content stays where it is.
 func (l *pointLink) stays(ctx context.Context) string {
-	published, slides, shared := l.crm.published, "slide", "shared resource"
+	published := l.crm.published
 	if l.names.Model == modelObject {
-		published, slides, shared = l.crm.publishedObjects, "key message", "shared key message"
+		published = l.crm.publishedObjects
 	}
 	counts, err := published(ctx, l.api(), l.content.id)
 	if err != nil {
 		return "what it published stays as it is"
 	}
-	return fmt.Sprintf("%s, %s and %s that it published stay as they are", some(counts[partPresentation], "presentation"), some(counts[partSlide], slides), some(counts[partShared], shared))
+	return l.listed(counts) + " that it published stay as they are"
+}
+
+// listed says how much content there is, in the words of a point's model.
+func (l *pointLink) listed(counts map[string]int) string {
+	slides, shared := "slide", "shared resource"
+	if l.names.Model == modelObject {
+		slides, shared = "key message", "shared key message"
+	}
+	return fmt.Sprintf("%s, %s and %s", some(counts[partPresentation], "presentation"), some(counts[partSlide], slides), some(counts[partShared], shared))
 }
 
 func some(n int, noun string) string {
