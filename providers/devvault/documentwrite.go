@@ -8,16 +8,12 @@ import (
 
 // handleCreateDocument answers POST /api/{v}/objects/documents, where a CrossLink is made too, and /objects/binders.
 func handleCreateDocument(c *call, binder bool) (reply, error) {
-	row := c.formRow()
-	if c.media == "application/json" {
-		rows, err := c.rows(1)
-		if err != nil {
-			return reply{}, err
-		}
-		row = rows[0]
+	row, err := c.row()
+	if err != nil {
+		return reply{}, err
 	}
 	var x *version
-	err := c.update(func(t *tx) (err error) {
+	err = c.update(func(t *tx) (err error) {
 		x, err = c.createDocument(t, row, binder)
 		return err
 	})
@@ -269,13 +265,9 @@ func (c *call) setDocument(t *tx, cat *catalog, x *version, f *field, value any)
 
 // handleUpdateDocument answers PUT of a document, binder, or one version.
 func handleUpdateDocument(c *call, binder bool) (reply, error) {
-	row := c.formRow()
-	if c.media == "application/json" {
-		rows, err := c.rows(1)
-		if err != nil {
-			return reply{}, err
-		}
-		row = rows[0]
+	row, err := c.row()
+	if err != nil {
+		return reply{}, err
 	}
 	id, err := c.change(binder, func(t *tx, x *version) error { return c.updateDocument(t, x, row) })
 	if err != nil {

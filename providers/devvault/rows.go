@@ -44,6 +44,18 @@ func (c *call) rows(most int) ([]requestRow, error) {
 	return list, nil
 }
 
+// row is the one row of a request: of a JSON body, or a form.
+func (c *call) row() (requestRow, error) {
+	if c.media != "application/json" {
+		return c.formRow(), nil
+	}
+	rows, err := c.rows(1)
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
 // formRow is a form, without the parameters of the address, as a row.
 func (c *call) formRow() requestRow {
 	row := requestRow{}
