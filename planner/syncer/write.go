@@ -104,7 +104,7 @@ func (w *writing) leave(ctx context.Context) error {
 			return fmt.Errorf("reading what was left: %w", err)
 		}
 		for _, b := range open {
-			if b.Verb != state.Await || b.Run == w.run.id {
+			if b.Verb != state.Await {
 				continue
 			}
 			for _, key := range b.Keys {
