@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"accord/lang/addrs"
@@ -194,16 +195,20 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 // which that engine runs by itself: it may have run before the first look. Where
 // that cannot be seen, what was there before is not known.
 func (s *Syncer) Note(ctx context.Context, syncs []providers.Sync) {
-	s.noted = make(map[addrs.Instance]*providers.EngineState, len(syncs))
-	for _, sync := range syncs {
-		p, _, err := s.stream(sync.Target)
+	noted := make(map[addrs.Instance]*providers.EngineState, len(syncs))
+	var mu sync.Mutex
+	eachOf(syncs, asking, func(of providers.Sync) {
+		p, _, err := s.stream(of.Target)
 		if err != nil {
-			continue
+			return
 		}
-		if state, err := engineState(p.Follow(ctx, []providers.Sync{sync})); err == nil {
-			s.noted[sync.Addr] = &state
+		if state, err := engineState(p.Follow(ctx, []providers.Sync{of})); err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			noted[of.Addr] = &state
 		}
-	}
+	})
+	s.noted = noted
 }
 
 func engineState(states []providers.EngineState) (providers.EngineState, error) {
