@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -160,6 +161,34 @@ func (c *cli) warn(err error, more string) {
 	c.diagnostics(hcl.Diagnostics{d})
 }
 
+// errEnough ends a reading of which enough was read.
+var errEnough = errors.New("enough")
+
+// exceptionsOf reads what vaults tell of syncs, a few at once, and at most so much of
+// each. failed is why it could not be read.
+func exceptionsOf(ctx context.Context, s *syncer.Syncer, syncs []providers.Sync, most int) (told [][]providers.Exception, failed []error) {
+	told, failed = make([][]providers.Exception, len(syncs)), make([]error, len(syncs))
+	var group graph.Group
+	group.SetLimit(8)
+	for i, sync := range syncs {
+		group.Go(func() error {
+			err := s.Exceptions(ctx, sync, func(e providers.Exception) error {
+				if len(told[i]) == most {
+					return errEnough
+				}
+				told[i] = append(told[i], e)
+				return nil
+			})
+			if !errors.Is(err, errEnough) {
+				failed[i] = err
+			}
+			return nil
+		})
+	}
+	_ = group.Wait()
+	return told, failed
+}
+
 // gather reads the journal and, a few at once, the vaults.
 func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 	syncs := make([]providers.Sync, len(x.tasks))
@@ -173,20 +202,7 @@ func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 		}
 		x.ledger.Journal(f)
 	}
-	told := make([][]providers.Exception, len(syncs))
-	failed := make([]error, len(syncs))
-	var group graph.Group
-	group.SetLimit(8)
-	for i, sync := range syncs {
-		group.Go(func() error {
-			failed[i] = x.planner.Syncer.Exceptions(ctx, sync, func(e providers.Exception) error {
-				told[i] = append(told[i], e)
-				return nil
-			})
-			return nil
-		})
-	}
-	_ = group.Wait()
+	told, failed := exceptionsOf(ctx, x.planner.Syncer, syncs, math.MaxInt)
 	if err := ctx.Err(); err != nil {
 		return err
 	}

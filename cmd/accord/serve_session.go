@@ -204,20 +204,21 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 // which the journal knows no more than it met in runs that were followed (INT-7).
 type toldExceptions map[addrs.Instance][]providers.Exception
 
+// tellings looks at them. A vault that is slow or away holds up nobody: of it is
+// known what it told last.
 func (s *session) tellings(ctx context.Context, syncs []providers.Sync) *toldExceptions {
-	told := toldExceptions{}
-	for _, sync := range syncs {
-		if sync.Engine != providers.EnginePlatform {
-			continue
-		}
-		list := []providers.Exception{}
-		if err := s.planner.Syncer.Exceptions(ctx, sync, func(x providers.Exception) error {
-			if len(list) < pageFailures {
-				list = append(list, x)
+	ctx, cancel := context.WithTimeout(ctx, servePatience)
+	defer cancel()
+	syncs = slices.DeleteFunc(slices.Clone(syncs), func(of providers.Sync) bool { return of.Engine != providers.EnginePlatform })
+	lists, failed := exceptionsOf(ctx, s.planner.Syncer, syncs, pageFailures)
+	told, last := toldExceptions{}, s.told.Load()
+	for n, of := range syncs {
+		if failed[n] == nil {
+			told[of.Addr] = lists[n]
+		} else if last != nil {
+			if list, ok := (*last)[of.Addr]; ok {
+				told[of.Addr] = list
 			}
-			return nil
-		}); err == nil {
-			told[sync.Addr] = list
 		}
 	}
 	return &told
