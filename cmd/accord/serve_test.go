@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -15,11 +16,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner"
 	"accord/planner/ledger"
 	"accord/planner/syncer"
 	"accord/planner/watch"
@@ -745,4 +749,66 @@ func TestServeListsWhatThePlatformTells(t *testing.T) {
 	if diff := cmp.Diff([]string{"ca Met by a run", "us Told by the vault"}, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+}
+
+// talker is a provider whose vaults tell of exceptions, but for one that never answers.
+type talker struct {
+	providers.Provider
+	silent addrs.Instance
+}
+
+func (p talker) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	return func(yield func(providers.Batch, error) bool) {
+		if req.End.Instance == p.silent {
+			<-ctx.Done()
+			yield(providers.Batch{}, ctx.Err())
+			return
+		}
+		records := make([]providers.Record, pageFailures+1)
+		for n := range records {
+			records[n] = providers.Record{Part: providers.ExceptionItem, Key: fmt.Sprint(n), Fields: json.RawMessage(`{"title": "Fails"}`)}
+		}
+		yield(providers.Batch{Records: records, End: true}, nil)
+	}
+}
+
+// INT-7, ERR-3: vaults are asked for what the platform tells side by side, for no more
+// than the page shows; of one that does not answer what it told last is still known,
+// and nobody waits for it longer than for other slow vaults.
+func TestTellingsBesideASilentVault(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		vault := func(key string) addrs.Instance { return addrs.NewKeyed("vault", "crm", key) }
+		declared := &schema.Provider{Name: "talker", Streams: []schema.Stream{{Name: "exceptions"}}}
+		engine, err := syncer.New(syncer.Options{WorkDir: dir, Provider: func(addrs.Instance) (providers.Provider, *schema.Provider) {
+			return talker{silent: vault("b")}, declared
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &session{workspace: &workspace{planner: &planner.Planner{Syncer: engine}}}
+		var syncs []providers.Sync
+		for _, key := range []string{"a", "b", "c"} {
+			syncs = append(syncs, providers.Sync{Addr: addrs.NewKeyed("integration_point", "clm", key), Engine: providers.EnginePlatform,
+				Exceptions: &providers.End{Instance: vault(key), Stream: "exceptions"}})
+		}
+		syncs = append(syncs, providers.Sync{Addr: addrs.New("integration_point", "ours"), Engine: providers.EngineAccord})
+		s.told.Store(&toldExceptions{syncs[1].Addr: {{Title: "Told before"}}})
+		began := time.Now()
+		told := *s.tellings(t.Context(), syncs)
+		if took := time.Since(began); took != servePatience {
+			t.Errorf("it took %s", took)
+		}
+		var got []string
+		for _, of := range syncs {
+			if list, ok := told[of.Addr]; ok {
+				got = append(got, fmt.Sprintf("%s: %d, %s", of.Addr.Key, len(list), list[0].Title))
+			}
+		}
+		all := fmt.Sprint(pageFailures)
+		if diff := cmp.Diff([]string{"a: " + all + ", Fails", "b: 1, Told before", "c: " + all + ", Fails"}, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
 }
