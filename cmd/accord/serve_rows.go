@@ -98,6 +98,7 @@ type pageRun struct {
 	ID        string `json:"id"`
 	Point     string `json:"point"`
 	Mode      string `json:"mode"`
+	Why       string `json:"why,omitempty"` // it ran in full
 	Started   when   `json:"started"`
 	Took      string `json:"took,omitempty"`
 	Outcome   string `json:"outcome"`
@@ -113,12 +114,16 @@ func viewRun(r state.Run, now time.Time) pageRun {
 	if v.Outcome == "" {
 		v.Outcome = "running"
 	} else {
-		v.Took = r.Ended.Sub(r.Started).Round(100 * time.Millisecond).String()
+		v.Took = round(r.Ended.Sub(r.Started)).String()
 	}
 	v.Published = int(r.Counts[syncer.Added] + r.Counts[syncer.Restored])
 	v.Updated, v.Withdrawn = int(r.Counts[syncer.Updated]), int(r.Counts[syncer.Withdrawn])
-	if len(r.Reasons) > 0 && r.Mode == state.Full {
-		v.Mode += " (" + strings.Join(r.Reasons, ", ") + ")"
+	if r.Mode == state.Full {
+		var why []string
+		for _, reason := range r.Reasons {
+			why = append(why, syncer.Reason(reason).Words())
+		}
+		v.Why = strings.Join(why, ", ")
 	}
 	return v
 }

@@ -338,6 +338,16 @@ func (s *story) until(p *process, what string, is func() bool) {
 // machine that is busy with other things, and is a defect after that.
 const patience = 3 * time.Minute
 
+// Why a run was a full one is said in words, and a short run took some time too.
+func TestRunOfThePage(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	v := viewRun(state.Run{Mode: state.Full, Reasons: []string{"activated", "never_succeeded"}, Started: now.Add(-26 * time.Millisecond), Ended: now, Outcome: state.Clean}, now)
+	if v.Mode != "full" || v.Why != "activated, never succeeded" || v.Took != "26ms" {
+		t.Errorf("%+v", v)
+	}
+}
+
 // The page is readable on a phone, and nothing of a title does anything there.
 func TestServePageOnAPhone(t *testing.T) {
 	if testing.Short() {

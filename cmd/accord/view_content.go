@@ -91,14 +91,9 @@ func (v *planView) unaffected() {
 			groups[i].keys = append(groups[i].keys, vault.Key)
 		}
 	}
-	for _, c := range v.plan.Content {
-		if nothingToTell(c.Impact) && !v.verbose {
-			by := c.Title
-			if by == "" {
-				by = c.Addr.Block.String()
-			}
-			add(c.Vault, fmt.Sprintf("%s: %s (%s; %s)", unaffectedBy(c.Impact), stays(c.Impact.Total.Unchanged), clean(by), asOf(c.Impact)))
-		}
+	for _, still := range v.still() {
+		c, by := still.first, still.by()
+		add(c.Vault, fmt.Sprintf("%s: %s (%s; %s)", unaffectedBy(c.Impact), stays(still.read), clean(by), asOf(c.Impact)))
 	}
 	for _, idle := range v.plan.Idle {
 		add(idle.Vault, "no run, so its content stays as it is")
@@ -110,6 +105,44 @@ func (v *planView) unaffected() {
 		}
 		v.text("  ", name+"  "+g.text)
 	}
+}
+
+// still are the points of one vault whose runs leave everything as it is.
+type still struct {
+	first plan.Content
+	keys  []string // of the points
+	read  int      // items
+}
+
+// still tells points that lead to one vault by the same way as one.
+func (v *planView) still() []still {
+	var list []still
+	for _, c := range v.plan.Content {
+		if !nothingToTell(c.Impact) || v.verbose {
+			continue
+		}
+		i := slices.IndexFunc(list, func(s still) bool {
+			f := s.first
+			return f.Vault == c.Vault && f.Addr.Block == c.Addr.Block && f.Title == c.Title && unaffectedBy(f.Impact) == unaffectedBy(c.Impact) && asOf(f.Impact) == asOf(c.Impact)
+		})
+		if i < 0 {
+			i, list = len(list), append(list, still{first: c})
+		}
+		list[i].keys = append(list[i].keys, c.Addr.Key)
+		list[i].read += c.Impact.Total.Unchanged
+	}
+	return list
+}
+
+// by names the point as people know it; several have but their addresses.
+func (s still) by() string {
+	switch {
+	case len(s.keys) > 1:
+		return addrs.Several(s.first.Addr, s.keys)
+	case s.first.Title != "":
+		return s.first.Title
+	}
+	return s.first.Addr.Block.String()
 }
 
 // nothingToTell: nothing would be written, and nothing stays that calls for somebody.

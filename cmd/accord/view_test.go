@@ -153,6 +153,23 @@ func TestNewlyReceivedIsFirst(t *testing.T) {
 	}
 }
 
+// Points that lead to one vault, and change nothing there, are one line that names
+// them.
+func TestUnaffectedNamesItsPoints(t *testing.T) {
+	t.Parallel()
+	p := aPlan("Switzerland")
+	for _, key := range []string{"at", "ch"} {
+		c := p.Content[1]
+		c.Addr, c.Vault, c.Title = addrs.NewKeyed("integration_point", "country", key), parsed("vault.promomats"), "CLM Country"
+		c.Impact.Total.Unchanged = 4
+		p.Content = append(p.Content, c)
+	}
+	out := strings.Join(strings.Fields(string(render(t, p)["text"])), " ")
+	if want := `vault.promomats unaffected (proved): 8 items were read, and stay as they are (integration_point.country["at", "ch"]; exact`; strings.Count(out, want) != 1 || strings.Count(out, "vault.promomats unaffected") != 1 {
+		t.Errorf("it does not say once %q:\n%s", want, out)
+	}
+}
+
 // The four parts are kept apart, in one order, in every rendering.
 func TestFourPartsAreKeptApart(t *testing.T) {
 	t.Parallel()

@@ -190,7 +190,7 @@ func (l *Ledger) entry(sync addrs.Instance, item state.Item, general bool) *Entr
 		return e
 	}
 	s := l.syncs[sync]
-	e := &Entry{ID: idOf(at), Type: Item, Point: sync, Part: item.Part, Key: item.Key, Engine: s.Engine,
+	e := &Entry{ID: IDOf(sync, item), Type: Item, Point: sync, Part: item.Part, Key: item.Key, Engine: s.Engine,
 		Source: s.Source.Instance, Target: s.Target.Instance}
 	if general {
 		e.Type, e.Title = Message, s.Title
@@ -199,9 +199,10 @@ func (l *Ledger) entry(sync addrs.Instance, item state.Item, general bool) *Entr
 	return e
 }
 
-// idOf is short enough to be typed, and long enough for millions of entries.
-func idOf(at place) string {
-	sum := sha256.Sum256([]byte(at.sync.String() + "\x00" + at.item.Part + "\x00" + at.item.Key))
+// IDOf is what an entry is called: short enough to be typed, and long enough for
+// millions of them.
+func IDOf(sync addrs.Instance, item state.Item) string {
+	sum := sha256.Sum256([]byte(sync.String() + "\x00" + item.Part + "\x00" + item.Key))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:10])
 }
 

@@ -1,12 +1,14 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"accord/lang/addrs"
+	"accord/planner/ledger"
 	"accord/planner/syncer"
 	"accord/state"
 )
@@ -44,25 +46,29 @@ type Told struct {
 
 // Failure is what fails for the first time: an item, or the whole sync.
 type Failure struct {
+	ID      string         `json:"id"` // as in accord exceptions show ID
 	Part    string         `json:"part,omitempty"`
 	Key     string         `json:"key,omitempty"`
 	Title   string         `json:"title,omitempty"`
 	Kind    string         `json:"kind"`
 	Message string         `json:"message"`
+	Class   ledger.Class   `json:"class"`          // who can do something about it
 	Cause   addrs.Instance `json:"cause,omitzero"` // the block whose change would help
 }
 
-// longest is how long a text of somebody else may be.
-const longest = 500
+// longest is how long a text of somebody else may be, and inLine as one of several
+// in a line.
+const longest, inLine = 500, 120
 
 func (s Sender) message(u state.Untold) ([]byte, error) {
 	r := u.Run
 	m := Message{Type: "run." + string(r.Outcome), Timestamp: r.Ended.UTC(), Text: text(u), Data: Told{
 		From: s, Run: r.ID, Sync: r.Sync, Mode: r.Mode, Reasons: r.Reasons, Started: r.Started.UTC(), Ended: r.Ended.UTC(),
-		Outcome: r.Outcome, Error: shorten(r.Message), Counts: r.Counts, Failed: r.Failures, New: u.NewCount,
+		Outcome: r.Outcome, Error: shorten(r.Message, longest), Counts: r.Counts, Failed: r.Failures, New: u.NewCount,
 	}}
 	for _, f := range u.New {
-		m.Data.Failures = append(m.Data.Failures, Failure{Part: f.Part, Key: f.Key, Title: shorten(f.Title), Kind: f.Kind, Message: shorten(f.Message), Cause: f.Cause})
+		m.Data.Failures = append(m.Data.Failures, Failure{ID: ledger.IDOf(r.Sync, state.Item{Part: f.Part, Key: f.Key}), Part: f.Part, Key: f.Key, Title: shorten(f.Title, longest), Kind: f.Kind, Message: shorten(f.Message, longest),
+			Class: ledger.ClassOf(f.Kind, f.General, !f.Cause.IsZero()), Cause: f.Cause})
 	}
 	return json.Marshal(m)
 }
@@ -91,15 +97,33 @@ func text(u state.Untold) string {
 		line += fmt.Sprintf(", %d for the first time", u.NewCount)
 	}
 	if r.Message != "" {
-		line += ": " + shorten(r.Message)
+		return line + ": " + shorten(r.Message, longest)
 	}
-	return line
+	return line + named(u)
 }
 
-func shorten(s string) string {
+// named says of the first that fail what is wrong with them.
+func named(u state.Untold) string {
+	const few = 3
+	var list []string
+	for _, f := range u.New[:min(few, len(u.New))] {
+		name := cmp.Or(f.Title, strings.TrimLeft(f.Key, "0"))
+		list = append(list, shorten(name, inLine)+" ("+shorten(f.Message, inLine)+")")
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	text := ": " + strings.Join(list, "; ")
+	if more := u.NewCount - len(list); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+func shorten(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > longest {
-		return string(r[:longest-1]) + "…"
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
 	}
 	return s
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"accord/lang/addrs"
+	"accord/planner/ledger"
 	"accord/planner/syncer"
 	"accord/state"
 	"accord/state/local"
@@ -154,7 +155,8 @@ func TestTell(t *testing.T) {
 	}
 	if m := r.bodies[0]; m.Type != "run.faulty" || m.Data.Counts["added"] != 3 || m.Data.New != 1 || m.Data.Failures[0].Title != "Launch 2" ||
 		len([]rune(m.Data.Failures[0].Message)) != longest || m.Data.From.Lineage != "L" ||
-		m.Text != "integration_point.clm: full run faulty: 3 published, 0 updated, 1 withdrawn, 1 failed, 1 for the first time" {
+		m.Text != "integration_point.clm: full run faulty: 3 published, 0 updated, 1 withdrawn, 1 failed, 1 for the first time: Launch 2 ("+strings.Repeat("x", inLine-1)+"…)" ||
+		m.Data.Failures[0].ID == "" || m.Data.Failures[0].Class != ledger.Document {
 		t.Errorf("was told %+v", m)
 	}
 	if diff := cmp.Diff([]string{"run_one"}, r.ids()); diff != "" {

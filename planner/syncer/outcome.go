@@ -16,7 +16,7 @@ type Status string
 // The statuses.
 const (
 	Clean       Status = "clean"
-	Faulty      Status = "errors"      // it came to its end, and some items failed or withdrawals were withheld
+	Faulty      Status = "faulty"      // it came to its end, and some items failed or withdrawals were withheld
 	Refused     Status = "refused"     // a limit, or a promise: nothing was written
 	Failed      Status = "failed"      // it gave up: Err
 	Interrupted Status = "interrupted" // it was stopped between two batches
