@@ -74,7 +74,9 @@ type End struct {
 // must be seen with them: the containers of a changed member, the members of
 // a changed container, whatever their standing, and what was deleted.
 type RecordsRequest struct {
-	End      End      `json:"end"`
+	End  End   `json:"end"`
+	Also []End `json:"also,omitempty"` // the same is read of these, all at once: every Batch says of which it is
+
 	Variants []string `json:"variants,omitempty"` // which variants are needed
 	Fields   []string `json:"fields,omitempty"`   // source fields that the rules read, beyond the stream's own
 
@@ -88,6 +90,9 @@ type RecordsRequest struct {
 	UpTo  string `json:"up_to,omitempty"` // Range: up to and with this; "" to the end
 }
 
+// Ends are all that are read, in the order in which Batch.Of counts them.
+func (r *RecordsRequest) Ends() []End { return append([]End{r.End}, r.Also...) }
+
 // Batch is some records of a read, parts in any order, each part in key order
 // where the stream says so.
 type Batch struct {
@@ -95,6 +100,9 @@ type Batch struct {
 	End     bool      `json:"end,omitempty"`    // the read ended well; no batch follows
 	Horizon time.Time `json:"horizon,omitzero"` // on the last: the system's clock when the read began
 	Calls   int       `json:"calls,omitempty"`  // made for this batch
+
+	Of  int    `json:"of,omitempty"`  // of the request's ends
+	Err *Error `json:"err,omitempty"` // instead of End, where a request has several: this one could not be read; the others go on
 
 	// Titles name route values for people, where the stream knows them; on any
 	// batch, and not of reads by key.

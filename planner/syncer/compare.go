@@ -67,9 +67,12 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 			return c.err != nil
 		})
 	}
-	if !p.whole {
-		going(func(c *comparison) error { return c.readTargetKeys(ctx, p, p.keys) })
-	}
+	going(func(c *comparison) error {
+		if p.whole || c.asked {
+			return nil
+		}
+		return c.readTargetKeys(ctx, p, p.keys)
+	})
 	for q := len(p.parts) - 1; q >= 0; q-- {
 		going(func(c *comparison) error { return c.open(ctx, q) })
 		p.part(q, all)

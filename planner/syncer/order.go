@@ -23,6 +23,7 @@ type job struct {
 	titles  map[string]string // of route values, those that no longer lead here included
 	known   map[string]string // of route values, wherever they lead
 	whole   bool              // all of both ends was read
+	asked   bool              // the target was asked for what changed, beside others
 	asTable bool              // another sync routes by its target
 	table   *table            // what its target holds in the end, when asTable and it ran
 

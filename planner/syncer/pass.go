@@ -66,7 +66,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(
 		return p.late
 	}
 	err := p.prepare(ctx)
-	eachIn(s.slots(p.atOnce()), p.together(), func(jobs []*job) {
+	p.each(ctx, func(jobs []*job) {
 		for _, j := range jobs {
 			if j.err = cmp.Or(j.err, err); j.err == nil {
 				j.err = j.lookUp(ctx, p)
@@ -247,7 +247,7 @@ func (j *job) prepare(p *pass) error {
 	if err != nil {
 		return err
 	}
-	j.parts, j.mappings = nil, nil // of a pass that it was left out of
+	j.parts, j.mappings, j.asked = nil, nil, false // of a pass that it was left out of
 	for _, part := range p.parts {
 		q := partIndex(target.Parts, part.Name)
 		if q < 0 {

@@ -39,29 +39,38 @@ func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *m
 		if err != nil {
 			return fmt.Errorf("reading %s of %s: %w", stream.Name, req.End.Instance, err)
 		}
-		m.calls += batch.Calls
-		m.records += len(batch.Records)
-		if len(batch.Titles) > 0 && m.titles == nil {
-			m.titles = make(map[string]string, len(batch.Titles))
-		}
-		maps.Copy(m.titles, batch.Titles)
-		for i := range batch.Records {
-			if err := yield(&batch.Records[i]); err != nil {
-				return err
-			}
-		}
-		s.emit(Reading{Instance: req.End.Instance, Stream: stream.Name, Records: m.records, Calls: m.calls, Done: batch.End})
-		if batch.End {
-			if m.horizon.IsZero() {
-				m.horizon = batch.Horizon
-			}
-			return nil
+		if err := s.batch(&req.End, &batch, m, yield); err != nil || batch.End {
+			return err
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return providers.Errorf(providers.Transient, "reading %s of %s: it broke off before its end", stream.Name, req.End.Instance)
+	return brokeOff(&req.End)
+}
+
+// batch counts a batch of an end, and hands its records over.
+func (s *Syncer) batch(end *providers.End, batch *providers.Batch, m *meter, yield func(*providers.Record) error) error {
+	m.calls += batch.Calls
+	m.records += len(batch.Records)
+	if len(batch.Titles) > 0 && m.titles == nil {
+		m.titles = make(map[string]string, len(batch.Titles))
+	}
+	maps.Copy(m.titles, batch.Titles)
+	for i := range batch.Records {
+		if err := yield(&batch.Records[i]); err != nil {
+			return err
+		}
+	}
+	s.emit(Reading{Instance: end.Instance, Stream: end.Stream, Records: m.records, Calls: m.calls, Done: batch.End})
+	if batch.End && m.horizon.IsZero() {
+		m.horizon = batch.Horizon
+	}
+	return nil
+}
+
+func brokeOff(end *providers.End) error {
+	return providers.Errorf(providers.Transient, "reading %s of %s: it broke off before its end", end.Stream, end.Instance)
 }
 
 // intake takes records of a read and puts each part into key order.

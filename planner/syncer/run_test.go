@@ -325,6 +325,40 @@ func TestIncrementalReadsLittle(t *testing.T) {
 	}
 }
 
+// CLM-9: what an incremental run is about is asked of all targets in one request.
+// One that does not answer keeps no other from being brought up to date.
+func TestTargetsAreAskedTogether(t *testing.T) {
+	t.Parallel()
+	w := syncedLibrary(t, "a", "b", "c")
+	w.north().Put(providertest.Page("p3", "Third, again"))
+	requests, ends := 0, 0
+	w.p.asked = func(req providers.RecordsRequest) {
+		if req.End.Stream == providertest.StreamCopies {
+			requests++
+			ends += len(req.Ends())
+		}
+	}
+	w.m.Fault(providertest.Fault{Method: "records", Match: providertest.StreamCopies, Kind: providers.Permission, Times: 1})
+	ended := map[syncer.Status]int{}
+	for _, o := range w.run(w.tasks(syncer.Request{})) {
+		ended[o.Status]++
+		if failed := o.Status == syncer.Failed; failed != (o.Err != nil) || !failed && o.Done != (syncer.Counts{Updated: 1}) {
+			t.Errorf("%s: %s, %v, %+v", o.Addr, o.Status, o.Err, o.Done)
+		}
+	}
+	if ended[syncer.Clean] != 2 || ended[syncer.Failed] != 1 || requests != 1 || ends != 3 {
+		t.Errorf("%v; %d requests of %d ends", ended, requests, ends)
+	}
+	if w.m.Pass(time.Hour); w.mustRun(syncer.Request{}) == nil {
+		t.Error("nothing ran")
+	}
+	for _, crm := range []string{"a", "b", "c"} {
+		if held := strings.Join(w.held(crm, booksFeed(crm)), "\n"); !strings.Contains(held, "Third, again") {
+			t.Errorf("%s holds\n%s", crm, held)
+		}
+	}
+}
+
 // A run that is cut short between a member and its container, which then
 // vanishes, leaves nothing behind, though an incremental run would not see it;
 // also of a member that was there before.

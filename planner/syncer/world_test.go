@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sync"
@@ -45,6 +46,14 @@ type mortal struct {
 	unheard bool // and it dies before the last of them is recorded, not in the next
 	journal *journal
 	wrote   func() // after a write; nil: nothing
+	asked   func(providers.RecordsRequest)
+}
+
+func (p *mortal) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	if p.asked != nil {
+		p.asked(req)
+	}
+	return p.Provider.Records(ctx, req)
 }
 
 func (p *mortal) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {

@@ -562,7 +562,7 @@ func (p *Plugin) Records(ctx context.Context, req providers.RecordsRequest) iter
 				yield(providers.Batch{}, providers.Errorf(providers.Internal, "reading records: %v", err))
 				return
 			}
-			b := providers.Batch{Records: records, End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls), Titles: m.Titles}
+			b := providers.Batch{Records: records, End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls), Titles: m.Titles, Of: int(m.Of), Err: r.error(m.Failed)}
 			if !yield(b, nil) {
 				return
 			}

@@ -278,9 +278,17 @@ func (*reader) member(m *proto.Member) providers.Member {
 	return providers.Member{Part: m.Part, Key: m.Key}
 }
 
+func (wire) end(e *providers.End) *proto.End {
+	return &proto.End{Instance: e.Instance.String(), Stream: e.Stream, Scope: e.Scope}
+}
+
+func (r *reader) end(e *proto.End) providers.End {
+	return providers.End{Instance: r.addr(e.GetInstance()), Stream: e.GetStream(), Scope: e.GetScope()}
+}
+
 func (w wire) recordsRequest(q *providers.RecordsRequest) *proto.RecordsRequest {
 	return &proto.RecordsRequest{
-		End:      &proto.End{Instance: q.End.Instance.String(), Stream: q.End.Stream, Scope: q.End.Scope},
+		End: w.end(&q.End), Also: convertAt(q.Also, w.end),
 		Variants: q.Variants, Fields: q.Fields, Since: w.time(q.Since), Keys: convert(q.Keys, w.member),
 		Only: q.Only, Confirm: q.Confirm, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
 	}
@@ -288,7 +296,7 @@ func (w wire) recordsRequest(q *providers.RecordsRequest) *proto.RecordsRequest 
 
 func (r *reader) recordsRequest(q *proto.RecordsRequest) providers.RecordsRequest {
 	return providers.RecordsRequest{
-		End:      providers.End{Instance: r.addr(q.GetEnd().GetInstance()), Stream: q.GetEnd().GetStream(), Scope: q.GetEnd().GetScope()},
+		End: r.end(q.End), Also: convert(q.Also, r.end),
 		Variants: q.Variants, Fields: q.Fields, Since: r.time(q.Since), Keys: convert(q.Keys, r.member),
 		Only: q.Only, Confirm: q.Confirm, Holders: q.Holders, After: q.After, UpTo: q.UpTo,
 	}

@@ -42,9 +42,10 @@ var recordsWriters = sync.Pool{New: func() any { return new(recordsWriter) }}
 func (w *recordsWriter) send(stream grpc.ServerStreamingServer[proto.RecordsResponse], b *providers.Batch) error {
 	sent := 0
 	for some := range parts(b.Records, sizeOfRecord) {
-		answer := &proto.RecordsResponse{Records: w.write(some)}
+		answer := &proto.RecordsResponse{Records: w.write(some), Of: int64(b.Of)}
 		if sent += len(some); sent == len(b.Records) {
 			answer.End, answer.Horizon, answer.Calls, answer.Titles = b.End, wire{}.time(b.Horizon), int64(b.Calls), b.Titles
+			answer.Failed = wire{}.err(b.Err)
 		}
 		if err := stream.Send(answer); err != nil {
 			return err

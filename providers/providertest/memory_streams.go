@@ -169,6 +169,9 @@ func digest(values ...any) string {
 
 // Records reads a stream as it is when the read begins.
 func (c *connection) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	if len(req.Also) > 0 {
+		return providers.Beside(ctx, req, c.Records)
+	}
 	return func(yield func(providers.Batch, error) bool) {
 		call := Call{Method: "records", What: req.End.Stream, Verb: "all"}
 		switch {

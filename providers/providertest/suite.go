@@ -800,6 +800,7 @@ func (target *Target) stream(t *testing.T, s Stream) {
 			}
 		}
 	}
+	w.beside(t, all, records)
 	for range w.p.Records(t.Context(), all) {
 		break // must not hang
 	}
@@ -815,6 +816,39 @@ func (target *Target) stream(t *testing.T, s Stream) {
 	}
 	if len(s.Writes) > 0 {
 		target.writes(t, w, declared, s)
+	}
+}
+
+// beside reads an end twice in one request, beside one that is not there: it is
+// what it is alone, and the other keeps nobody from being read.
+func (w *world) beside(t *testing.T, req providers.RecordsRequest, alone []providers.Record) {
+	nowhere := req.End
+	nowhere.Stream = "no_such_stream"
+	req.Also = []providers.End{nowhere, req.End}
+	var got [3][]providers.Record
+	var over [3]bool
+	for b, err := range w.p.Records(t.Context(), req) {
+		if err != nil {
+			t.Fatalf("reading several ends: %v", err)
+		}
+		if b.Of < 0 || b.Of >= len(got) || over[b.Of] {
+			t.Fatalf("reading several ends: a batch of end %d, which is over or was not asked for", b.Of)
+		}
+		if over[b.Of] = b.End || b.Err != nil; b.Of == 1 && b.Err == nil || b.Of != 1 && b.Err != nil {
+			t.Errorf("reading end %d of several: %v", b.Of, b.Err)
+		}
+		got[b.Of] = append(got[b.Of], b.Records...)
+	}
+	for n, end := range []int{0, 2} {
+		if !over[end] || cmp.Diff(lines(alone), lines(got[end])) != "" {
+			t.Errorf("read beside others (%d), it is another (-alone +beside)\n%s", n, cmp.Diff(lines(alone), lines(got[end])))
+		}
+	}
+	if !over[1] {
+		t.Error("reading several ends: nothing is said of the one that is not there")
+	}
+	for range w.p.Records(t.Context(), req) {
+		break // must not hang
 	}
 }
 

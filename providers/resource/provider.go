@@ -252,6 +252,9 @@ func (a *assembled) Syncs(ctx context.Context, changes []providers.Change) (sync
 }
 
 func (a *assembled) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	if len(req.Also) > 0 {
+		return providers.Beside(ctx, req, a.Records)
+	}
 	if a.schema.Stream(req.End.Stream) == nil {
 		return func(yield func(providers.Batch, error) bool) {
 			yield(providers.Batch{}, providers.Errorf(providers.Invalid, "provider %s has no stream %q", a.Name, req.End.Stream))

@@ -1981,6 +1981,7 @@ type RecordsRequest struct {
 	After         string                 `protobuf:"bytes,8,opt,name=after,proto3" json:"after,omitempty"`
 	UpTo          string                 `protobuf:"bytes,9,opt,name=up_to,json=upTo,proto3" json:"up_to,omitempty"`
 	Confirm       bool                   `protobuf:"varint,10,opt,name=confirm,proto3" json:"confirm,omitempty"`
+	Also          []*End                 `protobuf:"bytes,11,rep,name=also,proto3" json:"also,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2085,6 +2086,13 @@ func (x *RecordsRequest) GetConfirm() bool {
 	return false
 }
 
+func (x *RecordsRequest) GetAlso() []*End {
+	if x != nil {
+		return x.Also
+	}
+	return nil
+}
+
 type RecordsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Records       []byte                 `protobuf:"bytes,1,opt,name=records,proto3" json:"records,omitempty"` // a Records, which package plugin writes and reads by hand
@@ -2093,6 +2101,8 @@ type RecordsResponse struct {
 	Calls         int64                  `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
 	Err           *Error                 `protobuf:"bytes,5,opt,name=err,proto3" json:"err,omitempty"` // the last word
 	Titles        map[string]string      `protobuf:"bytes,6,rep,name=titles,proto3" json:"titles,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Of            int64                  `protobuf:"varint,7,opt,name=of,proto3" json:"of,omitempty"`        // of the request's ends
+	Failed        *Error                 `protobuf:"bytes,8,opt,name=failed,proto3" json:"failed,omitempty"` // this end could not be read; the others go on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2165,6 +2175,20 @@ func (x *RecordsResponse) GetErr() *Error {
 func (x *RecordsResponse) GetTitles() map[string]string {
 	if x != nil {
 		return x.Titles
+	}
+	return nil
+}
+
+func (x *RecordsResponse) GetOf() int64 {
+	if x != nil {
+		return x.Of
+	}
+	return 0
+}
+
+func (x *RecordsResponse) GetFailed() *Error {
+	if x != nil {
+		return x.Failed
 	}
 	return nil
 }
@@ -2943,7 +2967,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x05scope\x18\x03 \x01(\fR\x05scope\".\n" +
 	"\x06Member\x12\x12\n" +
 	"\x04part\x18\x01 \x01(\tR\x04part\x12\x10\n" +
-	"\x03key\x18\x02 \x01(\tR\x03key\"\xc0\x02\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"\xeb\x02\n" +
 	"\x0eRecordsRequest\x12'\n" +
 	"\x03end\x18\x01 \x01(\v2\x15.accord.plugin.v1.EndR\x03end\x12\x1a\n" +
 	"\bvariants\x18\x02 \x03(\tR\bvariants\x12\x16\n" +
@@ -2955,14 +2979,17 @@ const file_provider_proto_rawDesc = "" +
 	"\x05after\x18\b \x01(\tR\x05after\x12\x13\n" +
 	"\x05up_to\x18\t \x01(\tR\x04upTo\x12\x18\n" +
 	"\aconfirm\x18\n" +
-	" \x01(\bR\aconfirm\"\xb6\x02\n" +
+	" \x01(\bR\aconfirm\x12)\n" +
+	"\x04also\x18\v \x03(\v2\x15.accord.plugin.v1.EndR\x04also\"\xf7\x02\n" +
 	"\x0fRecordsResponse\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\fR\arecords\x12\x10\n" +
 	"\x03end\x18\x02 \x01(\bR\x03end\x124\n" +
 	"\ahorizon\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ahorizon\x12\x14\n" +
 	"\x05calls\x18\x04 \x01(\x03R\x05calls\x12)\n" +
 	"\x03err\x18\x05 \x01(\v2\x17.accord.plugin.v1.ErrorR\x03err\x12E\n" +
-	"\x06titles\x18\x06 \x03(\v2-.accord.plugin.v1.RecordsResponse.TitlesEntryR\x06titles\x1a9\n" +
+	"\x06titles\x18\x06 \x03(\v2-.accord.plugin.v1.RecordsResponse.TitlesEntryR\x06titles\x12\x0e\n" +
+	"\x02of\x18\a \x01(\x03R\x02of\x12/\n" +
+	"\x06failed\x18\b \x01(\v2\x17.accord.plugin.v1.ErrorR\x06failed\x1a9\n" +
 	"\vTitlesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
@@ -3137,54 +3164,56 @@ var file_provider_proto_depIdxs = []int32{
 	29, // 39: accord.plugin.v1.RecordsRequest.end:type_name -> accord.plugin.v1.End
 	46, // 40: accord.plugin.v1.RecordsRequest.since:type_name -> google.protobuf.Timestamp
 	30, // 41: accord.plugin.v1.RecordsRequest.keys:type_name -> accord.plugin.v1.Member
-	46, // 42: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
-	1,  // 43: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
-	44, // 44: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
-	34, // 45: accord.plugin.v1.Records.records:type_name -> accord.plugin.v1.Record
-	45, // 46: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
-	30, // 47: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
-	36, // 48: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
-	30, // 49: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
-	30, // 50: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
-	38, // 51: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
-	1,  // 52: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
-	1,  // 53: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
-	11, // 54: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
-	6,  // 55: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
-	8,  // 56: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
-	10, // 57: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
-	12, // 58: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
-	13, // 59: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
-	18, // 60: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
-	20, // 61: accord.plugin.v1.Provider.Lacks:input_type -> accord.plugin.v1.LacksRequest
-	22, // 62: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
-	24, // 63: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
-	26, // 64: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
-	31, // 65: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
-	35, // 66: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
-	39, // 67: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
-	41, // 68: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
-	41, // 69: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
-	7,  // 70: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
-	9,  // 71: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
-	5,  // 72: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
-	5,  // 73: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
-	15, // 74: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
-	19, // 75: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
-	21, // 76: accord.plugin.v1.Provider.Lacks:output_type -> accord.plugin.v1.LacksResponse
-	5,  // 77: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
-	25, // 78: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
-	28, // 79: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
-	32, // 80: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
-	37, // 81: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
-	40, // 82: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
-	42, // 83: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
-	42, // 84: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
-	70, // [70:85] is the sub-list for method output_type
-	55, // [55:70] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	29, // 42: accord.plugin.v1.RecordsRequest.also:type_name -> accord.plugin.v1.End
+	46, // 43: accord.plugin.v1.RecordsResponse.horizon:type_name -> google.protobuf.Timestamp
+	1,  // 44: accord.plugin.v1.RecordsResponse.err:type_name -> accord.plugin.v1.Error
+	44, // 45: accord.plugin.v1.RecordsResponse.titles:type_name -> accord.plugin.v1.RecordsResponse.TitlesEntry
+	1,  // 46: accord.plugin.v1.RecordsResponse.failed:type_name -> accord.plugin.v1.Error
+	34, // 47: accord.plugin.v1.Records.records:type_name -> accord.plugin.v1.Record
+	45, // 48: accord.plugin.v1.Record.groups:type_name -> accord.plugin.v1.Record.GroupsEntry
+	30, // 49: accord.plugin.v1.Record.members:type_name -> accord.plugin.v1.Member
+	36, // 50: accord.plugin.v1.WriteRequest.writes:type_name -> accord.plugin.v1.Write
+	30, // 51: accord.plugin.v1.Write.members:type_name -> accord.plugin.v1.Member
+	30, // 52: accord.plugin.v1.Write.was:type_name -> accord.plugin.v1.Member
+	38, // 53: accord.plugin.v1.WriteResponse.results:type_name -> accord.plugin.v1.WriteResult
+	1,  // 54: accord.plugin.v1.WriteResult.err:type_name -> accord.plugin.v1.Error
+	1,  // 55: accord.plugin.v1.FinishResponse.err:type_name -> accord.plugin.v1.Error
+	11, // 56: accord.plugin.v1.ConfigureRequest.EndpointsEntry.value:type_name -> accord.plugin.v1.Endpoint
+	6,  // 57: accord.plugin.v1.Provider.Schema:input_type -> accord.plugin.v1.SchemaRequest
+	8,  // 58: accord.plugin.v1.Provider.Validate:input_type -> accord.plugin.v1.ValidateRequest
+	10, // 59: accord.plugin.v1.Provider.Configure:input_type -> accord.plugin.v1.ConfigureRequest
+	12, // 60: accord.plugin.v1.Provider.Read:input_type -> accord.plugin.v1.ReadRequest
+	13, // 61: accord.plugin.v1.Provider.Plan:input_type -> accord.plugin.v1.PlanRequest
+	18, // 62: accord.plugin.v1.Provider.Seen:input_type -> accord.plugin.v1.SeenRequest
+	20, // 63: accord.plugin.v1.Provider.Lacks:input_type -> accord.plugin.v1.LacksRequest
+	22, // 64: accord.plugin.v1.Provider.Apply:input_type -> accord.plugin.v1.ApplyRequest
+	24, // 65: accord.plugin.v1.Provider.List:input_type -> accord.plugin.v1.ListRequest
+	26, // 66: accord.plugin.v1.Provider.Syncs:input_type -> accord.plugin.v1.SyncsRequest
+	31, // 67: accord.plugin.v1.Provider.Records:input_type -> accord.plugin.v1.RecordsRequest
+	35, // 68: accord.plugin.v1.Provider.Write:input_type -> accord.plugin.v1.WriteRequest
+	39, // 69: accord.plugin.v1.Provider.Finish:input_type -> accord.plugin.v1.FinishRequest
+	41, // 70: accord.plugin.v1.Provider.Ask:input_type -> accord.plugin.v1.EngineRequest
+	41, // 71: accord.plugin.v1.Provider.Follow:input_type -> accord.plugin.v1.EngineRequest
+	7,  // 72: accord.plugin.v1.Provider.Schema:output_type -> accord.plugin.v1.SchemaResponse
+	9,  // 73: accord.plugin.v1.Provider.Validate:output_type -> accord.plugin.v1.ValidateResponse
+	5,  // 74: accord.plugin.v1.Provider.Configure:output_type -> accord.plugin.v1.ResultsResponse
+	5,  // 75: accord.plugin.v1.Provider.Read:output_type -> accord.plugin.v1.ResultsResponse
+	15, // 76: accord.plugin.v1.Provider.Plan:output_type -> accord.plugin.v1.PlanResponse
+	19, // 77: accord.plugin.v1.Provider.Seen:output_type -> accord.plugin.v1.SeenResponse
+	21, // 78: accord.plugin.v1.Provider.Lacks:output_type -> accord.plugin.v1.LacksResponse
+	5,  // 79: accord.plugin.v1.Provider.Apply:output_type -> accord.plugin.v1.ResultsResponse
+	25, // 80: accord.plugin.v1.Provider.List:output_type -> accord.plugin.v1.ListResponse
+	28, // 81: accord.plugin.v1.Provider.Syncs:output_type -> accord.plugin.v1.SyncsResponse
+	32, // 82: accord.plugin.v1.Provider.Records:output_type -> accord.plugin.v1.RecordsResponse
+	37, // 83: accord.plugin.v1.Provider.Write:output_type -> accord.plugin.v1.WriteResponse
+	40, // 84: accord.plugin.v1.Provider.Finish:output_type -> accord.plugin.v1.FinishResponse
+	42, // 85: accord.plugin.v1.Provider.Ask:output_type -> accord.plugin.v1.EngineResponse
+	42, // 86: accord.plugin.v1.Provider.Follow:output_type -> accord.plugin.v1.EngineResponse
+	72, // [72:87] is the sub-list for method output_type
+	57, // [57:72] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_provider_proto_init() }
