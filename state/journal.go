@@ -134,6 +134,7 @@ type Memory struct {
 	LastStart   time.Time         `json:"last_start,omitzero"`   // LRT
 	LastSuccess time.Time         `json:"last_success,omitzero"` // LSRT
 	Errors      int               `json:"errors,omitempty"`      // of the last run that came to its end
+	Seen        []byte            `json:"seen,omitempty"`        // digests of recent changes that the last run has dealt with; the caller's own form
 	Asked       *Asked            `json:"asked,omitempty"`       // INT-7: a run of another engine that was asked for, and not seen to its end
 
 	// The journal's own: ignored by Remember and End.

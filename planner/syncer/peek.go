@@ -1,15 +1,19 @@
 package syncer
 
 import (
+	"bytes"
 	"context"
-	"hash/maphash"
+	"encoding/binary"
+	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 
 	"accord/providers"
 )
 
 // Sight is what a look at the recent changes of a source saw: the hash of each
-// record. Two sights of one process can be held against each other.
+// record. Sights can be held against each other, whoever looked.
 type Sight struct {
 	Records map[uint64]struct{}
 	More    bool // there were more than a sight holds
@@ -18,10 +22,9 @@ type Sight struct {
 	At    time.Time // the source's clock when the look began
 }
 
-// mostSeen is how many records a sight holds.
-const mostSeen = 10_000
-
-var sightSeed = maphash.MakeSeed()
+// mostSeen is how many records a sight holds, and mostKept of how many a run leaves
+// word to those who look in other processes.
+const mostSeen, mostKept = 10_000, 256
 
 // New reports whether s saw a record that before did not see.
 func (s *Sight) New(before *Sight) bool {
@@ -37,6 +40,32 @@ func (s *Sight) New(before *Sight) bool {
 		}
 	}
 	return false
+}
+
+// Known reports whether the run that left a digest has dealt with all that s saw.
+func (s *Sight) Known(digest []byte) bool {
+	if s.More || len(digest) == 0 {
+		return false
+	}
+	known := slices.Collect(slices.Chunk(digest, 8))
+	for h := range s.Records {
+		if _, found := slices.BinarySearchFunc(known, binary.BigEndian.AppendUint64(nil, h), bytes.Compare); !found {
+			return false
+		}
+	}
+	return true
+}
+
+// Digest is what a run upon s leaves to whoever looks next; nil: nobody looked, or
+// saw too much.
+func (s *Sight) Digest() (digest []byte) {
+	if s == nil || s.More || len(s.Records) > mostKept {
+		return nil
+	}
+	for _, h := range slices.Sorted(maps.Keys(s.Records)) {
+		digest = binary.BigEndian.AppendUint64(digest, h)
+	}
+	return digest
 }
 
 // Peek looks at what changed in the source of tasks since a moment, and does
@@ -61,7 +90,9 @@ func (s *Syncer) Peek(ctx context.Context, tasks []Task, since time.Time) (*Sigh
 		buf = append(buf[:0], r.Part...)
 		buf = append(buf, 0)
 		buf = appendBody(appendHead(append(append(buf, r.Key...), 0), r), r)
-		sight.Records[maphash.Bytes(sightSeed, buf)] = struct{}{}
+		h := fnv.New64a()
+		_, _ = h.Write(buf)
+		sight.Records[h.Sum64()] = struct{}{}
 		return nil
 	})
 	sight.Calls, sight.At = m.calls, m.horizon

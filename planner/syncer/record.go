@@ -428,6 +428,7 @@ func (j *job) remembering(end *state.End, started time.Time, clean bool, failed 
 		if full {
 			m.HorizonFull = j.horizon
 		}
+		m.Seen = j.Sight.Digest()
 	}
 	if full || all && len(m.Inputs) == 0 {
 		m.Inputs = maps.Clone(j.Sync.Inputs)

@@ -83,6 +83,7 @@ type Task struct {
 	Decision Decision     // Mode None: not to be run, but others may route by its target
 	Promise  *Promise     // what the plan showed; nil: nothing to keep
 	Allow    Allowance
+	Sight    *Sight // of the source, that it runs upon; nil: nobody looked before
 }
 
 // Syncer previews and runs syncs. It may be used by many goroutines, as long

@@ -39,6 +39,13 @@ func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task,
 	}
 }
 
+// anything reports whether a point would run now.
+func (w *Watch) anything(tasks []syncer.Task, seen map[source]*syncer.Sight) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.turns(tasks, seen)) > 0
+}
+
 // turns gives each point its turn, and returns those that run now.
 func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[addrs.Instance]bool {
 	now := w.opts.Now()
@@ -50,7 +57,8 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 			continue
 		}
 		sight := seen[sourceOf(&t.Sync)]
-		changed := p.asked || sight != nil && sight.New(p.met)
+		t.Sight = sight
+		changed := p.asked || sight != nil && sight.New(p.met) && !sight.Known(t.Memory.Seen)
 		p.turn = due(t.Decision, t.Memory, changed, p.backoff, w.pace, now)
 		if len(p.only) > 0 && !p.turn.run {
 			if d := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: p.only}, now); d.Has(syncer.Reprocess) {

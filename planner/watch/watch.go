@@ -185,7 +185,14 @@ func (w *Watch) once(ctx context.Context) {
 		w.lookErr = nil
 	}
 	w.mu.Unlock()
-	w.start(ctx, began, tasks, w.peek(ctx, tasks))
+	seen := w.peek(ctx, tasks)
+	if w.anything(tasks, seen) { // which another process may have run meanwhile
+		if tasks, err = w.decide(ctx, applied); err != nil {
+			w.trouble(err)
+			return
+		}
+	}
+	w.start(ctx, began, tasks, seen)
 }
 
 // spawn has f done beside the loop, which ends where f crashes.

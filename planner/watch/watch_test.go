@@ -23,7 +23,7 @@ var noon = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 type stage struct {
 	*Watch
 	t  *testing.T
-	mu sync.Mutex
+	mu *sync.Mutex
 
 	clock    time.Time
 	serial   uint64
@@ -44,7 +44,7 @@ type stage struct {
 }
 
 func newStage(t *testing.T, syncs ...providers.Sync) *stage {
-	s := &stage{t: t, clock: noon, serial: 1, memories: map[addrs.Instance]state.Memory{}, changes: map[string][]uint64{}}
+	s := &stage{t: t, mu: &sync.Mutex{}, clock: noon, serial: 1, memories: map[addrs.Instance]state.Memory{}, changes: map[string][]uint64{}}
 	s.applied = Applied{Serial: 1, Syncs: syncs}
 	for _, x := range syncs {
 		s.memories[x.Addr] = ranAt(noon.Add(-time.Minute))
@@ -139,6 +139,7 @@ func (s *stage) RunEach(_ context.Context, tasks []syncer.Task, ended func(synce
 			if o.Status == syncer.Faulty {
 				m.LastSuccess, m.Failures = t.Sync.LSRT, 1
 			}
+			m.Seen = t.Sight.Digest()
 			s.memories[t.Sync.Addr] = m
 		}
 		outcomes = append(outcomes, o)
@@ -201,6 +202,51 @@ func TestOneLookServesAllTargets(t *testing.T) {
 	}
 	if len(s.peeks) != 4 {
 		t.Errorf("%d looks in 4 beats", len(s.peeks))
+	}
+}
+
+// Two processes share the work: what one has brought over, the other does not run
+// again, and neither does one that begins anew.
+func TestTwoShareTheWork(t *testing.T) {
+	one := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	two := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	two.memories, two.changes, two.mu = one.memories, one.changes, one.mu // one journal, one source
+	for hash := range uint64(5) {
+		one.changes["vault.promomats"] = append(one.changes["vault.promomats"], hash)
+		first, second := one, two
+		if hash%2 == 1 {
+			first, second = two, one
+		}
+		first.after(5 * time.Second)
+		second.after(5 * time.Second)
+		if got := first.ran() + second.ran(); got != "[[a incremental b incremental]][]" {
+			t.Fatalf("change %d: %s", hash, got)
+		}
+	}
+	// What ran while one looked is known as well: it is asked after the look.
+	one.changes["vault.promomats"] = append(one.changes["vault.promomats"], 9)
+	one.slow = map[string]chan struct{}{"vault.promomats": make(chan struct{})}
+	looked := make(chan struct{})
+	go func() {
+		one.after(5 * time.Second)
+		close(looked)
+	}()
+	for looking := false; !looking; time.Sleep(time.Millisecond) {
+		one.Watch.mu.Lock()
+		looking = one.sights[sourceOf(&one.applied.Syncs[0])].looking
+		one.Watch.mu.Unlock()
+	}
+	two.after(5 * time.Second)
+	close(one.slow["vault.promomats"])
+	<-looked
+	if got := one.ran() + two.ran(); got != "[][[a incremental b incremental]]" {
+		t.Errorf("while one looked: %s", got)
+	}
+	anew := newStage(t, feed("a", "promomats"), feed("b", "promomats"))
+	anew.memories, anew.changes, anew.clock = one.memories, one.changes, one.clock
+	anew.after(0)
+	if got := anew.ran(); got != "[]" {
+		t.Errorf("begun anew: %s", got)
 	}
 }
 

@@ -48,7 +48,7 @@ func testMemory(p place) {
 	want := state.Memory{
 		Horizon: Start.Add(-time.Hour), HorizonFull: Start.Add(-24 * time.Hour),
 		Inputs:    map[string]string{"filter": "f1", "rules": "r1"},
-		LastStart: Start, LastSuccess: Start.Add(-time.Minute), Errors: 3, Asked: &state.Asked{At: Start, Last: Start.Add(-time.Hour)},
+		LastStart: Start, LastSuccess: Start.Add(-time.Minute), Errors: 3, Seen: []byte{1, 2}, Asked: &state.Asked{At: Start, Last: Start.Add(-time.Hour)},
 	}
 	lease := p.acquire(j, clm)
 	p.must(j.Remember(p.ctx, lease, want))
