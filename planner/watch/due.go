@@ -19,6 +19,16 @@ type turn struct {
 type pace struct {
 	retry time.Duration // what failed is tried again
 	quiet time.Duration // LRT and LSRT move although nothing does (CLM-8)
+	beat  time.Duration
+}
+
+// locked is how long a point is left alone that another process runs. To ask for a
+// full run takes the run of a table, and it may take long.
+func (p pace) locked(mode syncer.Mode) time.Duration {
+	if mode == syncer.Full {
+		return max(p.beat, mostUnseen)
+	}
+	return p.beat
 }
 
 // due says whether a point runs now. It is pure. changed says that the source

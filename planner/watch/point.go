@@ -14,6 +14,7 @@ import (
 type point struct {
 	busy    bool
 	asked   bool          // someone wants a run
+	wanted  bool          // and its last one began for that
 	only    []state.Item  // ERR-2: someone wants these to be tried again
 	met     *syncer.Sight // what its last run, which came to its end, was told of
 	failed  int           // runs in a row
@@ -31,7 +32,7 @@ func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task,
 	run := w.turns(tasks, seen)
 	for addr := range run {
 		p := w.points[addr]
-		p.busy, p.asked, p.only = true, false, nil
+		p.busy, p.asked, p.only, p.wanted = true, false, nil, p.asked
 	}
 	w.mu.Unlock()
 	for _, g := range together(tasks, run) {
@@ -60,7 +61,7 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 		t.Sight = sight
 		changed := p.asked || sight != nil && sight.New(p.met) && !sight.Known(t.Memory.Seen)
 		p.turn = due(t.Decision, t.Memory, changed, p.backoff, w.pace, now)
-		if len(p.only) > 0 && !p.turn.run {
+		if len(p.only) > 0 && !p.turn.run && !now.Before(p.backoff) {
 			if d := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: p.only}, now); d.Has(syncer.Reprocess) {
 				t.Decision, p.turn = d, turn{run: true}
 			}
@@ -160,7 +161,10 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 		if sight := seen[sourceOf(&p.task.Sync)]; sight != nil && len(o.Decision.Only) == 0 {
 			p.met = sight
 		}
-	case syncer.Locked, syncer.Interrupted:
+	case syncer.Locked: // it may take long; what was asked for of this process stays asked for
+		p.backoff = w.opts.Now().Add(w.pace.locked(o.Decision.Mode))
+		p.asked, p.only = p.asked || p.wanted, append(p.only, o.Decision.Only...)
+	case syncer.Interrupted:
 	case syncer.Refused:
 		// Nothing changes by itself: a limit is lifted by an apply.
 		p.failed++

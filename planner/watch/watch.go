@@ -91,7 +91,7 @@ func New(opts Options) *Watch {
 	def(&opts.Retry, time.Minute)
 	def(&opts.Quiet, 5*time.Minute)
 	return &Watch{
-		opts: opts, pace: pace{retry: opts.Retry, quiet: opts.Quiet}, crash: func() {}, wake: make(chan struct{}, 1),
+		opts: opts, pace: pace{retry: opts.Retry, quiet: opts.Quiet, beat: opts.Interval}, crash: func() {}, wake: make(chan struct{}, 1),
 		points: map[addrs.Instance]*point{}, sights: map[source]*sight{}, answers: map[addrs.Instance]*answers{},
 	}
 }
@@ -237,6 +237,7 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 		return nil, err
 	}
 	tasks := make([]syncer.Task, 0, len(applied.Syncs))
+	var waiting []syncer.Task // whose tables are not to run for them
 	for n, s := range applied.Syncs {
 		if !s.Now.IsZero() {
 			s.Now = s.Now.Add(now.Sub(applied.At))
@@ -247,14 +248,28 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess
 		}
 		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{}, now)
+		if t.Sync.Route.Table != nil && w.waits(t.Sync.Addr, now) {
+			waiting = append(waiting, t)
+			continue
+		}
 		tasks = append(tasks, t)
 	}
 	syncer.TablesFirst(tasks)
+	tasks = append(tasks, waiting...)
 	for i := range tasks {
 		t := &tasks[i]
 		t.Decision, _ = syncer.Meanwhile(t.Sync, t.Memory, t.Decision, now)
 	}
 	return tasks, nil
+}
+
+// waits reports whether a point that failed, or that someone else runs, is left
+// alone for now.
+func (w *Watch) waits(addr addrs.Instance, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.points[addr]
+	return p != nil && now.Before(p.backoff)
 }
 
 func (w *Watch) trouble(err error) {

@@ -636,6 +636,74 @@ func TestTablesGoAlong(t *testing.T) {
 	}
 }
 
+// CLM-14, CTRY-10: while a full run waits, since a limit refused it, or since another
+// process is about it, its table does not run again and again for it.
+func TestTableRunsForNobodyWhoWaits(t *testing.T) {
+	for status, most := range map[syncer.Status]int{syncer.Refused: 1, syncer.Failed: 5, syncer.Locked: 4} {
+		table := feed("countries", "crm")
+		table.Source.Stream = "country"
+		clm := feed("a", "promomats")
+		clm.Route = providers.Route{Table: &table.Addr}
+		s := newStage(t, table, clm)
+		m := s.memories[clm.Addr]
+		m.Inputs, m.Owed = map[string]string{"syncer_routes": `["us"]`}, []string{string(syncer.FilterEdited)}
+		s.memories[clm.Addr] = m
+		s.end = func(t syncer.Task) syncer.Outcome {
+			if t.Sync.Addr == clm.Addr {
+				return syncer.Outcome{Status: status, Decision: t.Decision, Err: errors.New("not now")}
+			}
+			return syncer.Outcome{Status: syncer.Clean, Decision: t.Decision}
+		}
+		for range 20 { // 100 s; each run begins a beat of its own
+			s.after(5 * time.Second)
+			for len(s.wake) > 0 {
+				<-s.wake
+				s.after(0)
+			}
+		}
+		if n := strings.Count(s.ran(), "countries full"); n < 1 || n > most {
+			t.Errorf("%s: its table ran %d times in full", status, n)
+		}
+	}
+}
+
+// What somebody asked for while another process had the point is done when that one
+// is done.
+func TestAskedWhileLocked(t *testing.T) {
+	a := feed("a", "promomats")
+	s := newStage(t, a)
+	s.after(0)
+	locked := true
+	s.end = func(t syncer.Task) syncer.Outcome {
+		if locked {
+			return syncer.Outcome{Status: syncer.Locked, Decision: t.Decision}
+		}
+		return syncer.Outcome{Status: syncer.Clean, Decision: t.Decision}
+	}
+	item := state.Item{Part: "slide", Key: "1"}
+	for what, ask := range map[string]func(){"a run": func() { s.Request(a.Addr) }, "an item": func() { s.Reprocess(a.Addr, []state.Item{item}) }} {
+		locked = true
+		ask()
+		s.after(time.Second)
+		if got := s.ran(); got != "[[a incremental]]" {
+			t.Fatalf("%s, locked: %s", what, got)
+		}
+		s.after(0)
+		if got := s.ran(); got != "[]" {
+			t.Errorf("%s: at once again: %s", what, got)
+		}
+		locked = false
+		s.after(5 * time.Second)
+		if got := s.ran(); got != "[[a incremental]]" {
+			t.Errorf("%s, free: %s", what, got)
+		}
+		s.after(5 * time.Second)
+		if got := s.ran(); got != "[]" {
+			t.Errorf("%s, done: %s", what, got)
+		}
+	}
+}
+
 // ERR-2: what somebody wants to be tried again is, at once and alone; where a run
 // is due anyway, that one does it.
 func TestReprocess(t *testing.T) {
