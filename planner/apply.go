@@ -111,7 +111,11 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	for i := range req.Plan.Steps {
 		s := &req.Plan.Steps[i]
 		if s.Ref.Sync {
-			if err := p.Journal.Owe(ctx, s.Ref.Addr, words(s.Decision.Reasons)); err != nil {
+			allow, err := Allowance(req.Plan.Allow, s.Ref.Addr)
+			if err == nil {
+				err = p.Journal.Owe(ctx, s.Ref.Addr, append(words(s.Decision.Reasons), allow.Owed()...))
+			}
+			if err != nil {
 				return a.report, err
 			}
 			failpoint.Reach(failpoint.RunOwed)

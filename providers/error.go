@@ -87,6 +87,15 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// Advised is what an error says, with what to do about it, in one line.
+func Advised(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Advice != "" {
+		return err.Error() + " (" + strings.ReplaceAll(e.Advice, "\n", "; ") + ")"
+	}
+	return err.Error()
+}
+
 // Severity of a diagnostic.
 type Severity string
 

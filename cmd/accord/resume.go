@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -235,7 +234,8 @@ func (w *workspace) cutShort(ctx context.Context, op *planner.Operation) (map[ad
 		case len(open) > 0:
 			cut[addr] = count(len(open), "batch") + " of an earlier run without a known end"
 		case len(m.Owed) > 0 && (op == nil || !op.NoSync):
-			cut[addr] = "a full run is owed (" + strings.Join(m.Owed, ", ") + ")"
+			why, _ := syncer.Owed(m)
+			cut[addr] = "a full run is owed (" + syncer.Decision{Reasons: why}.Why() + ")"
 		}
 	}
 	return cut, nil

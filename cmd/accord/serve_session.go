@@ -283,7 +283,7 @@ func (s *session) logRun(o *syncer.Outcome, round time.Duration) {
 	case o.Status == syncer.Locked:
 		s.log.Debug("a point is run by someone else", at...)
 	case o.Err != nil && o.Status != syncer.Interrupted:
-		s.log.Warn("a run failed", append(at, "error", clean(o.Err.Error()))...)
+		s.log.Warn("a run failed", append(at, "error", clean(providers.Advised(o.Err)))...)
 	case o.Failed > 0:
 		s.log.Warn("a run ended with failures", at...)
 	case o.Done.Written() == 0 && o.Impact.Total.Kept == 0 && o.Decision.Mode == syncer.Incremental:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"accord/providers"
@@ -29,6 +30,46 @@ type Limit struct {
 type Allowance struct {
 	Withdraw int `json:"withdraw,omitempty"`
 	Publish  int `json:"publish,omitempty"`
+}
+
+// What an Allowance is called among the reasons of a run that is owed: whoever runs
+// it later, in whatever process, is allowed the same.
+const (
+	allowWithdraw = "allow_withdraw="
+	allowPublish  = "allow_publish="
+)
+
+// Owed is what an Allowance is called where the run that it is for is owed.
+func (a Allowance) Owed() (owed []string) {
+	if a.Withdraw > 0 {
+		owed = append(owed, allowWithdraw+strconv.Itoa(a.Withdraw))
+	}
+	if a.Publish > 0 {
+		owed = append(owed, allowPublish+strconv.Itoa(a.Publish))
+	}
+	return owed
+}
+
+// Owed tells what is owed to a sync: why it is to run in full, and what that run
+// may do beyond the limits.
+func Owed(memory state.Memory) (why []Reason, allow Allowance) {
+	for _, owed := range memory.Owed {
+		number := func(prefix string, most *int) bool {
+			digits, is := strings.CutPrefix(owed, prefix)
+			if n, err := strconv.Atoi(digits); is && err == nil {
+				*most = max(*most, n)
+			}
+			return is
+		}
+		switch r := Reason(owed); {
+		case number(allowWithdraw, &allow.Withdraw), number(allowPublish, &allow.Publish):
+		case slices.Contains(reasons, r):
+			why = append(why, r)
+		default:
+			why = append(why, Requested)
+		}
+	}
+	return why, allow
 }
 
 // Verdict is a limit that a run would exceed.
@@ -64,7 +105,7 @@ func check(i *Impact, limits Limits, allow Allowance) []Verdict {
 		}
 		broken = append(broken, Verdict{
 			Limit: name, Count: count, Bound: bound, Owned: owned,
-			Message: fmt.Sprintf("%d items would be %s at %s, where %d %s; %s lets %d through", count, done, i.Target, owned, whose, name, bound),
+			Message: fmt.Sprintf("%s would be %s at %s, where %d %s; %s lets %d through", items(count), done, i.Target, owned, whose, name, bound),
 			Place:   l.Place,
 			Allow:   fmt.Sprintf("%s:%s=%d", verb, i.Addr, count),
 		})
@@ -74,6 +115,13 @@ func check(i *Impact, limits Limits, allow Allowance) []Verdict {
 		judge("max_published", "publish", "newly published", limits.MaxPublished, i.Total.Published(), allow.Publish)
 	}
 	return broken
+}
+
+func items(n int) string {
+	if n == 1 {
+		return "1 item"
+	}
+	return fmt.Sprintf("%d items", n)
 }
 
 // Tolerance of a promise: what a source may change between plan and apply.
@@ -96,12 +144,12 @@ func (p *Promise) Keeps(i *Impact) []Verdict {
 	bound := p.Withdrawn + max(tolerance, int(toleranceShare*float64(p.Withdrawn)))
 	switch n := i.Total.Withdrawn; {
 	case n > 0 && p.Withdrawn == 0:
-		breaks(n, 0, "%d items would be withdrawn at %s; the plan showed none", n, i.Target)
+		breaks(n, 0, "%s would be withdrawn at %s; the plan showed none", items(n), i.Target)
 	case n > bound:
-		breaks(n, bound, "%d items would be withdrawn at %s; the plan showed %d", n, i.Target, p.Withdrawn)
+		breaks(n, bound, "%s would be withdrawn at %s; the plan showed %d", items(n), i.Target, p.Withdrawn)
 	}
 	if n := i.Total.Published(); n > 0 && p.Published == 0 {
-		breaks(n, 0, "%d items would be newly published at %s; the plan showed none", n, i.Target)
+		breaks(n, 0, "%s would be newly published at %s; the plan showed none", items(n), i.Target)
 	}
 	var newly, unnamed []string
 	for _, r := range i.Newly {
@@ -174,7 +222,9 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow), j.Promise.Keeps(i)...)
+	_, allow := Owed(j.Memory)
+	allow.Withdraw, allow.Publish = max(allow.Withdraw, j.Allow.Withdraw), max(allow.Publish, j.Allow.Publish)
+	i.Verdicts = append(check(i, j.s.opts.Limits, allow), j.Promise.Keeps(i)...)
 	j.impact, j.tally = i, nil
 	return nil
 }

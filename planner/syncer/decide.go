@@ -305,12 +305,9 @@ func Postpone(tasks []Task, now time.Time) (later []Task, first time.Time) {
 // fullReasons returns all reasons for a full run, in their order, each once.
 func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow time.Time) []Reason {
 	found := make(map[Reason]bool)
-	for _, owed := range memory.Owed {
-		if r := Reason(owed); slices.Contains(reasons, r) {
-			found[r] = true
-		} else {
-			found[Requested] = true
-		}
+	owed, _ := Owed(memory)
+	for _, r := range owed {
+		found[r] = true
 	}
 	found[Activated] = found[Activated] || !sync.Was
 	found[Requested] = found[Requested] || req.Full || triggered(sync)

@@ -34,6 +34,9 @@ func (j *job) general(ctx context.Context, err error) {
 	if errors.As(err, &perr) {
 		f.Cause = perr.Addr
 	}
+	if status == Refused {
+		f.Message = providers.Advised(err)
+	}
 	told := j.checkpoint(ctx, 0, nil, []Failure{f})
 	if told == nil && status != Refused && providers.KindOf(err) != providers.Access {
 		told = j.tell(ctx, false)

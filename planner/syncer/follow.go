@@ -69,12 +69,9 @@ func (f *Followed) counts() map[string]int64 {
 func decideEngine(sync providers.Sync, memory state.Memory, req Request, now time.Time) Decision {
 	d := Decision{At: now}
 	found := map[Reason]bool{}
-	for _, owed := range memory.Owed {
-		if r := Reason(owed); slices.Contains(reasons, r) {
-			found[r] = true
-		} else {
-			found[Requested] = true
-		}
+	owed, _ := Owed(memory)
+	for _, r := range owed {
+		found[r] = true
 	}
 	found[Activated] = found[Activated] || !sync.Was
 	found[Requested] = found[Requested] || req.Full || triggered(sync)

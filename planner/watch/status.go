@@ -68,9 +68,9 @@ func (w *Watch) Status() Status {
 		}
 		pt.Runs = maps.Clone(pt.Runs)
 		if p.failed > 0 && p.last != nil && p.last.Err != nil {
-			pt.Trouble = p.last.Err.Error()
+			pt.Trouble = providers.Advised(p.last.Err)
 		} else if src := w.sights[sourceOf(&p.task.Sync)]; src != nil && src.err != nil {
-			pt.Trouble = src.err.Error()
+			pt.Trouble = providers.Advised(src.err)
 		}
 		s.Points = append(s.Points, pt)
 	}
