@@ -102,6 +102,7 @@ type story struct {
 	r     *rand.Rand
 	total *tally
 	ids   map[string]map[thing]string // by CRM vault and document: the item's id, which never changes
+	led   map[string]*routedBy        // by the same, in the last full run
 	fixed bool                        // documents keep their types
 	made  int
 	keys  map[string][]string // by part
@@ -546,6 +547,15 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 		s.fail("%s: its content (-the rules +the vault)\n%s\nbefore: %s\nlibrary now: %s", c.look(), diff, text(was), s.documentsDump(source))
 	}
 	// By part and verb, by country and by product: promised, and seen.
+	if s.led == nil {
+		s.led = map[string]*routedBy{}
+	}
+	if ok && outcome.Decision.Mode == syncer.Full {
+		defer func() {
+			table, all := b.library.table(s.world, c)
+			s.led[c.look()] = &routedBy{table, all}
+		}()
+	}
 	seen := map[string]*syncer.Counts{presentations: {}, slides: {}, shareds: {}}
 	countries, products := map[string]syncer.Counts{}, map[string]syncer.Counts{}
 	touched := map[string]bool{}
@@ -558,7 +568,7 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 		*seen[at.part] = plus(*seen[at.part], n)
 		touched[x.ID] = true
 		if at.part == presentations {
-			in, of := b.library.groupsOf(s.world, c, at.doc, n.Withdrawn > 0)
+			in, of := b.library.groupsOf(s.world, c, at.doc, n.Withdrawn > 0, s.led[c.look()])
 			for _, country := range in {
 				countries[country] = plus(countries[country], n)
 			}

@@ -239,13 +239,21 @@ func (l *library) connected(c *crmConfig) []string {
 
 var picklistName = map[string]string{"United States": "us__v", "Canada": "ca__v", "Mexico": "mx__v", "Germany": "de__v"}
 
+// table is by which countries a CRM vault is routed to; all: whatever they are.
+func (l *library) table(w *world, c *crmConfig) (table []string, all bool) {
+	if !c.country && (len(c.countries) == 0 || w.countryAllowed(c) || c.platform) { // CTRY-6
+		return nil, true
+	}
+	return l.connected(c), false
+}
+
 // routed is CTRY-5: which of a presentation's countries lead to a CRM vault;
 // ok: it goes there.
 func (l *library) routed(w *world, c *crmConfig, countries []string) (lead []string, ok bool) {
-	if !c.country && (len(c.countries) == 0 || w.countryAllowed(c) || c.platform) { // CTRY-6
+	table, all := l.table(w, c)
+	if all {
 		return countries, true
 	}
-	table := l.connected(c)
 	for _, id := range countries {
 		if slices.Contains(table, id) {
 			lead = append(lead, id)
@@ -254,11 +262,22 @@ func (l *library) routed(w *world, c *crmConfig, countries []string) (lead []str
 	return lead, len(lead) > 0
 }
 
+// routedBy is the table of a run.
+type routedBy struct {
+	table []string
+	all   bool
+}
+
+func allOf(list []string, is func(string) bool) bool {
+	return !slices.ContainsFunc(list, func(s string) bool { return !is(s) })
+}
+
 func (l *library) products() []string { return slices.Sorted(maps.Keys(l.product)) }
 
 // groupsOf says under which countries and which product a presentation counts:
-// published, where it leads; withdrawn, where it was. "" is no country.
-func (l *library) groupsOf(w *world, c *crmConfig, doc int64, withdrawn bool) (countries []string, product string) {
+// published, where it leads; withdrawn, where it led, by the table of the last full
+// run or by that of now, or where it was, if it never led there. "" is no country.
+func (l *library) groupsOf(w *world, c *crmConfig, doc int64, withdrawn bool, led *routedBy) (countries []string, product string) {
 	v, _ := l.taken(doc, c.rule != "inactive", w.server.Now().UTC().Format("2006-01-02"))
 	if v == nil {
 		return []string{""}, ""
@@ -269,6 +288,11 @@ func (l *library) groupsOf(w *world, c *crmConfig, doc int64, withdrawn bool) (c
 	countries = texts(v.Fields["country__v"])
 	if !withdrawn {
 		countries, _ = l.routed(w, c, countries)
+	} else if table, all := l.table(w, c); led != nil && !led.all && !all {
+		never := func(id string) bool { return !slices.Contains(table, id) && !slices.Contains(led.table, id) }
+		if !allOf(countries, never) {
+			countries = slices.DeleteFunc(countries, never)
+		}
 	}
 	if len(countries) == 0 {
 		countries = []string{""}

@@ -22,7 +22,7 @@ type change struct {
 	fields  []byte // as they shall be
 	members list   // as they shall be
 	held    list   // as they are
-	routes  list   // that lead here; of a withdrawn item: all it has
+	routes  list   // that lead here; of a withdrawn item those that led, or all it has where none did
 	groups  list
 }
 

@@ -18,6 +18,7 @@ import (
 type comparison struct {
 	*job
 	p     *pass
+	led   *routes   // what routed in the last full run, or does now
 	needs []*sorter // by part: members that what will be there names
 	names []*sorter // incremental, by part: members that what is there names
 	held  []frames  // and these, once all that could name them was looked at
@@ -49,7 +50,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 	var all []*comparison
 	for _, j := range jobs {
 		all = append(all, &comparison{
-			job: j, p: p,
+			job: j, p: p, led: j.routes.with(j.Memory.Inputs[inputRoutes]),
 			needs: sets(scratch, len(p.parts)),
 			names: sets(scratch, len(p.parts)),
 			held:  make([]frames, len(p.parts)),
@@ -323,6 +324,9 @@ func (c *comparison) verb(ch *change, f fate, s, t *record, m mapping) error {
 	case withdraw:
 		if t.there() {
 			ch.Verb = Withdrawn
+		}
+		if led := c.led.taken(ch.routes); led != "" {
+			ch.routes = led
 		}
 	case keep:
 		if t.there() {

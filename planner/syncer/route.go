@@ -77,6 +77,19 @@ func remembered(input string) (values map[string]bool, all, known bool) {
 	return values, false, true
 }
 
+// with returns r with what routed in the run that left input behind; r may be nil.
+func (r *routes) with(input string) *routes {
+	before, all, known := remembered(input)
+	if r == nil || r.all || all || !known {
+		return &routes{all: true}
+	}
+	led := &routes{values: maps.Clone(r.values)}
+	for v := range before {
+		led.values[v] = cmp.Or(led.values[v], v)
+	}
+	return led
+}
+
 // table is what the target of a route table holds: its keys with their titles,
 // and the titles of those that it loses.
 type table struct {
