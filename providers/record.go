@@ -136,7 +136,7 @@ type Write struct {
 
 // WriteRequest is a batch of writes to one target, all of one part and verb.
 type WriteRequest struct {
-	Sync   Sync    `json:"sync"`
+	Sync   Sync    `json:"sync"` // settled
 	Run    string  `json:"run"`
 	Writes []Write `json:"writes"`
 }

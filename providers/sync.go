@@ -76,6 +76,16 @@ type Sync struct {
 	Before map[string]string `json:"before,omitempty"`
 }
 
+// Settled is the sync without what no longer matters once it is decided what is
+// written: its rules, what they read, and what made it run.
+func (s *Sync) Settled() Sync {
+	return Sync{
+		Addr: s.Addr, Title: s.Title, Engine: s.Engine, Active: s.Active,
+		Source: s.Source, Target: s.Target, Variant: s.Variant, Route: s.Route,
+		LRT: s.LRT, LSRT: s.LSRT, Now: s.Now,
+	}
+}
+
 // Engines (INT-7).
 const (
 	EngineAccord   = "accord"
@@ -149,7 +159,7 @@ type Policy struct {
 
 // Run is the end of a run, for Finish.
 type Run struct {
-	Sync    Sync      `json:"sync"`
+	Sync    Sync      `json:"sync"` // settled
 	ID      string    `json:"id"`
 	Started time.Time `json:"started"` // becomes LRT
 	Clean   bool      `json:"clean"`   // no errors: becomes LSRT too (CLM-8)

@@ -19,7 +19,7 @@ func (p *pass) each(ctx context.Context, f func([]*job)) {
 		eachIn(free, p.together(), f)
 		return
 	}
-	var asking, going graph.Group
+	var going graph.Group
 	goOn := func(j *job) {
 		leave := free.enter()
 		going.Go(func() error {
@@ -28,18 +28,15 @@ func (p *pass) each(ctx context.Context, f func([]*job)) {
 			return nil
 		})
 	}
-	byType := map[string][]*job{} // one provider has all instances of a type
+	var asked []*job
 	for _, j := range p.jobs {
-		if t := j.Sync.Target.Instance.Type; j.err == nil {
-			byType[t] = append(byType[t], j)
+		if j.err == nil {
+			asked = append(asked, j)
 		} else {
 			goOn(j)
 		}
 	}
-	for _, jobs := range byType {
-		asking.Go(func() error { p.askTargets(ctx, jobs, keys, goOn); return nil })
-	}
-	_ = asking.Wait()
+	p.askTargets(ctx, asked, keys, goOn)
 	_ = going.Wait()
 }
 
@@ -63,8 +60,7 @@ func (p *pass) changed() (all []providers.Member, err error) {
 // calls ready for each job that is over with it.
 func (p *pass) askTargets(ctx context.Context, jobs []*job, keys []providers.Member, ready func(*job)) {
 	scratch := p.scratch
-	scratch.budget = max(scratch.budget*concurrency/len(jobs), leastBudget)
-	scratch.budget = min(scratch.budget, p.scratch.budget)
+	scratch.budget = min(scratch.budget, max(scratch.budget*concurrency/max(len(jobs), 1), leastBudget))
 	sides := make([]side, len(jobs))
 	for n, j := range jobs {
 		in := newIntake(scratch, p.parts, false)
@@ -79,6 +75,28 @@ func (p *pass) askTargets(ctx context.Context, jobs []*job, keys []providers.Mem
 	p.s.beside(ctx, providers.RecordsRequest{Keys: keys, Only: true}, sides)
 }
 
+// readSmall reads all of the source, and beside it of all targets by one request.
+func (p *pass) readSmall(ctx context.Context) error {
+	var reading graph.Group
+	asked, leave := context.WithCancel(ctx)
+	intakes := make(map[*job]*intake, len(p.jobs))
+	answer := p.s.ahead(asked, &reading, p.jobs, func(j *job) side {
+		in := newIntake(p.scratch, p.parts, false)
+		intakes[j] = in
+		return side{end: j.Sync.Target, m: &j.read, yield: in.add}
+	})
+	err := p.keepUp(ctx, p.readSource, func(ctx context.Context, j *job) error {
+		err := answer(ctx, j)
+		if err == nil {
+			j.target, err = intakes[j].rest()
+		}
+		return err
+	})
+	leave()
+	_ = reading.Wait()
+	return err
+}
+
 // side is one of several ends that are read at once.
 type side struct {
 	end   providers.End
@@ -87,8 +105,23 @@ type side struct {
 	over  func(error) // called once: it was read, or not
 }
 
-// beside reads several ends of one provider by one request.
+// beside reads several ends at once: by one request, where one provider has them,
+// as it has all instances of a type. Of each it is told once, from any goroutine.
 func (s *Syncer) beside(ctx context.Context, req providers.RecordsRequest, sides []side) {
+	byType := map[string][]side{}
+	for _, one := range sides {
+		t := one.end.Instance.Type
+		byType[t] = append(byType[t], one)
+	}
+	var asking graph.Group
+	for _, sides := range byType {
+		asking.Go(func() error { s.besideOf(ctx, req, sides); return nil })
+	}
+	_ = asking.Wait()
+}
+
+// besideOf is beside of one provider.
+func (s *Syncer) besideOf(ctx context.Context, req providers.RecordsRequest, sides []side) {
 	over := make([]bool, len(sides))
 	end := func(n int, err error) {
 		if !over[n] {
@@ -96,11 +129,13 @@ func (s *Syncer) beside(ctx context.Context, req providers.RecordsRequest, sides
 			sides[n].over(err)
 		}
 	}
-	rest := func(failed func(*providers.End) error) {
+	rest := func(why func(*providers.End) error) {
 		for n := range sides {
-			end(n, failed(&sides[n].end))
+			end(n, why(&sides[n].end))
 		}
 	}
+	failed := func(of *providers.End, err error) error { return fmt.Errorf("reading %s of %s: %w", of.Stream, of.Instance, err) }
+	defer rest(func(of *providers.End) error { return cmp.Or(ctx.Err(), brokeOff(of)) })
 	req.End = sides[0].end
 	for _, other := range sides[1:] {
 		req.Also = append(req.Also, other.end)
@@ -109,9 +144,6 @@ func (s *Syncer) beside(ctx context.Context, req providers.RecordsRequest, sides
 	if err != nil {
 		rest(func(*providers.End) error { return err })
 		return
-	}
-	failed := func(of *providers.End, err error) error {
-		return fmt.Errorf("reading %s of %s: %w", of.Stream, of.Instance, err)
 	}
 	for batch, err := range p.Records(ctx, req) {
 		n := batch.Of
@@ -133,5 +165,25 @@ func (s *Syncer) beside(ctx context.Context, req providers.RecordsRequest, sides
 			}
 		}
 	}
-	rest(func(of *providers.End) error { return cmp.Or(ctx.Err(), brokeOff(of)) })
+}
+
+// ahead reads an end of each of some jobs, all at once, in a group, and returns how
+// to wait for that of one.
+func (s *Syncer) ahead(ctx context.Context, group *graph.Group, jobs []*job, of func(*job) side) (wait func(context.Context, *job) error) {
+	answers := make(map[*job]chan error, len(jobs))
+	sides := make([]side, len(jobs))
+	for n, j := range jobs {
+		answer := make(chan error, 1)
+		answers[j], sides[n] = answer, of(j)
+		sides[n].over = func(err error) { answer <- err }
+	}
+	group.Go(func() error { s.beside(ctx, providers.RecordsRequest{}, sides); return nil })
+	return func(ctx context.Context, j *job) error {
+		select {
+		case err := <-answers[j]:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -48,25 +48,37 @@ func (s *Syncer) gather(ctx context.Context, jobs []*job, byAddr map[addrs.Insta
 	for _, j := range jobs {
 		j.over = make(chan struct{})
 	}
+	var asked []*job
 	for _, j := range jobs {
-		ask := j.Sync.Requires != nil && j.mayRun(byAddr)
-		g.group.Go(func() error { g.approach(ctx, j, ask); return nil })
+		if j.Sync.Requires != nil && j.mayRun(byAddr) {
+			asked = append(asked, j)
+		}
+	}
+	answer := s.ahead(ctx, &g.group, asked, (*job).required)
+	for _, j := range jobs {
+		ask := slices.Contains(asked, j)
+		g.group.Go(func() error {
+			g.approach(ctx, j, func() error {
+				if !ask {
+					return nil
+				}
+				return cmp.Or(answer(ctx, j), s.refuse(ctx, j, writing))
+			})
+			return nil
+		})
 	}
 	g.lead(ctx)
 	_ = g.group.Wait()
 }
 
 // approach takes a job to where others wait for it.
-func (g *gathering) approach(ctx context.Context, j *job, ask bool) {
+func (g *gathering) approach(ctx context.Context, j *job, preflight func() error) {
 	err := error(providers.Errorf(providers.Internal, "%s was given up", j.Sync.Addr)) // should this crash
 	defer func() {
 		j.err = err
 		g.arrived <- j
 	}()
-	var unready error
-	if ask {
-		g.asking.do(func() { unready = g.s.preflight(ctx, j, g.writing) })
-	}
+	unready := preflight()
 	for _, before := range j.before(g.byAddr) {
 		<-before.over
 	}

@@ -206,9 +206,12 @@ func (p *pass) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if p.whole {
+	switch {
+	case p.whole && p.small:
+		err = p.readSmall(ctx)
+	case p.whole:
 		err = p.keepUp(ctx, p.readSource, func(ctx context.Context, j *job) error { return j.readTarget(ctx, p) })
-	} else {
+	default:
 		err = p.readSource(ctx)
 	}
 	if err != nil {

@@ -13,20 +13,23 @@ import (
 	"accord/state"
 )
 
-// preflight reads what keeps a run from being made. A run with anything is
-// refused, with all of it in one error, before its lease is taken; a preview
-// goes on, and tells.
-func (s *Syncer) preflight(ctx context.Context, j *job, writing bool) error {
-	err := s.records(ctx, providers.RecordsRequest{End: *j.Sync.Requires}, &j.read, func(r *providers.Record) error {
+// required is the end of what keeps a run from being made.
+func (j *job) required() side {
+	return side{end: *j.Sync.Requires, m: &j.read, yield: func(r *providers.Record) error {
 		var d providers.Diagnostic
 		if err := json.Unmarshal(r.Fields, &d); err != nil {
 			return fmt.Errorf("reading what keeps a run from being made: %w", err)
 		}
 		j.obstacles = append(j.obstacles, d)
 		return nil
-	})
-	if err != nil || len(j.obstacles) == 0 || !writing {
-		return err
+	}}
+}
+
+// refuse refuses a run that anything keeps from being made, with all of it in one
+// error, before its lease is taken. A preview goes on, and tells.
+func (s *Syncer) refuse(ctx context.Context, j *job, writing bool) (err error) {
+	if len(j.obstacles) == 0 || !writing {
+		return nil
 	}
 	j.ran, j.status = true, Refused
 	err = blocked(j.obstacles)
