@@ -134,7 +134,9 @@ func (s *Syncer) besideOf(ctx context.Context, req providers.RecordsRequest, sid
 			end(n, why(&sides[n].end))
 		}
 	}
-	failed := func(of *providers.End, err error) error { return fmt.Errorf("reading %s of %s: %w", of.Stream, of.Instance, err) }
+	failed := func(of *providers.End, err error) error {
+		return fmt.Errorf("reading %s of %s: %w", of.Stream, of.Instance, err)
+	}
 	defer rest(func(of *providers.End) error { return cmp.Or(ctx.Err(), brokeOff(of)) })
 	req.End = sides[0].end
 	for _, other := range sides[1:] {
