@@ -192,7 +192,7 @@ func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
 	if err != nil || memory.LastStart.IsZero() && len(memory.Owed) == 0 {
 		return err
 	}
-	lease, err := p.Journal.Acquire(ctx, m.To, "move", leaseTime)
+	lease, err := state.LeaseOf(ctx, p.Journal, m.To, "move", leaseTime)
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
 			return err
 		}
 	}
-	old, err := p.Journal.Acquire(ctx, m.From, "move", leaseTime)
+	old, err := state.LeaseOf(ctx, p.Journal, m.From, "move", leaseTime)
 	if err != nil {
 		return err
 	}

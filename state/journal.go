@@ -23,7 +23,8 @@ import (
 //
 // A run goes like this: Acquire; Begin; for each batch Intend, the writes,
 // Checkpoint; End, with which the lease is given up. What a run says is refused
-// with ErrFenced once somebody else has acquired its sync.
+// with ErrFenced once somebody else has acquired its sync. What many runs begin or
+// end with at a time they say together.
 type Journal interface {
 	// Memories returns what is remembered of syncs, in their order, as of one
 	// moment; of one never heard of, the zero Memory.
@@ -45,9 +46,10 @@ type Journal interface {
 	// of its lease.
 	Forget(ctx context.Context, lease Lease) error
 
-	// Begin records the start of a run; Fence is its lease's, ID is unique.
-	// Runs of the sync that were begun and not ended are ended as Interrupted.
-	Begin(ctx context.Context, run Run) error
+	// Begin records the starts of runs, of all or of none; Fence is that of a run's
+	// lease, ID is unique. Runs of their syncs that were begun and not ended are ended
+	// as Interrupted.
+	Begin(ctx context.Context, runs ...Run) error
 
 	// Intend records batches that a run is about to write: of several all may be
 	// said before the first. Seq is the caller's, unique in the run.
@@ -56,8 +58,9 @@ type Journal interface {
 	// Checkpoint records what came of a batch. Said twice, it counts once.
 	Checkpoint(ctx context.Context, run string, c Checkpoint) error
 
-	// End records the end of a run, and returns it with its counts.
-	End(ctx context.Context, run string, e End) (Run, error)
+	// End records the ends of runs, of all or of none, and returns them with their
+	// counts.
+	End(ctx context.Context, ends ...End) ([]Run, error)
 
 	// Open returns the batches that were begun and have no checkpoint, by run
 	// and Seq: of runs that were cut short, of the one that runs, and what a
@@ -104,10 +107,11 @@ type Journal interface {
 	// Syncs returns the addresses of all syncs that are remembered or owed.
 	Syncs(ctx context.Context) ([]addrs.Instance, error)
 
-	// Acquire takes the lease of a sync for a time, or returns a *LeasedError
-	// at once. A lease that has expired, or whose holder is certainly dead, is
-	// taken over. Fence is higher than that of every lease of this sync before.
-	Acquire(ctx context.Context, sync addrs.Instance, operation string, ttl time.Duration) (Lease, error)
+	// Acquire takes the leases of syncs for a time, of all or of none: where one is
+	// held it returns a *LeasedError at once. A lease that has expired, or whose
+	// holder is certainly dead, is taken over. Fence is higher than that of every
+	// lease of this sync before.
+	Acquire(ctx context.Context, syncs []addrs.Instance, operation string, ttl time.Duration) ([]Lease, error)
 
 	// Renew makes a lease last for ttl from now. A lease that was taken over,
 	// or released, is refused with ErrFenced; one that merely expired is not.
@@ -160,6 +164,15 @@ func MemoryOf(ctx context.Context, j Journal, sync addrs.Instance) (Memory, erro
 		return Memory{}, err
 	}
 	return m[0], nil
+}
+
+// LeaseOf takes the lease of one sync.
+func LeaseOf(ctx context.Context, j Journal, sync addrs.Instance, operation string, ttl time.Duration) (Lease, error) {
+	l, err := j.Acquire(ctx, []addrs.Instance{sync}, operation, ttl)
+	if err != nil {
+		return Lease{}, err
+	}
+	return l[0], nil
 }
 
 // Modes of a run.
@@ -235,6 +248,7 @@ type Item struct {
 
 // End is the end of a run.
 type End struct {
+	Run     string
 	Outcome RunOutcome
 	At      time.Time
 	Message string

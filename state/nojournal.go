@@ -32,7 +32,7 @@ func (NoJournal) Settle(context.Context, addrs.Instance, []string) error { retur
 func (NoJournal) Forget(context.Context, Lease) error { return ErrNoJournal }
 
 // Begin implements Journal.
-func (NoJournal) Begin(context.Context, Run) error { return ErrNoJournal }
+func (NoJournal) Begin(context.Context, ...Run) error { return ErrNoJournal }
 
 // Intend implements Journal.
 func (NoJournal) Intend(context.Context, string, []Batch) error { return ErrNoJournal }
@@ -41,7 +41,7 @@ func (NoJournal) Intend(context.Context, string, []Batch) error { return ErrNoJo
 func (NoJournal) Checkpoint(context.Context, string, Checkpoint) error { return ErrNoJournal }
 
 // End implements Journal.
-func (NoJournal) End(context.Context, string, End) (Run, error) { return Run{}, ErrNoJournal }
+func (NoJournal) End(context.Context, ...End) ([]Run, error) { return nil, ErrNoJournal }
 
 // Open implements Journal.
 func (NoJournal) Open(context.Context, addrs.Instance) ([]Batch, error) { return nil, ErrNoJournal }
@@ -80,8 +80,8 @@ func (NoJournal) Runs(context.Context, addrs.Instance, int) ([]Run, error) { ret
 func (NoJournal) Syncs(context.Context) ([]addrs.Instance, error) { return nil, ErrNoJournal }
 
 // Acquire implements Journal.
-func (NoJournal) Acquire(context.Context, addrs.Instance, string, time.Duration) (Lease, error) {
-	return Lease{}, ErrNoJournal
+func (NoJournal) Acquire(context.Context, []addrs.Instance, string, time.Duration) ([]Lease, error) {
+	return nil, ErrNoJournal
 }
 
 // Renew implements Journal.

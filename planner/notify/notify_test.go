@@ -105,12 +105,13 @@ func (w *world) run(id string, e state.End, failed ...state.Failure) {
 			w.Fatal(err)
 		}
 	}
-	lease, err := w.journal.Acquire(w.Context(), point, "sync", time.Minute)
+	lease, err := state.LeaseOf(w.Context(), w.journal, point, "sync", time.Minute)
 	must(err)
 	must(w.journal.Begin(w.Context(), state.Run{ID: id, Sync: point, Mode: state.Full, Fence: lease.Fence, Started: w.now, Tell: []string{w.hook.Name()}}))
 	must(w.journal.Checkpoint(w.Context(), id, state.Checkpoint{Counts: map[string]int64{"added": 3, "withdrawn": 1}, Failed: failed}))
 	e.At = w.now
-	_, err = w.journal.End(w.Context(), id, e)
+	e.Run = id
+	_, err = w.journal.End(w.Context(), e)
 	must(err)
 	must(w.journal.Release(w.Context(), lease))
 }
@@ -119,12 +120,12 @@ func (w *world) run(id string, e state.End, failed ...state.Failure) {
 func (w *world) engine(id string, counts map[string]int64) {
 	w.Helper()
 	point := addrs.New("integration_point", "clm")
-	lease, err := w.journal.Acquire(w.Context(), point, "sync", time.Minute)
+	lease, err := state.LeaseOf(w.Context(), w.journal, point, "sync", time.Minute)
 	if err == nil {
 		err = w.journal.Begin(w.Context(), state.Run{ID: id, Sync: point, Mode: state.Full, Fence: lease.Fence, Started: w.now, Tell: []string{w.hook.Name()}})
 	}
 	if err == nil {
-		_, err = w.journal.End(w.Context(), id, state.End{Outcome: state.Clean, At: w.now, Counts: counts, Worth: true, Release: true})
+		_, err = w.journal.End(w.Context(), state.End{Run: id, Outcome: state.Clean, At: w.now, Counts: counts, Worth: true, Release: true})
 	}
 	if err != nil {
 		w.Fatal(err)

@@ -116,7 +116,7 @@ func (s *Syncer) follow(ctx context.Context, j *job) {
 	if j.err == nil && !j.skipped {
 		j.err = s.followRun(ctx, j)
 	}
-	j.finish(ctx)
+	s.finish(ctx, []*job{j})
 }
 
 func (s *Syncer) followRun(ctx context.Context, j *job) error {

@@ -146,17 +146,19 @@ func (j *journal) Settle(_ context.Context, sync addrs.Instance, reasons []strin
 
 func (j *journal) Forget(context.Context, state.Lease) error { return errors.ErrUnsupported }
 
-func (j *journal) Begin(_ context.Context, run state.Run) error {
+func (j *journal) Begin(_ context.Context, runs ...state.Run) error {
 	return j.do(func() error {
-		for _, r := range j.runs {
-			if r.Sync == run.Sync && r.Outcome == "" {
-				r.Outcome, r.Ended = state.Interrupted, j.now()
+		for _, run := range runs {
+			for _, r := range j.runs {
+				if r.Sync == run.Sync && r.Outcome == "" {
+					r.Outcome, r.Ended = state.Interrupted, j.now()
+				}
 			}
+			run.Counts = make(map[string]int64)
+			j.owe(run.Sync, run.Owes)
+			j.runs = append(j.runs, &run)
+			j.met[run.ID] = make(map[state.Item]bool)
 		}
-		run.Counts = make(map[string]int64)
-		j.owe(run.Sync, run.Owes)
-		j.runs = append(j.runs, &run)
-		j.met[run.ID] = make(map[state.Item]bool)
 		return nil
 	})
 }
@@ -217,37 +219,43 @@ func (j *journal) Checkpoint(_ context.Context, id string, c state.Checkpoint) e
 	})
 }
 
-func (j *journal) End(_ context.Context, id string, e state.End) (ended state.Run, err error) {
+func (j *journal) End(_ context.Context, ends ...state.End) (ended []state.Run, err error) {
 	err = j.do(func() error {
-		run := j.run(id)
-		run.Outcome, run.Ended, run.Message = e.Outcome, e.At, e.Message
-		for item := range j.met[id] {
-			if f := j.failures[run.Sync][item]; !f.General && !f.Kept {
-				run.Failures++
-			}
+		for _, e := range ends {
+			ended = append(ended, j.end(e.Run, e))
 		}
-		for name, n := range e.Counts {
-			run.Counts[name] += n
-		}
-		if e.Memory != nil {
-			j.memory[run.Sync] = *e.Memory
-		}
-		for _, r := range e.Settled {
-			delete(j.owed[run.Sync], r)
-		}
-		if e.Sweep {
-			maps.DeleteFunc(j.failures[run.Sync], func(i state.Item, _ state.Failure) bool { return !j.met[id][i] })
-		}
-		if e.Outcome == state.Clean || e.Outcome == state.Faulty {
-			j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync && b.Run != id })
-		}
-		if e.Release {
-			delete(j.leases, run.Sync)
-		}
-		ended = *run
 		return nil
 	})
 	return ended, err
+}
+
+func (j *journal) end(id string, e state.End) state.Run {
+	run := j.run(id)
+	run.Outcome, run.Ended, run.Message = e.Outcome, e.At, e.Message
+	for item := range j.met[id] {
+		if f := j.failures[run.Sync][item]; !f.General && !f.Kept {
+			run.Failures++
+		}
+	}
+	for name, n := range e.Counts {
+		run.Counts[name] += n
+	}
+	if e.Memory != nil {
+		j.memory[run.Sync] = *e.Memory
+	}
+	for _, r := range e.Settled {
+		delete(j.owed[run.Sync], r)
+	}
+	if e.Sweep {
+		maps.DeleteFunc(j.failures[run.Sync], func(i state.Item, _ state.Failure) bool { return !j.met[id][i] })
+	}
+	if e.Outcome == state.Clean || e.Outcome == state.Faulty {
+		j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync && b.Run != id })
+	}
+	if e.Release {
+		delete(j.leases, run.Sync)
+	}
+	return *run
 }
 
 func (j *journal) Open(_ context.Context, sync addrs.Instance) (open []state.Batch, err error) {
@@ -314,17 +322,22 @@ func (j *journal) Runs(_ context.Context, sync addrs.Instance, n int) (runs []st
 
 func (j *journal) Syncs(context.Context) ([]addrs.Instance, error) { return nil, errors.ErrUnsupported }
 
-func (j *journal) Acquire(_ context.Context, sync addrs.Instance, operation string, ttl time.Duration) (l state.Lease, err error) {
+func (j *journal) Acquire(_ context.Context, syncs []addrs.Instance, operation string, ttl time.Duration) (leases []state.Lease, err error) {
 	err = j.do(func() error {
-		if held, ok := j.leases[sync]; ok {
-			return &state.LeasedError{Lease: held}
+		for _, sync := range syncs {
+			if held, ok := j.leases[sync]; ok {
+				return &state.LeasedError{Lease: held}
+			}
 		}
-		j.fence++
-		l = state.Lease{Sync: sync, Fence: j.fence, Holder: state.Holder{ID: "h", Who: "someone@here", Operation: operation}, Expires: j.now().Add(ttl)}
-		j.leases[sync] = l
+		for _, sync := range syncs {
+			j.fence++
+			l := state.Lease{Sync: sync, Fence: j.fence, Holder: state.Holder{ID: "h", Who: "someone@here", Operation: operation}, Expires: j.now().Add(ttl)}
+			j.leases[sync] = l
+			leases = append(leases, l)
+		}
 		return nil
 	})
-	return l, err
+	return leases, err
 }
 
 func (j *journal) Renew(_ context.Context, l state.Lease, ttl time.Duration) (state.Lease, error) {

@@ -27,7 +27,7 @@ func TestWaitsForWhoServes(t *testing.T) {
 		{"another serve holds it", "serve", "serve", time.Second, syncer.Locked, 0},
 	} {
 		w := newLibrary(t, "a")
-		held, err := w.journal.Acquire(context.Background(), booksFeed("a"), c.holder, time.Hour)
+		held, err := state.LeaseOf(context.Background(), w.journal, booksFeed("a"), c.holder, time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestLeaseOutlivesABatch(t *testing.T) {
 				return
 			}
 			w.journal.expire()
-			if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "sync", time.Hour); err != nil {
+			if _, err := state.LeaseOf(context.Background(), w.journal, booksFeed("a"), "sync", time.Hour); err != nil {
 				t.Error(err)
 			}
 		}()

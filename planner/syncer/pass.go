@@ -39,11 +39,13 @@ type pass struct {
 // is over. What went wrong is said in each job. Those who lag are left where they
 // were, and returned.
 func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(*job)) (late []*job) {
-	finish := func(j *job) {
+	finish := func(jobs ...*job) {
 		if writing {
-			j.finish(ctx)
+			s.finish(ctx, jobs)
 		}
-		over(j)
+		for _, j := range jobs {
+			over(j)
+		}
 	}
 	if writing {
 		s.begin(ctx, jobs)
@@ -73,10 +75,28 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(
 			}
 		}
 		p.compare(ctx, slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil }))
+		var idle, busy []*job // what has nothing to write ends together
 		for _, j := range jobs {
 			if j.err == nil {
-				j.err = j.through(ctx, p, writing)
+				j.err = j.through(ctx, p)
 			}
+			if j.err != nil || j.impact.Total.Written() == 0 {
+				idle = append(idle, j)
+			} else {
+				busy = append(busy, j)
+			}
+		}
+		write := func(j *job) {
+			if j.err == nil && writing {
+				j.err = j.write(ctx)
+			}
+		}
+		for _, j := range idle {
+			write(j)
+		}
+		finish(idle...)
+		for _, j := range busy {
+			write(j)
 			finish(j)
 		}
 	})
@@ -272,8 +292,8 @@ func (j *job) prepare(p *pass) error {
 	return nil
 }
 
-// through takes one target from what was found to the writes.
-func (j *job) through(ctx context.Context, p *pass, writing bool) error {
+// through takes one target from what was found to what there is to write.
+func (j *job) through(ctx context.Context, p *pass) error {
 	for _, f := range j.target {
 		f.remove()
 	}
@@ -281,8 +301,5 @@ func (j *job) through(ctx context.Context, p *pass, writing bool) error {
 		return err
 	}
 	j.s.emit(Previewed{Addr: j.Sync.Addr, Impact: j.impact})
-	if !writing {
-		return nil
-	}
-	return j.write(ctx)
+	return nil
 }

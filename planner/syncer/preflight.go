@@ -69,7 +69,7 @@ func (s *Syncer) recordBlocked(ctx context.Context, j *job, why error) error {
 	if journal == nil || j.Decision.Mode == None {
 		return nil
 	}
-	lease, err := journal.Acquire(ctx, j.Sync.Addr, cmp.Or(s.opts.Operation, "sync"), leaseFor)
+	lease, err := state.LeaseOf(ctx, journal, j.Sync.Addr, cmp.Or(s.opts.Operation, "sync"), leaseFor)
 	var held *state.LeasedError
 	if errors.As(err, &held) {
 		return nil
@@ -81,7 +81,7 @@ func (s *Syncer) recordBlocked(ctx context.Context, j *job, why error) error {
 	j.run = newRun(s, lease)
 	if err = journal.Begin(ctx, j.beginning()); err == nil {
 		j.general(ctx, why)
-		_, err = journal.End(ctx, j.run.id, state.End{Outcome: state.Failed, At: s.opts.Now(), Message: why.Error(), Release: true})
+		_, err = journal.End(ctx, state.End{Run: j.run.id, Outcome: state.Failed, At: s.opts.Now(), Message: why.Error(), Release: true})
 	}
 	j.run = nil
 	if err != nil {

@@ -33,6 +33,7 @@ type run struct {
 	memory  state.Memory // as it was when the lease was taken
 	seq     atomic.Uint64
 	calls   atomic.Int64 // of writes
+	end     state.End
 
 	mu    sync.Mutex
 	lease state.Lease
@@ -44,30 +45,35 @@ type run struct {
 const AfterEdit = "the filter was edited; the run starts after the delay"
 
 // begin waits for the time of runs, takes their leases and records their starts,
-// where that was not done. What went wrong is said in each job. What they say
-// together, the journal keeps together.
+// where that was not done. What went wrong is said in each job.
 func (s *Syncer) begin(ctx context.Context, jobs []*job) {
 	jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.run != nil })
-	going := func(step func(*job) error) {
-		eachOf(jobs, asking, func(j *job) { j.err = step(j) })
-		jobs = slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil })
-	}
-	going(func(j *job) error { return s.await(ctx, j) })
-	going(func(j *job) error { return s.lease(ctx, j) })
-	if len(jobs) == 0 {
-		return
-	}
-	syncs := make([]addrs.Instance, len(jobs))
-	for n, j := range jobs {
-		syncs[n] = j.Sync.Addr
-	}
-	memories, err := s.opts.Journal.Memories(ctx, syncs)
-	for n, j := range jobs {
-		if err == nil {
-			j.run.memory = memories[n]
+	eachOf(jobs, asking, func(j *job) { j.err = s.await(ctx, j) })
+	jobs = together(jobs, func(jobs []*job) error { return s.lease(ctx, jobs) })
+	jobs = together(jobs, func(jobs []*job) error { return s.recall(ctx, jobs) })
+	for _, j := range jobs {
+		if j.met(j.run.memory) {
+			j.skipped, j.status = true, Skipped
+			j.err = s.leave(ctx, j)
 		}
 	}
-	going(func(j *job) error { return cmp.Or(err, s.start(ctx, j)) })
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.skipped })
+	together(jobs, func(jobs []*job) error { return s.start(ctx, jobs) })
+}
+
+// together does what the journal keeps of jobs together, of those that nothing went
+// wrong with, and returns them. Where it is refused, each does it alone, so that it
+// is known whose fault that is.
+func together(jobs []*job, keep func([]*job) error) []*job {
+	well := func(jobs []*job) []*job {
+		return slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil })
+	}
+	jobs = well(jobs)
+	if len(jobs) == 0 || len(jobs) > 1 && keep(jobs) == nil {
+		return jobs
+	}
+	eachOf(jobs, asking, func(j *job) { j.err = keep([]*job{j}) })
+	return well(jobs)
 }
 
 // await waits for the time of a run.
@@ -82,44 +88,75 @@ func (s *Syncer) await(ctx context.Context, j *job) error {
 	return s.wait(ctx, j, j.Decision.EarliestStart, AfterEdit)
 }
 
-// lease takes the lease of a run.
-func (s *Syncer) lease(ctx context.Context, j *job) error {
-	lease, err := s.acquire(ctx, j.Sync.Addr)
+// lease takes the leases of runs.
+func (s *Syncer) lease(ctx context.Context, jobs []*job) error {
+	leases, err := s.acquire(ctx, addrsOf(jobs))
 	if err != nil {
 		var held *state.LeasedError
-		if errors.As(err, &held) {
-			j.status = Locked
+		if errors.As(err, &held) && len(jobs) == 1 {
+			jobs[0].status = Locked
 		}
-		return fmt.Errorf("taking the lease of %s: %w", j.Sync.Addr, err)
+		return fmt.Errorf("taking the lease of %s: %w", jobs[0].Sync.Addr, err)
 	}
-	failpoint.Reach(failpoint.LeaseTaken)
-	j.run = newRun(s, lease)
+	for n, j := range jobs {
+		failpoint.Reach(failpoint.LeaseTaken)
+		j.run = newRun(s, leases[n])
+	}
 	return nil
 }
 
-// start records the start of a run whose lease was taken, which is given up
-// where the run does not begin.
-func (s *Syncer) start(ctx context.Context, j *job) error {
-	journal, addr, r := s.opts.Journal, j.Sync.Addr, j.run
-	err := func() error {
-		if j.met(r.memory) {
-			j.skipped, j.status = true, Skipped
-			return nil
-		}
-		if err := journal.Begin(ctx, j.beginning()); err != nil {
-			return fmt.Errorf("recording the start of %s: %w", addr, err)
-		}
-		return nil
-	}()
-	if err != nil || j.skipped {
-		j.run = nil
-		return errors.Join(err, journal.Release(context.WithoutCancel(ctx), r.lease))
+func addrsOf(jobs []*job) []addrs.Instance {
+	all := make([]addrs.Instance, len(jobs))
+	for n, j := range jobs {
+		all[n] = j.Sync.Addr
 	}
-	failpoint.Reach(failpoint.RunBegun)
-	r.quiet.Add(1)
-	go r.renew(journal)
-	s.emit(Started{Addr: addr, Run: r.id, Decision: j.Decision})
+	return all
+}
+
+// recall reads what is remembered of syncs whose leases were taken.
+func (s *Syncer) recall(ctx context.Context, jobs []*job) error {
+	memories, err := s.opts.Journal.Memories(ctx, addrsOf(jobs))
+	if err != nil {
+		return s.unbegun(ctx, jobs, err)
+	}
+	for n, j := range jobs {
+		j.run.memory = memories[n]
+	}
 	return nil
+}
+
+// start records the starts of runs.
+func (s *Syncer) start(ctx context.Context, jobs []*job) error {
+	runs := make([]state.Run, len(jobs))
+	for n, j := range jobs {
+		runs[n] = j.beginning()
+	}
+	if err := s.opts.Journal.Begin(ctx, runs...); err != nil {
+		return s.unbegun(ctx, jobs, fmt.Errorf("recording the start of %s: %w", jobs[0].Sync.Addr, err))
+	}
+	for _, j := range jobs {
+		failpoint.Reach(failpoint.RunBegun)
+		j.run.quiet.Add(1)
+		go j.run.renew(s.opts.Journal)
+		s.emit(Started{Addr: j.Sync.Addr, Run: j.run.id, Decision: j.Decision})
+	}
+	return nil
+}
+
+// unbegun gives up the lease of a run that does not begin, where it is known that
+// it is this one.
+func (s *Syncer) unbegun(ctx context.Context, jobs []*job, err error) error {
+	if len(jobs) > 1 {
+		return err
+	}
+	return errors.Join(err, s.leave(ctx, jobs[0]))
+}
+
+// leave gives up the lease of a run that does not begin.
+func (s *Syncer) leave(ctx context.Context, j *job) error {
+	lease := j.run.lease
+	j.run = nil
+	return s.opts.Journal.Release(context.WithoutCancel(ctx), lease)
 }
 
 // owes is why the sync is to run in full once this run has begun, until one has
@@ -155,21 +192,21 @@ const (
 	again    = 200 * time.Millisecond
 )
 
-// acquire takes the lease of a sync. Who serves holds it often and briefly, so
-// whoever does not serve waits a while for it.
-func (s *Syncer) acquire(ctx context.Context, addr addrs.Instance) (state.Lease, error) {
+// acquire takes the leases of syncs. Who serves holds one often and briefly, so
+// whoever does not serve waits a while for it, where it is this one alone.
+func (s *Syncer) acquire(ctx context.Context, syncs []addrs.Instance) ([]state.Lease, error) {
 	operation := cmp.Or(s.opts.Operation, "sync")
 	for waited := time.Duration(0); ; waited += again {
-		lease, err := s.opts.Journal.Acquire(ctx, addr, operation, leaseFor)
+		leases, err := s.opts.Journal.Acquire(ctx, syncs, operation, leaseFor)
 		var held *state.LeasedError
-		if !errors.As(err, &held) || operation == serving || held.Lease.Holder.Operation != serving || waited >= patience {
-			return lease, err
+		if len(syncs) > 1 || !errors.As(err, &held) || operation == serving || held.Lease.Holder.Operation != serving || waited >= patience {
+			return leases, err
 		}
 		if waited == 0 {
-			s.emit(Waiting{Addr: addr, Until: s.opts.Now().Add(patience), Why: "accord serve runs this point at the moment"})
+			s.emit(Waiting{Addr: syncs[0], Until: s.opts.Now().Add(patience), Why: "accord serve runs this point at the moment"})
 		}
 		if err := s.opts.Sleep(ctx, again); err != nil {
-			return lease, err
+			return nil, err
 		}
 	}
 }
@@ -278,41 +315,67 @@ func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int6
 	return nil
 }
 
-// finish records the end of a run, whatever it was, and gives up the lease.
-func (j *job) finish(ctx context.Context) {
-	defer func() {
+// finish records the ends of runs, whatever they were, and gives up their leases.
+func (s *Syncer) finish(ctx context.Context, jobs []*job) {
+	ctx = context.WithoutCancel(ctx)
+	begun := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.run == nil })
+	for _, j := range begun {
+		j.ending(ctx)
+		failpoint.Reach(failpoint.RunTimed)
+	}
+	s.ended(ctx, begun)
+	for _, j := range jobs {
 		if j.status == "" {
 			j.status = statusOf(j.err)
 		}
 		o := j.outcome()
-		j.s.emit(Finished{Addr: j.Sync.Addr, Outcome: &o})
-	}()
-	if j.run == nil {
-		return
+		s.emit(Finished{Addr: j.Sync.Addr, Outcome: &o})
 	}
-	ctx = context.WithoutCancel(ctx)
-	end := state.End{}
+}
+
+// ending makes the end of a run, which is all but on record.
+func (j *job) ending(ctx context.Context) {
+	end := &j.run.end
 	if j.Sync.Engine == providers.EnginePlatform {
-		end = j.endFollowed(ctx)
+		*end = j.endFollowed(ctx)
 	} else {
-		end = j.end(ctx)
+		*end = j.end(ctx)
 	}
-	end.Worth, end.Release = j.worth(), true
+	end.Run, end.Worth, end.Release = j.run.id, j.worth(), true
 	end.Light = end.Outcome == state.Clean && (j.Decision.Mode == Incremental || j.done.Written() == 0)
 	close(j.run.quit)
 	j.run.quiet.Wait()
-	failpoint.Reach(failpoint.RunTimed)
-	ended, err := j.s.opts.Journal.End(ctx, j.run.id, end)
-	failpoint.Reach(failpoint.RunEnded)
-	if err != nil {
-		j.err = errors.Join(j.err, fmt.Errorf("recording the end of %s: %w", j.Sync.Addr, err), j.s.opts.Journal.Release(ctx, j.run.lease))
-	} else {
-		j.ended = ended
+}
+
+// ended records the ends of runs: of all together, or where that is refused of each
+// alone.
+func (s *Syncer) ended(ctx context.Context, jobs []*job) {
+	if len(jobs) == 0 {
+		return
 	}
-	if j.err == nil {
-		j.status = Clean
-		if end.Outcome == state.Faulty {
-			j.status = Faulty
+	ends := make([]state.End, len(jobs))
+	for n, j := range jobs {
+		ends[n] = j.run.end
+	}
+	ended, err := s.opts.Journal.End(ctx, ends...)
+	if err != nil && len(jobs) > 1 {
+		for _, j := range jobs {
+			s.ended(ctx, []*job{j})
+		}
+		return
+	}
+	for n, j := range jobs {
+		failpoint.Reach(failpoint.RunEnded)
+		if err != nil {
+			j.err = errors.Join(j.err, fmt.Errorf("recording the end of %s: %w", j.Sync.Addr, err), s.opts.Journal.Release(ctx, j.run.lease))
+		} else {
+			j.ended = ended[n]
+		}
+		if j.err == nil {
+			j.status = Clean
+			if j.run.end.Outcome == state.Faulty {
+				j.status = Faulty
+			}
 		}
 	}
 }

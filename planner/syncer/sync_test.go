@@ -600,7 +600,7 @@ func TestLeaseOfSomeoneElse(t *testing.T) {
 	t.Parallel()
 	w := newLibrary(t, "a")
 	tasks := w.tasks(syncer.Request{})
-	if _, err := w.journal.Acquire(context.Background(), booksFeed("a"), "apply", time.Hour); err != nil {
+	if _, err := state.LeaseOf(context.Background(), w.journal, booksFeed("a"), "apply", time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	o := w.run(tasks)[booksFeed("a")]

@@ -324,7 +324,7 @@ func TestKilledWhileSyncing(t *testing.T) {
 		}
 		a.Wait()
 
-		lease, err := j.Acquire(t.Context(), point, "sync", time.Hour)
+		lease, err := state.LeaseOf(t.Context(), j, point, "sync", time.Hour)
 		if err != nil {
 			t.Fatalf("seed %d, kill %d: %v", seed, kill, err)
 		}
@@ -365,7 +365,7 @@ func TestKilledWhileSyncing(t *testing.T) {
 		if err := j.Begin(t.Context(), state.Run{ID: run + "b", Sync: point, Fence: lease.Fence}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.End(t.Context(), run+"b", state.End{Outcome: state.Clean}); err != nil {
+		if _, err := j.End(t.Context(), state.End{Run: run + "b", Outcome: state.Clean}); err != nil {
 			t.Fatal(err)
 		}
 		if err := j.Release(t.Context(), lease); err != nil {
@@ -385,7 +385,7 @@ func syncForEver(s *Store, args []string) error {
 		return err
 	}
 	point := addrs.New("integration_point", "clm")
-	lease, err := j.Acquire(ctx, point, "sync", time.Hour)
+	lease, err := state.LeaseOf(ctx, j, point, "sync", time.Hour)
 	if err != nil {
 		return err
 	}
@@ -452,7 +452,7 @@ func beside(s *Store, args []string) error {
 		return err
 	}
 	point := addrs.New("integration_point", args[0])
-	lease, err := j.Acquire(ctx, point, "sync", time.Hour)
+	lease, err := state.LeaseOf(ctx, j, point, "sync", time.Hour)
 	if err != nil {
 		return err
 	}
@@ -468,7 +468,7 @@ func beside(s *Store, args []string) error {
 			return err
 		}
 	}
-	_, err = j.End(ctx, args[0], state.End{Outcome: state.Clean})
+	_, err = j.End(ctx, state.End{Run: args[0], Outcome: state.Clean})
 	return errors.Join(err, j.Release(ctx, lease), s.Close())
 }
 
@@ -492,7 +492,7 @@ func TestLeaseOfTheKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	var leased *state.LeasedError
-	if _, err := j.Acquire(t.Context(), point, "sync", time.Hour); !errors.As(err, &leased) || leased.Lease.Holder.PID != a.Process.Pid {
+	if _, err := state.LeaseOf(t.Context(), j, point, "sync", time.Hour); !errors.As(err, &leased) || leased.Lease.Holder.PID != a.Process.Pid {
 		t.Fatalf("while the holder lives: %v", err)
 	}
 	a.Process.Kill()
@@ -509,7 +509,7 @@ func TestLeaseOfTheKilled(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			l, err := j.Acquire(t.Context(), point, "sync", time.Hour)
+			l, err := state.LeaseOf(t.Context(), j, point, "sync", time.Hour)
 			if err == nil {
 				got <- l
 			} else if !errors.As(err, new(*state.LeasedError)) {

@@ -485,7 +485,7 @@ func TestModes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Acquire(t.Context(), addrs.New("a", "b"), "sync", 1e9); err != nil {
+	if _, err := state.LeaseOf(t.Context(), j, addrs.New("a", "b"), "sync", 1e9); err != nil {
 		t.Fatal(err)
 	}
 	files := 0

@@ -127,7 +127,7 @@ func TestRunsArePruned(t *testing.T) {
 	}
 	j := opened.(*journal)
 	point := addrs.New("integration_point", "clm")
-	lease, err := j.Acquire(t.Context(), point, "sync", time.Hour)
+	lease, err := state.LeaseOf(t.Context(), j, point, "sync", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,18 +136,18 @@ func TestRunsArePruned(t *testing.T) {
 		if err := j.Begin(t.Context(), state.Run{ID: id, Sync: point, Mode: mode, Fence: lease.Fence}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.End(t.Context(), id, state.End{Outcome: state.Clean}); err != nil {
+		if _, err := j.End(t.Context(), state.End{Run: id, Outcome: state.Clean}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	run("full", state.Full)
 	_, err = j.db.Exec(`
-		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2 * 1000 - 2)
 		INSERT INTO run (id, sync, mode, reasons, fence, started, outcome) SELECT 'R' || i, ?, 'incremental', '[]', 1, 0, 'clean' FROM n`, point.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	run("last", state.Incremental)
+	run("last", state.Incremental) // the two thousandth
 	runs, err := j.Runs(t.Context(), point, 5000)
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func BenchmarkCheckpoint(b *testing.B) {
 				b.Fatal(err)
 			}
 			point := addrs.New("integration_point", "clm")
-			lease, err := j.Acquire(b.Context(), point, "sync", time.Hour)
+			lease, err := state.LeaseOf(b.Context(), j, point, "sync", time.Hour)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -269,7 +269,7 @@ func TestWaits(t *testing.T) {
 			t.Errorf("%s: SQLite commits with synchronous = %d", what, synchronous)
 		}
 	}
-	said(0, "acquire", func() (err error) { lease, err = j.Acquire(ctx, clm, "sync", time.Hour); return err })
+	said(0, "acquire", func() (err error) { lease, err = state.LeaseOf(ctx, j, clm, "sync", time.Hour); return err })
 	said(0, "begin", func() error {
 		return j.Begin(ctx, state.Run{ID: "R1", Sync: clm, Mode: state.Incremental, Fence: lease.Fence})
 	})
@@ -279,7 +279,7 @@ func TestWaits(t *testing.T) {
 	}
 	said(0, "renew", func() (err error) { lease, err = j.Renew(ctx, lease, time.Hour); return err })
 	said(0, "end of what the next run would find", func() error {
-		_, err := j.End(ctx, "R1", state.End{Outcome: state.Clean, Light: true})
+		_, err := j.End(ctx, state.End{Run: "R1", Outcome: state.Clean, Light: true})
 		return err
 	})
 	said(0, "begin of a full run", func() error {
@@ -290,7 +290,7 @@ func TestWaits(t *testing.T) {
 		return j.Checkpoint(ctx, "R2", state.Checkpoint{Seq: 1, Failed: []state.Failure{{Part: "slide", Key: "1"}}})
 	})
 	said(1, "end", func() error {
-		_, err := j.End(ctx, "R2", state.End{Outcome: state.Faulty})
+		_, err := j.End(ctx, state.End{Run: "R2", Outcome: state.Faulty})
 		return err
 	})
 	said(0, "memory", func() error { _, err := state.MemoryOf(ctx, j, clm); return err })
@@ -305,7 +305,7 @@ func TestTurnsTogether(t *testing.T) {
 	const points = 40
 	point := func(n int) addrs.Instance { return addrs.NewKeyed("integration_point", "clm", fmt.Sprint(n)) }
 	for n := range points {
-		lease, err := j.Acquire(ctx, point(n), "sync", time.Hour)
+		lease, err := state.LeaseOf(ctx, j, point(n), "sync", time.Hour)
 		if err != nil {
 			t.Fatal(err)
 		}

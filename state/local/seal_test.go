@@ -43,12 +43,12 @@ func TestWordsOfFailuresAreSealed(t *testing.T) {
 	}
 	meet := func(j state.Journal, run, key, title string) {
 		t.Helper()
-		lease, err := j.Acquire(ctx, sync, "test", time.Hour)
+		lease, err := state.LeaseOf(ctx, j, sync, "test", time.Hour)
 		must(t, err)
 		must(t, j.Begin(ctx, state.Run{ID: run, Sync: sync, Mode: state.Full, Fence: lease.Fence, Started: lease.Holder.Created}))
 		must(t, j.Checkpoint(ctx, run, state.Checkpoint{Failed: []state.Failure{{Part: "slide", Key: key, Title: title, Kind: "invalid",
 			Message: title + " is too long", Routes: []string{"us"}, Groups: map[string]string{"product": "Canarium"}}}}))
-		_, err = j.End(ctx, run, state.End{Outcome: state.Failed, At: lease.Holder.Created})
+		_, err = j.End(ctx, state.End{Run: run, Outcome: state.Failed, At: lease.Holder.Created})
 		must(t, err)
 		must(t, j.Release(ctx, lease))
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"accord/lang/addrs"
@@ -13,47 +14,61 @@ import (
 )
 
 // Acquire implements state.Journal.
-func (j *Journal) Acquire(ctx context.Context, sync addrs.Instance, operation string, ttl time.Duration) (state.Lease, error) {
+func (j *Journal) Acquire(ctx context.Context, syncs []addrs.Instance, operation string, ttl time.Duration) ([]state.Lease, error) {
+	names := namesOf(syncs)
 	mine, err := j.at.Mine()
 	if err != nil {
-		return state.Lease{}, fmt.Errorf("leasing %s: %w", sync, err)
+		return nil, fmt.Errorf("leasing %s: %w", strings.Join(names, ", "), err)
 	}
-	lease := state.Lease{Sync: sync, Holder: j.at.Holder(operation, sync.String())}
+	leases := make([]state.Lease, len(syncs))
 	err = j.later(ctx, func(tx tx) error {
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		lease.Expires = now.Add(ttl)
-		take := func(free string, more ...any) error {
-			return tx.QueryRowContext(ctx, `
-				INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, 1, ?2, ?3, ?4)
-				ON CONFLICT (sync) DO UPDATE SET fence = lease.fence + 1, holder = ?2, alive = ?3, expires = ?4 WHERE `+free+` RETURNING fence`,
-				append([]any{sync.String(), text(lease.Holder), mine, nanos(lease.Expires)}, more...)...).Scan(&lease.Fence)
-		}
-		if err := take("lease.alive = '' OR lease.expires <= ?5", nanos(now)); !errors.Is(err, sql.ErrNoRows) {
+		before, err := scan(ctx, tx, scanLease, "SELECT sync, fence, holder, alive, expires FROM lease WHERE sync IN "+these, text(names))
+		if err != nil {
 			return err
 		}
-		other := state.Lease{Sync: sync}
-		var holder, alive string
-		var expires int64
-		if err := tx.QueryRowContext(ctx, "SELECT fence, holder, alive, expires FROM lease WHERE sync = ?1", sync.String()).
-			Scan(&other.Fence, &holder, &alive, &expires); err != nil {
-			return err
+		fences := make(map[string]uint64, len(syncs))
+		for _, of := range before {
+			if of.alive != "" && now.Before(of.Expires) && j.at.Alive(of.alive) {
+				return &state.LeasedError{Lease: of.Lease}
+			}
+			fences[of.Sync.String()] = of.Fence
 		}
-		if !j.at.Alive(alive) {
-			return take("TRUE")
+		for n, sync := range syncs {
+			l := state.Lease{Sync: sync, Fence: fences[names[n]] + 1, Holder: j.at.Holder(operation, names[n]), Expires: now.Add(ttl)}
+			if _, err := tx.ExecContext(ctx, `
+				INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
+				ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`,
+				names[n], l.Fence, text(l.Holder), mine, nanos(l.Expires)); err != nil {
+				return err
+			}
+			leases[n] = l
 		}
-		other.Expires = when(expires)
-		if err := json.Unmarshal([]byte(holder), &other.Holder); err != nil {
-			return err
-		}
-		return &state.LeasedError{Lease: other}
+		return nil
 	})
 	if err != nil {
-		return state.Lease{}, j.fail("leasing "+sync.String(), err)
+		return nil, j.fail("leasing "+strings.Join(names, ", "), err)
 	}
-	return lease, nil
+	return leases, nil
+}
+
+// writtenLease is a lease as it is written, and by whom it is held; "": it was given up.
+type writtenLease struct {
+	state.Lease
+	alive string
+}
+
+func scanLease(rows *sql.Rows) (l writtenLease, err error) {
+	var sync, holder string
+	var expires int64
+	if err := rows.Scan(&sync, &l.Fence, &holder, &l.alive, &expires); err != nil {
+		return l, err
+	}
+	l.Expires = when(expires)
+	return l, errors.Join(l.Sync.UnmarshalText([]byte(sync)), json.Unmarshal([]byte(holder), &l.Holder))
 }
 
 // Renew implements state.Journal.

@@ -13,10 +13,7 @@ import (
 
 // Memories implements state.Journal.
 func (j *Journal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
-	names := make([]string, len(syncs))
-	for n, s := range syncs {
-		names[n] = s.String()
-	}
+	names := namesOf(syncs)
 	var found map[string]*state.Memory
 	err := j.later(ctx, func(tx tx) (err error) {
 		found, err = memories(ctx, tx, names)
@@ -32,6 +29,17 @@ func (j *Journal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state
 	return all, nil
 }
 
+func namesOf(syncs []addrs.Instance) []string {
+	names := make([]string, len(syncs))
+	for n, s := range syncs {
+		names[n] = s.String()
+	}
+	return names
+}
+
+// these are the values of a list that is the first argument.
+const these = "(SELECT value FROM json_each(?1))"
+
 // memories reads what is remembered of syncs, each kind of it for all of them.
 func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Memory, error) {
 	found := make(map[string]*state.Memory, len(syncs))
@@ -43,7 +51,6 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 		_, err := scan(ctx, tx, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, row(rows) }, query, asked)
 		return err
 	}
-	const these = "(SELECT value FROM json_each(?1))"
 	var sync, said string
 	var n int
 	return found, errors.Join(

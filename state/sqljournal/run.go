@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"accord/lang/addrs"
@@ -13,32 +14,58 @@ import (
 )
 
 // Begin implements state.Journal.
-func (j *Journal) Begin(ctx context.Context, r state.Run) error {
+func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
+	ids := make([]string, len(runs))
+	syncs := make([]string, len(runs))
+	for n, r := range runs {
+		ids[n], syncs[n] = r.ID, r.Sync.String()
+	}
 	err := j.later(ctx, func(tx tx) error {
-		sync := r.Sync.String()
-		if err := held(ctx, tx, sync, r.Fence); err != nil {
-			return err
-		}
 		now, err := j.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		// Only the last can be without an end: every run begins so.
-		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE seq = (SELECT max(seq) FROM run WHERE sync = ?3) AND outcome = ''",
-			state.Interrupted, nanos(now), sync); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-			r.ID, sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started))
+		found, err := scan(ctx, tx, func(rows *sql.Rows) (s standing, err error) {
+			return s, rows.Scan(&s.sync, &s.fence, &s.held, &s.unended)
+		}, "SELECT sync, fence, alive <> '', coalesce((SELECT seq FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = ''), 0) FROM lease WHERE sync IN "+these,
+			text(syncs))
 		if err != nil {
 			return err
 		}
-		if err := owe(ctx, tx, sync, r.Owes); err != nil {
-			return err
+		of := make(map[string]standing, len(found))
+		for _, s := range found {
+			of[s.sync] = s
 		}
-		return toTell(ctx, tx, r)
+		for n, r := range runs {
+			s := of[syncs[n]]
+			if !s.held || s.fence != r.Fence {
+				return state.ErrFenced
+			}
+			if s.unended > 0 {
+				if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE seq = ?3", state.Interrupted, nanos(now), s.unended); err != nil {
+					return err
+				}
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+				r.ID, s.sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started)); err != nil {
+				return err
+			}
+			if err := errors.Join(owe(ctx, tx, s.sync, r.Owes), toTell(ctx, tx, r)); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	return j.fail("recording the start of run "+r.ID, err)
+	return j.fail("recording the start of run "+strings.Join(ids, ", "), err)
+}
+
+// standing is how a sync stands before a run of it: its last lease, and its last
+// run where that has no end. Only the last can have none: every run begins so.
+type standing struct {
+	sync    string
+	fence   uint64
+	held    bool
+	unended int64 // 0: it has ended
 }
 
 // tally takes the failed items of a run into its row.
@@ -64,26 +91,38 @@ func findRunning(ctx context.Context, tx tx, id string) (r running, err error) {
 		Scan(&r.seq, &r.sync, &r.fence, &counts, &outcome, &held)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return r, errors.New("it was not begun")
+		return r, errNotBegun
 	case err != nil:
 		return r, err
-	case !held:
-		return r, state.ErrFenced
 	}
-	if outcome != "" {
-		return r, fmt.Errorf("it has ended as %s", outcome)
+	if err := mayGoOn(held, outcome); err != nil {
+		return r, err
 	}
 	return r, json.Unmarshal([]byte(counts), &r.counts)
 }
 
-// add adds to the counts of a run.
-func (r *running) add(counts map[string]int64) {
-	if r.counts == nil {
-		r.counts = map[string]int64{}
+var errNotBegun = errors.New("it was not begun")
+
+// mayGoOn says why a run may say no more.
+func mayGoOn(held bool, outcome state.RunOutcome) error {
+	switch {
+	case !held:
+		return state.ErrFenced
+	case outcome != "":
+		return fmt.Errorf("it has ended as %s", outcome)
 	}
-	for name, n := range counts {
-		r.counts[name] += n
+	return nil
+}
+
+// sum adds to the counts of a run.
+func sum(counts, more map[string]int64) map[string]int64 {
+	if counts == nil {
+		counts = make(map[string]int64, len(more))
 	}
+	for name, n := range more {
+		counts[name] += n
+	}
+	return counts
 }
 
 // Intend implements state.Journal.
@@ -140,8 +179,7 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 			}
 		}
 		if len(c.Counts) > 0 {
-			r.add(c.Counts)
-			if _, err := tx.ExecContext(ctx, "UPDATE run SET counts = ?1 WHERE seq = ?2", text(r.counts), r.seq); err != nil {
+			if _, err := tx.ExecContext(ctx, "UPDATE run SET counts = ?1 WHERE seq = ?2", text(sum(r.counts, c.Counts)), r.seq); err != nil {
 				return err
 			}
 		}
@@ -172,63 +210,122 @@ func (r running) done(ctx context.Context, tx tx, seq uint64, now time.Time) (fi
 }
 
 // End implements state.Journal.
-func (j *Journal) End(ctx context.Context, run string, e state.End) (ended state.Run, err error) {
+func (j *Journal) End(ctx context.Context, ends ...state.End) (ended []state.Run, err error) {
 	ctx = context.WithoutCancel(ctx)
-	keep := j.tx
-	if e.Light {
-		keep = j.later
+	ids := make([]string, len(ends))
+	keep := j.later
+	for n, e := range ends {
+		ids[n] = e.Run
+		if !e.Light {
+			keep = j.tx
+		}
 	}
 	err = keep(ctx, func(tx tx) error {
-		r, err := findRunning(ctx, tx, run)
+		found, err := scan(ctx, tx, scanEnding, "SELECT "+runColumns+`,
+				coalesce((SELECT lease.fence = run.fence AND alive <> '' FROM lease WHERE lease.sync = run.sync), FALSE),
+				EXISTS (SELECT 1 FROM failure WHERE failure.sync = run.sync),
+				EXISTS (SELECT 1 FROM batch WHERE batch.sync = run.sync),
+				EXISTS (SELECT 1 FROM untold WHERE untold.run = run.seq)
+			FROM run WHERE id IN `+these, text(ids))
 		if err != nil {
 			return err
 		}
-		finished := false
-		switch e.Outcome {
-		case state.Clean, state.Faulty:
-			finished = true
-		case state.Failed, state.Interrupted:
-		default:
-			return fmt.Errorf("%q is not how a run ends", e.Outcome)
+		of := make(map[string]ending, len(found))
+		for _, r := range found {
+			of[r.ID] = r
 		}
-
-		if e.Sweep {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM failure WHERE sync = ?1 AND last_run <> ?2", r.sync, r.seq); err != nil {
+		ended = make([]state.Run, len(ends))
+		for n, e := range ends {
+			r, ok := of[e.Run]
+			if !ok {
+				return errNotBegun
+			}
+			if ended[n], err = r.end(ctx, tx, e); err != nil {
 				return err
 			}
-		}
-		r.add(e.Counts)
-		found, err := first(scan(ctx, tx, scanRun, "UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4, "+tally+" WHERE seq = ?5 RETURNING "+runColumns,
-			e.Outcome, nanos(e.At), e.Message, text(r.counts), r.seq))
-		if err != nil {
-			return err
-		}
-		ended = *found
-		if _, err := tx.ExecContext(ctx, "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)", r.sync, finished, r.seq); err != nil {
-			return err
-		}
-		if e.Memory != nil {
-			if err := remember(ctx, tx, r.sync, *e.Memory); err != nil {
-				return err
-			}
-		}
-		if err := settle(ctx, tx, r.sync, e.Settled); err != nil {
-			return err
-		}
-		if err := r.worth(ctx, tx, e); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM run WHERE sync = ?1 AND seq < (SELECT seq FROM run WHERE sync = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2) AND seq IS DISTINCT FROM "+
-			"(SELECT max(seq) FROM run WHERE sync = ?1 AND "+fullRun+")", r.sync, KeptRuns-1); err != nil {
-			return err
-		}
-		if e.Release {
-			return release(ctx, tx, r.sync, r.fence)
 		}
 		return nil
 	})
-	return ended, j.fail("recording the end of run "+run, err)
+	return ended, j.fail("recording the end of run "+strings.Join(ids, ", "), err)
 }
+
+// ending is a run that is to end, and what there is that may have to go with it.
+type ending struct {
+	state.Run
+	held                      bool
+	failures, batches, untold bool
+}
+
+func scanEnding(rows *sql.Rows) (e ending, err error) {
+	e.Run, err = scanRun(rows, &e.held, &e.failures, &e.batches, &e.untold)
+	return e, err
+}
+
+func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) {
+	if err := mayGoOn(r.held, r.Outcome); err != nil {
+		return r.Run, err
+	}
+	finished := e.Outcome == state.Clean || e.Outcome == state.Faulty
+	if !finished && e.Outcome != state.Failed && e.Outcome != state.Interrupted {
+		return r.Run, fmt.Errorf("%q is not how a run ends", e.Outcome)
+	}
+	sync := r.Sync.String()
+	r.Outcome, r.Ended, r.Message = e.Outcome, when(nanos(e.At)), e.Message
+	r.Counts = sum(r.Counts, e.Counts)
+	do := func(statement string, args ...any) error {
+		_, err := tx.ExecContext(ctx, statement, args...)
+		return err
+	}
+	if r.failures && e.Sweep {
+		if err := do("DELETE FROM failure WHERE sync = ?1 AND last_run <> ?2", sync, r.Seq); err != nil {
+			return r.Run, err
+		}
+	}
+	if err := do("UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4 WHERE seq = ?5", r.Outcome, nanos(r.Ended), r.Message, text(r.Counts), r.Seq); err != nil {
+		return r.Run, err
+	}
+	if r.failures {
+		if err := tx.QueryRowContext(ctx, "UPDATE run SET "+tally+" WHERE seq = ?1 RETURNING failures, fresh", r.Seq).Scan(&r.Failures, &r.New); err != nil {
+			return r.Run, err
+		}
+	}
+	if r.batches {
+		if err := do("DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)", sync, finished, r.Seq); err != nil {
+			return r.Run, err
+		}
+	}
+	if e.Memory != nil {
+		if err := remember(ctx, tx, sync, *e.Memory); err != nil {
+			return r.Run, err
+		}
+	}
+	if err := settle(ctx, tx, sync, e.Settled); err != nil {
+		return r.Run, err
+	}
+	if r.untold && !e.Worth {
+		if err := takeBack(ctx, tx, r.Run); err != nil {
+			return r.Run, err
+		}
+	}
+	if r.Seq%pruneEvery == 0 {
+		if err := do(prune, KeptRuns); err != nil {
+			return r.Run, err
+		}
+	}
+	if e.Release {
+		return r.Run, release(ctx, tx, sync, r.Fence)
+	}
+	return r.Run, nil
+}
+
+// pruneEvery is after how many runs, of whatever sync, those are looked for that
+// need not be kept: to find them takes a walk over all.
+const pruneEvery = 1000
+
+const prune = `
+	DELETE FROM run WHERE outcome <> ''
+	AND seq IN (SELECT seq FROM (SELECT seq, row_number() OVER (PARTITION BY sync ORDER BY seq DESC) AS n FROM run) AS numbered WHERE n > ?1)
+	AND seq NOT IN (SELECT max(seq) FROM run WHERE ` + fullRun + ` GROUP BY sync)`
 
 // Open implements state.Journal.
 func (j *Journal) Open(ctx context.Context, sync addrs.Instance) ([]state.Batch, error) {
@@ -255,7 +352,7 @@ func (j *Journal) Runs(ctx context.Context, sync addrs.Instance, n int) ([]state
 }
 
 func queryRuns(ctx context.Context, q querier, where string, args ...any) ([]state.Run, error) {
-	return scan(ctx, q, scanRun, selectRuns+where, args...)
+	return scan(ctx, q, func(rows *sql.Rows) (state.Run, error) { return scanRun(rows) }, selectRuns+where, args...)
 }
 
 // What scanRun reads.
@@ -264,10 +361,11 @@ const (
 	selectRuns = "SELECT " + runColumns + " FROM run "
 )
 
-func scanRun(rows *sql.Rows) (r state.Run, err error) {
+// scanRun reads a run, and what stands beside it.
+func scanRun(rows *sql.Rows, more ...any) (r state.Run, err error) {
 	var sync, reasons, counts string
 	var started, ended int64
-	if err := rows.Scan(&r.Seq, &r.ID, &sync, &r.Mode, &reasons, &r.Fence, &started, &ended, &r.Outcome, &counts, &r.Failures, &r.New, &r.Message); err != nil {
+	if err := rows.Scan(append([]any{&r.Seq, &r.ID, &sync, &r.Mode, &reasons, &r.Fence, &started, &ended, &r.Outcome, &counts, &r.Failures, &r.New, &r.Message}, more...)...); err != nil {
 		return r, err
 	}
 	r.Started, r.Ended = when(started), when(ended)

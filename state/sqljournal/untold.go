@@ -22,22 +22,19 @@ func toTell(ctx context.Context, tx tx, r state.Run) error {
 	return nil
 }
 
-// worth takes back that somebody is to be told of a run that has come to
+// takeBack takes back that somebody is to be told of a run that has come to
 // nothing new: nothing done, nothing that fails for the first time, and no other
 // reason to give up than the run before had.
-func (r running) worth(ctx context.Context, tx tx, e state.End) error {
-	if e.Worth {
-		return nil
-	}
+func takeBack(ctx context.Context, tx tx, r state.Run) error {
 	why := ""
-	if e.Outcome == state.Failed {
-		why = e.Message
+	if r.Outcome == state.Failed {
+		why = r.Message
 	}
 	_, err := tx.ExecContext(ctx, `
 		DELETE FROM untold WHERE run = ?1
 		AND NOT EXISTS (SELECT 1 FROM failure WHERE sync = ?2 AND first_run = ?1)
 		AND (?3 = '' OR ?3 = coalesce((SELECT message FROM run WHERE sync = ?2 AND seq < ?1 AND outcome <> '' ORDER BY seq DESC LIMIT 1), ''))`,
-		r.seq, r.sync, why)
+		r.Seq, r.Sync.String(), why)
 	return err
 }
 

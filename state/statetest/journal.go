@@ -38,6 +38,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Fenced", testFenced)
 	run("TakenOverOnce", testTakenOverOnce)
 	run("CancelledRun", testCancelledRun)
+	run("Together", testTogether)
 }
 
 func testMemory(p place) {
@@ -165,8 +166,8 @@ func testRun(p place) {
 		"a run's id twice":             j.Begin(p.ctx, state.Run{ID: "R1", Sync: clm, Fence: lease.Fence}),
 		"a run of a sync not leased":   j.Begin(p.ctx, state.Run{ID: "R3", Sync: country, Fence: 1}),
 		"a run without a fence":        j.Begin(p.ctx, state.Run{ID: "R4", Sync: clm}),
-		"an ending that is none":       func() error { _, err := j.End(p.ctx, "R1", state.End{}); return err }(),
-		"an end of what was not begun": func() error { _, err := j.End(p.ctx, "R5", state.End{Outcome: state.Clean}); return err }(),
+		"an ending that is none":       func() error { _, err := j.End(p.ctx, state.End{Run: "R1"}); return err }(),
+		"an end of what was not begun": func() error { _, err := j.End(p.ctx, state.End{Run: "R5", Outcome: state.Clean}); return err }(),
 		"a batch that was not intended": func() error {
 			p.begin(j, lease, "R6", state.Full)
 			return j.Checkpoint(p.ctx, "R6", state.Checkpoint{Seq: 1})
@@ -581,7 +582,7 @@ func testLeases(p place) {
 	refused := func() {
 		p.Helper()
 		for _, j := range []state.Journal{one, two} {
-			_, err := j.Acquire(p.ctx, clm, "sync", time.Minute)
+			_, err := state.LeaseOf(p.ctx, j, clm, "sync", time.Minute)
 			var leased *state.LeasedError
 			if !errors.As(err, &leased) {
 				p.Fatalf("a second lease: %v", err)
@@ -619,7 +620,7 @@ func testLeases(p place) {
 		p.Errorf("renewal after takeover: %v", err)
 	}
 	p.must(one.Release(p.ctx, lease)) // leaves the other's alone
-	if _, err := one.Acquire(p.ctx, clm, "sync", time.Minute); !errors.As(err, new(*state.LeasedError)) {
+	if _, err := state.LeaseOf(p.ctx, one, clm, "sync", time.Minute); !errors.As(err, new(*state.LeasedError)) {
 		p.Errorf("the other's lease is gone: %v", err)
 	}
 	p.must(two.Release(p.ctx, taken))
@@ -663,7 +664,7 @@ func testFenced(p place) {
 		"Intend":     one.Intend(p.ctx, "R1", []state.Batch{{Seq: 2}}),
 		"Checkpoint": one.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"n": 1}}),
 		"End": func() error {
-			_, err := one.End(p.ctx, "R1", state.End{Outcome: state.Clean, Memory: &state.Memory{Errors: 9}})
+			_, err := one.End(p.ctx, state.End{Run: "R1", Outcome: state.Clean, Memory: &state.Memory{Errors: 9}})
 			return err
 		}(),
 		"Remember": one.Remember(p.ctx, lease, state.Memory{Errors: 9}),
@@ -685,7 +686,7 @@ func testTakenOverOnce(p place) {
 	var asks []func() (state.Lease, error)
 	for range 10 {
 		j := p.journal(p.store())
-		asks = append(asks, func() (state.Lease, error) { return j.Acquire(p.ctx, clm, "sync", time.Minute) })
+		asks = append(asks, func() (state.Lease, error) { return state.LeaseOf(p.ctx, j, clm, "sync", time.Minute) })
 	}
 	next, _ := contend[*state.LeasedError](p, asks)
 	if next.Fence != lease.Fence+1 {
@@ -704,17 +705,96 @@ func testCancelledRun(p place) {
 	if err := j.Intend(ctx, "R1", []state.Batch{{Seq: 2}}); !errors.Is(err, context.Canceled) {
 		p.Errorf("Intend: %v", err)
 	}
-	if _, err := j.Acquire(ctx, country, "sync", time.Minute); !errors.Is(err, context.Canceled) {
+	if _, err := state.LeaseOf(ctx, j, country, "sync", time.Minute); !errors.Is(err, context.Canceled) {
 		p.Errorf("Acquire: %v", err)
 	}
 	p.must(j.Checkpoint(ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"n": 1}}))
-	r, err := j.End(ctx, "R1", state.End{Outcome: state.Interrupted})
+	r, err := j.End(ctx, state.End{Run: "R1", Outcome: state.Interrupted})
 	p.must(err)
 	p.must(j.Release(ctx, lease))
-	if r.Outcome != state.Interrupted || r.Counts["n"] != 1 {
+	if r := r[0]; r.Outcome != state.Interrupted || r.Counts["n"] != 1 {
 		p.Errorf("the run is %+v", r)
 	}
 	p.acquire(j, clm)
+}
+
+// What many runs say together is kept of all of them or of none.
+func testTogether(p place) {
+	one, two := p.journal(p.store()), p.journal(p.store())
+	both := []addrs.Instance{country, clm}
+	began := func(j state.Journal, want ...state.RunOutcome) {
+		p.Helper()
+		runs, err := j.Runs(p.ctx, addrs.Instance{}, 10)
+		p.must(err)
+		var got []state.RunOutcome
+		for _, r := range runs {
+			got = append(got, r.Outcome)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("the runs (-want +got):\n%s", diff)
+		}
+	}
+
+	held := p.acquire(two, clm)
+	var leased *state.LeasedError
+	if _, err := one.Acquire(p.ctx, both, "sync", time.Minute); !errors.As(err, &leased) || !cmp.Equal(leased.Lease, held) {
+		p.Errorf("a lease was held: %v", err)
+	}
+	p.must(two.Release(p.ctx, p.acquire(two, country))) // nobody took it
+	p.must(two.Release(p.ctx, held))
+	leases, err := one.Acquire(p.ctx, both, "sync", time.Minute)
+	p.must(err)
+	for n, l := range leases {
+		if l.Sync != both[n] || l.Fence != 2 || !l.Expires.Equal(Start.Add(time.Minute)) {
+			p.Errorf("lease %d is %+v", n, l)
+		}
+	}
+
+	run := func(id string, n int) state.Run {
+		return state.Run{ID: id, Sync: both[n], Mode: state.Full, Fence: leases[n].Fence, Started: Start, Owes: []string{"requested"}}
+	}
+	stale := run("R1", 1)
+	stale.Fence--
+	if err := one.Begin(p.ctx, run("R0", 0), stale); !errors.Is(err, state.ErrFenced) {
+		p.Errorf("one had no lease: %v", err)
+	}
+	began(one)
+	if m := p.memory(one, country); len(m.Owed) > 0 {
+		p.Errorf("a run that did not begin owes %v", m.Owed)
+	}
+	p.must(one.Begin(p.ctx, run("R0", 0), run("R1", 1)))
+	p.must(one.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"n": 1}, Failed: []state.Failure{{Part: "x", Key: "a"}}}))
+
+	ends := []state.End{
+		{Run: "R0", Outcome: state.Clean, At: Start, Memory: &state.Memory{Errors: 1}, Settled: []string{"requested"}, Release: true},
+		{Run: "R2", Outcome: state.Clean},
+	}
+	if _, err := one.End(p.ctx, ends...); err == nil {
+		p.Error("one had not begun")
+	}
+	began(one, "", "")
+	ends[1] = state.End{Run: "R1", Outcome: state.Faulty, At: Start, Counts: map[string]int64{"n": 2}}
+	ended, err := one.End(p.ctx, ends...)
+	p.must(err)
+	if r := ended; r[0].ID != "R0" || r[0].Failures != 0 || r[1].ID != "R1" || r[1].Failures != 1 || r[1].New != 1 || r[1].Counts["n"] != 3 {
+		p.Errorf("the runs are %+v", r)
+	}
+	began(one, state.Faulty, state.Clean)
+	if m := p.memory(one, country); m.Errors != 1 || len(m.Owed) > 0 {
+		p.Errorf("of the first: %+v", m)
+	}
+	if m := p.memory(one, clm); m.Errors != 0 || len(m.Owed) != 1 {
+		p.Errorf("of the second: %+v", m)
+	}
+	p.acquire(two, country)
+	if _, err := state.LeaseOf(p.ctx, two, clm, "sync", time.Minute); !errors.As(err, &leased) {
+		p.Errorf("the lease that was not given up is gone: %v", err)
+	}
+	for what, err := range map[string]error{"Acquire": func() error { _, err := one.Acquire(p.ctx, nil, "sync", time.Minute); return err }(), "Begin": one.Begin(p.ctx), "End": func() error { _, err := one.End(p.ctx); return err }()} {
+		if err != nil {
+			p.Errorf("%s of none: %v", what, err)
+		}
+	}
 }
 
 func (p place) journal(s state.Store) state.Journal {
@@ -733,7 +813,7 @@ func (p place) memory(j state.Journal, sync addrs.Instance) state.Memory {
 
 func (p place) acquire(j state.Journal, sync addrs.Instance) state.Lease {
 	p.Helper()
-	l, err := j.Acquire(p.ctx, sync, "sync", time.Minute)
+	l, err := state.LeaseOf(p.ctx, j, sync, "sync", time.Minute)
 	p.must(err)
 	return l
 }
@@ -745,9 +825,10 @@ func (p place) begin(j state.Journal, lease state.Lease, id, mode string) {
 
 func (p place) end(j state.Journal, id string, e state.End) state.Run {
 	p.Helper()
-	r, err := j.End(p.ctx, id, e)
+	e.Run = id
+	r, err := j.End(p.ctx, e)
 	p.must(err)
-	return r
+	return r[0]
 }
 
 func (p place) failures(j state.Journal, sync addrs.Instance) []state.Failure {
