@@ -160,7 +160,7 @@ func (refs *references) judge(m mapping, r *record) error {
 }
 
 // tooMuch says why a value has no room in its target field (RULE-3); "": it has.
-func (refs *references) tooMuch(rule providers.Rule, source fields) string {
+func (refs *references) tooMuch(rule *providers.Rule, source fields) string {
 	if rule.MaxLength == 0 && !rule.Single {
 		return ""
 	}
@@ -182,7 +182,7 @@ func (refs *references) tooMuch(rule providers.Rule, source fields) string {
 
 // exception says why a reference makes its item an exception; "": it does not.
 // Where several records match, it is never one of them.
-func exception(rule providers.Rule, element json.RawMessage, standing string) string {
+func exception(rule *providers.Rule, element json.RawMessage, standing string) string {
 	switch {
 	case standing == providers.NoMatch && rule.Reference.Picklist != "":
 		return fmt.Sprintf("RULE-3: %s is no value of %s", bytes.Trim(element, `"`), rule.To)
@@ -262,8 +262,8 @@ func byLink(element json.RawMessage) json.RawMessage {
 }
 
 // references are the rules whose values are looked up at the target.
-func (m mapping) references() []providers.Rule {
-	var list []providers.Rule
+func (m mapping) references() []*providers.Rule {
+	var list []*providers.Rule
 	for _, rule := range m {
 		if rule.Reference != nil && rule.Reference.Records.Stream != "" {
 			list = append(list, rule.Rule)

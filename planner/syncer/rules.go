@@ -17,14 +17,14 @@ import (
 type mapping []mapped
 
 type mapped struct {
-	providers.Rule
+	*providers.Rule
 	to []byte
 }
 
 func mappingFor(rules []providers.Rule, part string) mapping {
 	var m mapping
-	for _, r := range rules {
-		if len(r.Parts) == 0 || slices.Contains(r.Parts, part) {
+	for n := range rules {
+		if r := &rules[n]; len(r.Parts) == 0 || slices.Contains(r.Parts, part) {
 			m = append(m, mapped{r, []byte(r.To)})
 		}
 	}
@@ -82,7 +82,7 @@ func (m mapping) apply(target, source fields, created bool) fields {
 	return target
 }
 
-func value(rule providers.Rule, source fields) json.RawMessage {
+func value(rule *providers.Rule, source fields) json.RawMessage {
 	if rule.From == "" {
 		return rule.Default
 	}

@@ -31,11 +31,15 @@ func (s scratch) set() *sorter { return &sorter{scratch: s, unique: true} }
 
 const (
 	entrySize    = 32
+	leastArena   = 4 << 10
 	sizesOfFrame = 5 // usually, of key, payload and body
 )
 
 func (s *sorter) add(key string, payload, body []byte) error {
 	at := len(s.arena)
+	if more := len(key) + len(payload) + len(body); cap(s.arena)-at < more { // doubled: what is outgrown is as much as what is needed
+		s.arena = slices.Grow(s.arena, max(more, at, leastArena))
+	}
 	s.arena = append(s.arena, key...)
 	s.arena = append(s.arena, payload...)
 	s.arena = append(s.arena, body...)

@@ -7,10 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 )
 
 // scratch is the folder of the temporary files of one passage.
@@ -126,7 +126,7 @@ func (t *tape) flush() error {
 
 func (t *tape) rest() (rest, error) {
 	if t.file == nil {
-		return rest{text: string(t.buf)}, nil
+		return rest{text: asText(t.buf)}, nil
 	}
 	if err := t.flush(); err != nil {
 		return rest{}, err
@@ -137,6 +137,9 @@ func (t *tape) rest() (rest, error) {
 	}
 	return rest{path: t.file.Name()}, nil
 }
+
+// asText is text as a string, without a copy: nobody writes to it any more.
+func asText(text []byte) string { return unsafe.String(unsafe.SliceData(text), len(text)) }
 
 // cursor reads frames. After the last, and after an error, there is no key (ok
 // is false). Key and payload may be kept, and keep with them the block of the
@@ -259,7 +262,6 @@ func (c *cursor) seek(key string) bool {
 type bodies struct {
 	rest  rest
 	file  *os.File
-	buf   []byte
 	block string
 	at    int64 // of the block
 }
@@ -287,9 +289,8 @@ func (b *bodies) fill(p place) error {
 			return fmt.Errorf("reading a temporary file: %w", err)
 		}
 	}
-	size := max(p.size, blockSize)
-	b.buf = slices.Grow(b.buf[:0], size)[:size]
-	n, err := b.file.ReadAt(b.buf, p.at)
+	block := make([]byte, max(p.size, blockSize))
+	n, err := b.file.ReadAt(block, p.at)
 	switch {
 	case n >= p.size:
 	case err == io.EOF:
@@ -297,6 +298,6 @@ func (b *bodies) fill(p place) error {
 	default:
 		return fmt.Errorf("reading a temporary file: %w", err)
 	}
-	b.block, b.at = string(b.buf[:n]), p.at
+	b.block, b.at = asText(block[:n]), p.at
 	return nil
 }
