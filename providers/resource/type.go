@@ -6,6 +6,7 @@ import (
 	"iter"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -343,14 +344,18 @@ func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs
 func Each[E interface{ crashed(*providers.Error) }](limit int, f func(ctx context.Context, env *Env, item E)) func(context.Context, *Env, []E) {
 	return func(ctx context.Context, env *Env, items []E) {
 		var wg sync.WaitGroup
-		free := make(chan struct{}, max(limit, 1))
-		for _, i := range items {
-			free <- struct{}{}
-			wg.Go(func() {
-				if err := protect(func() { f(ctx, env, i) }); err != nil {
-					i.crashed(err)
+		var taken atomic.Int64
+		for range min(max(limit, 1), len(items)) {
+			wg.Go(func() { // one item after the other: what runs long has a stack that is large enough
+				for {
+					n := int(taken.Add(1)) - 1
+					if n >= len(items) {
+						return
+					}
+					if err := protect(func() { f(ctx, env, items[n]) }); err != nil {
+						items[n].crashed(err)
+					}
 				}
-				<-free
 			})
 		}
 		wg.Wait()
