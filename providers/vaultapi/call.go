@@ -52,10 +52,44 @@ func form(values url.Values) payload {
 	return payload{contentType: "application/x-www-form-urlencoded", data: []byte(values.Encode())}
 }
 
-// formOf is form for one value, which may be long.
-func formOf(name, value string) payload {
-	return payload{contentType: "application/x-www-form-urlencoded", data: append([]byte(name+"="), url.QueryEscape(value)...)}
+// formOf is form for one value, which may be long and in parts: it is written once.
+func formOf(name string, value ...string) payload {
+	size := len(name) + len("=")
+	for _, part := range value {
+		for i := range len(part) {
+			size += int(sizeInForm[part[i]])
+		}
+	}
+	data := append(append(make([]byte, 0, size), name...), '=')
+	for _, part := range value {
+		written := 0
+		for i := range len(part) {
+			c := part[i]
+			if sizeInForm[c] == 1 && c != ' ' {
+				continue
+			}
+			data = append(data, part[written:i]...)
+			written = i + 1
+			if c == ' ' {
+				data = append(data, '+')
+			} else {
+				data = append(data, '%', upperHex[c>>4], upperHex[c&15])
+			}
+		}
+		data = append(data, part[written:]...)
+	}
+	return payload{contentType: "application/x-www-form-urlencoded", data: data}
 }
+
+const upperHex = "0123456789ABCDEF"
+
+// sizeInForm is how long a byte is in a form.
+var sizeInForm = func() (size [256]uint8) {
+	for c := range size {
+		size[c] = uint8(len(url.QueryEscape(string([]byte{byte(c)}))))
+	}
+	return size
+}()
 
 // times are how long is waited for the other side.
 type times struct {
@@ -242,7 +276,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if k.write {
 		c.writes.Add(1)
 	}
-	trace := Trace{At: began, Op: k.op, Method: k.method, Path: shownPath(req.URL), Attempt: attempt}
+	trace := Trace{At: began, Op: k.op, Method: k.method, Attempt: attempt}
 	defer func() {
 		took := c.cfg.Clock.Now().Sub(began)
 		seen := err
@@ -251,7 +285,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		}
 		c.observe(Called{Op: k.op, Method: k.method, Path: k.path, Write: k.write, Attempt: attempt, Duration: took, Err: seen})
 		if c.cfg.Trace != nil {
-			trace.Duration, trace.Err = took, seen
+			trace.Path, trace.Duration, trace.Err = shownPath(req.URL), took, seen
 			beginning := k.body.data[:min(len(k.body.data), traceLimit)]
 			trace.Request = string(beginning)
 			if !k.body.shown {
@@ -267,10 +301,10 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if within == 0 {
 		within = c.times.answer
 	}
-	late := time.AfterFunc(within, func() { cancel(fmt.Errorf("no answer within %s", within)) })
+	watch := newWatch(within, c.times.stall, cancel)
 	counted(ctx)
 	resp, err := c.http.Do(req)
-	late.Stop()
+	watch.timer.Stop()
 	var wrong error
 	if !k.login {
 		var h http.Header
@@ -288,7 +322,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	if err != nil {
 		return used, k.cut(ctx, err, connected.Load() || !neverSent(err))
 	}
-	resp.Body = &stallGuard{body: resp.Body, after: c.times.stall, cancel: cancel}
+	resp.Body = watch.begin(resp.Body)
 	var rec *recorder
 	if c.cfg.Trace != nil {
 		rec = &recorder{ReadCloser: resp.Body}
@@ -330,21 +364,19 @@ func noSession(op string, err error) error {
 }
 
 func (c *conn) request(ctx context.Context, k call, session Secret) (*http.Request, io.Closer, error) {
-	address := *c.base
-	raw := c.base.EscapedPath() + k.path
-	path, err := url.PathUnescape(raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	address.Path, address.RawPath = path, raw
-	address.RawQuery = k.params.Encode()
-
 	// From a bytes.Reader net/http knows how to send a body again over a
 	// connection on which nothing was written yet.
-	req, err := http.NewRequestWithContext(ctx, k.method, address.String(), bytes.NewReader(k.body.data))
+	req, err := http.NewRequestWithContext(ctx, k.method, "", bytes.NewReader(k.body.data))
 	if err != nil {
 		return nil, nil, err
 	}
+	address := *c.base
+	address.RawPath = c.base.EscapedPath() + k.path
+	if address.Path, err = url.PathUnescape(address.RawPath); err != nil {
+		return nil, nil, err
+	}
+	address.RawQuery = k.params.Encode()
+	req.URL, req.Host = &address, address.Host
 	if k.body.open != nil {
 		if req.Body, err = k.body.open(); err != nil {
 			return nil, nil, err
@@ -352,7 +384,7 @@ func (c *conn) request(ctx context.Context, k call, session Secret) (*http.Reque
 		req.ContentLength, req.GetBody = k.body.size, nil
 	}
 	req.Header.Set("Accept", "application/json")
-	if isLoopback(c.base.Hostname()) {
+	if c.near {
 		req.Header.Set("Accept-Encoding", "identity")
 	}
 	req.Header.Set(headerClientID, c.cfg.ClientID)
@@ -511,18 +543,43 @@ func drain(body io.ReadCloser) {
 	_ = body.Close()
 }
 
-// stallGuard calls the request off when the body stops coming. The time that
-// its reader takes between two reads does not count.
-type stallGuard struct {
-	body   io.ReadCloser
-	after  time.Duration
-	cancel context.CancelCauseFunc
+// watch calls a request off when its answer does not begin, or stops coming. The
+// time that its reader takes between two reads does not count.
+type watch struct {
+	timer *time.Timer
+	stall time.Duration
+	begun atomic.Bool
+	body  io.ReadCloser
+	ended error // of the body
 }
 
-func (g *stallGuard) Read(p []byte) (int, error) {
-	stalled := time.AfterFunc(g.after, func() { g.cancel(fmt.Errorf("the answer stalled for %s", g.after)) })
-	defer stalled.Stop()
-	return g.body.Read(p)
+func newWatch(within, stall time.Duration, cancel context.CancelCauseFunc) *watch {
+	w := &watch{stall: stall}
+	w.timer = time.AfterFunc(within, func() {
+		if w.begun.Load() {
+			cancel(fmt.Errorf("the answer stalled for %s", stall))
+		} else {
+			cancel(fmt.Errorf("no answer within %s", within))
+		}
+	})
+	return w
 }
 
-func (g *stallGuard) Close() error { return g.body.Close() }
+// begin is told of the answer's body, and is its reader from then on.
+func (w *watch) begin(body io.ReadCloser) *watch {
+	w.begun.Store(true)
+	w.body = body
+	return w
+}
+
+func (w *watch) Read(p []byte) (n int, err error) {
+	if w.ended != nil {
+		return 0, w.ended
+	}
+	w.timer.Reset(w.stall)
+	n, w.ended = w.body.Read(p)
+	w.timer.Stop()
+	return n, w.ended
+}
+
+func (w *watch) Close() error { return w.body.Close() }

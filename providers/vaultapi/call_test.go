@@ -8,6 +8,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -343,5 +345,20 @@ func TestPathSegments(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A form is written as url.Values writes it.
+func TestFormOf(t *testing.T) {
+	t.Parallel()
+	var all []byte
+	for c := range 256 {
+		all = append(all, byte(c))
+	}
+	for _, parts := range [][]string{{""}, {"a b"}, {string(all), " PAGESIZE 1000"}, {"ö'", "", "é"}} {
+		want := url.Values{"q": {strings.Join(parts, "")}}.Encode()
+		if got := formOf("q", parts...).data; string(got) != want || cap(got) > len(got)+len(got)/4 {
+			t.Errorf("%q: %s, of %d bytes, want %s", parts, got, cap(got), want)
+		}
 	}
 }

@@ -64,7 +64,7 @@ func SubRows(value string, each func([]Cell) error) (details Details, err error)
 				return details, errPage
 			}
 			if name == "responseDetails" {
-				if details, cells, err = subDetails(value[at:end], cells[:0]); err != nil {
+				if details, cells, err = detailsIn(value[at:end], cells[:0]); err != nil {
 					return details, err
 				}
 			}
@@ -74,8 +74,8 @@ func SubRows(value string, each func([]Cell) error) (details Details, err error)
 	return details, nil
 }
 
-// subDetails reads what a sub-select says of its rows.
-func subDetails(text string, cells []Cell) (d Details, _ []Cell, err error) {
+// detailsIn reads what a page, or a sub-select, says of its rows.
+func detailsIn(text string, cells []Cell) (d Details, _ []Cell, err error) {
 	if text == "null" {
 		return d, cells, nil
 	}
@@ -95,6 +95,12 @@ func subDetails(text string, cells []Cell) (d Details, _ []Cell, err error) {
 			into = &d.Total
 		case "next_page":
 			into = &d.NextPage
+		case "previous_page":
+			into = &d.PreviousPage
+		case "limit":
+			into = &d.Limit
+		case "offset":
+			into = &d.Offset
 		default:
 			continue
 		}

@@ -128,6 +128,7 @@ func (r *Reader) Stats() Stats {
 type conn struct {
 	cfg     Config
 	base    *url.URL
+	near    bool // on this machine
 	http    *http.Client
 	alone   bool // with a transport of its own
 	session *session
@@ -185,6 +186,7 @@ func newConn(cfg Config) (*conn, error) {
 		cfg:   cfg,
 		alone: alone,
 		base:  base,
+		near:  isLoopback(base.Hostname()),
 		http: &http.Client{
 			Transport: cfg.Transport,
 			// A redirect would carry the session to an address nobody checked.
@@ -239,6 +241,7 @@ func parseBase(text string) (*url.URL, error) {
 	default:
 		return nil, fmt.Errorf("%s://%s: only https, or http on this machine", base.Scheme, base.Host)
 	}
+	base.Host = strings.TrimSuffix(base.Host, ":")
 	base.Path = strings.TrimRight(base.Path, "/")
 	if strings.HasSuffix(base.Path, "/api") {
 		return nil, errors.New(`the address must not end in "/api"`)

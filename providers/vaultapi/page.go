@@ -128,12 +128,22 @@ func (h *pageHead) place(key string) any {
 	return nil
 }
 
-func (h *pageHead) set(key string, value []byte) error {
-	into := h.place(key)
-	if into == nil {
+func (h *pageHead) set(key string, value []byte) (err error) {
+	switch into := h.place(key).(type) {
+	case nil:
 		return nil
+	case *Details: // which every page has
+		*into, _, err = detailsIn(string(value), make([]Cell, 0, 8))
+	case *string:
+		if string(value) == `"`+statusSuccess+`"` { // as nearly always
+			*into = statusSuccess
+			return nil
+		}
+		err = json.Unmarshal(value, into)
+	default:
+		err = json.Unmarshal(value, into)
 	}
-	if err := json.Unmarshal(value, into); err != nil {
+	if err != nil {
 		return fmt.Errorf("%w: %s: %w", errPage, key, err)
 	}
 	return nil

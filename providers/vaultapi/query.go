@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -226,15 +227,15 @@ func (c *conn) queryCall(q string, opts []QueryOption) (call, *queryOptions, err
 		opt(o)
 	}
 	words := topWords(q)
-	q = withPageSize(q, words)
-	if len(q) > MaxQueryLength {
-		if n := utf8.RuneCountInString(q); n > MaxQueryLength {
+	size := pageSize(words)
+	if len(q)+len(size) > MaxQueryLength {
+		if n := utf8.RuneCountInString(q) + len(size); n > MaxQueryLength {
 			return call{}, nil, &Error{Op: "query", Kind: Invalid, Message: fmt.Sprintf("the statement has %d characters, %d are allowed", n, MaxQueryLength)}
 		}
 	}
 	k := call{
 		op: "query " + target(words), method: http.MethodPost, path: c.path("query"),
-		body: formOf("q", q), query: true, within: c.times.query,
+		body: formOf("q", q, size), query: true, within: c.times.query,
 	}
 	k.header = map[string]string{}
 	if o.describe != nil {
@@ -416,18 +417,13 @@ func (c *conn) local(address string) (path string, params url.Values, err error)
 	return path, at.Query(), nil
 }
 
-// withPageSize asks for the largest pages where the statement, which has these
-// top words, does not say. Vault's default differs by target.
-func withPageSize(q string, words []string) string {
-	if len(words) == 0 || words[0] != "SELECT" {
-		return q
+// pageSize asks for the largest pages where a statement with these top words does
+// not say. Vault's default differs by target.
+func pageSize(words []string) string {
+	if len(words) == 0 || words[0] != "SELECT" || slices.Contains(words, "PAGESIZE") || slices.Contains(words, "PAGEOFFSET") {
+		return ""
 	}
-	for _, word := range words {
-		if word == "PAGESIZE" || word == "PAGEOFFSET" {
-			return q
-		}
-	}
-	return q + " PAGESIZE " + strconv.Itoa(PageSize)
+	return " PAGESIZE " + strconv.Itoa(PageSize)
 }
 
 // topWords are the words of a statement in upper case, without those in

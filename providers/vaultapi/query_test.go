@@ -376,7 +376,7 @@ func TestPageSizeIsAlwaysAsked(t *testing.T) {
 		"SHOW FIELDS FROM x__c":                                        "SHOW FIELDS FROM x__c",
 		"":                                                             "",
 	} {
-		if got := withPageSize(q, topWords(q)); got != want {
+		if got := q + pageSize(topWords(q)); got != want {
 			t.Errorf("%q: %q, want %q", q, got, want)
 		}
 	}
