@@ -65,8 +65,9 @@ func (s *Store) openJournal(ctx context.Context) (*journal, error) {
 var _ state.Preparing = (*journal)(nil)
 
 // Prepare makes the write-ahead log where there is none, which is waited for
-// twice: for the log, and for its name.
+// twice: for the log, and for its name; and it parses what a run is going to say.
 func (j *journal) Prepare(ctx context.Context) error {
+	j.Journal.Prepare(ctx)
 	_, err := j.db.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
 	return j.explain(err)
 }

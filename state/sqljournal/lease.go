@@ -26,7 +26,7 @@ func (j *Journal) Acquire(ctx context.Context, syncs []addrs.Instance, operation
 		if err != nil {
 			return err
 		}
-		before, err := scan(ctx, tx, scanLease, "SELECT sync, fence, holder, alive, expires FROM lease WHERE sync IN "+these, text(names))
+		before, err := scan(ctx, tx, scanLease, selectLeases, text(names))
 		if err != nil {
 			return err
 		}
@@ -39,10 +39,7 @@ func (j *Journal) Acquire(ctx context.Context, syncs []addrs.Instance, operation
 		}
 		for n, sync := range syncs {
 			l := state.Lease{Sync: sync, Fence: fences[names[n]] + 1, Holder: j.at.Holder(operation, names[n]), Expires: now.Add(ttl)}
-			if _, err := tx.ExecContext(ctx, `
-				INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
-				ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`,
-				names[n], l.Fence, text(l.Holder), mine, nanos(l.Expires)); err != nil {
+			if _, err := tx.ExecContext(ctx, takeLease, names[n], l.Fence, text(l.Holder), mine, nanos(l.Expires)); err != nil {
 				return err
 			}
 			leases[n] = l
@@ -54,6 +51,16 @@ func (j *Journal) Acquire(ctx context.Context, syncs []addrs.Instance, operation
 	}
 	return leases, nil
 }
+
+const (
+	selectLeases = "SELECT sync, fence, holder, alive, expires FROM lease WHERE sync IN " + these
+
+	takeLease = `
+		INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`
+
+	giveLeaseUp = "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2"
+)
 
 // writtenLease is a lease as it is written, and by whom it is held; "": it was given up.
 type writtenLease struct {
@@ -101,7 +108,7 @@ func (j *Journal) Release(ctx context.Context, lease state.Lease) error {
 }
 
 func release(ctx context.Context, tx tx, sync string, fence uint64) error {
-	_, err := tx.ExecContext(ctx, "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2", sync, fence)
+	_, err := tx.ExecContext(ctx, giveLeaseUp, sync, fence)
 	return err
 }
 

@@ -54,35 +54,34 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 	var sync, said string
 	var n int
 	return found, errors.Join(
-		each("SELECT addr, memory FROM sync WHERE addr IN "+these, func(rows *sql.Rows) error {
+		each(selectMemories, func(rows *sql.Rows) error {
 			if err := rows.Scan(&sync, &said); err != nil {
 				return err
 			}
 			return json.Unmarshal([]byte(said), found[sync])
 		}),
-		each("SELECT sync, reason FROM owed WHERE sync IN "+these+" ORDER BY sync, reason", func(rows *sql.Rows) error {
+		each(selectOwed, func(rows *sql.Rows) error {
 			if err := rows.Scan(&sync, &said); err != nil {
 				return err
 			}
 			found[sync].Owed = append(found[sync].Owed, said)
 			return nil
 		}),
-		each(selectRuns+"WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND "+fullRun+") FROM json_each(?1))",
-			func(rows *sql.Rows) error {
-				r, err := scanRun(rows)
-				if err != nil {
-					return err
-				}
-				m := found[r.Sync.String()]
-				if m.Last == nil || m.Last.Seq < r.Seq {
-					m.Last = &r
-				}
-				if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
-					m.LastFull = &r // of the two that are read, no more than one is older
-				}
-				return nil
-			}),
-		each("SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN "+these+" AND general = 0 GROUP BY sync", func(rows *sql.Rows) error {
+		each(selectLastRuns, func(rows *sql.Rows) error {
+			r, err := scanRun(rows)
+			if err != nil {
+				return err
+			}
+			m := found[r.Sync.String()]
+			if m.Last == nil || m.Last.Seq < r.Seq {
+				m.Last = &r
+			}
+			if r.Mode == state.Full && (r.Outcome == state.Clean || r.Outcome == state.Faulty) {
+				m.LastFull = &r // of the two that are read, no more than one is older
+			}
+			return nil
+		}),
+		each(countFailures, func(rows *sql.Rows) error {
 			var kept int
 			if err := rows.Scan(&sync, &n, &kept); err != nil {
 				return err
@@ -90,7 +89,7 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 			found[sync].Failures, found[sync].Kept = n-kept, kept
 			return nil
 		}),
-		each("SELECT sync, count(*) FROM batch WHERE sync IN "+these+" AND done = 0 GROUP BY sync", func(rows *sql.Rows) error {
+		each(countOpen, func(rows *sql.Rows) error {
 			if err := rows.Scan(&sync, &n); err != nil {
 				return err
 			}
@@ -98,6 +97,15 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 			return nil
 		}))
 }
+
+const (
+	selectMemories = "SELECT addr, memory FROM sync WHERE addr IN " + these
+	selectOwed     = "SELECT sync, reason FROM owed WHERE sync IN " + these + " ORDER BY sync, reason"
+	selectLastRuns = selectRuns + "WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND " + fullRun + ") FROM json_each(?1))"
+	countFailures  = "SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN " + these + " AND general = 0 GROUP BY sync"
+	countOpen      = "SELECT sync, count(*) FROM batch WHERE sync IN " + these + " AND done = 0 GROUP BY sync"
+	keepMemory     = "INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2"
+)
 
 // fullRun is a full run that came to its end.
 const fullRun = "mode = 'full' AND outcome IN ('clean', 'faulty')"
@@ -115,7 +123,7 @@ func (j *Journal) Remember(ctx context.Context, lease state.Lease, m state.Memor
 }
 
 func remember(ctx context.Context, tx tx, sync string, m state.Memory) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2", sync, text(m))
+	_, err := tx.ExecContext(ctx, keepMemory, sync, text(m))
 	return err
 }
 

@@ -27,8 +27,7 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 		}
 		found, err := scan(ctx, tx, func(rows *sql.Rows) (s standing, err error) {
 			return s, rows.Scan(&s.sync, &s.fence, &s.held, &s.unended)
-		}, "SELECT sync, fence, alive <> '', coalesce((SELECT seq FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = ''), 0) FROM lease WHERE sync IN "+these,
-			text(syncs))
+		}, selectStanding, text(syncs))
 		if err != nil {
 			return err
 		}
@@ -46,8 +45,7 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 					return err
 				}
 			}
-			if _, err := tx.ExecContext(ctx, "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-				r.ID, s.sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started)); err != nil {
+			if _, err := tx.ExecContext(ctx, beginRun, r.ID, s.sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started)); err != nil {
 				return err
 			}
 			if err := errors.Join(owe(ctx, tx, s.sync, r.Owes), toTell(ctx, tx, r)); err != nil {
@@ -58,6 +56,12 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 	})
 	return j.fail("recording the start of run "+strings.Join(ids, ", "), err)
 }
+
+const (
+	selectStanding = "SELECT sync, fence, alive <> '', coalesce((SELECT seq FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = ''), 0) FROM lease WHERE sync IN " + these
+
+	beginRun = "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+)
 
 // standing is how a sync stands before a run of it: its last lease, and its last
 // run where that has no end. Only the last can have none: every run begins so.
@@ -81,14 +85,15 @@ type running struct {
 	counts map[string]int64
 }
 
+const selectRunning = `
+	SELECT seq, run.sync, run.fence, counts, outcome, coalesce(lease.fence = run.fence AND alive <> '', FALSE)
+	FROM run LEFT JOIN lease ON lease.sync = run.sync WHERE id = ?1`
+
 func findRunning(ctx context.Context, tx tx, id string) (r running, err error) {
 	var counts string
 	var outcome state.RunOutcome
 	var held bool
-	err = tx.QueryRowContext(ctx, `
-		SELECT seq, run.sync, run.fence, counts, outcome, coalesce(lease.fence = run.fence AND alive <> '', FALSE)
-		FROM run LEFT JOIN lease ON lease.sync = run.sync WHERE id = ?1`, id).
-		Scan(&r.seq, &r.sync, &r.fence, &counts, &outcome, &held)
+	err = tx.QueryRowContext(ctx, selectRunning, id).Scan(&r.seq, &r.sync, &r.fence, &counts, &outcome, &held)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return r, errNotBegun
@@ -142,8 +147,7 @@ func (j *Journal) Intend(ctx context.Context, run string, batches []state.Batch)
 				return errors.New("batches are counted from 1")
 			}
 			b.Run, b.At = run, now
-			if _, err := tx.ExecContext(ctx, "INSERT INTO batch (sync, run, seq, id, part, verb, keys, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-				r.sync, r.seq, b.Seq, run, b.Part, b.Verb, text(b.Keys), nanos(now)); err != nil {
+			if _, err := tx.ExecContext(ctx, beginBatch, r.sync, r.seq, b.Seq, run, b.Part, b.Verb, text(b.Keys), nanos(now)); err != nil {
 				return err
 			}
 		}
@@ -151,6 +155,12 @@ func (j *Journal) Intend(ctx context.Context, run string, batches []state.Batch)
 	})
 	return j.fail("recording what run "+run+" is about to write", err)
 }
+
+const (
+	beginBatch = "INSERT INTO batch (sync, run, seq, id, part, verb, keys, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+	endBatch   = "UPDATE batch SET done = 1, keys = '[]', at = ?1 WHERE sync = ?2 AND run = ?3 AND seq = ?4 AND done = 0"
+	keepCounts = "UPDATE run SET counts = ?1 WHERE seq = ?2"
+)
 
 // Checkpoint implements state.Journal.
 func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint) error {
@@ -179,7 +189,7 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 			}
 		}
 		if len(c.Counts) > 0 {
-			if _, err := tx.ExecContext(ctx, "UPDATE run SET counts = ?1 WHERE seq = ?2", text(sum(r.counts, c.Counts)), r.seq); err != nil {
+			if _, err := tx.ExecContext(ctx, keepCounts, text(sum(r.counts, c.Counts)), r.seq); err != nil {
 				return err
 			}
 		}
@@ -194,7 +204,7 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 // done notes that a batch is done, and since when others may be under way; first:
 // it was not yet.
 func (r running) done(ctx context.Context, tx tx, seq uint64, now time.Time) (first bool, err error) {
-	result, err := tx.ExecContext(ctx, "UPDATE batch SET done = 1, keys = '[]', at = ?1 WHERE sync = ?2 AND run = ?3 AND seq = ?4 AND done = 0", nanos(now), r.sync, r.seq, seq)
+	result, err := tx.ExecContext(ctx, endBatch, nanos(now), r.sync, r.seq, seq)
 	if err != nil {
 		return false, err
 	}
@@ -221,12 +231,7 @@ func (j *Journal) End(ctx context.Context, ends ...state.End) (ended []state.Run
 		}
 	}
 	err = keep(ctx, func(tx tx) error {
-		found, err := scan(ctx, tx, scanEnding, "SELECT "+runColumns+`,
-				coalesce((SELECT lease.fence = run.fence AND alive <> '' FROM lease WHERE lease.sync = run.sync), FALSE),
-				EXISTS (SELECT 1 FROM failure WHERE failure.sync = run.sync),
-				EXISTS (SELECT 1 FROM batch WHERE batch.sync = run.sync),
-				EXISTS (SELECT 1 FROM untold WHERE untold.run = run.seq)
-			FROM run WHERE id IN `+these, text(ids))
+		found, err := scan(ctx, tx, scanEnding, selectEnding, text(ids))
 		if err != nil {
 			return err
 		}
@@ -248,6 +253,18 @@ func (j *Journal) End(ctx context.Context, ends ...state.End) (ended []state.Run
 	})
 	return ended, j.fail("recording the end of run "+strings.Join(ids, ", "), err)
 }
+
+const (
+	selectEnding = "SELECT " + runColumns + `,
+			coalesce((SELECT lease.fence = run.fence AND alive <> '' FROM lease WHERE lease.sync = run.sync), FALSE),
+			EXISTS (SELECT 1 FROM failure WHERE failure.sync = run.sync),
+			EXISTS (SELECT 1 FROM batch WHERE batch.sync = run.sync),
+			EXISTS (SELECT 1 FROM untold WHERE untold.run = run.seq)
+		FROM run WHERE id IN ` + these
+
+	endRun      = "UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4 WHERE seq = ?5"
+	dropBatches = "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)"
+)
 
 // ending is a run that is to end, and what there is that may have to go with it.
 type ending struct {
@@ -281,7 +298,7 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 			return r.Run, err
 		}
 	}
-	if err := do("UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4 WHERE seq = ?5", r.Outcome, nanos(r.Ended), r.Message, text(r.Counts), r.Seq); err != nil {
+	if err := do(endRun, r.Outcome, nanos(r.Ended), r.Message, text(r.Counts), r.Seq); err != nil {
 		return r.Run, err
 	}
 	if r.failures {
@@ -290,7 +307,7 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 		}
 	}
 	if r.batches {
-		if err := do("DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)", sync, finished, r.Seq); err != nil {
+		if err := do(dropBatches, sync, finished, r.Seq); err != nil {
 			return r.Run, err
 		}
 	}

@@ -3,15 +3,30 @@ package sqljournal
 import (
 	"context"
 	"database/sql"
-	"slices"
 	"sync"
 )
 
-// statements keeps what was parsed of the statements that came in more than one
-// transaction.
+// usual are the statements of a run that goes well.
+var usual = []string{
+	selectMemories, selectOwed, selectLastRuns, countFailures, countOpen, selectLeases, takeLease, selectStanding, beginRun,
+	selectRunning, beginBatch, endBatch, keepCounts, selectEnding, endRun, dropBatches, keepMemory, giveLeaseUp,
+}
+
+// Prepare parses what a run is going to say. It may be left out.
+func (j *Journal) Prepare(ctx context.Context) {
+	if !j.at.Parses {
+		return
+	}
+	for _, statement := range usual {
+		j.kept.find(statement)
+	}
+	j.kept.parse(ctx, j.db())
+}
+
+// statements keeps what was parsed of the statements that came in transactions.
 type statements struct {
 	mu      sync.Mutex
-	parsed  map[string]*sql.Stmt // nil: it came once
+	parsed  map[string]*sql.Stmt // nil: not yet
 	waiting []string             // to be parsed, once there is no transaction
 }
 
@@ -22,18 +37,16 @@ func (s *statements) find(statement string) *sql.Stmt {
 	if s.parsed == nil {
 		s.parsed = map[string]*sql.Stmt{}
 	}
-	found, again := s.parsed[statement]
-	switch {
-	case !again:
+	found, came := s.parsed[statement]
+	if !came {
 		s.parsed[statement] = nil
-	case found == nil && !slices.Contains(s.waiting, statement):
 		s.waiting = append(s.waiting, statement)
 	}
 	return found
 }
 
-// parse parses the statements that came again. What cannot be parsed says so
-// where it is used.
+// parse parses the statements that came for the first time. What cannot be parsed
+// says so where it is used.
 func (s *statements) parse(ctx context.Context, in db) {
 	s.mu.Lock()
 	waiting := s.waiting
