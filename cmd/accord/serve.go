@@ -63,7 +63,12 @@ The page speaks plain HTTP: beyond this machine, put a proxy with TLS before it.
   accord serve -listen=off -json`,
 		Annotations: exits(exitAccess, exitInterrupted),
 		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, args []string) error { return c.runServe(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("interval") && o.interval <= 0 {
+				return misused("Write how long to wait between two looks, such as 5s, or leave it out.", "-interval=%s is no time to wait", o.interval)
+			}
+			return c.runServe(cmd.Context(), o)
+		},
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8420", "serve the page at `ADDRESS`; off: not at all")
 	cmd.Flags().DurationVar(&o.interval, "interval", 0, "look for changes this often; left out: as the accord block says, else 5s")
@@ -71,9 +76,6 @@ The page speaks plain HTTP: beyond this machine, put a proxy with TLS before it.
 }
 
 func (c *cli) runServe(ctx context.Context, o serveOptions) error {
-	if o.interval < 0 {
-		return fmt.Errorf("-interval=%s is no time to wait", o.interval)
-	}
 	s := &server{cli: c, opts: o, token: os.Getenv(serveToken), log: c.serveLog(), started: time.Now()}
 	if o.listen != "off" {
 		stop, err := s.listen(ctx)
@@ -197,7 +199,7 @@ func (l lineLog) WithGroup(string) slog.Handler { return l }
 func (s *server) listen(ctx context.Context) (stop func(), err error) {
 	host, _, err := net.SplitHostPort(s.opts.listen)
 	if err != nil {
-		return nil, fmt.Errorf("-listen=%s is not of the form HOST:PORT", s.opts.listen)
+		return nil, misused("Write an address and a port, such as 127.0.0.1:8420, or off.", "-listen=%s is not of the form HOST:PORT", s.opts.listen)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		s.open = true
