@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"accord/lang/addrs"
@@ -146,6 +147,9 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 	if p == nil {
 		return
 	}
+	if o.Status == syncer.Blocked && w.elsewhere(beforeOf(&p.task.Sync)) {
+		o.Status = syncer.Locked // it has not failed: it waits as they do
+	}
 	p.last = o
 	p.totals.Runs[o.Status]++
 	p.totals.Done = p.totals.Done.Plus(o.Done)
@@ -175,4 +179,12 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 		p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
 		w.stale = true
 	}
+}
+
+// elsewhere reports whether one of these was found to be run by someone else.
+func (w *Watch) elsewhere(points []addrs.Instance) bool {
+	return slices.ContainsFunc(points, func(a addrs.Instance) bool {
+		p := w.points[a]
+		return p != nil && p.last != nil && p.last.Status == syncer.Locked
+	})
 }

@@ -667,6 +667,35 @@ func TestTableRunsForNobodyWhoWaits(t *testing.T) {
 	}
 }
 
+// Whose table another process runs has not failed: it waits as the table does.
+func TestTableRunsElsewhere(t *testing.T) {
+	table := feed("countries", "crm")
+	table.Source.Stream = "country"
+	clm := feed("a", "promomats")
+	clm.Route = providers.Route{Table: &table.Addr}
+	s := newStage(t, table, clm)
+	s.end = func(t syncer.Task) syncer.Outcome {
+		if t.Sync.Addr == table.Addr {
+			return syncer.Outcome{Status: syncer.Locked, Decision: t.Decision, Err: errors.New("held")}
+		}
+		return syncer.Outcome{Status: syncer.Blocked, Decision: t.Decision, Err: errors.New("held by the table")}
+	}
+	s.Request(table.Addr)
+	s.changes["crm"], s.changes["vault.promomats"] = []uint64{1}, []uint64{1}
+	m := s.memories[clm.Addr]
+	m.Owed = []string{string(syncer.Requested)}
+	s.memories[clm.Addr] = m
+	s.after(0)
+	if got := s.ran(); got != "[[a full countries full]]" {
+		t.Fatal(got)
+	}
+	for _, p := range s.Status().Points {
+		if p.Failing > 0 || p.Trouble != "" {
+			t.Errorf("%s is said to fail: %q", p.Addr, p.Trouble)
+		}
+	}
+}
+
 // What somebody asked for while another process had the point is done when that one
 // is done.
 func TestAskedWhileLocked(t *testing.T) {
