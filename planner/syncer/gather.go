@@ -22,6 +22,7 @@ type gathering struct {
 	writing bool
 	over    func(*job)
 
+	early   map[group]*early
 	group   graph.Group
 	asking  *slots
 	passes  *slots
@@ -42,12 +43,14 @@ const (
 func (s *Syncer) gather(ctx context.Context, jobs []*job, byAddr map[addrs.Instance]*job, writing bool, over func(*job)) {
 	g := &gathering{
 		s: s, jobs: jobs, byAddr: byAddr, writing: writing, over: over,
+		early:  map[group]*early{},
 		asking: s.slots(asking), passes: s.slots(concurrency),
 		arrived: make(chan *job, len(jobs)), ended: make(chan *job, len(jobs)),
 	}
 	for _, j := range jobs {
 		j.over = make(chan struct{})
 	}
+	g.readEarly(ctx) // before they go on, which may change what was decided
 	var asked []*job
 	for _, j := range jobs {
 		if j.Sync.Requires != nil && j.mayRun(byAddr) {
@@ -68,6 +71,9 @@ func (s *Syncer) gather(ctx context.Context, jobs []*job, byAddr map[addrs.Insta
 		})
 	}
 	g.lead(ctx)
+	for _, e := range g.early {
+		e.discard()
+	}
 	_ = g.group.Wait()
 }
 
@@ -156,13 +162,14 @@ func (g *gathering) goOn(ctx context.Context, ready []*job) {
 		passes = append(passes, []*job{j})
 	}
 	for _, jobs := range passes {
-		g.pass(ctx, jobs)
+		g.pass(ctx, jobs, g.takeEarly(jobs))
 	}
 }
 
 // pass takes a group of jobs through the pipeline. Those who lag follow alone.
-func (g *gathering) pass(ctx context.Context, jobs []*job) {
+func (g *gathering) pass(ctx context.Context, jobs []*job, e *early) {
 	g.group.Go(func() error {
+		defer e.discard()
 		var late []*job
 		crash := error(providers.Errorf(providers.Internal, "it was given up"))
 		defer func() {
@@ -177,11 +184,11 @@ func (g *gathering) pass(ctx context.Context, jobs []*job) {
 				g.s.follow(ctx, jobs[0])
 				return
 			}
-			late = g.s.pass(ctx, jobs, g.writing, func(j *job) { g.end(j, nil) })
+			late = g.s.pass(ctx, jobs, e, g.writing, func(j *job) { g.end(j, nil) })
 		})
 		crash = nil
 		for _, j := range late {
-			g.pass(ctx, []*job{j})
+			g.pass(ctx, []*job{j}, nil)
 		}
 		return nil
 	})

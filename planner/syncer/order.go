@@ -132,18 +132,24 @@ func (j *job) before(byAddr map[addrs.Instance]*job) []*job {
 	return before
 }
 
+// group is what jobs have in common that go together.
+type group struct {
+	instance      addrs.Instance
+	stream, scope string
+	mode          Mode
+	narrow        bool
+}
+
+func groupOf(j *job) group {
+	return group{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode, len(j.Decision.Only) > 0}
+}
+
 // groups puts jobs together that read one source in one mode.
 func groups(jobs []*job) [][]*job {
-	type key struct {
-		instance      addrs.Instance
-		stream, scope string
-		mode          Mode
-		narrow        bool
-	}
-	index := make(map[key]int)
+	index := make(map[group]int)
 	var groups [][]*job
 	for _, j := range jobs {
-		k := key{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode, len(j.Decision.Only) > 0}
+		k := groupOf(j)
 		i, ok := index[k]
 		if !ok {
 			i = len(groups)

@@ -26,6 +26,7 @@ type pass struct {
 	parts   []schema.Part
 	scratch scratch
 
+	early   *early                   // what was begun to be read for it; nil: nothing
 	req     providers.RecordsRequest // for reads by key
 	library []frames                 // what the source holds, by part
 	keys    []frames                 // incremental, by part: those of the library, each once
@@ -38,7 +39,7 @@ type pass struct {
 // pass takes a group of jobs from the read to the record, and tells of each that
 // is over. What went wrong is said in each job. Those who lag are left where they
 // were, and returned.
-func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(*job)) (late []*job) {
+func (s *Syncer) pass(ctx context.Context, jobs []*job, e *early, writing bool, over func(*job)) (late []*job) {
 	finish := func(jobs ...*job) {
 		if writing {
 			s.finish(ctx, jobs)
@@ -51,7 +52,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, writing bool, over func(
 		s.begin(ctx, jobs)
 	}
 	p := &pass{
-		s: s, end: jobs[0].Sync.Source, full: jobs[0].Decision.Mode != Incremental, writing: writing,
+		s: s, end: jobs[0].Sync.Source, early: e, full: jobs[0].Decision.Mode != Incremental, writing: writing,
 		scratch: s.scratch(), classes: make(map[string]*class),
 	}
 	for _, j := range jobs {

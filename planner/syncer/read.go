@@ -235,42 +235,55 @@ func (w *walk) seek(key string) *record {
 // readSource reads the source of a pass into its library: everything, or what
 // changed, what failed, and what a run that was cut short was about.
 func (p *pass) readSource(ctx context.Context) error {
-	req := providers.RecordsRequest{End: p.end}
-	for _, j := range p.jobs {
-		req.Variants = append(req.Variants, j.Sync.Variant)
-		req.Fields = append(req.Fields, j.Sync.Fields...)
-		if since := j.Decision.Since; !p.whole && (req.Since.IsZero() || since.Before(req.Since)) {
-			req.Since = since
-		}
-	}
-	req.Variants, req.Fields = distinct(req.Variants), distinct(req.Fields)
+	req := sourceOf(p.jobs)
 	p.req = providers.RecordsRequest{End: p.end, Fields: req.Fields}
+	if !p.whole {
+		return p.readChanges(ctx)
+	}
+	in := newIntake(p.scratch, p.parts, p.stream.Ordered)
+	err := p.s.records(ctx, req, &p.read, in.add)
+	if err == nil {
+		p.library, err = in.rest()
+	}
+	return err
+}
 
-	in := newIntake(p.scratch, p.parts, p.whole && p.stream.Ordered)
-	if p.whole {
-		if err := p.s.records(ctx, req, &p.read, in.add); err != nil {
-			return err
-		}
-	} else {
-		var err error
-		if p.retried, err = p.retries(ctx); err != nil {
-			return err
-		}
-		err = keyBatches(p.retried, p.parts, keysARequest, func(members []providers.Member) error {
-			req.Keys = members
-			err := p.s.records(ctx, req, &p.read, in.add)
-			req.Since = time.Time{}
-			return err
-		})
-		if err == nil && !req.Since.IsZero() {
-			err = p.s.records(ctx, req, &p.read, in.add)
-		}
-		if err != nil {
-			return err
+// readChanges reads what changed, what failed, and what a run that was cut short was
+// about: all but what was read already.
+func (p *pass) readChanges(ctx context.Context) error {
+	retried, err := p.retries(ctx)
+	if err != nil {
+		return err
+	}
+	p.retried = retried
+	req := changesFor(p.jobs)
+	before, read, had, err := p.early.take(req, p.s.opts.Now())
+	if had {
+		p.read, req.Since = read, time.Time{}
+	}
+	if err != nil {
+		return err
+	}
+	in := newIntake(p.scratch, p.parts, false)
+	err = keyBatches(p.retried, p.parts, keysARequest, func(members []providers.Member) error {
+		req.Keys = members
+		err := p.s.records(ctx, req, &p.read, in.add)
+		req.Since = time.Time{}
+		return err
+	})
+	if err == nil && !req.Since.IsZero() {
+		err = p.s.records(ctx, req, &p.read, in.add)
+	}
+	if err == nil {
+		p.library, err = in.rest()
+	}
+	for q := range before {
+		if err == nil {
+			p.library[q], err = p.scratch.merge(false, before[q], p.library[q])
+		} else {
+			before[q].remove()
 		}
 	}
-	var err error
-	p.library, err = in.rest()
 	return err
 }
 

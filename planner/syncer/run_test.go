@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -356,6 +357,63 @@ func TestTargetsAreAskedTogether(t *testing.T) {
 		if held := strings.Join(w.held(crm, booksFeed(crm)), "\n"); !strings.Contains(held, "Third, again") {
 			t.Errorf("%s holds\n%s", crm, held)
 		}
+	}
+}
+
+// What changed is read while the runs still go on that keep the route tables: once,
+// unless these took so long that it has to be looked again.
+func TestChangesAreReadAheadOfTables(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		takes time.Duration
+		reads int
+	}{
+		"soon":       {takes: time.Second, reads: 1},
+		"much later": {takes: time.Minute, reads: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newLibrary(t, "a", "b")
+			w.table("a", "us")
+			w.table("b", "us", "de")
+			w.mustRun(syncer.Request{})
+			w.m.Pass(time.Hour)
+			w.north().Put(providertest.Page("p1", "First, again"))
+			var reads atomic.Int32
+			read, hold := make(chan struct{}), make(chan struct{})
+			w.p.asked = func(req providers.RecordsRequest) {
+				if req.End.Stream == providertest.StreamBooks && !req.Since.IsZero() && reads.Add(1) == 1 {
+					close(read)
+				}
+			}
+			w.m.Fault(providertest.Fault{Method: "finish", Match: feedName(countryFeed("a")), Times: 1, Hold: hold})
+			go func() {
+				defer close(hold)
+				select {
+				case <-read:
+				case <-time.After(30 * time.Second):
+					t.Error("nothing is read before the tables are there")
+				}
+				w.m.Pass(c.takes)
+			}()
+			tasks := w.tasks(syncer.Request{})
+			for i := range tasks {
+				if tasks[i].Decision.Mode == syncer.None {
+					tasks[i].Decision = syncer.Decision{Mode: syncer.Incremental, Since: tasks[i].Memory.Horizon, At: w.now()}
+				}
+			}
+			for addr, o := range w.run(tasks) {
+				if o.Status != syncer.Clean || o.Decision.Mode != syncer.Incremental {
+					t.Errorf("%s: %s, %v, %s", addr, o.Status, o.Err, o.Decision.Mode)
+				}
+			}
+			if int(reads.Load()) != c.reads {
+				t.Errorf("the source was read %d times, want %d", reads.Load(), c.reads)
+			}
+			if held := strings.Join(w.held("b", booksFeed("b")), "\n"); !strings.Contains(held, "First, again") {
+				t.Errorf("b holds\n%s", held)
+			}
+		})
 	}
 }
 
