@@ -106,7 +106,7 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 	if why := st.Healthy(now); why != "" {
 		d.Verdict, d.Bad = clean(why), true
 	}
-	running, failing, failures := 0, 0, 0
+	running, failing, waiting, failures := 0, 0, 0, 0
 	for _, p := range st.Points {
 		v := viewPoint(p, now)
 		d.Points = append(d.Points, v)
@@ -116,6 +116,8 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 			running++
 		case "failing":
 			failing++
+		case "waiting":
+			waiting++
 		}
 	}
 	if d.Verdict == "" {
@@ -126,6 +128,10 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 			d.Verdict = fmt.Sprintf("All points run; %s cannot be synced", count(failures, "item"))
 		case running > 0:
 			d.Verdict = fmt.Sprintf("%s running", count(running, "point"))
+		case waiting == 1:
+			d.Verdict = "1 point waits"
+		case waiting > 1:
+			d.Verdict = fmt.Sprintf("%s wait", count(waiting, "point"))
 		default:
 			d.Verdict = "All points are up to date"
 		}

@@ -48,6 +48,9 @@ func viewPoint(p watch.Point, now time.Time) pagePoint {
 		}
 	case p.Decision.HeldBack != "":
 		v.State, v.Words = "waiting", clean(p.Decision.HeldBack)
+		if p.Decision.HeldBack == syncer.AfterEdit {
+			v.Words += ", " + v.NextFull.Far()
+		}
 	case v.Failures > 0:
 		v.State, v.Words = "ok", "up to date, but for "+count(v.Failures, "item")
 	default:

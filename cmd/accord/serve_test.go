@@ -625,6 +625,30 @@ func TestServePageBrokenFirst(t *testing.T) {
 	}
 }
 
+// CTRY-7: who waits for the delay after an edited filter is not up to date, whether
+// or not what changes meanwhile is brought over.
+func TestDelayOnThePage(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	table := addrs.New("integration_point", "country")
+	start := now.Add(3 * time.Minute)
+	full := syncer.Decision{Mode: syncer.Full, Reasons: []syncer.Reason{syncer.FilterEdited}, EarliestStart: start}
+	routed := providers.Sync{Route: providers.Route{Table: &table}}
+	meanwhile, ok := syncer.Meanwhile(routed, state.Memory{}, full, now)
+	d := viewStatus(watch.Status{Known: true, Beat: now, Interval: time.Second, Points: []watch.Point{
+		{Addr: table, Decision: full, Waits: syncer.AfterEdit, Until: start},
+		{Addr: addrs.New("integration_point", "clm"), Sync: routed, Decision: meanwhile},
+	}}, now)
+	if !ok || d.Verdict != "2 points wait" {
+		t.Errorf("the verdict: %q", d.Verdict)
+	}
+	for _, p := range d.Points {
+		if p.State != "waiting" || p.Words != syncer.AfterEdit+", in 3 min" {
+			t.Errorf("%s is %s: %q", p.Addr, p.State, p.Words)
+		}
+	}
+}
+
 // Guessing the token takes time, however many guess at once.
 func TestServeTokenIsNotGuessed(t *testing.T) {
 	t.Parallel()

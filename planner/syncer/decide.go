@@ -131,7 +131,7 @@ type Decision struct {
 	Only          []state.Item `json:"only,omitempty"`          // Incremental: only these items, and what must be seen with them
 	Since         time.Time    `json:"since,omitzero"`          // Incremental: where the read begins
 	EarliestStart time.Time    `json:"earliest_start,omitzero"` // CTRY-7, by our clock; zero: at once
-	HeldBack      string       `json:"held_back,omitempty"`     // CLM-14: a full run waits, and for what
+	HeldBack      string       `json:"held_back,omitempty"`     // CLM-14, CTRY-7: a full run waits, and for what
 	Idle          string       `json:"idle,omitempty"`          // Mode None: why
 	FullAt        time.Time    `json:"full_at,omitzero"`        // when age alone makes it full; zero: not known
 	At            time.Time    `json:"at,omitzero"`             // when this was decided
@@ -227,7 +227,7 @@ func Meanwhile(sync providers.Sync, memory state.Memory, d Decision, now time.Ti
 	}) {
 		return d, false
 	}
-	return Decision{Mode: Incremental, Reasons: []Reason{Changes}, Since: since(sync, memory), FullAt: d.EarliestStart, At: d.At}, true
+	return Decision{Mode: Incremental, Reasons: []Reason{Changes}, Since: since(sync, memory), FullAt: d.EarliestStart, HeldBack: AfterEdit, At: d.At}, true
 }
 
 // TablesFirst makes the run of a route table full that a full run routes by,
