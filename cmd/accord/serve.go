@@ -98,10 +98,19 @@ type server struct {
 	open    bool         // beyond this machine
 	guesses atomic.Int64 // of the token, that wait for their answers
 	now     atomic.Pointer[session]
-	last    atomic.Pointer[error] // why the last session could not begin, or ended
+	tried   atomic.Pointer[beginning]
 
 	untold sync.Map // by host of a webhook, how many runs it is still to be told of
 }
+
+// beginning is the last attempt to begin a session.
+type beginning struct {
+	at  time.Time
+	why error // nothing is brought over: why the one before ended, or this one waits; nil: it has just begun
+}
+
+// tries notes that a session is about to begin, or still waits to.
+func (s *server) tries(why error) { s.tried.Store(&beginning{time.Now(), why}) }
 
 // How long the next session waits after one that failed, at most and at first.
 const (
@@ -114,6 +123,7 @@ const (
 // it has lost its plugin or its state.
 func (s *server) run(ctx context.Context) error {
 	wait := sessionWait
+	s.tries(nil)
 	for {
 		began := time.Now()
 		err := s.session(ctx)
@@ -129,18 +139,20 @@ func (s *server) run(ctx context.Context) error {
 			return err
 		case errors.Is(err, errMoved):
 			s.log.Info("another configuration was applied", "why", err)
+			s.tries(nil)
 			wait = sessionWait
 			continue
 		case time.Since(began) > sessionMost:
 			wait = sessionWait
 		}
-		s.last.Store(&err)
+		s.tries(err)
 		s.log.Error("cannot run at the moment", "error", err, "again_in", wait.String())
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, sessionMost)
+		s.tries(err)
 	}
 }
 
@@ -234,9 +246,9 @@ func (s *server) status() watch.Status {
 	if now := s.now.Load(); now != nil {
 		return now.watch.Status()
 	}
-	st := watch.Status{Started: s.started, Interval: s.opts.interval}
-	if err := s.last.Load(); err != nil {
-		st.Err = *err
+	st := watch.Status{Started: s.started, Interval: sessionMost / 10}
+	if last := s.tried.Load(); last != nil {
+		st.Beat, st.Err = last.at, last.why
 	}
 	return st
 }

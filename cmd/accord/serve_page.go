@@ -102,7 +102,8 @@ func (s *server) pageData(ctx context.Context, now time.Time) (*pageData, error)
 
 // viewStatus is how things stand, without the past.
 func viewStatus(st watch.Status, now time.Time) *pageData {
-	d := &pageData{At: when{now, now}, Serial: st.Serial, Looked: when{st.Looked, now}}
+	d := &pageData{At: when{now, now}, Serial: st.Serial, Looked: when{st.Looked, now}, // a list of nothing is one, for programs
+		Points: []pagePoint{}, Runs: []pageRun{}, Failed: []pageItem{}, Drift: []pageDrift{}, Unread: []pageDrift{}, Vaults: []pageVault{}}
 	if why := st.Healthy(now); why != "" {
 		d.Verdict, d.Bad = clean(why), true
 	}
@@ -149,7 +150,7 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 	for _, u := range st.Unread {
 		d.Unread = append(d.Unread, pageDrift{Addr: u.Addr.String(), What: []string{clean(u.Err.Error())}})
 	}
-	d.Vaults = viewVaults(st, d.Points, now)
+	d.Vaults = append(d.Vaults, viewVaults(st, d.Points, now)...)
 	slices.SortStableFunc(d.Points, func(a, b pagePoint) int {
 		return cmp.Compare(urgency(a.State, a.Failures), urgency(b.State, b.Failures))
 	})

@@ -43,6 +43,9 @@ type session struct {
 	ran      map[string]chan struct{} // by who is told, that a run has ended
 }
 
+// errNothing is why a session waits for the first apply.
+var errNothing = errors.New("nothing has been applied yet; run: accord apply")
+
 // session opens everything anew and watches until something asks for another.
 func (s *server) session(ctx context.Context) error {
 	w, err := s.cli.load()
@@ -139,6 +142,7 @@ func (s *session) firstApply(ctx context.Context) (*state.State, error) {
 		if !said {
 			s.log.Info("nothing has been applied yet; waiting for: accord apply")
 		}
+		s.tries(errNothing)
 		if err := sleep(ctx, s.interval()); err != nil {
 			return nil, err
 		}

@@ -460,8 +460,7 @@ func (s *story) eventually(t *testing.T, crms ...*crmConfig) {
 func served(t *testing.T, token string, open bool) *httptest.Server {
 	t.Helper()
 	s := &server{cli: &cli{stdout: io.Discard, stderr: io.Discard}, token: token, open: open, started: time.Now(), log: (&cli{stderr: io.Discard}).serveLog()}
-	err := fmt.Errorf("nothing has been applied yet")
-	s.last.Store(&err)
+	s.tries(errNothing)
 	web := httptest.NewServer(s.handler())
 	t.Cleanup(web.Close)
 	return web
@@ -622,6 +621,33 @@ func TestServePageBrokenFirst(t *testing.T) {
 	}
 	if !strings.Contains(d.Points[1].Words, "2 items") {
 		t.Errorf("a point with exceptions says %q", d.Points[1].Words)
+	}
+}
+
+// What waits for the first apply, or for its state to be reached, comes round: a start
+// anew would not help, and it is said what is waited for.
+func TestServeWaitsAlive(t *testing.T) {
+	t.Parallel()
+	s := &server{started: time.Now().Add(-time.Hour)}
+	s.tries(errNothing)
+	st := s.status()
+	if why := st.Alive(time.Now()); why != "" {
+		t.Errorf("it is not alive: %s", why)
+	}
+	if why := st.Healthy(time.Now()); why != errNothing.Error() {
+		t.Errorf("it is unhealthy, since %q", why)
+	}
+	if st.Alive(time.Now().Add(time.Hour)) == "" {
+		t.Error("it is alive, and has tried nothing for an hour")
+	}
+	web := served(t, "", false)
+	resp, err := http.Get(web.URL + "/status.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); strings.Contains(string(body), "null") {
+		t.Errorf("a list of nothing is none: %s", body)
 	}
 }
 
