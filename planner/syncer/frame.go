@@ -18,7 +18,7 @@ import (
 
 var errFrame = errors.New("a temporary file is damaged")
 
-func putString(b []byte, s string) []byte {
+func putString[T ~string | ~[]byte](b []byte, s T) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)
 }
@@ -222,7 +222,7 @@ func appendHead(b []byte, r *providers.Record) []byte {
 
 func appendBody(b []byte, r *providers.Record) []byte {
 	b = putString(b, r.ID)
-	b = putString(b, string(r.Fields))
+	b = putString(b, r.Fields)
 	return putGroups(b, r.Groups)
 }
 

@@ -31,7 +31,7 @@ func (s scratch) set() *sorter { return &sorter{scratch: s, unique: true} }
 
 const (
 	entrySize    = 32
-	leastArena   = 4 << 10
+	leastArena   = 512
 	sizesOfFrame = 5 // usually, of key, payload and body
 )
 
