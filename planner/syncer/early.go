@@ -39,7 +39,7 @@ func (g *gathering) readEarly(ctx context.Context) {
 		g.early[groupOf(jobs[0])] = e
 		g.group.Go(func() error {
 			defer close(e.done)
-			in := newIntake(g.s.scratch(), stream.Parts, false)
+			in := newIntake(g.s.scratch().shared(), stream.Parts, false)
 			e.err = g.s.records(ctx, e.req, &e.read, in.add)
 			var unread error
 			if e.library, unread = in.rest(); e.err == nil {

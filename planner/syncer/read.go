@@ -264,7 +264,7 @@ func (p *pass) readChanges(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	in := newIntake(p.scratch, p.parts, false)
+	in := newIntake(p.scratch.shared(), p.parts, false)
 	err = keyBatches(p.retried, p.parts, keysARequest, func(members []providers.Member) error {
 		req.Keys = members
 		err := p.s.records(ctx, req, &p.read, in.add)
@@ -279,7 +279,7 @@ func (p *pass) readChanges(ctx context.Context) error {
 	}
 	for q := range before {
 		if err == nil {
-			p.library[q], err = p.scratch.merge(false, before[q], p.library[q])
+			p.library[q], err = p.scratch.shared().merge(false, before[q], p.library[q])
 		} else {
 			before[q].remove()
 		}
@@ -366,7 +366,7 @@ func (p *pass) fetch(ctx context.Context, variant string, keys []frames) error {
 		return err
 	}
 	for q := range more {
-		if p.library[q], err = p.scratch.merge(false, p.library[q], more[q]); err != nil {
+		if p.library[q], err = p.scratch.shared().merge(false, p.library[q], more[q]); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,13 @@ type scratch struct {
 	next   *atomic.Int64
 }
 
+// shared is where that goes which all targets read, again and again: more of it
+// stays in memory.
+func (s scratch) shared() scratch {
+	s.small = min(max(s.small, sharedFrames), s.budget)
+	return s
+}
+
 func (s scratch) create() (*os.File, error) {
 	name := filepath.Join(s.dir, strconv.FormatInt(s.next.Add(1), 10))
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)

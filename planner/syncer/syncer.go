@@ -99,10 +99,11 @@ type Syncer struct {
 
 // What a Syncer takes where Options say nothing.
 const (
-	inFlight    = 4
-	sortBudget  = 4 << 20
-	smallFrames = 64 << 10
-	leftOver    = 48 * time.Hour // a folder of another Syncer that is older was left by a crash
+	inFlight     = 4
+	sortBudget   = 4 << 20
+	smallFrames  = 64 << 10
+	sharedFrames = 1 << 20
+	leftOver     = 48 * time.Hour // a folder of another Syncer that is older was left by a crash
 )
 
 // New makes a Syncer and its folder below WorkDir.
