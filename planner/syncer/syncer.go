@@ -9,7 +9,8 @@
 //	decide.go   whether it runs, how, and why; pure
 //	order.go    which syncs go together, and after which
 //	gather.go   how long they wait for each other, and how many go on at once (slots.go)
-//	read.go     a stream into spools, each part in key order
+//	read.go     a stream into spools, each part in key order; what can be is read
+//	            early (early.go), and of many targets at once (beside.go)
 //	route.go    which routed records a sync takes
 //	ask.go      what targets hold and the read did not yield is asked for
 //	judge.go    which containers are complete
