@@ -68,7 +68,8 @@ type Provider interface {
 
 	// Records reads a stream. The last batch of a read that ended well has
 	// End set; a sequence that stops without it, or with an error, did not
-	// see everything.
+	// see everything. Of a request for several ends that is so for each end,
+	// and one that cannot be read keeps no other from it (Beside).
 	Records(ctx context.Context, req RecordsRequest) iter.Seq2[Batch, error]
 
 	// Write makes each change so. It is idempotent: a change that is already
