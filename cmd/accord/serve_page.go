@@ -107,7 +107,7 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 	if why := st.Healthy(now); why != "" {
 		d.Verdict, d.Bad = clean(why), true
 	}
-	running, failing, waiting, failures := 0, 0, 0, 0
+	running, failing, waiting, off, failures := 0, 0, 0, 0, 0
 	for _, p := range st.Points {
 		v := viewPoint(p, now)
 		d.Points = append(d.Points, v)
@@ -119,6 +119,8 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 			failing++
 		case "waiting":
 			waiting++
+		case "off":
+			off++
 		}
 	}
 	if d.Verdict == "" {
@@ -133,6 +135,10 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 			d.Verdict = "1 point waits"
 		case waiting > 1:
 			d.Verdict = fmt.Sprintf("%s wait", count(waiting, "point"))
+		case off > 0 && off == len(st.Points):
+			d.Verdict = "No point is active"
+		case off > 0:
+			d.Verdict = "All active points are up to date"
 		default:
 			d.Verdict = "All points are up to date"
 		}

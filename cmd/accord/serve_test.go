@@ -675,6 +675,19 @@ func TestDelayOnThePage(t *testing.T) {
 	}
 }
 
+// A point that is off is not said to be up to date.
+func TestVerdictOfWhatIsOff(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	off := watch.Point{Addr: addrs.New("integration_point", "clm"), Waits: "the point is inactive"}
+	on := watch.Point{Addr: addrs.New("integration_point", "country"), Decision: syncer.Decision{Mode: syncer.Incremental}}
+	for want, points := range map[string][]watch.Point{"No point is active": {off}, "All active points are up to date": {off, on}, "All points are up to date": {on}} {
+		if d := viewStatus(watch.Status{Known: true, Beat: now, Interval: time.Second, Points: points}, now); d.Verdict != want {
+			t.Errorf("the verdict is %q, want %q", d.Verdict, want)
+		}
+	}
+}
+
 // Guessing the token takes time, however many guess at once.
 func TestServeTokenIsNotGuessed(t *testing.T) {
 	t.Parallel()

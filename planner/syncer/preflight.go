@@ -81,7 +81,7 @@ func (s *Syncer) recordBlocked(ctx context.Context, j *job, why error) error {
 	j.run = newRun(s, lease)
 	if err = journal.Begin(ctx, j.beginning()); err == nil {
 		j.general(ctx, why)
-		_, err = journal.End(ctx, state.End{Run: j.run.id, Outcome: state.Failed, At: s.opts.Now(), Message: why.Error(), Release: true})
+		_, err = journal.End(ctx, state.End{Run: j.run.id, Outcome: state.Failed, At: s.opts.Now(), Message: providers.Advised(why), Release: true})
 	}
 	j.run = nil
 	if err != nil {

@@ -415,7 +415,7 @@ func (j *job) end(ctx context.Context) state.End {
 		return end
 	}
 	j.general(ctx, j.err)
-	end.Outcome, end.Message = state.Failed, j.err.Error()
+	end.Outcome, end.Message = state.Failed, providers.Advised(j.err)
 	if statusOf(j.err) == Interrupted {
 		end.Outcome, end.Message = state.Interrupted, "it was stopped"
 	}
