@@ -14,6 +14,8 @@ import (
 const (
 	// partSize is how much of a batch one message holds, more or less.
 	partSize = 1 << 20
+	// atATime is how many things are written out before they are sent.
+	atATime = 16
 	// messageSize is the largest message: one object or record, at worst.
 	messageSize = 16 << 20
 	// windowSize is how much of a stream may be under way, unread.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"accord/lang/addrs"
 	"accord/providers"
@@ -288,28 +289,37 @@ func (s *server) Syncs(stream grpc.BidiStreamingServer[proto.SyncsRequest, proto
 		})
 }
 
-// answer sends what a method of the provider returns, each as JSON, in parts; or
-// why it does not.
+// answer sends what a method of the provider returns, each as JSON, some at a time,
+// so that the other end reads them while more are written; or why it does not.
 func answer[T any](method func() ([]T, error), send func(bodies [][]byte, err *proto.Error) error) error {
-	var bodies [][]byte
-	var failure error
-	if crash := guard(func() {
+	var failure, broken error // of the provider; of the stream
+	crash := guard(func() {
 		var list []T
-		if list, failure = method(); failure == nil {
-			bodies, failure = marshalAll(list)
+		if list, failure = method(); failure != nil {
+			return
 		}
-	}); crash != nil {
+		for some := range slices.Chunk(list, atATime) {
+			var bodies [][]byte
+			if bodies, failure = marshalAll(some); failure != nil {
+				return
+			}
+			for part := range parts(bodies, sizeOfBytes) {
+				if broken = send(part, nil); broken != nil {
+					return
+				}
+			}
+		}
+	})
+	switch {
+	case broken != nil:
+		return broken
+	case crash != nil:
 		failure = crash
 	}
-	if failure != nil {
-		return send(nil, wire{}.err(plain(failure, providers.Transient)))
+	if failure == nil {
+		return nil
 	}
-	for some := range parts(bodies, sizeOfBytes) {
-		if err := send(some, nil); err != nil {
-			return err
-		}
-	}
-	return nil
+	return send(nil, wire{}.err(plain(failure, providers.Transient)))
 }
 
 func (s *server) Records(m *proto.RecordsRequest, stream grpc.ServerStreamingServer[proto.RecordsResponse]) error {

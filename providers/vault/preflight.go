@@ -21,15 +21,15 @@ import (
 // with the sync; what it says of users is asked only when a run is due.
 type preflight struct {
 	Connection string                 `json:"connection"`
-	Subjects   []subject              `json:"subjects,omitempty"`
 	Known      []providers.Diagnostic `json:"known,omitempty"` // what is known to be wrong
+	Subjects   []subject              `json:"subjects,omitempty"`
 }
 
 // subject is somebody who must have rights in one vault, for a run.
 type subject struct {
-	Vault addrs.Instance `json:"vault"`
-	User  string         `json:"user,omitempty"` // id; "": who accord logs in as
 	Needs []string       `json:"needs,omitempty"`
+	User  string         `json:"user,omitempty"` // id; "": who accord logs in as
+	Vault addrs.Instance `json:"vault"`
 }
 
 // preflight says what a run of a point needs: no more than follows from the

@@ -420,20 +420,22 @@ func (c *conn) local(address string) (path string, params url.Values, err error)
 // pageSize asks for the largest pages where a statement with these top words does
 // not say. Vault's default differs by target.
 func pageSize(words []string) string {
-	if len(words) == 0 || words[0] != "SELECT" || slices.Contains(words, "PAGESIZE") || slices.Contains(words, "PAGEOFFSET") {
+	if len(words) == 0 || !strings.EqualFold(words[0], "SELECT") || slices.ContainsFunc(words, func(word string) bool {
+		return strings.EqualFold(word, "PAGESIZE") || strings.EqualFold(word, "PAGEOFFSET")
+	}) {
 		return ""
 	}
 	return " PAGESIZE " + strconv.Itoa(PageSize)
 }
 
-// topWords are the words of a statement in upper case, without those in
+// topWords are the words of a statement as they are written, without those in
 // quotes and in parentheses.
 func topWords(q string) []string {
-	var words []string
+	words := make([]string, 0, 24)
 	depth, start := 0, -1
 	flush := func(end int) {
 		if start >= 0 && depth == 0 {
-			words = append(words, strings.ToUpper(q[start:end]))
+			words = append(words, q[start:end])
 		}
 		start = -1
 	}
@@ -477,8 +479,8 @@ func quoteEnd(q string, i int) int {
 // target is what a statement with these top words reads, for the name of the call.
 func target(words []string) string {
 	for i, word := range words {
-		if word == "FROM" && i+1 < len(words) {
-			if words[i+1] == "ALLVERSIONS" && i+2 < len(words) {
+		if strings.EqualFold(word, "FROM") && i+1 < len(words) {
+			if strings.EqualFold(words[i+1], "ALLVERSIONS") && i+2 < len(words) {
 				i++
 			}
 			return strings.ToLower(words[i+1])
