@@ -31,6 +31,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Acknowledged", testAcknowledged)
 	run("Interrupted", testInterrupted)
 	run("Runs", testRuns)
+	run("ManyRuns", testManyRuns)
 	run("Untold", testUntold)
 	run("Forget", testForget)
 	run("Leases", testLeases)
@@ -472,6 +473,37 @@ func testRuns(p place) {
 	p.end(j, "R6", state.End{Outcome: state.Failed})
 	if m := p.memory(j, clm); m.Last.ID != "R6" || m.LastFull.ID != "R4" {
 		p.Errorf("last %s, last full %s", m.Last.ID, m.LastFull.ID)
+	}
+}
+
+// Of many runs of many syncs none is lost: what need not be kept is looked for now
+// and then, and a thousand of each are kept.
+func testManyRuns(p place) {
+	j := p.journal(p.store())
+	const syncs, rounds = 200, 11
+	all := make([]addrs.Instance, syncs)
+	for n := range all {
+		all[n] = addrs.NewKeyed("integration_point", "clm", fmt.Sprint(n))
+	}
+	for round := range rounds {
+		leases, err := j.Acquire(p.ctx, all, "sync", time.Minute)
+		p.must(err)
+		runs, ends := make([]state.Run, syncs), make([]state.End, syncs)
+		for n, l := range leases {
+			id := fmt.Sprint("R", round, "-", n)
+			runs[n] = state.Run{ID: id, Sync: all[n], Mode: state.Full, Fence: l.Fence}
+			ends[n] = state.End{Run: id, Outcome: state.Clean, Release: true}
+		}
+		p.must(j.Begin(p.ctx, runs...))
+		_, err = j.End(p.ctx, ends...)
+		p.must(err)
+	}
+	for _, sync := range []addrs.Instance{all[0], all[syncs-1]} {
+		runs, err := j.Runs(p.ctx, sync, 2*rounds)
+		p.must(err)
+		if len(runs) != rounds {
+			p.Errorf("%d of %d runs of %s are kept", len(runs), rounds, sync)
+		}
 	}
 }
 
