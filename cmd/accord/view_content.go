@@ -200,10 +200,8 @@ func (v *planView) details(c plan.Content) {
 	i := c.Impact
 	if movesContent(c) {
 		var countries []string
-		for _, r := range i.Routes {
-			if r.Written() > 0 && r.Key != "" {
-				countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
-			}
+		for _, r := range countriesOf(i) {
+			countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
 		}
 		v.some("by country: ", countries)
 		for _, group := range groupsOf(i) {
@@ -240,6 +238,23 @@ func (v *planView) details(c plan.Content) {
 		v.text("    ", "nothing is withdrawn: "+clean(i.Withheld))
 	}
 	v.text("    ", faint(readText(i)))
+}
+
+// countriesOf are the countries whose content changes; last what has none, since it
+// is blank or the source has it no more.
+func countriesOf(i syncer.Impact) (list []syncer.RouteImpact) {
+	var none []syncer.RouteImpact
+	for _, r := range i.Routes {
+		switch {
+		case r.Written() == 0:
+		case r.Key == "":
+			r.Title = "no country"
+			none = append(none, r)
+		default:
+			list = append(list, r)
+		}
+	}
+	return append(list, none...)
 }
 
 // groupsOf are the names by which an impact groups items, but for the country,

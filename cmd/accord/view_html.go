@@ -229,10 +229,8 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 		r.Rows = append(r.Rows, row)
 	}
 	if movesContent(c) {
-		for _, route := range i.Routes {
-			if route.Key != "" && route.Written() > 0 {
-				r.Routes = append(r.Routes, reportCount{route.Title, mdCounts(route.Counts), route.Newly && !i.First})
-			}
+		for _, route := range countriesOf(i) {
+			r.Routes = append(r.Routes, reportCount{route.Title, mdCounts(route.Counts), route.Newly && !i.First})
 		}
 		for _, name := range groupsOf(i) {
 			for _, g := range i.Groups[name] {

@@ -294,10 +294,8 @@ func mdDetails(d *document, verbose bool) *mdPart {
 			}
 		}
 		var countries []string
-		for _, r := range i.Routes {
-			if r.Written() > 0 && r.Key != "" {
-				countries = append(countries, mdCode(r.Title)+" "+mdCounts(r.Counts))
-			}
+		for _, r := range countriesOf(i) {
+			countries = append(countries, mdCode(r.Title)+" "+mdCounts(r.Counts))
 		}
 		add("by country", countries)
 		for _, group := range groupsOf(i) {
