@@ -203,7 +203,11 @@ func (v *planView) details(c plan.Content) {
 		for _, r := range countriesOf(i) {
 			countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
 		}
-		v.some("by country: ", countries)
+		label := "by country: "
+		if severalOf(i) {
+			label = "by country (what is for several, in each): "
+		}
+		v.some(label, countries)
 		for _, group := range groupsOf(i) {
 			var names []string
 			for _, g := range i.Groups[group] {
@@ -255,6 +259,20 @@ func countriesOf(i syncer.Impact) (list []syncer.RouteImpact) {
 		}
 	}
 	return append(list, none...)
+}
+
+// severalOf reports whether countries count an item more than once.
+func severalOf(i syncer.Impact) bool {
+	n := 0
+	for _, p := range i.Parts {
+		if p.Routed {
+			n -= p.Written()
+		}
+	}
+	for _, r := range i.Routes {
+		n += r.Written()
+	}
+	return n > 0
 }
 
 // groupsOf are the names by which an impact groups items, but for the country,

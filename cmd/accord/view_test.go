@@ -170,6 +170,22 @@ func TestUnaffectedNamesItsPoints(t *testing.T) {
 	}
 }
 
+// Where countries count one item more than once it is said, and what has none is last.
+func TestCountriesOfSeveral(t *testing.T) {
+	t.Parallel()
+	one, two := syncer.Counts{Added: 1}, syncer.Counts{Added: 2}
+	p := aPlan("Switzerland")
+	i := &p.Content[0].Impact
+	i.Parts = []syncer.PartImpact{{Part: "slide", Counts: two}, {Part: "presentation", Routed: true, Counts: two}}
+	i.Routes = []syncer.RouteImpact{{Counts: one}, {Key: "no", Title: "Norway", Counts: one}}
+	for _, want := range []string{"by country: Norway +1, no country +1\n", "by country (what is for several, in each): Norway +2, no country +1\n"} {
+		if out := string(render(t, p)["text"]); !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+		i.Routes[1].Counts = two
+	}
+}
+
 // The four parts are kept apart, in one order, in every rendering.
 func TestFourPartsAreKeptApart(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ import (
 type comparison struct {
 	*job
 	p     *pass
-	led   *routes   // what routed in the last full run, or does now
+	led   *routes   // see routed
 	needs []*sorter // by part: members that what will be there names
 	names []*sorter // incremental, by part: members that what is there names
 	held  []frames  // and these, once all that could name them was looked at
@@ -50,7 +50,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 	var all []*comparison
 	for _, j := range jobs {
 		all = append(all, &comparison{
-			job: j, p: p, led: j.routes.with(j.Memory.Inputs[inputRoutes]),
+			job: j, p: p, led: j.routed(),
 			needs: sets(scratch, len(p.parts)),
 			names: sets(scratch, len(p.parts)),
 			held:  make([]frames, len(p.parts)),

@@ -77,13 +77,19 @@ func remembered(input string) (values map[string]bool, all, known bool) {
 	return values, false, true
 }
 
-// with returns r with what routed in the run that left input behind; r may be nil.
-func (r *routes) with(input string) *routes {
-	before, all, known := remembered(input)
+// routed is what routes now, or did in the last full run. Who withdraws everything
+// routes by nothing now.
+func (j *job) routed() *routes {
+	before, all, known := remembered(j.Memory.Inputs[inputRoutes])
+	r := j.routes
+	if j.Decision.Mode == Withdrawal {
+		r = &routes{}
+	}
 	if r == nil || r.all || all || !known {
 		return &routes{all: true}
 	}
-	led := &routes{values: maps.Clone(r.values)}
+	led := &routes{values: make(map[string]string)}
+	maps.Copy(led.values, r.values)
 	for v := range before {
 		led.values[v] = cmp.Or(led.values[v], v)
 	}
