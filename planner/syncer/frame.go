@@ -70,8 +70,15 @@ type reader struct {
 	bad  bool
 }
 
-// uvarint is binary.Uvarint of a string.
+// uvarint is binary.Uvarint of a string. Most are of one byte.
 func uvarint(s string) (v uint64, n int) {
+	if len(s) > 0 && s[0] < 0x80 {
+		return uint64(s[0]), 1
+	}
+	return longUvarint(s)
+}
+
+func longUvarint(s string) (v uint64, n int) {
 	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
 		c := s[i]
 		v |= uint64(c&0x7f) << (7 * i)

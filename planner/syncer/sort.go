@@ -83,6 +83,9 @@ func (s *sorter) run() (frames, error) {
 
 // sorted returns all that was added. The sorter is done.
 func (s *sorter) sorted() (frames, error) {
+	if len(s.entries)+len(s.runs) == 0 {
+		return frames{}, nil
+	}
 	last, err := s.run()
 	if err != nil {
 		return frames{}, err
