@@ -74,11 +74,23 @@ type counted struct {
 	shelf *benchShelf
 }
 
-func newBenchProvider() providers.Provider {
+func newBenchProvider() providers.Provider { return newBenchShelf().provider() }
+
+// filledBenchProvider is one whose boxes are on their way already.
+func filledBenchProvider() providers.Provider {
+	s := newBenchShelf()
+	go s.filled()
+	return s.provider()
+}
+
+func newBenchShelf() *benchShelf {
 	s := &benchShelf{dir: os.Getenv(envBench), count: benchCount{Calls: map[string]int{}}}
 	s.boxes = benchBoxes{name: filepath.Join(s.dir, benchStore), rows: map[string]string{}}
 	s.filled = sync.OnceValue(s.boxes.load)
-	go s.filled()
+	return s
+}
+
+func (s *benchShelf) provider() providers.Provider {
 	return &counted{shelf: s, Provider: resource.New(resource.Provider{
 		Name: "bench", Version: "1.0.0",
 		Instances: []resource.Connectable{resource.Instance[benchShelfBody]{Name: "bench_shelf", Doc: "A shelf in memory.", Connect: s.connect}},

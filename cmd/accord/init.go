@@ -82,7 +82,7 @@ func (c *cli) runInit(ctx context.Context, o initOptions) error {
 		return c.line("initialised", "Ready", map[string]any{"providers": names, "serial": st.Serial})
 	}
 	for n, name := range names {
-		if makers[name] != nil {
+		if _, ok := makers[name]; ok {
 			names[n] += " (built in)"
 		}
 	}

@@ -21,37 +21,39 @@ import (
 
 	"accord/lang"
 	"accord/lang/addrs"
-	"accord/lang/lower"
 	"accord/lang/schema"
 	"accord/planner"
 	"accord/providers"
 	"accord/providers/plugin"
 	"accord/providers/plugin/pin"
-	"accord/providers/vault"
 )
-
-// makers are the providers that this binary contains.
-var makers = map[string]func() providers.Provider{
-	"vault": vault.New,
-}
-
-func init() {
-	if os.Getenv(envBench) != "" {
-		makers = map[string]func() providers.Provider{"bench": newBenchProvider}
-	}
-}
-
-func builtins() []string { return slices.Sorted(maps.Keys(makers)) }
 
 // executable is this program, to be started again.
 var executable = os.Executable
 
 // started is a provider in a process of its own, and what it declares.
 type started struct {
-	*plugin.Plugin
-	schema *schema.Provider
-	named  string // what it calls itself; the schema says what it is called here
-	digest string // of its program; "" where nobody knows it
+	*plugin.Plugin          // nil for a built-in one, until arrive
+	builtin        *builtin // nil for another one
+	schema         *schema.Provider
+	named          string // what it calls itself; the schema says what it is called here
+	digest         string // of its program; "" where nobody knows it
+}
+
+// arrive waits for the process.
+func (s *started) arrive() (err error) {
+	if s.Plugin == nil {
+		s.Plugin, err = s.builtin.arrive()
+	}
+	return err
+}
+
+// Close ends the process, if there is one.
+func (s *started) Close() error {
+	if s.builtin != nil {
+		return s.builtin.Close()
+	}
+	return s.Plugin.Close()
 }
 
 // pluginTimeout is the variable that says how long a provider may take to
@@ -93,29 +95,6 @@ func declared(ctx context.Context, p *plugin.Plugin, limit time.Duration) (*star
 		return nil, err
 	}
 	return &started{Plugin: p, schema: sch, named: sch.Name}, nil
-}
-
-// startBuiltin starts a built-in provider as a plugin process of this binary.
-// It is accord itself, and has accord's environment.
-func (c *cli) startBuiltin(ctx context.Context, name string) (*started, error) {
-	self, err := executable()
-	if err != nil {
-		return nil, err
-	}
-	limit, err := startWithin()
-	if err != nil {
-		return nil, err
-	}
-	p, err := plugin.Open(ctx, plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Within: limit, Log: c.logger()})
-	if err != nil {
-		return nil, fmt.Errorf("start provider %s: %w", name, tooSlow(err))
-	}
-	s, err := declared(ctx, p, limit)
-	if err != nil {
-		return nil, fmt.Errorf("ask provider %s for its schema: %w", name, err)
-	}
-	s.digest = "accord " + lower.Program()
-	return s, nil
 }
 
 // startCopy starts a provider that is not built in.
@@ -166,8 +145,9 @@ func environ(p *lang.RequiredProvider) []string {
 	return given
 }
 
-// openProviders starts the providers, all at once, and learns their schemas.
-// Those that are not built in must be the ones that are locked.
+// openProviders learns the schemas of the providers. Those that are not built in
+// are started for it, all at once, and must be the ones that are locked; for those
+// that are built in, arrive waits once they are needed.
 func (w *workspace) openProviders(ctx context.Context) error {
 	names := builtins()
 	var required []lang.RequiredProvider
@@ -182,12 +162,12 @@ func (w *workspace) openProviders(ctx context.Context) error {
 	found := make([]hcl.Diagnostics, len(all))
 	errs := make([]error, len(names))
 	var starting sync.WaitGroup
-	for n, name := range names {
-		starting.Go(func() { all[n], found[n], errs[n] = r.openBuiltin(ctx, name) })
-	}
 	for n := range required {
 		at := len(names) + n
 		starting.Go(func() { all[at], found[at] = r.open(ctx, &required[n]) })
+	}
+	for n, name := range names {
+		all[n], found[n], errs[n] = r.openBuiltin(ctx, name)
 	}
 	starting.Wait()
 	for _, s := range all {
@@ -202,7 +182,17 @@ func (w *workspace) openProviders(ctx context.Context) error {
 		return w.cli.pluginProblems(diags)
 	}
 	w.cli.diagnostics(diags)
+	w.started = all
 	return w.employ(all)
+}
+
+// arrive waits for the processes of all providers: nothing is asked of them before.
+func (w *workspace) arrive() error {
+	errs := make([]error, len(w.started))
+	for n, s := range w.started {
+		errs[n] = s.arrive()
+	}
+	return errors.Join(errs...)
 }
 
 // employ gives providers to the planner.
@@ -284,12 +274,12 @@ type registry struct {
 	lock     *pin.Lock
 	waiting  map[string]plugin.Reattach // by the name in the source
 	lockFile string
-	starting *starting
+	builtins map[string]*builtin // that were started already
 }
 
 // registry reads the lock file, and what is waiting to be attached to.
 func (w *workspace) registry() (*registry, hcl.Diagnostics) {
-	r := &registry{cli: w.cli, folder: filepath.Join(w.dir, ".accord"), lockFile: filepath.Join(w.dir, lockFile), starting: w.starting}
+	r := &registry{cli: w.cli, folder: filepath.Join(w.dir, ".accord"), lockFile: filepath.Join(w.dir, lockFile), builtins: w.builtins}
 	if text := os.Getenv(plugin.ReattachVariable); text != "" {
 		if err := json.Unmarshal([]byte(text), &r.waiting); err != nil {
 			return nil, hcl.Diagnostics{pluginProblem(hcl.Range{}, fmt.Sprintf("%s is not what a provider prints: %v", plugin.ReattachVariable, err),
@@ -316,23 +306,24 @@ func (r *registry) installed(source addrs.Source, version string) string {
 
 // builtIn refuses a provider that would hide one of accord's own.
 func builtIn(p *lang.RequiredProvider) *hcl.Diagnostic {
-	if makers[p.Name] == nil {
+	if _, ok := makers[p.Name]; !ok {
 		return nil
 	}
 	return pluginProblem(p.Range, fmt.Sprintf("The provider %s is built in", p.Name), "Take this block out; or, where it is about another provider, give it another name.")
 }
 
-// openBuiltin starts a built-in provider, unless somebody runs it under a
-// debugger: accord provider NAME -debug.
+// openBuiltin returns a built-in provider, which is that of this binary unless
+// somebody runs it under a debugger: accord provider NAME -debug.
 func (r *registry) openBuiltin(ctx context.Context, name string) (*started, hcl.Diagnostics, error) {
 	if at, ok := r.waiting[name]; ok {
 		s, diags := attach(ctx, name, hcl.Range{}, at)
 		return s, diags, nil
 	}
-	if s, ok, err := r.starting.take(name); ok {
-		return s, nil, err
+	b := r.builtins[name]
+	if b == nil {
+		b = r.cli.builtin(ctx, name)
 	}
-	s, err := r.cli.startBuiltin(ctx, name)
+	s, err := b.declared(ctx)
 	return s, nil, err
 }
 
@@ -444,7 +435,7 @@ func (c *cli) providerCommand() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("there is no built-in provider %q", args[0])
 			}
-			return plugin.Serve(func() providers.Provider { return passing{maker()} })
+			return plugin.Serve(func() providers.Provider { return passing{maker.serve()} })
 		},
 	}
 }

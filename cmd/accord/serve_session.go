@@ -57,6 +57,9 @@ func (s *server) session(ctx context.Context) error {
 	if err := w.openProviders(ctx); err != nil {
 		return err
 	}
+	if err := w.arrive(); err != nil {
+		return err
+	}
 	if err := w.openState(ctx); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 )
 
@@ -31,19 +32,18 @@ func (in *inputs) flags(cmd *cobra.Command) {
 }
 
 func (c *cli) runValidate(ctx context.Context, in inputs) error {
-	w, err := c.load()
+	in.thorough = true
+	var warnings hcl.Diagnostics
+	w, err := c.opened(ctx, func(w *workspace) (err error) {
+		if err = w.openProviders(ctx); err == nil {
+			warnings, err = w.evaluate(ctx, in)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := w.openProviders(ctx); err != nil {
-		return err
-	}
-	in.thorough = true
-	warnings, err := w.evaluate(ctx, in)
-	if err != nil {
-		return err
-	}
 	checks := w.desired.CheckEarly()
 	if checks.HasErrors() {
 		return c.problems(append(warnings, checks...))

@@ -39,8 +39,9 @@ type workspace struct {
 
 	preparing sync.WaitGroup // the journal, for being written to
 
-	starting *starting // built-in providers, before openProviders has them
-	judges   []string  // what tells the programs of the providers apart; nil where that is not known
+	builtins map[string]*builtin // that were started before openProviders
+	started  []*started          // all providers
+	judges   []string            // what tells the programs of the providers apart; nil where that is not known
 
 	landing  time.Duration // how long a call of a tool that died may still land
 	patience time.Duration // that vaults have with a slower one; 0: without end
@@ -113,6 +114,9 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 		proof = nil
 	}
 	if in.thorough || !proof.Holds(judges...) {
+		if err := w.arrive(); err != nil {
+			return nil, err
+		}
 		if diags = w.planner.Validate(ctx, desired, diags); len(diags) == 0 {
 			proof.Keep(judges...)
 		}
@@ -213,14 +217,18 @@ func (c *cli) remembering(ctx context.Context) (*workspace, error) {
 // opened loads the directory, and closes it again where more is not to be had.
 // The built-in providers start while the files are read.
 func (c *cli) opened(ctx context.Context, more func(*workspace) error) (*workspace, error) {
-	starting := c.startBuiltins(ctx)
+	builtins := c.startBuiltins(ctx)
 	w, err := c.load()
 	if err != nil {
-		starting.discard()
+		for _, b := range builtins {
+			_ = b.Close()
+		}
 		return nil, err
 	}
-	w.starting = starting
-	w.closers = append(w.closers, starting.discard)
+	w.builtins = builtins
+	for _, b := range builtins {
+		w.onClose(b)
+	}
 	if err := more(w); err != nil {
 		w.Close()
 		return nil, err
@@ -330,6 +338,9 @@ func (w *workspace) reach(ctx context.Context, instances []providers.Object, pai
 		if config.Endpoints, err = w.dev.provide(ctx, instances, pairs, w.config.Settings.Dev); err != nil {
 			return nil, nil, w.accessProblems([]error{err})
 		}
+	}
+	if err := w.arrive(); err != nil {
+		return nil, nil, err
 	}
 	found, errs = w.planner.Configure(ctx, config)
 	return found, errs, nil

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// What a built-in provider declares is the same whether this process asks itself or
+// the one that serves it.
+func TestBuiltinsDeclareWhatTheyServe(t *testing.T) {
+	before := executable
+	defer func() { executable = before }()
+	executable = func() (string, error) { return exec.LookPath("accord") }
+	c := &cli{stdout: t.Output(), stderr: t.Output()}
+	for _, name := range builtins() {
+		b := c.builtin(t.Context(), name)
+		defer b.Close()
+		known, err := b.declared(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known.Plugin != nil || b.begun.Load() {
+			t.Errorf("%s is started to be asked for its schema", name)
+		}
+		if err := known.arrive(); err != nil {
+			t.Fatal(err)
+		}
+		served, err := known.Schema(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(served, known.schema, cmpopts.EquateEmpty(), cmp.Comparer(func(a, b cty.Type) bool { return a.Equals(b) })); diff != "" {
+			t.Errorf("%s declares (+) other than it serves (-):\n%s", name, diff)
+		}
+	}
+}
