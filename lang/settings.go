@@ -225,6 +225,9 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 	case "serve":
 		for _, a := range r.attributes(b.Body, "interval") {
 			r.duration(a, &s.Serve.Interval)
+			if s.Serve.Interval == 0 {
+				r.problem(a, "Bad duration", "Some time has to lie between two looks: \"2s\", \"5s\", \"1m\".")
+			}
 		}
 	case "notify":
 		s.addNotify(r, b)
@@ -257,8 +260,10 @@ func (s *Settings) addNotify(r *reader, b *hcl.Block) {
 			Subject:  b.LabelRanges[0].Ptr(),
 		})
 	}
+	before := len(r.diags)
 	r.strings(b, map[string]*string{"url": &n.URL}, "url")
-	if problem := wrongAddress(n.URL); problem != "" && n.URL != "" {
+	readable := len(r.diags) == before
+	if problem := wrongAddress(n.URL); problem != "" && readable {
 		r.diags = append(r.diags, &hcl.Diagnostic{
 			Severity: hcl.DiagError,
 			Summary:  "Bad address",
