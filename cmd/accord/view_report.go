@@ -252,6 +252,9 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 			of(o.Done.Published()), of(o.Done.Updated), of(o.Done.Withdrawn), number(o.Failed), of(o.Calls), round(o.Ended.Sub(o.Started)).String())
 	}
 	t.print(w, "  ", screenWidth(w))
+	if slices.ContainsFunc(outcomes, func(o syncer.Outcome) bool { return o.Status == syncer.Skipped }) {
+		fmt.Fprintln(w, "\n  skipped: another run, of accord serve or of another command, has done it since")
+	}
 	for _, o := range outcomes {
 		showFollowed(w, o)
 		if len(o.Failures) > 0 || len(keptOf(o)) > 0 {

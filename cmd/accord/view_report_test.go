@@ -8,6 +8,7 @@ import (
 
 	"accord/planner"
 	"accord/planner/plan"
+	"accord/planner/syncer"
 	"accord/providers"
 )
 
@@ -22,6 +23,20 @@ func TestCutShortIsNotComplete(t *testing.T) {
 			t.Errorf("json %v:\n%s", json, got)
 		} else if !json && !strings.Contains(got, "2 created, 1 renamed") {
 			t.Errorf("what was done is not told:\n%s", got)
+		}
+	}
+}
+
+// Why a run was skipped is said once, however many were.
+func TestSkippedIsExplained(t *testing.T) {
+	skipped := syncer.Outcome{Addr: parsed("integration_point.clm"), Status: syncer.Skipped, Decision: syncer.Decision{Mode: syncer.Full}}
+	clean := skipped
+	clean.Status = syncer.Clean
+	for want, outcomes := range map[int][]syncer.Outcome{0: {clean}, 1: {skipped, clean, skipped}} {
+		var out bytes.Buffer
+		showOutcomes(&out, outcomes)
+		if n := strings.Count(out.String(), "skipped: another run"); n != want {
+			t.Errorf("said %d times, not %d:\n%s", n, want, out.String())
 		}
 	}
 }
