@@ -5,8 +5,6 @@ import (
 	"errors"
 	"iter"
 	"reflect"
-	"sync"
-	"sync/atomic"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -340,25 +338,14 @@ func (t *Type[T]) listed(ctx context.Context, c *codec, env *Env, instance addrs
 }
 
 // Each makes a batch function of one for a single item, called for up to limit
-// items at once. A panic is the error of its item alone.
+// items at once, as Spread does. A panic is the error of its item alone.
 func Each[E interface{ crashed(*providers.Error) }](limit int, f func(ctx context.Context, env *Env, item E)) func(context.Context, *Env, []E) {
 	return func(ctx context.Context, env *Env, items []E) {
-		var wg sync.WaitGroup
-		var taken atomic.Int64
-		for range min(max(limit, 1), len(items)) {
-			wg.Go(func() { // one item after the other: what runs long has a stack that is large enough
-				for {
-					n := int(taken.Add(1)) - 1
-					if n >= len(items) {
-						return
-					}
-					if err := protect(func() { f(ctx, env, items[n]) }); err != nil {
-						items[n].crashed(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
+		Spread(limit, len(items), func(n int) {
+			if err := protect(func() { f(ctx, env, items[n]) }); err != nil {
+				items[n].crashed(err)
+			}
+		})
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"accord/lang/addrs"
 	"accord/providers"
 	"accord/providers/resource"
@@ -28,14 +26,16 @@ func (p *Provider) Syncs(ctx context.Context, changes []providers.Change) ([]pro
 	s := newSyncMaker(ctx, p, changes)
 	made := make([]*providers.Sync, len(changes))
 	errs := make([]error, len(changes))
-	var all errgroup.Group
-	all.SetLimit(atOnce)
+	var points []int // among changes
 	for n, c := range changes {
 		if objectType(c) == "integration_point" && c.After != nil {
-			all.Go(func() error { made[n], errs[n] = s.sync(ctx, c.Addr); return nil })
+			points = append(points, n)
 		}
 	}
-	_ = all.Wait()
+	resource.Spread(atOnce, len(points), func(n int) {
+		n = points[n]
+		made[n], errs[n] = s.sync(ctx, changes[n].Addr)
+	})
 	var syncs []providers.Sync
 	for n, c := range changes {
 		if err := errs[n]; err != nil {
