@@ -39,7 +39,8 @@ func (c *cli) serveCommand() *cobra.Command {
 		Long: `Looks for changes in the content vaults at every interval and brings them to the
 CRM vaults at once; runs in full where the rules ask for it; and serves a page
 with how things stand. It runs what was applied, never the files, and notices by
-itself when something else is applied. Webhooks of notify blocks are told of each
+itself when something else is applied; then it reads the notify and serve blocks
+again, too. Webhooks of notify blocks are told of each
 run that did something, and of errors; deliveries are signed with the secret in
 ` + webhookSecret + `.
 

@@ -23,7 +23,7 @@ import (
 
 // errMoved says that what was applied needs other vaults, or the same ones
 // otherwise: providers are started anew.
-var errMoved = errors.New("the vaults are others, or reached otherwise")
+var errMoved = errors.New("the settings or the vaults are others, or these are reached otherwise")
 
 // servePatience is how long vaults wait for one that is slower than they are:
 // with the interval it leaves what changes time to be there within 10 s (CLM-9).
@@ -114,7 +114,8 @@ func (s *session) locate(config *lang.Config) {
 }
 
 // relocate reads the files again, which have changed with what was applied.
-// While they cannot be read, blocks are where they were.
+// While they cannot be read, blocks are where they were. Who is told of runs, and
+// how often it looks, stands in the files alone: another session goes by it.
 func (s *session) relocate() {
 	config, diags := lang.Load(s.dir)
 	if diags.HasErrors() {
@@ -122,6 +123,10 @@ func (s *session) relocate() {
 		return
 	}
 	s.locate(config)
+	told := func(a, b lang.Notify) bool { return a.URL == b.URL }
+	if had, has := s.workspace.config.Settings, config.Settings; had.Serve != has.Serve || !slices.EqualFunc(had.Notify, has.Notify, told) {
+		s.end(errMoved)
+	}
 }
 
 func (s *session) interval() time.Duration {
