@@ -20,6 +20,7 @@ type point struct {
 	met     *syncer.Sight // what its last run, which came to its end, was told of
 	failed  int           // runs in a row
 	backoff time.Time
+	locked  time.Time // when it was found to be run by someone else, who may be at it still; zero: it was not
 	turn    turn
 	task    syncer.Task
 	last    *syncer.Outcome
@@ -62,6 +63,9 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 		t.Sight = sight
 		changed := p.asked || sight != nil && sight.New(p.met) && !sight.Known(t.Memory.Seen)
 		p.turn = due(t.Decision, t.Memory, changed, p.backoff, w.pace, now)
+		if !p.locked.IsZero() && p.turn.till.Equal(p.backoff) {
+			p.turn.wait = "another process runs it"
+		}
 		if len(p.only) > 0 && !p.turn.run && !now.Before(p.backoff) {
 			if d := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: p.only}, now); d.Has(syncer.Reprocess) {
 				t.Decision, p.turn = d, turn{run: true}
@@ -150,7 +154,7 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 	if o.Status == syncer.Blocked && w.elsewhere(beforeOf(&p.task.Sync)) {
 		o.Status = syncer.Locked // it has not failed: it waits as they do
 	}
-	p.last = o
+	p.last, p.locked = o, time.Time{}
 	p.totals.Runs[o.Status]++
 	p.totals.Done = p.totals.Done.Plus(o.Done)
 	p.totals.Took += w.opts.Now().Sub(began)
@@ -166,7 +170,8 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 			p.met = sight
 		}
 	case syncer.Locked: // it may take long; what was asked for of this process stays asked for
-		p.backoff = w.opts.Now().Add(w.pace.locked(o.Decision.Mode))
+		p.locked = w.opts.Now()
+		p.backoff = p.locked.Add(w.pace.locked(o.Decision.Mode))
 		p.asked, p.only = p.asked || p.wanted, append(p.only, o.Decision.Only...)
 	case syncer.Interrupted:
 	case syncer.Refused:

@@ -248,6 +248,7 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess
 		}
 		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{}, now)
+		w.released(&t)
 		if t.Sync.Route.Table != nil && w.waits(t.Sync.Addr, now) {
 			waiting = append(waiting, t)
 			continue
@@ -261,6 +262,16 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 		t.Decision, _ = syncer.Meanwhile(t.Sync, t.Memory, t.Decision, now)
 	}
 	return tasks, nil
+}
+
+// released lets a point that someone else ran have its turn once that has ended.
+func (w *Watch) released(t *syncer.Task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p, last := w.points[t.Sync.Addr], t.Memory.Last
+	if p != nil && !p.locked.IsZero() && last != nil && last.Ended.After(p.locked) {
+		p.locked, p.backoff = time.Time{}, time.Time{}
+	}
 }
 
 // waits reports whether a point that failed, or that someone else runs, is left

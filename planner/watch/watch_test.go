@@ -696,6 +696,29 @@ func TestTableRunsElsewhere(t *testing.T) {
 	}
 }
 
+// Once the run of the other process has ended, a point has its turn, however long it
+// was to be left alone; until then it is not said to have failed.
+func TestReleased(t *testing.T) {
+	a := feed("a", "promomats")
+	s := newStage(t, a)
+	m := s.memories[a.Addr]
+	m.Owed = []string{string(syncer.Requested)}
+	s.memories[a.Addr] = m
+	s.end = func(t syncer.Task) syncer.Outcome { return syncer.Outcome{Status: syncer.Locked, Decision: t.Decision} }
+	s.after(0)
+	s.after(time.Second)
+	if got, p := s.ran(), s.Status().Points[0]; got != "[[a full]]" || p.Waits != "another process runs it" || p.Trouble != "" {
+		t.Errorf("%s; it waits, since %q; %q", got, p.Waits, p.Trouble)
+	}
+	s.memories[a.Addr] = ranAt(s.clock.Add(time.Second)) // it takes a second
+	s.end = nil
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(3 * time.Second)
+	if got := s.ran(); got != "[[a incremental]]" {
+		t.Errorf("released: %s", got)
+	}
+}
+
 // What somebody asked for while another process had the point is done when that one
 // is done.
 func TestAskedWhileLocked(t *testing.T) {
