@@ -64,7 +64,7 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 		changed := p.asked || sight != nil && sight.New(p.met) && !sight.Known(t.Memory.Seen)
 		p.turn = due(t.Decision, t.Memory, changed, p.backoff, w.pace, now)
 		if !p.locked.IsZero() && p.turn.till.Equal(p.backoff) {
-			p.turn.wait = "another process runs it"
+			p.turn.wait = "another process runs it; it is tried again"
 		}
 		if len(p.only) > 0 && !p.turn.run && !now.Before(p.backoff) {
 			if d := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: p.only}, now); d.Has(syncer.Reprocess) {

@@ -707,7 +707,7 @@ func TestReleased(t *testing.T) {
 	s.end = func(t syncer.Task) syncer.Outcome { return syncer.Outcome{Status: syncer.Locked, Decision: t.Decision} }
 	s.after(0)
 	s.after(time.Second)
-	if got, p := s.ran(), s.Status().Points[0]; got != "[[a full]]" || p.Waits != "another process runs it" || p.Trouble != "" {
+	if got, p := s.ran(), s.Status().Points[0]; got != "[[a full]]" || p.Waits != "another process runs it; it is tried again" || p.Trouble != "" {
 		t.Errorf("%s; it waits, since %q; %q", got, p.Waits, p.Trouble)
 	}
 	s.memories[a.Addr] = ranAt(s.clock.Add(time.Second)) // it takes a second
