@@ -51,7 +51,7 @@ type Drift struct {
 func (w *Watch) look(ctx context.Context) *Applied {
 	now := w.opts.Now()
 	w.mu.Lock()
-	have, stale, next := w.applied, w.stale, w.lookNext
+	have, stale, next, again := w.applied, w.stale, w.lookNext, w.lookAgain
 	w.mu.Unlock()
 	serial, err := w.opts.Serial(ctx)
 	if err != nil {
@@ -59,7 +59,7 @@ func (w *Watch) look(ctx context.Context) *Applied {
 		return nil
 	}
 	moved := have == nil || have.Serial != serial
-	if !moved && !stale && now.Sub(have.At) < w.opts.Refresh {
+	if !moved && !stale && now.Before(again) {
 		return have
 	}
 	known := have
@@ -122,6 +122,12 @@ func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-c
 // found takes over what was applied.
 func (w *Watch) found(fresh *Applied) {
 	w.applied, w.lookErr, w.looks, w.lookNext = fresh, nil, 0, time.Time{}
+	w.lookAgain = fresh.At.Add(w.opts.Refresh)
+	if w.partial++; len(fresh.Unread)+len(fresh.Away) == 0 {
+		w.partial = 0
+	} else { // a vault that was away for a moment is not left out for a minute
+		w.lookAgain = fresh.At.Add(min(backoff(w.partial, spread()), w.opts.Refresh))
+	}
 	needed := map[addrs.Instance]bool{}
 	for addr, err := range fresh.Away {
 		needed[addr] = true

@@ -69,13 +69,16 @@ type Watch struct {
 	lookErr  error
 	looks    int // that failed in a row
 	lookNext time.Time
-	points   map[addrs.Instance]*point
-	sights   map[source]*sight
-	answers  map[addrs.Instance]*answers
-	started  time.Time
-	beat     time.Time // the last that came to its end
-	beats    int
-	calls    int // of peeks
+
+	lookAgain time.Time // when Look is asked again although nothing moved
+	partial   int       // looks in a row that did not read everything
+	points    map[addrs.Instance]*point
+	sights    map[source]*sight
+	answers   map[addrs.Instance]*answers
+	started   time.Time
+	beat      time.Time // the last that came to its end
+	beats     int
+	calls     int // of peeks
 }
 
 // New makes a Watch.

@@ -696,6 +696,40 @@ func TestTableRunsElsewhere(t *testing.T) {
 	}
 }
 
+// A vault that was away for a moment is looked for again within seconds, and later
+// each time; one that stays away costs a look a minute.
+func TestAwayForAMoment(t *testing.T) {
+	a := feed("a", "promomats")
+	s := newStage(t, a)
+	s.after(0)
+	s.applied.Syncs, s.applied.Unread = nil, []Unread{{a.Addr, providers.Errorf(providers.Transient, "connection refused")}}
+	s.after(time.Minute)
+	looks := s.looks
+	for range 2 {
+		s.after(5 * time.Second)
+	}
+	if n := s.looks - looks; n < 1 {
+		t.Errorf("in ten seconds it is looked for %d times", n)
+	}
+	s.after(10 * time.Minute)
+	looks = s.looks
+	for range 60 {
+		s.after(5 * time.Second)
+	}
+	if n := s.looks - looks; n < 4 || n > 12 {
+		t.Errorf("in five minutes it is looked for %d times", n)
+	}
+	s.applied.Syncs, s.applied.Unread = []providers.Sync{a}, nil
+	s.after(time.Minute)
+	looks = s.looks
+	for range 11 {
+		s.after(5 * time.Second)
+	}
+	if n := s.looks - looks; n > 0 {
+		t.Errorf("what answers is looked at %d times in a minute", n)
+	}
+}
+
 // Once the run of the other process has ended, a point has its turn, however long it
 // was to be left alone; until then it is not said to have failed.
 func TestReleased(t *testing.T) {
