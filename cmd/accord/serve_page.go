@@ -110,6 +110,9 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 	running, failing, waiting, off, failures := 0, 0, 0, 0, 0
 	for _, p := range st.Points {
 		v := viewPoint(p, now)
+		if v.State == "waiting" && slices.ContainsFunc(st.Unread, func(u watch.Unread) bool { return u.Addr == p.Addr }) {
+			v.State = "failing"
+		}
 		d.Points = append(d.Points, v)
 		failures += v.Failures
 		switch v.State {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -672,6 +673,19 @@ func TestDelayOnThePage(t *testing.T) {
 		if p.State != "waiting" || p.Words != syncer.AfterEdit+", in 3 min" {
 			t.Errorf("%s is %s: %q", p.Addr, p.State, p.Words)
 		}
+	}
+}
+
+// A point that cannot be read cannot run.
+func TestUnreadPointFails(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	clm := addrs.New("integration_point", "clm")
+	why := errors.New("connection refused")
+	d := viewStatus(watch.Status{Known: true, Beat: now, Interval: time.Second, Unread: []watch.Unread{{Addr: clm, Err: why}},
+		Points: []watch.Point{{Addr: clm, Decision: syncer.Decision{Mode: syncer.Incremental}, Waits: "it cannot be read: connection refused"}}}, now)
+	if d.Verdict != "1 of 1 point cannot run" || !d.Bad || d.Points[0].State != "failing" {
+		t.Errorf("%q, %+v", d.Verdict, d.Points)
 	}
 }
 
