@@ -501,7 +501,7 @@ integration_point "clm" {
 `)); err != nil {
 		t.Fatal(err)
 	}
-	c.has(c.run("apply", nil, "-debug", "apply", "-auto-approve"), "errors")
+	c.has(c.run("apply", nil, "-debug", "apply", "-auto-approve"), "faulty")
 	c.mu.Lock()
 	c.echo = "/objects/deletions/documents"
 	c.mu.Unlock()

@@ -160,8 +160,8 @@ func (c *cli) failures(failed []planner.Failure, locate func(addrs.Instance) pla
 			refs = append(refs, f.Ref)
 		}
 		err := first.Err
-		if cause := causeOf(err); cause != nil && len(refs) > 1 {
-			err = cause
+		if cause := causeOf(err); cause != nil && slices.ContainsFunc(alike[text], func(f planner.Failure) bool { return f.Err.Error() != err.Error() }) {
+			err = cause // which is all that they have in common
 		}
 		c.diagnosticsOf(locate(first.Ref.Addr), describeRefs(refs), err)
 	}
