@@ -603,13 +603,19 @@ func TestTheStateMoves(t *testing.T) {
 	}
 }
 
+// routedFeed is a sync that routes by what another keeps, and that other.
+func routedFeed() (table, clm providers.Sync) {
+	table = feed("countries", "crm")
+	table.Source.Stream = "country"
+	clm = feed("a", "promomats")
+	clm.Route = providers.Route{Table: &table.Addr}
+	return table, clm
+}
+
 // CTRY-10, CLM-6: a full run goes with the run of its route table, which comes
 // first; an incremental one routes by it and does not run it.
 func TestTablesGoAlong(t *testing.T) {
-	table := feed("countries", "crm")
-	table.Source.Stream = "country"
-	clm := feed("a", "promomats")
-	clm.Route = providers.Route{Table: &table.Addr}
+	table, clm := routedFeed()
 	s := newStage(t, table, clm)
 	byTable := func() {
 		m := s.memories[clm.Addr]
@@ -640,10 +646,7 @@ func TestTablesGoAlong(t *testing.T) {
 // process is about it, its table does not run again and again for it.
 func TestTableRunsForNobodyWhoWaits(t *testing.T) {
 	for status, most := range map[syncer.Status]int{syncer.Refused: 1, syncer.Failed: 5, syncer.Locked: 4} {
-		table := feed("countries", "crm")
-		table.Source.Stream = "country"
-		clm := feed("a", "promomats")
-		clm.Route = providers.Route{Table: &table.Addr}
+		table, clm := routedFeed()
 		s := newStage(t, table, clm)
 		m := s.memories[clm.Addr]
 		m.Inputs, m.Owed = map[string]string{"syncer_routes": `["us"]`}, []string{string(syncer.FilterEdited)}
@@ -669,10 +672,7 @@ func TestTableRunsForNobodyWhoWaits(t *testing.T) {
 
 // Whose table another process runs has not failed: it waits as the table does.
 func TestTableRunsElsewhere(t *testing.T) {
-	table := feed("countries", "crm")
-	table.Source.Stream = "country"
-	clm := feed("a", "promomats")
-	clm.Route = providers.Route{Table: &table.Addr}
+	table, clm := routedFeed()
 	s := newStage(t, table, clm)
 	s.end = func(t syncer.Task) syncer.Outcome {
 		if t.Sync.Addr == table.Addr {
