@@ -3,7 +3,6 @@ package syncer
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"accord/planner/graph"
 	"accord/providers"
@@ -134,9 +133,6 @@ func (s *Syncer) besideOf(ctx context.Context, req providers.RecordsRequest, sid
 			end(n, why(&sides[n].end))
 		}
 	}
-	failed := func(of *providers.End, err error) error {
-		return fmt.Errorf("reading %s of %s: %w", of.Stream, of.Instance, err)
-	}
 	defer rest(func(of *providers.End) error { return cmp.Or(ctx.Err(), brokeOff(of)) })
 	req.End = sides[0].end
 	for _, other := range sides[1:] {
@@ -151,16 +147,16 @@ func (s *Syncer) besideOf(ctx context.Context, req providers.RecordsRequest, sid
 		n := batch.Of
 		switch {
 		case err != nil:
-			rest(func(of *providers.End) error { return failed(of, err) })
+			rest(func(of *providers.End) error { return unread(of, err) })
 			return
 		case n < 0 || n >= len(sides):
 			rest(func(of *providers.End) error {
-				return failed(of, providers.Errorf(providers.Internal, "there is an answer of end %d, of %d that were asked for", n, len(sides)))
+				return unread(of, providers.Errorf(providers.Internal, "there is an answer of end %d, of %d that were asked for", n, len(sides)))
 			})
 			return
 		case over[n]:
 		case batch.Err != nil:
-			end(n, failed(&sides[n].end, batch.Err))
+			end(n, unread(&sides[n].end, batch.Err))
 		default:
 			if err := s.batch(&sides[n].end, &batch, sides[n].m, sides[n].yield); err != nil || batch.End {
 				end(n, err)

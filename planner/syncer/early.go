@@ -41,9 +41,9 @@ func (g *gathering) readEarly(ctx context.Context) {
 			defer close(e.done)
 			in := newIntake(g.s.scratch().shared(), stream.Parts, false)
 			e.err = g.s.records(ctx, e.req, &e.read, in.add)
-			var unread error
-			if e.library, unread = in.rest(); e.err == nil {
-				e.err = unread
+			var broken error
+			if e.library, broken = in.rest(); e.err == nil {
+				e.err = broken
 			}
 			return nil
 		})

@@ -28,7 +28,7 @@ type meter struct {
 // records reads a stream to its end. A read that stops before is an error: it
 // did not see everything.
 func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *meter, yield func(*providers.Record) error) error {
-	p, stream, err := s.stream(req.End)
+	p, _, err := s.stream(req.End)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *m
 	}
 	for batch, err := range p.Records(ctx, req) {
 		if err != nil {
-			return fmt.Errorf("reading %s of %s: %w", stream.Name, req.End.Instance, err)
+			return unread(&req.End, err)
 		}
 		if err := s.batch(&req.End, &batch, m, yield); err != nil || batch.End {
 			return err
@@ -69,8 +69,13 @@ func (s *Syncer) batch(end *providers.End, batch *providers.Batch, m *meter, yie
 	return nil
 }
 
+// unread says of which end a reading failed.
+func unread(end *providers.End, err error) error {
+	return fmt.Errorf("reading %s of %s: %w", end.Stream, end.Instance, err)
+}
+
 func brokeOff(end *providers.End) error {
-	return providers.Errorf(providers.Transient, "reading %s of %s: it broke off before its end", end.Stream, end.Instance)
+	return unread(end, providers.Errorf(providers.Transient, "it broke off before its end"))
 }
 
 // intake takes records of a read and puts each part into key order.
