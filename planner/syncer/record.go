@@ -319,10 +319,10 @@ func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int6
 func (s *Syncer) finish(ctx context.Context, jobs []*job) {
 	ctx = context.WithoutCancel(ctx)
 	begun := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.run == nil })
-	for _, j := range begun {
+	eachOf(begun, asking, func(j *job) { // vaults are told all at once
 		j.ending(ctx)
 		failpoint.Reach(failpoint.RunTimed)
-	}
+	})
 	s.ended(ctx, begun)
 	for _, j := range jobs {
 		if j.status == "" {
