@@ -51,7 +51,7 @@ type Drift struct {
 func (w *Watch) look(ctx context.Context) *Applied {
 	now := w.opts.Now()
 	w.mu.Lock()
-	have, stale, next, again := w.applied, w.stale, w.lookNext, w.lookAgain
+	have, stale, pause, again := w.applied, w.stale, w.pause, w.lookAgain
 	w.mu.Unlock()
 	serial, err := w.opts.Serial(ctx)
 	if err != nil {
@@ -66,7 +66,7 @@ func (w *Watch) look(ctx context.Context) *Applied {
 	if moved {
 		known = nil // what runs is what was applied: not what was applied before
 	}
-	if now.Before(next) {
+	if !pause.over(now) {
 		return known
 	}
 	surveyed := w.survey(ctx, now, moved)
@@ -75,7 +75,7 @@ func (w *Watch) look(ctx context.Context) *Applied {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.looks > 0 || w.applied == nil || w.applied.Serial < serial || ctx.Err() != nil {
+	if w.pause.failed > 0 || w.applied == nil || w.applied.Serial < serial || ctx.Err() != nil {
 		return known
 	}
 	return w.applied
@@ -101,8 +101,8 @@ func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-c
 			return
 		}
 		if err != nil {
-			w.looks, w.stale = w.looks+1, true
-			w.lookErr, w.lookNext = err, w.opts.Now().Add(backoff(w.looks, spread()))
+			w.lookErr, w.stale = err, true
+			w.pause.extend(w.opts.Now(), mostBackoff, spread())
 			w.mu.Unlock()
 			w.emit(Trouble{Err: err})
 			return
@@ -121,7 +121,7 @@ func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-c
 
 // found takes over what was applied.
 func (w *Watch) found(fresh *Applied) {
-	w.applied, w.lookErr, w.looks, w.lookNext = fresh, nil, 0, time.Time{}
+	w.applied, w.lookErr, w.pause = fresh, nil, pause{}
 	w.lookAgain = fresh.At.Add(w.opts.Refresh)
 	if w.partial++; len(fresh.Unread)+len(fresh.Away) == 0 {
 		w.partial = 0

@@ -8,23 +8,16 @@ import (
 
 	"accord/lang/addrs"
 	"accord/planner/syncer"
-	"accord/state"
 )
 
 // point is what this process knows of one sync.
 type point struct {
-	busy    bool
-	asked   bool          // someone wants a run
-	wanted  bool          // and its last one began for that
-	only    []state.Item  // ERR-2: someone wants these to be tried again
-	met     *syncer.Sight // what its last run, which came to its end, was told of
-	failed  int           // runs in a row
-	backoff time.Time
-	locked  time.Time // when it was found to be run by someone else, who may be at it still; zero: it was not
-	turn    turn
-	task    syncer.Task
-	last    *syncer.Outcome
-	totals  Totals
+	agenda agenda
+	busy   bool
+	turn   turn // at the last beat
+	task   syncer.Task
+	last   *syncer.Outcome
+	totals Totals
 }
 
 // start runs what is due: what belongs together in one call, so that one read
@@ -34,7 +27,8 @@ func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task,
 	run := w.turns(tasks, seen)
 	for addr := range run {
 		p := w.points[addr]
-		p.busy, p.asked, p.only, p.wanted = true, false, nil, p.asked
+		p.busy = true
+		p.agenda.begin()
 	}
 	w.mu.Unlock()
 	for _, g := range together(tasks, run) {
@@ -59,18 +53,8 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 		if p == nil {
 			continue
 		}
-		sight := seen[sourceOf(&t.Sync)]
-		t.Sight = sight
-		changed := p.asked || sight != nil && sight.New(p.met) && !sight.Known(t.Memory.Seen)
-		p.turn = due(t.Decision, t.Memory, changed, p.backoff, w.pace, now)
-		if !p.locked.IsZero() && p.turn.till.Equal(p.backoff) {
-			p.turn.wait = "another process runs it; it is tried again"
-		}
-		if len(p.only) > 0 && !p.turn.run && !now.Before(p.backoff) {
-			if d := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: p.only}, now); d.Has(syncer.Reprocess) {
-				t.Decision, p.turn = d, turn{run: true}
-			}
-		}
+		t.Sight = seen[sourceOf(&t.Sync)]
+		t.Decision, p.turn = p.agenda.due(t, w.pace, now)
 		p.task = *t
 		if p.busy {
 			p.turn = turn{wait: "it runs"}
@@ -154,34 +138,20 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 	if o.Status == syncer.Blocked && w.elsewhere(beforeOf(&p.task.Sync)) {
 		o.Status = syncer.Locked // it has not failed: it waits as they do
 	}
-	p.last, p.locked = o, time.Time{}
+	now := w.opts.Now()
+	p.last = o
+	p.agenda.ended(o, seen[sourceOf(&p.task.Sync)], w.pace, now, spread())
 	p.totals.Runs[o.Status]++
 	p.totals.Done = p.totals.Done.Plus(o.Done)
-	p.totals.Took += w.opts.Now().Sub(began)
+	p.totals.Took += now.Sub(began)
 	p.totals.Calls += o.Calls
 	switch o.Status {
-	case syncer.Clean, syncer.Faulty, syncer.Skipped:
-		if o.Status != syncer.Skipped {
-			w.heard(p.task.Sync.Source.Instance, nil)
-			w.heard(p.task.Sync.Target.Instance, nil)
-		}
-		p.failed, p.backoff = 0, time.Time{}
-		if sight := seen[sourceOf(&p.task.Sync)]; sight != nil && len(o.Decision.Only) == 0 {
-			p.met = sight
-		}
-	case syncer.Locked: // it may take long; what was asked for of this process stays asked for
-		p.locked = w.opts.Now()
-		p.backoff = p.locked.Add(w.pace.locked(o.Decision.Mode))
-		p.asked, p.only = p.asked || p.wanted, append(p.only, o.Decision.Only...)
-	case syncer.Interrupted:
-	case syncer.Refused:
-		// Nothing changes by itself: a limit is lifted by an apply.
-		p.failed++
-		p.backoff = w.opts.Now().Add(mostBackoff)
+	case syncer.Clean, syncer.Faulty:
+		w.heard(p.task.Sync.Source.Instance, nil)
+		w.heard(p.task.Sync.Target.Instance, nil)
+	case syncer.Skipped, syncer.Locked, syncer.Interrupted, syncer.Refused:
 	default:
 		w.blame(&p.task.Sync, o.Err)
-		p.failed++
-		p.backoff = w.opts.Now().Add(backoff(p.failed, spread()))
 		w.stale = true
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"accord/lang/addrs"
 	"accord/planner/syncer"
@@ -25,8 +24,7 @@ func sourceOf(s *providers.Sync) source {
 type sight struct {
 	looking bool
 	seen    *syncer.Sight // that no beat has taken up yet
-	failed  int
-	backoff time.Time
+	pause   pause
 	err     error
 }
 
@@ -38,7 +36,7 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 		k := sourceOf(&t.Sync)
 		w.mu.Lock()
 		p, s := w.points[t.Sync.Addr], w.sights[k]
-		waits := p == nil || p.busy || w.opts.Now().Before(p.backoff)
+		waits := p == nil || p.busy || !p.agenda.pause.over(w.opts.Now())
 		if s != nil && s.err != nil { // its points may wait because of it
 			waits = p == nil || p.busy
 		}
@@ -55,7 +53,7 @@ func (w *Watch) peek(ctx context.Context, tasks []syncer.Task) map[source]*synce
 			s = &sight{}
 			w.sights[k] = s
 		}
-		waits := s.looking || s.seen != nil || w.opts.Now().Before(s.backoff)
+		waits := s.looking || s.seen != nil || !s.pause.over(w.opts.Now())
 		if !waits {
 			s.looking = true
 			w.asked(k.instance)
@@ -109,10 +107,10 @@ func (w *Watch) see(ctx context.Context, k source, s *sight, of []syncer.Task) {
 		if s.err != nil {
 			w.relent(k)
 		}
-		s.seen, s.failed, s.err, s.backoff = seen, 0, nil, time.Time{}
+		s.seen, s.err, s.pause = seen, nil, pause{}
 	case ctx.Err() == nil:
-		s.failed++
-		s.err, s.backoff = err, w.opts.Now().Add(min(backoff(s.failed, spread()), mostUnseen))
+		s.err = err
+		s.pause.extend(w.opts.Now(), mostUnseen, spread())
 	}
 	w.mu.Unlock()
 	if err != nil && ctx.Err() == nil {
@@ -121,11 +119,11 @@ func (w *Watch) see(ctx context.Context, k source, s *sight, of []syncer.Task) {
 }
 
 // relent lets the points of a source that answers again try at once: it may be
-// why they failed. Should it not be, they wait longer the next time.
+// why they failed.
 func (w *Watch) relent(k source) {
 	for _, p := range w.points {
-		if sourceOf(&p.task.Sync) == k && p.last != nil && p.last.Status != syncer.Refused {
-			p.backoff = time.Time{}
+		if sourceOf(&p.task.Sync) == k {
+			p.agenda.pause.relent()
 		}
 	}
 }

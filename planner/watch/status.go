@@ -64,10 +64,10 @@ func (w *Watch) Status() Status {
 		p := w.points[addr]
 		pt := Point{
 			Addr: addr, Sync: p.task.Sync, Decision: p.task.Decision, Memory: p.task.Memory, Running: p.busy,
-			Waits: p.turn.wait, Until: p.turn.till, Failing: p.failed, Last: p.last, Totals: p.totals,
+			Waits: p.turn.wait, Until: p.turn.till, Failing: p.agenda.pause.failed, Last: p.last, Totals: p.totals,
 		}
 		pt.Runs = maps.Clone(pt.Runs)
-		if p.failed > 0 && p.last != nil && p.last.Err != nil {
+		if p.agenda.pause.failed > 0 && p.last != nil && p.last.Err != nil {
 			pt.Trouble = providers.Advised(p.last.Err)
 		} else if src := w.sights[sourceOf(&p.task.Sync)]; src != nil && src.err != nil {
 			pt.Trouble = providers.Advised(src.err)

@@ -8,8 +8,8 @@
 // who runs one, and whoever finds it taken leaves it alone.
 //
 // Start with Watch.Run. What was applied is looked at in applied.go, sources in
-// sight.go; point.go gives each point its turn, and runs it. due.go holds the
-// decisions, which are pure.
+// sight.go; point.go gives each point its turn, and runs it. What this process has in
+// mind for a point is its agenda, and decides purely.
 package watch
 
 import (
@@ -62,13 +62,12 @@ type Watch struct {
 	crash context.CancelFunc // ends the loop
 	wake  chan struct{}
 
-	mu       sync.Mutex
-	applied  *Applied
-	stale    bool // Look is asked again at the next beat
-	looking  bool
-	lookErr  error
-	looks    int // that failed in a row
-	lookNext time.Time
+	mu      sync.Mutex
+	applied *Applied
+	stale   bool // Look is asked again at the next beat
+	looking bool
+	lookErr error
+	pause   pause // of looks that fail
 
 	lookAgain time.Time // when Look is asked again although nothing moved
 	partial   int       // looks in a row that did not read everything
@@ -130,7 +129,7 @@ func (w *Watch) Run(ctx context.Context) error {
 func (w *Watch) Reprocess(addr addrs.Instance, items []state.Item) {
 	w.mu.Lock()
 	if p := w.points[addr]; p != nil {
-		p.only, p.backoff = append(p.only, items...), time.Time{}
+		p.agenda.ask(wish{items: items})
 	}
 	w.mu.Unlock()
 	w.Wake()
@@ -157,9 +156,9 @@ func (w *Watch) Wake() {
 func (w *Watch) Request(addr addrs.Instance) {
 	w.mu.Lock()
 	if p := w.points[addr]; p != nil {
-		p.asked, p.backoff = true, time.Time{}
+		p.agenda.ask(wish{run: true})
 		if s := w.sights[sourceOf(&p.task.Sync)]; s != nil {
-			s.backoff = time.Time{}
+			s.pause.till = time.Time{}
 		}
 	}
 	w.mu.Unlock()
@@ -184,7 +183,7 @@ func (w *Watch) once(ctx context.Context) {
 		return
 	}
 	w.mu.Lock()
-	if w.looks == 0 {
+	if w.pause.failed == 0 {
 		w.lookErr = nil
 	}
 	w.mu.Unlock()
@@ -251,8 +250,7 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess
 		}
 		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{}, now)
-		w.released(&t)
-		if t.Sync.Route.Table != nil && w.waits(t.Sync.Addr, now) {
+		if paused := w.paused(&t, now); paused && t.Sync.Route.Table != nil {
 			waiting = append(waiting, t)
 			continue
 		}
@@ -267,23 +265,17 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 	return tasks, nil
 }
 
-// released lets a point that someone else ran have its turn once that has ended.
-func (w *Watch) released(t *syncer.Task) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p, last := w.points[t.Sync.Addr], t.Memory.Last
-	if p != nil && !p.locked.IsZero() && last != nil && last.Ended.After(p.locked) {
-		p.locked, p.backoff = time.Time{}, time.Time{}
-	}
-}
-
-// waits reports whether a point that failed, or that someone else runs, is left
+// paused reports whether a point that failed, or that another process runs, is left
 // alone for now.
-func (w *Watch) waits(addr addrs.Instance, now time.Time) bool {
+func (w *Watch) paused(t *syncer.Task, now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := w.points[addr]
-	return p != nil && now.Before(p.backoff)
+	p := w.points[t.Sync.Addr]
+	if p == nil {
+		return false
+	}
+	p.agenda.released(t.Memory.Last)
+	return !p.agenda.pause.over(now)
 }
 
 func (w *Watch) trouble(err error) {

@@ -885,7 +885,33 @@ func TestUnread(t *testing.T) {
 	}
 }
 
-func TestDue(t *testing.T) {
+// ERR-2: what somebody asked for is done by the run that takes it up, and by no
+// other; where another process turns out to have the point, it stays asked for, even
+// if that run was due anyway and is not about these items alone.
+func TestAskedFor(t *testing.T) {
+	items := []state.Item{{Part: "slide", Key: "1"}, {Part: "slide", Key: "2"}}
+	for status, want := range map[syncer.Status]wish{
+		syncer.Clean: {}, syncer.Faulty: {}, syncer.Failed: {}, syncer.Refused: {},
+		syncer.Locked: {run: true, items: items},
+	} {
+		var a agenda
+		a.ask(wish{run: true})
+		a.ask(wish{items: items[:1]})
+		a.begin()
+		if a.asked.run || a.asked.items != nil {
+			t.Errorf("%s: asked of the next run as well: %+v", status, a.asked)
+		}
+		if status == syncer.Locked {
+			a.ask(wish{items: items[1:]})
+		}
+		a.ended(&syncer.Outcome{Status: status, Decision: syncer.Decision{Mode: syncer.Incremental}}, nil, pace{beat: time.Second}, noon, 1)
+		if a.asked.run != want.run || !slices.Equal(a.asked.items, want.items) {
+			t.Errorf("%s: asked for %+v, not %+v", status, a.asked, want)
+		}
+	}
+}
+
+func TestTurn(t *testing.T) {
 	p := pace{retry: time.Minute, quiet: 5 * time.Minute}
 	inc := syncer.Decision{Mode: syncer.Incremental, Reasons: []syncer.Reason{syncer.Changes}}
 	retry := syncer.Decision{Mode: syncer.Incremental, Reasons: []syncer.Reason{syncer.Changes, syncer.Retry}}
@@ -895,14 +921,14 @@ func TestDue(t *testing.T) {
 		d       syncer.Decision
 		last    time.Time
 		changed bool
-		backoff time.Time
+		pause   time.Time
 		at      time.Time
 		run     bool
 	}{
 		{"inactive", syncer.Decision{Idle: "off"}, noon, true, time.Time{}, noon, false},
 		{"a change", inc, noon, true, time.Time{}, noon, true},
 		{"no change", inc, noon, false, time.Time{}, noon.Add(time.Second), false},
-		{"a change in a back-off", inc, noon, true, noon.Add(time.Second), noon, false},
+		{"a change in a pause", inc, noon, true, noon.Add(time.Second), noon, false},
 		{"quiet, just before", inc, noon, false, time.Time{}, noon.Add(5*time.Minute - 1), false},
 		{"quiet, exactly", inc, noon, false, time.Time{}, noon.Add(5 * time.Minute), true},
 		{"retry, just before", retry, noon, false, time.Time{}, noon.Add(time.Minute - 1), false},
@@ -911,11 +937,13 @@ func TestDue(t *testing.T) {
 		{"CTRY-7: after the delay", full, noon, false, time.Time{}, noon.Add(time.Minute), true},
 		{"never ran", inc, time.Time{}, false, time.Time{}, noon, true},
 	} {
-		if got := due(c.d, ranAt(c.last), c.changed, c.backoff, p, c.at); got.run != c.run {
+		a := agenda{pause: pause{till: c.pause}}
+		if got := a.turn(c.d, ranAt(c.last), c.changed, p, c.at); got.run != c.run {
 			t.Errorf("%s: %+v", c.what, got)
 		}
 	}
-	if got := due(retry, ranAt(noon), false, time.Time{}, pace{retry: time.Minute, quiet: 30 * time.Second}, noon.Add(30*time.Second)); !got.run {
+	hasty := pace{retry: time.Minute, quiet: 30 * time.Second}
+	if got := new(agenda).turn(retry, ranAt(noon), false, hasty, noon.Add(30*time.Second)); !got.run {
 		t.Errorf("what failed waits for longer than what did not: %+v", got)
 	}
 }
