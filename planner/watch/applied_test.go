@@ -1,0 +1,79 @@
+package watch
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"accord/planner/syncer"
+	"accord/providers"
+)
+
+// What runs is what was applied: when the state moves and cannot be read,
+// nothing runs by what was applied before.
+func TestTheStateMoves(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.after(0)
+	s.after(5 * time.Second)
+	if s.looks != 1 {
+		t.Fatalf("looked %d times", s.looks)
+	}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.serial, s.lookErr = 2, errors.New("no answer")
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Fatalf("ran by what was applied before: %s", got)
+	}
+	s.lookErr = nil
+	s.applied.Syncs = append(s.applied.Syncs, feed("b", "promomats"))
+	s.memories[s.applied.Syncs[1].Addr] = ranAt(noon)
+	s.after(10 * time.Second)
+	if got := s.ran(); got != "[[a incremental b incremental]]" {
+		t.Fatalf("after the state moved: %s", got)
+	}
+	// Without a move it is read again in a minute, and a failure then stops nothing.
+	s.changes["vault.promomats"], s.lookErr = []uint64{2}, errors.New("no answer")
+	s.after(2 * time.Minute)
+	if got := s.ran(); got != "[[a incremental b incremental]]" {
+		t.Fatalf("while the definitions could not be read again: %s", got)
+	}
+	if s.Status().Err == nil {
+		t.Error("nobody is told that the definitions could not be read")
+	}
+}
+
+// A vault that does not answer takes its own points out, not the others.
+func TestUnread(t *testing.T) {
+	a, b := feed("a", "promomats"), feed("b", "promomats")
+	s := newStage(t, a, b)
+	s.after(0)
+	s.applied.Syncs = []providers.Sync{b}
+	s.applied.Unread = []Unread{{a.Addr, errors.New("crm a does not answer")}}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(2 * time.Minute)
+	if got := s.ran(); got != "[[b incremental]]" {
+		t.Errorf("ran %s", got)
+	}
+	st := s.Status()
+	if len(st.Points) != 2 || st.Points[0].Waits == "" || len(st.Unread) != 1 {
+		t.Errorf("a point that cannot be read: %+v", st)
+	}
+}
+
+// INT-6: a Last Successful Run Time that someone emptied is seen with the next
+// look, though the journal knows of a success; and the run that follows from it
+// is one, though the look was before it.
+func TestEmptiedLSRT(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.after(0)
+	s.ran()
+	s.applied.Syncs[0].LSRT = time.Time{}
+	s.after(time.Minute)
+	if d, got := s.Status().Points[0].Decision, s.ran(); got != "[[a full]]" || !d.Has(syncer.Requested) {
+		t.Errorf("INT-6: ran %s, %+v", got, d)
+	}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("INT-6: once more: %s", got)
+	}
+}
