@@ -41,8 +41,8 @@ type Journal interface {
 	// Settle takes reasons back; nil takes back all. It needs no lease.
 	Settle(ctx context.Context, sync addrs.Instance, reasons []string) error
 
-	// Forget drops the memory, what is owed, the open batches and the failures
-	// of a sync that is no more. The history of its runs stays. For the holder
+	// Forget drops the memory, what is owed, the open batches, the failures and the
+	// unmatched references of a sync that is no more. The history of its runs stays. For the holder
 	// of its lease.
 	Forget(ctx context.Context, lease Lease) error
 
@@ -72,6 +72,13 @@ type Journal interface {
 	// Failures yields the open failures of a sync, by part and key; of all
 	// syncs for the zero address. The journal may be written to meanwhile.
 	Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[Failure, error]
+
+	// Unmatched yields the references of a sync that had no match when a run last
+	// met them (RULE-2), each once, in an order of the journal's.
+	Unmatched(ctx context.Context, sync addrs.Instance) iter.Seq2[string, error]
+
+	// Referring yields the items that some run met such a reference in.
+	Referring(ctx context.Context, sync addrs.Instance, reference string) iter.Seq2[Item, error]
 
 	// Acknowledge says of failures that someone knows of them; nil takes it
 	// back. One that the journal has not met, since only its vault tells of it,
@@ -149,6 +156,8 @@ type Memory struct {
 	Failures int      `json:"-"` // open ones, of items
 	Kept     int      `json:"-"` // items that stay as they are, and are told of
 	Open     int      `json:"-"` // batches: see Journal.Open
+
+	Unmatched int `json:"-"` // references: see Journal.Unmatched
 }
 
 // Asked is that a run of another engine was asked for.
@@ -238,6 +247,16 @@ type Checkpoint struct {
 	Counts   map[string]int64 // in the caller's words; added to the run's
 	Failed   []Failure        // what is the caller's of it
 	Resolved []Item           // failing no more; unknown ones are ignored
+
+	Unmatched []Unmatched // said again, they are there once
+}
+
+// Unmatched is that an item is as it is for want of what it refers to: should that
+// come to be, somebody has to look at it again. It is a hint: it may outlive its
+// item.
+type Unmatched struct {
+	Item
+	Reference string // in the caller's words
 }
 
 // Item names one thing that a sync moves.
@@ -256,6 +275,7 @@ type End struct {
 	Memory  *Memory  // replaces the caller's part; nil: stays as it is
 	Settled []string // reasons that are owed no more
 	Sweep   bool     // the run saw everything: failures that it did not meet are resolved
+	Matched []string // references that are not Unmatched any more; after a run that is not Incremental and saw everything, none is that it did not meet
 
 	// Worth: it did something that people are told of. They are told of what
 	// failed for the first time, of a run that gave up for another reason than

@@ -51,6 +51,16 @@ func (NoJournal) Failures(context.Context, addrs.Instance) iter.Seq2[Failure, er
 	return func(yield func(Failure, error) bool) { yield(Failure{}, ErrNoJournal) }
 }
 
+// Unmatched implements Journal.
+func (NoJournal) Unmatched(context.Context, addrs.Instance) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) { yield("", ErrNoJournal) }
+}
+
+// Referring implements Journal.
+func (NoJournal) Referring(context.Context, addrs.Instance, string) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) { yield(Item{}, ErrNoJournal) }
+}
+
 // Acknowledge implements Journal.
 func (NoJournal) Acknowledge(context.Context, []Failure, *Ack) error { return ErrNoJournal }
 

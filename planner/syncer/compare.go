@@ -30,6 +30,7 @@ type comparison struct {
 	need   *cursor
 	needed frames
 	out    *spool
+	lacks  *spool  // items with references that have no match
 	lost   *sorter // what would lose all its members of another part
 	others []*walk // by part: what the source has of it
 
@@ -57,7 +58,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 			more:  make([]frames, len(p.parts)),
 		})
 		j.tally = newTally(len(p.parts))
-		j.changes = make([]frames, len(p.parts))
+		j.changes, j.unmatched = make([]frames, len(p.parts)), make([]frames, len(p.parts))
 		if j.asTable {
 			j.table = &table{keys: make(map[string]string), gone: make(map[string]string)}
 		}
@@ -105,7 +106,7 @@ func (c *comparison) open(ctx context.Context, q int) error {
 	}
 	c.tgt = walkTarget(c.target[q], c.p.parts[q].Name)
 	c.gaps, c.need = c.class.gaps[q].open(), c.needed.open()
-	c.out, c.lost = c.p.scratch.spool(), c.p.scratch.set()
+	c.out, c.lacks, c.lost = c.p.scratch.spool(), c.p.scratch.spool(), c.p.scratch.set()
 	c.others = make([]*walk, len(c.p.parts))
 	return nil
 }
@@ -125,6 +126,8 @@ func (c *comparison) close(q int) error {
 	c.needed.remove()
 	var unwritten error
 	c.changes[q], unwritten = c.out.rest()
+	err = cmp.Or(err, unwritten)
+	c.unmatched[q], unwritten = c.lacks.rest()
 	return cmp.Or(err, unwritten)
 }
 
@@ -352,7 +355,10 @@ func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 	}
 	shall := m.apply(c.shall[:0], source, t == nil)
 	c.shall = shall
-	shall = c.refs.settle(m, shall)
+	shall, err = c.settle(ch.Key, m, shall)
+	if err != nil {
+		return err
+	}
 	if t == nil {
 		ch.Verb = Added
 	} else {

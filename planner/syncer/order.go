@@ -40,6 +40,9 @@ type job struct {
 	read     meter    // of the target
 	impact   *Impact
 
+	unmatched []frames // by part: items that will be there, and what they refer to in vain
+	matched   []string // references of the journal that have a match by now
+
 	// of a run of the platform's engine
 	followed *Followed
 	faulty   bool

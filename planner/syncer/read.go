@@ -292,8 +292,9 @@ func (p *pass) readChanges(ctx context.Context) error {
 	return err
 }
 
-// retries returns the keys, by part, of what failed before (ERR-2) and of what
-// an earlier run was writing when it was cut short.
+// retries returns the keys, by part, of what failed before (ERR-2), of what refers to
+// something that has a match by now (RULE-2), and of what an earlier run was writing
+// when it was cut short.
 func (p *pass) retries(ctx context.Context) ([]frames, error) {
 	sets := sets(p.scratch, len(p.parts))
 	journal := p.s.opts.Journal
@@ -306,16 +307,16 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 		}
 		return nil
 	}
+	if err := p.askUnmatched(ctx, add); err != nil {
+		return nil, err
+	}
 	for _, j := range p.jobs {
 		for _, item := range j.Decision.Only {
 			if err := add(item.Part, item.Key); err != nil {
 				return nil, err
 			}
 		}
-		memory := j.Memory
-		if j.run != nil {
-			memory = j.run.memory
-		}
+		memory := j.remembered()
 		if memory.Failures+memory.Kept > 0 && len(j.Decision.Only) == 0 {
 			for f, err := range journal.Failures(ctx, j.Sync.Addr) {
 				if err == nil {

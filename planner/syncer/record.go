@@ -513,7 +513,7 @@ func (j *job) remembering(end *state.End, started time.Time, clean bool, failed 
 	if all {
 		m.Errors = failed
 	}
-	end.Memory, end.Sweep = &m, all
+	end.Memory, end.Sweep, end.Matched = &m, all, j.matched
 	end.Outcome = state.Faulty
 	if clean || !all && failed == 0 {
 		end.Outcome = state.Clean

@@ -69,7 +69,14 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 	}
 	refs := &references{without: map[uint64]string{}, linked: map[uint64]struct{}{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
 	for name, set := range byEnd {
-		if err := j.ask(ctx, refs, name, ends[name], set); err != nil {
+		if err := j.ask(ctx, ends[name], set, func(r *providers.Record) {
+			switch r.Standing {
+			case providers.NoMatch, providers.ManyMatches:
+				refs.without[hash(name, r.Key)] = r.Standing
+			case providers.Linked:
+				refs.linked[hash(name, r.Key)] = struct{}{}
+			}
+		}); err != nil {
 			return err
 		}
 	}
@@ -101,8 +108,8 @@ func (j *job) publishable(p *pass, q int, f func(*record) error) error {
 	return w.err
 }
 
-// ask reads which references have a match.
-func (j *job) ask(ctx context.Context, refs *references, name string, end providers.End, set *sorter) error {
+// ask reads how references stand at the target.
+func (j *job) ask(ctx context.Context, end providers.End, set *sorter, each func(*providers.Record)) error {
 	_, stream, err := j.s.stream(end)
 	if err != nil {
 		return err
@@ -114,12 +121,7 @@ func (j *job) ask(ctx context.Context, refs *references, name string, end provid
 	defer keys[0].remove()
 	return keyBatches(keys, stream.Parts, keysARequest, func(members []providers.Member) error {
 		return j.s.records(ctx, providers.RecordsRequest{End: end, Keys: members, Only: true}, &j.read, func(r *providers.Record) error {
-			switch r.Standing {
-			case providers.NoMatch, providers.ManyMatches:
-				refs.without[hash(name, r.Key)] = r.Standing
-			case providers.Linked:
-				refs.linked[hash(name, r.Key)] = struct{}{}
-			}
+			each(r)
 			return nil
 		})
 	})
@@ -214,8 +216,8 @@ func known(element json.RawMessage) string {
 // settle takes out of the target fields the references that have no match and
 // shall be blank then, and of those that are matched by their Link all but that:
 // the record that has only the same External ID is another one. What is left of
-// them is what will be there.
-func (refs *references) settle(m mapping, shall fields) fields {
+// them is what will be there. blank is told of the former, and may be nil.
+func (refs *references) settle(m mapping, shall fields, blank func(end providers.End, element string)) fields {
 	if refs == nil {
 		return shall
 	}
@@ -231,6 +233,9 @@ func (refs *references) settle(m mapping, shall fields) fields {
 			at := hash(endName(rule.Reference.Records), string(element))
 			if refs.without[at] == providers.NoMatch {
 				same = false
+				if blank != nil {
+					blank(rule.Reference.Records, string(element))
+				}
 				continue
 			}
 			if _, linked := refs.linked[at]; linked {

@@ -158,7 +158,7 @@ func TestReferencesThatDoNotMatch(t *testing.T) {
 			if bad := refs.gaps[hash("presentation", "2")].why != ""; bad != test.bad {
 				t.Errorf("what holds it: %v", bad)
 			}
-			shall := refs.settle(m, fields{{Name: []byte("product"), Value: json.RawMessage(test.value)}})
+			shall := refs.settle(m, fields{{Name: []byte("product"), Value: json.RawMessage(test.value)}}, nil)
 			if left := string(shall.value("product")); !test.bad && left != test.left {
 				t.Errorf("%s is left", left)
 			}

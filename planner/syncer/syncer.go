@@ -15,6 +15,7 @@
 //	ask.go      what targets hold and the read did not yield is asked for
 //	judge.go    which containers are complete
 //	rules.go    source fields to target fields; pure
+//	unmatched.go what referred to nothing, and does no longer
 //	compare.go  the source and its targets, key by key, into a list of changes for each (change.go)
 //	fate.go     what shall become of one item; pure
 //	outside.go  what an incremental run does not look at, and needs what it does

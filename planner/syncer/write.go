@@ -72,6 +72,9 @@ func (j *job) write(ctx context.Context) error {
 	if err := w.kept(ctx); err != nil {
 		return err
 	}
+	if err := w.lacking(ctx); err != nil {
+		return err
+	}
 	await, err := w.announce(ctx)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func (a *agenda) turn(d syncer.Decision, m state.Memory, changed bool, p pace, n
 		return turn{run: true}
 	}
 	every := p.quiet
-	if d.Has(syncer.Retry) {
+	if d.Has(syncer.Retry) || m.Unmatched > 0 { // RULE-2: no source tells of what comes to be at a target
 		every = min(p.retry, p.quiet)
 	}
 	if next := lastStart(m).Add(every); now.Before(next) {
@@ -122,7 +122,7 @@ type turn struct {
 
 // pace is how often a point runs without a change.
 type pace struct {
-	retry time.Duration // what failed is tried again
+	retry time.Duration // what failed is tried again, and what refers to nothing yet
 	quiet time.Duration // LRT and LSRT move although nothing does (CLM-8)
 	beat  time.Duration
 }

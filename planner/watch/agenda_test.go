@@ -72,6 +72,13 @@ func TestTurn(t *testing.T) {
 	if got := new(agenda).turn(retry, ranAt(noon), false, hasty, noon.Add(30*time.Second)); !got.run {
 		t.Errorf("what failed waits for longer than what did not: %+v", got)
 	}
+	unmatched := ranAt(noon) // RULE-2
+	unmatched.Unmatched = 1
+	for after, run := range map[time.Duration]bool{time.Minute - 1: false, time.Minute: true} {
+		if got := new(agenda).turn(inc, unmatched, false, p, noon.Add(after)); got.run != run {
+			t.Errorf("with references that have no match, after %s: %+v", after, got)
+		}
+	}
 }
 
 // CLM-8: LRT and LSRT move although nothing does, and what failed is retried (ERR-2).

@@ -12,10 +12,13 @@ import (
 	"accord/state"
 )
 
+// pageSize is how many rows are read at once, so that others may write between two
+// pages.
+const pageSize = 500
+
 // Failures implements state.Journal. It reads a page at a time, so that others
 // may write between two pages.
 func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[state.Failure, error] {
-	const page = 500
 	where := "WHERE (sync, part, key) > (?1, ?2, ?3)"
 	if !sync.IsZero() {
 		where = "WHERE sync = ?1 AND (part, key) > (?2, ?3)"
@@ -25,7 +28,7 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 		for {
 			failures, err := scan(ctx, j.db(), j.scanFailure,
 				selectFailures+where+
-					" ORDER BY sync, part, key LIMIT ?4", after.Sync.String(), after.Part, after.Key, page)
+					" ORDER BY sync, part, key LIMIT ?4", after.Sync.String(), after.Part, after.Key, pageSize)
 			if err != nil {
 				yield(state.Failure{}, j.fail("reading the failures", err))
 				return
@@ -36,7 +39,7 @@ func (j *Journal) Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[s
 				}
 				after = f
 			}
-			if len(failures) < page {
+			if len(failures) < pageSize {
 				return
 			}
 		}

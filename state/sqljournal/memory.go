@@ -95,6 +95,13 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 			}
 			found[sync].Open = n
 			return nil
+		}),
+		each(countUnmatched, func(rows *sql.Rows) error {
+			if err := rows.Scan(&sync, &n); err != nil {
+				return err
+			}
+			found[sync].Unmatched = n
+			return nil
 		}))
 }
 
@@ -104,6 +111,7 @@ const (
 	selectLastRuns = selectRuns + "WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND " + fullRun + ") FROM json_each(?1))"
 	countFailures  = "SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN " + these + " AND general = 0 GROUP BY sync"
 	countOpen      = "SELECT sync, count(*) FROM batch WHERE sync IN " + these + " AND done = 0 GROUP BY sync"
+	countUnmatched = "SELECT sync, count(*) FROM unmatched WHERE sync IN " + these + " GROUP BY sync"
 	keepMemory     = "INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2"
 )
 
@@ -176,6 +184,8 @@ func (j *Journal) Forget(ctx context.Context, lease state.Lease) error {
 			"DELETE FROM owed WHERE sync = ?1",
 			"DELETE FROM batch WHERE sync = ?1",
 			"DELETE FROM failure WHERE sync = ?1",
+			"DELETE FROM referring WHERE sync = ?1",
+			"DELETE FROM unmatched WHERE sync = ?1",
 		} {
 			if _, err := tx.ExecContext(ctx, query, lease.Sync.String()); err != nil {
 				return err

@@ -169,6 +169,10 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 	if err != nil {
 		return err
 	}
+	texts, err := j.texts(c.Unmatched)
+	if err != nil {
+		return err
+	}
 	keep := j.tx
 	if c.Seq > 0 && len(c.Failed) == 0 {
 		keep = j.later
@@ -194,6 +198,9 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 			}
 		}
 		if err := r.fail(ctx, tx, run, now, failed); err != nil {
+			return err
+		}
+		if err := r.lack(ctx, tx, c.Unmatched, texts); err != nil {
 			return err
 		}
 		return r.resolve(ctx, tx, c.Resolved)
@@ -258,6 +265,7 @@ const (
 	selectEnding = "SELECT " + runColumns + `,
 			coalesce((SELECT lease.fence = run.fence AND alive <> '' FROM lease WHERE lease.sync = run.sync), FALSE),
 			EXISTS (SELECT 1 FROM failure WHERE failure.sync = run.sync),
+			EXISTS (SELECT 1 FROM unmatched WHERE unmatched.sync = run.sync),
 			EXISTS (SELECT 1 FROM batch WHERE batch.sync = run.sync),
 			EXISTS (SELECT 1 FROM untold WHERE untold.run = run.seq)
 		FROM run WHERE id IN ` + these
@@ -269,12 +277,12 @@ const (
 // ending is a run that is to end, and what there is that may have to go with it.
 type ending struct {
 	state.Run
-	held                      bool
-	failures, batches, untold bool
+	held                                 bool
+	failures, unmatched, batches, untold bool
 }
 
 func scanEnding(rows *sql.Rows) (e ending, err error) {
-	e.Run, err = scanRun(rows, &e.held, &e.failures, &e.batches, &e.untold)
+	e.Run, err = scanRun(rows, &e.held, &e.failures, &e.unmatched, &e.batches, &e.untold)
 	return e, err
 }
 
@@ -295,6 +303,11 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 	}
 	if r.failures && e.Sweep {
 		if err := do("DELETE FROM failure WHERE sync = ?1 AND last_run <> ?2", sync, r.Seq); err != nil {
+			return r.Run, err
+		}
+	}
+	if r.unmatched {
+		if err := r.matched(ctx, tx, e.Matched, e.Sweep && r.Mode != state.Incremental); err != nil {
 			return r.Run, err
 		}
 	}

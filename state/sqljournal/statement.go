@@ -8,7 +8,7 @@ import (
 
 // usual are the statements of a run that goes well.
 var usual = []string{
-	selectMemories, selectOwed, selectLastRuns, countFailures, countOpen, selectLeases, takeLease, selectStanding, beginRun,
+	selectMemories, selectOwed, selectLastRuns, countFailures, countOpen, countUnmatched, selectLeases, takeLease, selectStanding, beginRun,
 	selectRunning, beginBatch, endBatch, keepCounts, selectEnding, endRun, dropBatches, keepMemory, giveLeaseUp,
 }
 

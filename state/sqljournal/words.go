@@ -36,11 +36,9 @@ func (j *Journal) sealed(failures []state.Failure) ([]state.Failure, error) {
 		if err != nil {
 			return nil, err
 		}
-		secret, err := j.at.Cipher.Seal(plain)
-		if err != nil {
-			return nil, fmt.Errorf("encrypting what fails: %w", err)
+		if f.Title, err = j.seal(plain); err != nil {
+			return nil, err
 		}
-		f.Title = j.sealedTo() + base64.StdEncoding.EncodeToString(secret)
 		f.Message, f.Routes, f.Groups = "", nil, nil
 	}
 	return out, nil
@@ -55,33 +53,47 @@ func (j *Journal) open(f *state.Failure) bool {
 	}
 	to, text, _ := strings.Cut(rest, ":")
 	f.Title, f.Message = "(encrypted)", "it is encrypted, and needs an identity of "+strings.ReplaceAll(to, ",", " or ")
-	secret, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || j.at.Cipher == nil {
-		return false
-	}
-	plain, err := j.at.Cipher.Open(secret)
+	plain, ok := j.unseal(text)
 	var w words
-	if err != nil || json.Unmarshal(plain, &w) != nil {
+	if !ok || json.Unmarshal(plain, &w) != nil {
 		return false
 	}
 	f.Title, f.Message, f.Routes, f.Groups = w.Title, w.Message, w.Routes, w.Groups
 	return true
 }
 
-// Reseal seals what was written otherwise than failures are written now, and
-// returns how many that were. What no identity opens stays as it is.
+// seal returns text as it lies sealed.
+func (j *Journal) seal(plain []byte) (string, error) {
+	secret, err := j.at.Cipher.Seal(plain)
+	if err != nil {
+		return "", fmt.Errorf("encrypting what is said of items: %w", err)
+	}
+	return j.sealedTo() + base64.StdEncoding.EncodeToString(secret), nil
+}
+
+// unseal opens what comes after whom it is sealed to.
+func (j *Journal) unseal(text string) (plain []byte, ok bool) {
+	secret, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || j.at.Cipher == nil {
+		return nil, false
+	}
+	plain, err = j.at.Cipher.Open(secret)
+	return plain, err == nil
+}
+
+// Reseal seals what was written otherwise than failures and references are written
+// now, and returns how many that were. What no identity opens stays as it is.
 func (j *Journal) Reseal(ctx context.Context) (n int, err error) {
 	if !state.Seals(j.at.Cipher) {
 		return 0, nil
 	}
-	const page = 500
 	now := j.sealedTo()
 	var after state.Failure
 	for {
 		var some, open []state.Failure
 		err := j.tx(ctx, func(tx tx) (err error) {
 			some, err = scan(ctx, tx, written, selectFailures+"WHERE (sync, part, key) > (?1, ?2, ?3) AND substr(title, 1, ?4) <> ?5 ORDER BY sync, part, key LIMIT ?6",
-				after.Sync.String(), after.Part, after.Key, len(now), now, page)
+				after.Sync.String(), after.Part, after.Key, len(now), now, pageSize)
 			if err != nil {
 				return err
 			}
@@ -102,12 +114,13 @@ func (j *Journal) Reseal(ctx context.Context) (n int, err error) {
 		if err != nil {
 			return n, j.fail("encrypting what fails", err)
 		}
-		if n += len(open); len(some) < page {
-			return n, nil
+		if n += len(open); len(some) < pageSize {
+			more, err := j.resealReferences(ctx)
+			return n + more, err
 		}
 		after = some[len(some)-1]
 	}
 }
 
-// sealedTo begins the title of a failure that is sealed as one is now.
+// sealedTo begins what is sealed now.
 func (j *Journal) sealedTo() string { return sealedWords + strings.Join(j.at.Cipher.To(), ",") + ":" }

@@ -28,6 +28,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("ManyFailures", testManyFailures)
 	run("General", testGeneral)
 	run("Kept", testKept)
+	run("Unmatched", testUnmatched)
 	run("Acknowledged", testAcknowledged)
 	run("Interrupted", testInterrupted)
 	run("Runs", testRuns)
@@ -290,6 +291,63 @@ func testKept(p place) {
 	if m := p.memory(j, clm); m.Failures != 1 || m.Kept != 0 {
 		p.Errorf("%d failures and %d kept are remembered", m.Failures, m.Kept)
 	}
+}
+
+// RULE-2: what items refer to in vain is kept with them until it is matched, or
+// until a run that saw everything has not met it.
+func testUnmatched(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	refers := func(reference string, keys ...string) (list []state.Unmatched) {
+		for _, k := range keys {
+			list = append(list, state.Unmatched{Item: state.Item{Part: "slide", Key: k}, Reference: reference})
+		}
+		return list
+	}
+	check := func(when string, want map[string][]string) {
+		p.Helper()
+		got := map[string][]string{}
+		for r, err := range j.Unmatched(p.ctx, clm) {
+			p.must(err)
+			got[r] = nil
+			for i, err := range j.Referring(p.ctx, clm, r) {
+				p.must(err)
+				got[r] = append(got[r], i.Key)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+		if n := p.memory(j, clm).Unmatched; n != len(want) {
+			p.Errorf("%s: %d are remembered", when, n)
+		}
+	}
+	many := make([]string, 1200)
+	for i := range many {
+		many[i] = fmt.Sprintf("%04d", i)
+	}
+	p.begin(j, lease, "R1", state.Full)
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Unmatched: append(refers("mira", many...), refers("vela", "b", "a")...)}))
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Unmatched: refers("vela", "b")}))
+	p.end(j, "R1", state.End{Outcome: state.Clean, Sweep: true})
+	check("after a full run", map[string][]string{"mira": many, "vela": {"a", "b"}})
+
+	p.begin(j, lease, "R2", state.Incremental)
+	p.must(j.Checkpoint(p.ctx, "R2", state.Checkpoint{Unmatched: refers("vela", "c")}))
+	p.end(j, "R2", state.End{Outcome: state.Clean, Sweep: true, Matched: []string{"mira", "unknown"}})
+	check("after an incremental run", map[string][]string{"vela": {"a", "b", "c"}})
+
+	p.begin(j, lease, "R3", state.Full)
+	p.must(j.Checkpoint(p.ctx, "R3", state.Checkpoint{Unmatched: append(refers("vela", "b"), refers("nova", "b")...)}))
+	p.end(j, "R3", state.End{Outcome: state.Faulty, Sweep: true})
+	check("after another full run", map[string][]string{"vela": {"b"}, "nova": {"b"}})
+
+	p.begin(j, lease, "R4", state.Full)
+	p.end(j, "R4", state.End{Outcome: state.Failed})
+	check("after one that gave up", map[string][]string{"vela": {"b"}, "nova": {"b"}})
+
+	p.must(j.Forget(p.ctx, lease))
+	check("once it is forgotten", map[string][]string{})
 }
 
 // ERR-4: who knows of a failure, and who wanted it tried again, is kept with
