@@ -7,12 +7,13 @@ import (
 
 	"accord/lang/addrs"
 	"accord/planner/syncer"
+	"accord/state"
 )
 
 // Allowance reads the -allow flags that are about one sync:
 // withdraw:ADDRESS=N, publish:ADDRESS=N.
-func Allowance(flags []string, sync addrs.Instance) (syncer.Allowance, error) {
-	var a syncer.Allowance
+func Allowance(flags []string, sync addrs.Instance) (state.Allowance, error) {
+	var a state.Allowance
 	for _, f := range flags {
 		what, addr, n, err := parseAllow(f)
 		if err != nil {

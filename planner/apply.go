@@ -100,7 +100,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	}
 	for _, line := range req.Plan.Syncs {
 		if len(line.Owes) > 0 {
-			if err := p.Journal.Owe(ctx, line.Addr, words(line.Owes)); err != nil {
+			if err := syncer.Owe(ctx, p.Journal, line.Addr, line.Owes, state.Allowance{}); err != nil {
 				return a.report, err
 			}
 		}
@@ -113,7 +113,7 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 		if s.Ref.Sync {
 			allow, err := Allowance(req.Plan.Allow, s.Ref.Addr)
 			if err == nil {
-				err = p.Journal.Owe(ctx, s.Ref.Addr, append(words(s.Decision.Reasons), allow.Owed()...))
+				err = syncer.Owe(ctx, p.Journal, s.Ref.Addr, s.Decision.Reasons, allow)
 			}
 			if err != nil {
 				return a.report, err
@@ -535,12 +535,4 @@ func (a *applying) readBack(ctx context.Context) providers.Refs {
 		objects[o.addr] = now
 	}
 	return objects
-}
-
-func words(reasons []syncer.Reason) []string {
-	out := make([]string, len(reasons))
-	for i, r := range reasons {
-		out[i] = string(r)
-	}
-	return out
 }

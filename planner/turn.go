@@ -205,7 +205,7 @@ func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
 		owed = append(owed, string(syncer.Requested))
 	}
 	if len(owed) > 0 {
-		if err := p.Journal.Owe(ctx, m.To, owed); err != nil {
+		if err := p.Journal.Owe(ctx, m.To, owed, memory.Allowed); err != nil {
 			return err
 		}
 	}

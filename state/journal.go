@@ -35,11 +35,9 @@ type Journal interface {
 	Remember(ctx context.Context, lease Lease, m Memory) error
 
 	// Owe promises a full run, for reasons that are added to those that are
-	// owed. It needs no lease.
-	Owe(ctx context.Context, sync addrs.Instance, reasons []string) error
-
-	// Settle takes reasons back; nil takes back all. It needs no lease.
-	Settle(ctx context.Context, sync addrs.Instance, reasons []string) error
+	// owed, and what it may do beyond the limits: that lasts as long as one of these
+	// reasons is owed. It needs no lease.
+	Owe(ctx context.Context, sync addrs.Instance, reasons []string, allowed Allowance) error
 
 	// Forget drops the memory, what is owed, the open batches, the failures and the
 	// unmatched references of a sync that is no more. The history of its runs stays. For the holder
@@ -150,14 +148,26 @@ type Memory struct {
 
 	// The journal's own: ignored by Remember and End.
 
-	Owed     []string `json:"-"` // reasons of a full run that was promised and is not yet done; sorted
-	Last     *Run     `json:"-"` // the last run, ended or not; nil: none
-	LastFull *Run     `json:"-"` // the last run of mode Full that ended as Clean or Faulty; nil: none
-	Failures int      `json:"-"` // open ones, of items
-	Kept     int      `json:"-"` // items that stay as they are, and are told of
-	Open     int      `json:"-"` // batches: see Journal.Open
+	Owed     []string  `json:"-"` // reasons of a full run that was promised and is not yet done; sorted
+	Allowed  Allowance `json:"-"` // what that run may do beyond the limits
+	Last     *Run      `json:"-"` // the last run, ended or not; nil: none
+	LastFull *Run      `json:"-"` // the last run of mode Full that ended as Clean or Faulty; nil: none
+	Failures int       `json:"-"` // open ones, of items
+	Kept     int       `json:"-"` // items that stay as they are, and are told of
+	Open     int       `json:"-"` // batches: see Journal.Open
 
 	Unmatched int `json:"-"` // references: see Journal.Unmatched
+}
+
+// Allowance lifts limits once, up to a number of items.
+type Allowance struct {
+	Withdraw int `json:"withdraw,omitempty"`
+	Publish  int `json:"publish,omitempty"`
+}
+
+// Or is the more that one of two allows.
+func (a Allowance) Or(b Allowance) Allowance {
+	return Allowance{Withdraw: max(a.Withdraw, b.Withdraw), Publish: max(a.Publish, b.Publish)}
 }
 
 // Asked is that a run of another engine was asked for.

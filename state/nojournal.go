@@ -23,10 +23,7 @@ func (NoJournal) Memories(context.Context, []addrs.Instance) ([]Memory, error) {
 func (NoJournal) Remember(context.Context, Lease, Memory) error { return ErrNoJournal }
 
 // Owe implements Journal.
-func (NoJournal) Owe(context.Context, addrs.Instance, []string) error { return ErrNoJournal }
-
-// Settle implements Journal.
-func (NoJournal) Settle(context.Context, addrs.Instance, []string) error { return ErrNoJournal }
+func (NoJournal) Owe(context.Context, addrs.Instance, []string, Allowance) error { return ErrNoJournal }
 
 // Forget implements Journal.
 func (NoJournal) Forget(context.Context, Lease) error { return ErrNoJournal }

@@ -234,8 +234,7 @@ func (w *workspace) cutShort(ctx context.Context, op *planner.Operation) (map[ad
 		case len(open) > 0:
 			cut[addr] = count(len(open), "batch") + " of an earlier run without a known end"
 		case len(m.Owed) > 0 && (op == nil || !op.NoSync):
-			why, _ := syncer.Owed(m)
-			cut[addr] = "a full run is owed (" + syncer.Decision{Reasons: why}.Why() + ")"
+			cut[addr] = "a full run is owed (" + syncer.Decision{Reasons: syncer.Owed(m)}.Why() + ")"
 		}
 	}
 	return cut, nil

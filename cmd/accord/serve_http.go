@@ -12,6 +12,7 @@ import (
 	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
+	"accord/state"
 )
 
 // handler serves the page, its JSON, /livez, /healthz and /metrics.
@@ -87,7 +88,7 @@ func (s *server) runNow(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostFormValue("full") != "" {
-		if err := on.journal.Owe(r.Context(), addr, []string{string(syncer.Requested)}); err != nil {
+		if err := syncer.Owe(r.Context(), on.journal, addr, []syncer.Reason{syncer.Requested}, state.Allowance{}); err != nil {
 			s.failed(w, err)
 			return
 		}

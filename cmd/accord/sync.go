@@ -18,6 +18,7 @@ import (
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
+
 	"github.com/hashicorp/hcl/v2"
 )
 
@@ -249,11 +250,7 @@ func (w *workspace) oweUnfinished(ctx context.Context, tasks []syncer.Task, outc
 		if t.Decision.Mode != syncer.Full || ended[t.Sync.Addr] {
 			continue
 		}
-		reasons := make([]string, len(t.Decision.Reasons))
-		for i, r := range t.Decision.Reasons {
-			reasons[i] = string(r)
-		}
-		if err := w.journal.Owe(context.WithoutCancel(ctx), t.Sync.Addr, reasons); err != nil {
+		if err := syncer.Owe(context.WithoutCancel(ctx), w.journal, t.Sync.Addr, t.Decision.Reasons, t.Allow); err != nil {
 			return fmt.Errorf("record what is left to do: %w", err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"accord/providers"
@@ -24,52 +23,6 @@ type Limit struct {
 	Share float64 // 0.2: of what is owned
 	Count int     // above 0: holds instead of Share
 	Place string  // for people: the line to change
-}
-
-// Allowance lifts limits once, up to a number of items.
-type Allowance struct {
-	Withdraw int `json:"withdraw,omitempty"`
-	Publish  int `json:"publish,omitempty"`
-}
-
-// What an Allowance is called among the reasons of a run that is owed: whoever runs
-// it later, in whatever process, is allowed the same.
-const (
-	allowWithdraw = "allow_withdraw="
-	allowPublish  = "allow_publish="
-)
-
-// Owed is what an Allowance is called where the run that it is for is owed.
-func (a Allowance) Owed() (owed []string) {
-	if a.Withdraw > 0 {
-		owed = append(owed, allowWithdraw+strconv.Itoa(a.Withdraw))
-	}
-	if a.Publish > 0 {
-		owed = append(owed, allowPublish+strconv.Itoa(a.Publish))
-	}
-	return owed
-}
-
-// Owed tells what is owed to a sync: why it is to run in full, and what that run
-// may do beyond the limits.
-func Owed(memory state.Memory) (why []Reason, allow Allowance) {
-	for _, owed := range memory.Owed {
-		number := func(prefix string, most *int) bool {
-			digits, is := strings.CutPrefix(owed, prefix)
-			if n, err := strconv.Atoi(digits); is && err == nil {
-				*most = max(*most, n)
-			}
-			return is
-		}
-		switch r := Reason(owed); {
-		case number(allowWithdraw, &allow.Withdraw), number(allowPublish, &allow.Publish):
-		case slices.Contains(reasons, r):
-			why = append(why, r)
-		default:
-			why = append(why, Requested)
-		}
-	}
-	return why, allow
 }
 
 // Verdict is a limit that a run would exceed.
@@ -92,7 +45,7 @@ func (l Limit) bound(owned, ignoreBelow int) int {
 }
 
 // check holds an impact against the limits. It is pure.
-func check(i *Impact, limits Limits, allow Allowance) []Verdict {
+func check(i *Impact, limits Limits, allow state.Allowance) []Verdict {
 	var broken []Verdict
 	owned, whose := max(i.Owned, 0), "are owned"
 	if i.Inherited > 0 {
@@ -222,9 +175,7 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	_, allow := Owed(j.Memory)
-	allow.Withdraw, allow.Publish = max(allow.Withdraw, j.Allow.Withdraw), max(allow.Publish, j.Allow.Publish)
-	i.Verdicts = append(check(i, j.s.opts.Limits, allow), j.Promise.Keeps(i)...)
+	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow.Or(j.Memory.Allowed)), j.Promise.Keeps(i)...)
 	j.impact, j.tally = i, nil
 	return nil
 }

@@ -35,10 +35,10 @@ func TestEngineInherits(t *testing.T) {
 
 	limits := Limits{MaxPublished: Limit{Set: true, Share: 0.5}, IgnoreBelow: 3}
 	handed := &Impact{Inherited: 10, Total: Counts{Added: 10}}
-	if broken := check(handed, limits, Allowance{}); len(broken) != 1 || broken[0].Bound != 5 || broken[0].Owned != 10 {
+	if broken := check(handed, limits, state.Allowance{}); len(broken) != 1 || broken[0].Bound != 5 || broken[0].Owned != 10 {
 		t.Errorf("handed over: %+v", broken)
 	}
-	if broken := check(&Impact{First: true, Total: Counts{Added: 10}}, limits, Allowance{}); len(broken) > 0 {
+	if broken := check(&Impact{First: true, Total: Counts{Added: 10}}, limits, state.Allowance{}); len(broken) > 0 {
 		t.Errorf("into an empty target: %+v", broken)
 	}
 }
@@ -63,7 +63,7 @@ func TestBound(t *testing.T) {
 		"one more than the number": {number, 100, 3, false},
 		"no limit":                 {Limits{IgnoreBelow: 5}, 10, 10, true},
 	} {
-		broken := check(&Impact{Owned: c.owned, Total: Counts{Withdrawn: c.withdrawn}}, c.limits, Allowance{})
+		broken := check(&Impact{Owned: c.owned, Total: Counts{Withdrawn: c.withdrawn}}, c.limits, state.Allowance{})
 		if lets := len(broken) == 0; lets != c.lets {
 			t.Errorf("%s: %+v", name, broken)
 		}

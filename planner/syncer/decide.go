@@ -305,8 +305,7 @@ func Postpone(tasks []Task, now time.Time) (later []Task, first time.Time) {
 // fullReasons returns all reasons for a full run, in their order, each once.
 func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow time.Time) []Reason {
 	found := make(map[Reason]bool)
-	owed, _ := Owed(memory)
-	for _, r := range owed {
+	for _, r := range Owed(memory) {
 		found[r] = true
 	}
 	found[Activated] = found[Activated] || !sync.Was

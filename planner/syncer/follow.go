@@ -69,8 +69,7 @@ func (f *Followed) counts() map[string]int64 {
 func decideEngine(sync providers.Sync, memory state.Memory, req Request, now time.Time) Decision {
 	d := Decision{At: now}
 	found := map[Reason]bool{}
-	owed, _ := Owed(memory)
-	for _, r := range owed {
+	for _, r := range Owed(memory) {
 		found[r] = true
 	}
 	found[Activated] = found[Activated] || !sync.Was

@@ -23,7 +23,7 @@ type journal struct {
 	now      func() time.Time
 	alive    bool
 	memory   map[addrs.Instance]state.Memory
-	owed     map[addrs.Instance]map[string]bool
+	owed     map[addrs.Instance]map[string]state.Allowance
 	runs     []*state.Run
 	open     []state.Batch
 	intents  int // calls of Intend
@@ -38,7 +38,7 @@ func newJournal(now func() time.Time) *journal {
 	return &journal{
 		now: now, alive: true,
 		memory:   make(map[addrs.Instance]state.Memory),
-		owed:     make(map[addrs.Instance]map[string]bool),
+		owed:     make(map[addrs.Instance]map[string]state.Allowance),
 		failures: make(map[addrs.Instance]map[state.Item]state.Failure),
 		met:      make(map[string]map[state.Item]bool),
 		leases:   make(map[addrs.Instance]state.Lease),
@@ -91,6 +91,9 @@ func (j *journal) memoryOf(sync addrs.Instance) state.Memory {
 	m := j.memory[sync]
 	m.Inputs = maps.Clone(m.Inputs)
 	m.Owed = slices.Sorted(maps.Keys(j.owed[sync]))
+	for _, allowed := range j.owed[sync] {
+		m.Allowed = m.Allowed.Or(allowed)
+	}
 	m.Failures, m.Kept = 0, 0
 	for _, f := range j.failures[sync] {
 		switch {
@@ -122,26 +125,17 @@ func (j *journal) Remember(_ context.Context, l state.Lease, m state.Memory) err
 	return j.do(func() error { j.memory[l.Sync] = m; return nil })
 }
 
-func (j *journal) Owe(_ context.Context, sync addrs.Instance, reasons []string) error {
-	return j.do(func() error { j.owe(sync, reasons); return nil })
+func (j *journal) Owe(_ context.Context, sync addrs.Instance, reasons []string, allowed state.Allowance) error {
+	return j.do(func() error { j.owe(sync, reasons, allowed); return nil })
 }
 
-func (j *journal) owe(sync addrs.Instance, reasons []string) {
+func (j *journal) owe(sync addrs.Instance, reasons []string, allowed state.Allowance) {
 	if j.owed[sync] == nil {
-		j.owed[sync] = make(map[string]bool)
+		j.owed[sync] = make(map[string]state.Allowance)
 	}
 	for _, r := range reasons {
-		j.owed[sync][r] = true
+		j.owed[sync][r] = j.owed[sync][r].Or(allowed)
 	}
-}
-
-func (j *journal) Settle(_ context.Context, sync addrs.Instance, reasons []string) error {
-	return j.do(func() error {
-		for _, r := range reasons {
-			delete(j.owed[sync], r)
-		}
-		return nil
-	})
 }
 
 func (j *journal) Forget(context.Context, state.Lease) error { return errors.ErrUnsupported }
@@ -155,7 +149,7 @@ func (j *journal) Begin(_ context.Context, runs ...state.Run) error {
 				}
 			}
 			run.Counts = make(map[string]int64)
-			j.owe(run.Sync, run.Owes)
+			j.owe(run.Sync, run.Owes, state.Allowance{})
 			j.runs = append(j.runs, &run)
 			j.met[run.ID] = make(map[state.Item]bool)
 		}

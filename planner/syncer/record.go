@@ -533,11 +533,3 @@ func (j *job) vaultTime(t time.Time) time.Time {
 	}
 	return t.Add(j.Sync.Now.Sub(j.Decision.At))
 }
-
-func texts(list []Reason) []string {
-	out := make([]string, len(list))
-	for i, r := range list {
-		out[i] = string(r)
-	}
-	return out
-}

@@ -120,8 +120,8 @@ func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
 	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Skipped || o.Err != nil || len(w.m.Calls()) != 0 {
 		t.Errorf("%s, %v, %v", o.Status, o.Err, w.m.Calls())
 	}
-	w.mustRun(syncer.Request{Full: true})                                                                  // the lease is free
-	if err := w.journal.Owe(t.Context(), booksFeed("a"), []string{string(syncer.Requested)}); err != nil { // by a run that died since
+	w.mustRun(syncer.Request{Full: true})                                                                                     // the lease is free
+	if err := w.journal.Owe(t.Context(), booksFeed("a"), []string{string(syncer.Requested)}, state.Allowance{}); err != nil { // by a run that died since
 		t.Fatal(err)
 	}
 	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean {

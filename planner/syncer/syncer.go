@@ -81,11 +81,11 @@ type Options struct {
 // Task is one sync, as planned, and what was decided about it.
 type Task struct {
 	Sync     providers.Sync
-	Memory   state.Memory // that the decision was made upon
-	Decision Decision     // Mode None: not to be run, but others may route by its target
-	Promise  *Promise     // what the plan showed; nil: nothing to keep
-	Allow    Allowance
-	Sight    *Sight // of the source, that it runs upon; nil: nobody looked before
+	Memory   state.Memory    // that the decision was made upon
+	Decision Decision        // Mode None: not to be run, but others may route by its target
+	Promise  *Promise        // what the plan showed; nil: nothing to keep
+	Allow    state.Allowance // and what the Memory allows
+	Sight    *Sight          // of the source, that it runs upon; nil: nobody looked before
 }
 
 // Syncer previews and runs syncs. It may be used by many goroutines, as long

@@ -28,7 +28,7 @@ var steps embed.FS
 
 const (
 	applicationID = 0x4163636f // "Acco"
-	schemaVersion = 5
+	schemaVersion = 6
 )
 
 // journal is a state.Journal. One connection serves the process, one

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,7 +31,7 @@ func TestJournalDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	point := addrs.New("integration_point", "clm")
-	if err := j.Owe(t.Context(), point, []string{"activated"}); err != nil {
+	if err := j.Owe(t.Context(), point, []string{"activated"}, state.Allowance{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -216,12 +217,16 @@ func TestJournalMigrates(t *testing.T) {
 	db := filepath.Join(s.dir, "syncs.db")
 	sqlDo(t, db, string(first)+fmt.Sprintf(`; PRAGMA application_id = %d; PRAGMA user_version = 1;
 		INSERT INTO failure (sync, part, key, title, kind, message, cause, first, last, attempts, first_run, last_run, id)
-		VALUES ('integration_point.clm', 'slide', 'a', 'Slide a', 'invalid', 'too long', '', 1, 2, 3, 1, 1, 'R1')`, applicationID))
+		VALUES ('integration_point.clm', 'slide', 'a', 'Slide a', 'invalid', 'too long', '', 1, 2, 3, 1, 1, 'R1');
+		INSERT INTO owed (sync, reason) VALUES ('integration_point.clm', 'activated')`, applicationID))
 	j, err := s.Journal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	point := addrs.New("integration_point", "clm")
+	if m, err := state.MemoryOf(t.Context(), j, point); err != nil || !slices.Equal(m.Owed, []string{"activated"}) || m.Allowed != (state.Allowance{}) {
+		t.Errorf("after the migration: %+v, %v", m, err)
+	}
 	for range 2 {
 		for f, err := range j.Failures(t.Context(), point) {
 			if err != nil {

@@ -160,16 +160,8 @@ func (j *Journal) Dismiss(ctx context.Context, sync addrs.Instance, items []stat
 
 // each executes a statement once for each of a list.
 func each[T any](ctx context.Context, tx tx, statement string, list []T, args func(T) []any) error {
-	if len(list) == 0 {
-		return nil
-	}
-	prepared, err := tx.PrepareContext(ctx, statement)
-	if err != nil {
-		return err
-	}
-	defer prepared.Close()
 	for _, v := range list {
-		if _, err := prepared.ExecContext(ctx, args(v)...); err != nil {
+		if _, err := tx.ExecContext(ctx, statement, args(v)...); err != nil {
 			return err
 		}
 	}

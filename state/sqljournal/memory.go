@@ -61,10 +61,12 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 			return json.Unmarshal([]byte(said), found[sync])
 		}),
 		each(selectOwed, func(rows *sql.Rows) error {
-			if err := rows.Scan(&sync, &said); err != nil {
+			var allowed state.Allowance
+			if err := rows.Scan(&sync, &said, &allowed.Withdraw, &allowed.Publish); err != nil {
 				return err
 			}
-			found[sync].Owed = append(found[sync].Owed, said)
+			m := found[sync]
+			m.Owed, m.Allowed = append(m.Owed, said), m.Allowed.Or(allowed)
 			return nil
 		}),
 		each(selectLastRuns, func(rows *sql.Rows) error {
@@ -107,7 +109,7 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 
 const (
 	selectMemories = "SELECT addr, memory FROM sync WHERE addr IN " + these
-	selectOwed     = "SELECT sync, reason FROM owed WHERE sync IN " + these + " ORDER BY sync, reason"
+	selectOwed     = "SELECT sync, reason, withdraw, publish FROM owed WHERE sync IN " + these + " ORDER BY sync, reason"
 	selectLastRuns = selectRuns + "WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND " + fullRun + ") FROM json_each(?1))"
 	countFailures  = "SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN " + these + " AND general = 0 GROUP BY sync"
 	countOpen      = "SELECT sync, count(*) FROM batch WHERE sync IN " + these + " AND done = 0 GROUP BY sync"
@@ -136,40 +138,27 @@ func remember(ctx context.Context, tx tx, sync string, m state.Memory) error {
 }
 
 // Owe implements state.Journal.
-func (j *Journal) Owe(ctx context.Context, sync addrs.Instance, reasons []string) error {
-	err := j.tx(ctx, func(tx tx) error { return owe(ctx, tx, sync.String(), reasons) })
+func (j *Journal) Owe(ctx context.Context, sync addrs.Instance, reasons []string, allowed state.Allowance) error {
+	err := j.tx(ctx, func(tx tx) error { return owe(ctx, tx, sync.String(), reasons, allowed) })
 	return j.fail("promising a run of "+sync.String(), err)
 }
 
-func owe(ctx context.Context, tx tx, sync string, reasons []string) error {
-	for _, r := range reasons {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO owed (sync, reason) VALUES (?1, ?2) ON CONFLICT DO NOTHING", sync, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+const oweReason = `
+	INSERT INTO owed (sync, reason, withdraw, publish) VALUES (?1, ?2, ?3, ?4)
+	ON CONFLICT (sync, reason) DO UPDATE SET
+		withdraw = CASE WHEN owed.withdraw > ?3 THEN owed.withdraw ELSE ?3 END,
+		publish = CASE WHEN owed.publish > ?4 THEN owed.publish ELSE ?4 END`
 
-// Settle implements state.Journal.
-func (j *Journal) Settle(ctx context.Context, sync addrs.Instance, reasons []string) error {
-	ctx = context.WithoutCancel(ctx)
-	err := j.tx(ctx, func(tx tx) error {
-		if reasons == nil {
-			_, err := tx.ExecContext(ctx, "DELETE FROM owed WHERE sync = ?1", sync.String())
-			return err
-		}
-		return settle(ctx, tx, sync.String(), reasons)
+func owe(ctx context.Context, tx tx, sync string, reasons []string, allowed state.Allowance) error {
+	return each(ctx, tx, oweReason, reasons, func(r string) []any {
+		return []any{sync, r, allowed.Withdraw, allowed.Publish}
 	})
-	return j.fail("settling what is owed to "+sync.String(), err)
 }
 
 func settle(ctx context.Context, tx tx, sync string, reasons []string) error {
-	for _, r := range reasons {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM owed WHERE sync = ?1 AND reason = ?2", sync, r); err != nil {
-			return err
-		}
-	}
-	return nil
+	return each(ctx, tx, "DELETE FROM owed WHERE sync = ?1 AND reason = ?2", reasons, func(r string) []any {
+		return []any{sync, r}
+	})
 }
 
 // Forget implements state.Journal.

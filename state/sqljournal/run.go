@@ -48,7 +48,7 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 			if _, err := tx.ExecContext(ctx, beginRun, r.ID, s.sync, r.Mode, text(r.Reasons), r.Fence, nanos(r.Started)); err != nil {
 				return err
 			}
-			if err := errors.Join(owe(ctx, tx, s.sync, r.Owes), toTell(ctx, tx, r)); err != nil {
+			if err := errors.Join(owe(ctx, tx, s.sync, r.Owes, state.Allowance{}), toTell(ctx, tx, r)); err != nil {
 				return err
 			}
 		}

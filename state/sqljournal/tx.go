@@ -38,10 +38,6 @@ func (t tx) QueryRowContext(ctx context.Context, statement string, args ...any) 
 	return t.Tx.QueryRowContext(ctx, t.dialect.of(statement), args...)
 }
 
-func (t tx) PrepareContext(ctx context.Context, statement string) (*sql.Stmt, error) {
-	return t.Tx.PrepareContext(ctx, t.dialect.of(statement))
-}
-
 // statement parses a statement once in a transaction, and where it was kept not
 // even that; nil where the driver sees to it, or says why it cannot be parsed.
 func (t tx) statement(ctx context.Context, text string) *sql.Stmt {

@@ -77,11 +77,10 @@ func testMemory(p place) {
 // What was promised stays promised, whatever happens, until it is settled.
 func testOwed(p place) {
 	j := p.journal(p.store())
-	p.must(j.Owe(p.ctx, clm, []string{"filter_edited", "activated"}))
-	p.must(j.Owe(p.ctx, clm, []string{"activated", "requested"}))
-	p.must(j.Owe(p.ctx, country, []string{"activated"}))
-	p.must(j.Settle(p.ctx, clm, []string{"requested", "never_owed"}))
-	p.must(j.Settle(p.ctx, clm, []string{}))
+	none := state.Allowance{}
+	p.must(j.Owe(p.ctx, clm, []string{"filter_edited", "activated"}, none))
+	p.must(j.Owe(p.ctx, clm, []string{"activated"}, none))
+	p.must(j.Owe(p.ctx, country, []string{"activated"}, none))
 	owed := func(want ...string) {
 		p.Helper()
 		if diff := cmp.Diff(want, p.memory(j, clm).Owed); diff != "" {
@@ -95,10 +94,15 @@ func testOwed(p place) {
 	p.end(j, "R1", state.End{Outcome: state.Failed})
 	owed("activated", "filter_edited")
 	p.begin(j, lease, "R2", state.Full)
-	p.must(j.Owe(p.ctx, clm, []string{"rule_changed"})) // while it runs
-	p.end(j, "R2", state.End{Outcome: state.Clean, Settled: []string{"activated", "filter_edited"}})
+	p.must(j.Owe(p.ctx, clm, []string{"rule_changed"}, none)) // while it runs
+	p.end(j, "R2", state.End{Outcome: state.Clean, Settled: []string{"activated", "filter_edited", "never_owed"}})
 	owed("rule_changed")
-	p.must(j.Settle(p.ctx, clm, nil))
+	settle := func(run string, reasons ...string) {
+		p.Helper()
+		p.begin(j, lease, run, state.Full)
+		p.end(j, run, state.End{Outcome: state.Clean, Settled: reasons})
+	}
+	settle("R2b", "rule_changed")
 	owed()
 	asked := state.Run{ID: "R3", Sync: clm, Mode: state.Full, Fence: lease.Fence, Owes: []string{"requested", "activated"}}
 	p.must(j.Begin(p.ctx, asked))
@@ -109,7 +113,25 @@ func testOwed(p place) {
 		p.Error("a run began without its lease")
 	}
 	owed("activated", "requested")
-	p.must(j.Settle(p.ctx, clm, nil))
+	settle("R5", "activated", "requested")
+
+	// What the run may do beyond the limits lasts as long as a reason of it.
+	p.must(j.Owe(p.ctx, clm, []string{"activated", "requested"}, state.Allowance{Withdraw: 20}))
+	p.must(j.Owe(p.ctx, clm, []string{"activated"}, state.Allowance{Withdraw: 5, Publish: 3}))
+	p.must(j.Owe(p.ctx, clm, []string{"rule_changed"}, none))
+	allowed := func(want state.Allowance) {
+		p.Helper()
+		if m := p.memory(j, clm); m.Allowed != want {
+			p.Errorf("allowed is %+v, not %+v", m.Allowed, want)
+		}
+	}
+	allowed(state.Allowance{Withdraw: 20, Publish: 3})
+	settle("R6", "activated")
+	allowed(state.Allowance{Withdraw: 20})
+	settle("R7", "requested")
+	allowed(none)
+	owed("rule_changed")
+	settle("R8", "rule_changed")
 	if m := p.memory(j, country); !slices.Equal(m.Owed, []string{"activated"}) {
 		p.Errorf("another sync is owed %v", m.Owed)
 	}
@@ -644,7 +666,7 @@ func testForget(p place) {
 	for _, sync := range []addrs.Instance{clm, country} {
 		lease := p.acquire(j, sync)
 		id := "R" + sync.Name
-		p.must(j.Owe(p.ctx, sync, []string{"activated"}))
+		p.must(j.Owe(p.ctx, sync, []string{"activated"}, state.Allowance{}))
 		p.begin(j, lease, id, state.Full)
 		p.must(j.Intend(p.ctx, id, []state.Batch{{Seq: 1}}))
 		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Failed: []state.Failure{{Part: "x", Key: "a"}}}))
