@@ -52,14 +52,14 @@ func (j *Journal) Acquire(ctx context.Context, syncs []addrs.Instance, operation
 	return leases, nil
 }
 
-const (
-	selectLeases = "SELECT sync, fence, holder, alive, expires FROM lease WHERE sync IN " + these
+var (
+	selectLeases = inEachRun("SELECT sync, fence, holder, alive, expires FROM lease WHERE sync IN " + these)
 
-	takeLease = `
+	takeLease = inEachRun(`
 		INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
-		ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`
+		ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`)
 
-	giveLeaseUp = "UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2"
+	giveLeaseUp = inEachRun("UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2")
 )
 
 // writtenLease is a lease as it is written, and by whom it is held; "": it was given up.

@@ -107,14 +107,14 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 		}))
 }
 
-const (
-	selectMemories = "SELECT addr, memory FROM sync WHERE addr IN " + these
-	selectOwed     = "SELECT sync, reason, withdraw, publish FROM owed WHERE sync IN " + these + " ORDER BY sync, reason"
-	selectLastRuns = selectRuns + "WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND " + fullRun + ") FROM json_each(?1))"
-	countFailures  = "SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN " + these + " AND general = 0 GROUP BY sync"
-	countOpen      = "SELECT sync, count(*) FROM batch WHERE sync IN " + these + " AND done = 0 GROUP BY sync"
-	countUnmatched = "SELECT sync, count(*) FROM unmatched WHERE sync IN " + these + " GROUP BY sync"
-	keepMemory     = "INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2"
+var (
+	selectMemories = inEachRun("SELECT addr, memory FROM sync WHERE addr IN " + these)
+	selectOwed     = inEachRun("SELECT sync, reason, withdraw, publish FROM owed WHERE sync IN " + these + " ORDER BY sync, reason")
+	selectLastRuns = inEachRun(selectRuns + "WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND " + fullRun + ") FROM json_each(?1))")
+	countFailures  = inEachRun("SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN " + these + " AND general = 0 GROUP BY sync")
+	countOpen      = inEachRun("SELECT sync, count(*) FROM batch WHERE sync IN " + these + " AND done = 0 GROUP BY sync")
+	countUnmatched = inEachRun("SELECT sync, count(*) FROM unmatched WHERE sync IN " + these + " GROUP BY sync")
+	keepMemory     = inEachRun("INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2")
 )
 
 // fullRun is a full run that came to its end.

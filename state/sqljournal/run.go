@@ -57,10 +57,10 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 	return j.fail("recording the start of run "+strings.Join(ids, ", "), err)
 }
 
-const (
-	selectStanding = "SELECT sync, fence, alive <> '', coalesce((SELECT seq FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = ''), 0) FROM lease WHERE sync IN " + these
+var (
+	selectStanding = inEachRun("SELECT sync, fence, alive <> '', coalesce((SELECT seq FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = ''), 0) FROM lease WHERE sync IN " + these)
 
-	beginRun = "INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+	beginRun = inEachRun("INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
 )
 
 // standing is how a sync stands before a run of it: its last lease, and its last
@@ -85,9 +85,9 @@ type running struct {
 	counts map[string]int64
 }
 
-const selectRunning = `
+var selectRunning = inEachRun(`
 	SELECT seq, run.sync, run.fence, counts, outcome, coalesce(lease.fence = run.fence AND alive <> '', FALSE)
-	FROM run LEFT JOIN lease ON lease.sync = run.sync WHERE id = ?1`
+	FROM run LEFT JOIN lease ON lease.sync = run.sync WHERE id = ?1`)
 
 func findRunning(ctx context.Context, tx tx, id string) (r running, err error) {
 	var counts string
@@ -156,10 +156,10 @@ func (j *Journal) Intend(ctx context.Context, run string, batches []state.Batch)
 	return j.fail("recording what run "+run+" is about to write", err)
 }
 
-const (
-	beginBatch = "INSERT INTO batch (sync, run, seq, id, part, verb, keys, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-	endBatch   = "UPDATE batch SET done = 1, keys = '[]', at = ?1 WHERE sync = ?2 AND run = ?3 AND seq = ?4 AND done = 0"
-	keepCounts = "UPDATE run SET counts = ?1 WHERE seq = ?2"
+var (
+	beginBatch = inEachRun("INSERT INTO batch (sync, run, seq, id, part, verb, keys, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+	endBatch   = inEachRun("UPDATE batch SET done = 1, keys = '[]', at = ?1 WHERE sync = ?2 AND run = ?3 AND seq = ?4 AND done = 0")
+	keepCounts = inEachRun("UPDATE run SET counts = ?1 WHERE seq = ?2")
 )
 
 // Checkpoint implements state.Journal.
@@ -261,17 +261,17 @@ func (j *Journal) End(ctx context.Context, ends ...state.End) (ended []state.Run
 	return ended, j.fail("recording the end of run "+strings.Join(ids, ", "), err)
 }
 
-const (
-	selectEnding = "SELECT " + runColumns + `,
+var (
+	selectEnding = inEachRun("SELECT " + runColumns + `,
 			coalesce((SELECT lease.fence = run.fence AND alive <> '' FROM lease WHERE lease.sync = run.sync), FALSE),
 			EXISTS (SELECT 1 FROM failure WHERE failure.sync = run.sync),
 			EXISTS (SELECT 1 FROM unmatched WHERE unmatched.sync = run.sync),
 			EXISTS (SELECT 1 FROM batch WHERE batch.sync = run.sync),
 			EXISTS (SELECT 1 FROM untold WHERE untold.run = run.seq)
-		FROM run WHERE id IN ` + these
+		FROM run WHERE id IN ` + these)
 
-	endRun      = "UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4 WHERE seq = ?5"
-	dropBatches = "DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)"
+	endRun      = inEachRun("UPDATE run SET outcome = ?1, ended = ?2, message = ?3, counts = ?4 WHERE seq = ?5")
+	dropBatches = inEachRun("DELETE FROM batch WHERE sync = ?1 AND (done <> 0 OR ?2 AND run <> ?3)")
 )
 
 // ending is a run that is to end, and what there is that may have to go with it.
