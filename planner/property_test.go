@@ -366,7 +366,7 @@ func (w *world) owes(r *rapid.T) bool {
 	if err != nil {
 		r.Fatal(err)
 	}
-	for _, err := range j.Failures(context.Background(), addrs.Instance{}) {
+	for _, err := range j.Exceptions(context.Background(), addrs.Instance{}) {
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -39,9 +39,9 @@ type Journal interface {
 	// reasons is owed. It needs no lease.
 	Owe(ctx context.Context, sync addrs.Instance, reasons []string, allowed Allowance) error
 
-	// Forget drops the memory, what is owed, the open batches, the failures and the
-	// unmatched references of a sync that is no more. The history of its runs stays. For the holder
-	// of its lease.
+	// Forget drops the memory, what is owed, the open batches, the exceptions and
+	// the unmatched references of a sync that is no more. The history of its runs
+	// stays. For the holder of its lease.
 	Forget(ctx context.Context, lease Lease) error
 
 	// Begin records the starts of runs, of all or of none; Fence is that of a run's
@@ -67,9 +67,9 @@ type Journal interface {
 	// keys.
 	Open(ctx context.Context, sync addrs.Instance) ([]Batch, error)
 
-	// Failures yields the open failures of a sync, by part and key; of all
-	// syncs for the zero address. The journal may be written to meanwhile.
-	Failures(ctx context.Context, sync addrs.Instance) iter.Seq2[Failure, error]
+	// Exceptions yields what is open of a sync, by part and key; of all syncs for
+	// the zero address. The journal may be written to meanwhile.
+	Exceptions(ctx context.Context, sync addrs.Instance) iter.Seq2[Exception, error]
 
 	// Unmatched yields the references of a sync that had no match when a run last
 	// met them (RULE-2), each once, in an order of the journal's.
@@ -78,17 +78,17 @@ type Journal interface {
 	// Referring yields the items that some run met such a reference in.
 	Referring(ctx context.Context, sync addrs.Instance, reference string) iter.Seq2[Item, error]
 
-	// Acknowledge says of failures that someone knows of them; nil takes it
+	// Acknowledge says of exceptions that someone knows of them; nil takes it
 	// back. One that the journal has not met, since only its vault tells of it,
-	// is kept from now on. It ends with the failure, and once that becomes one
+	// is kept from now on. It ends with the exception, and once that becomes one
 	// of another kind. It needs no lease.
-	Acknowledge(ctx context.Context, failures []Failure, ack *Ack) error
+	Acknowledge(ctx context.Context, exceptions []Exception, ack *Ack) error
 
-	// Retried records that somebody wants failures to be tried again; unknown
+	// Retried records that somebody wants items to be tried again; unknown
 	// ones are ignored. It needs no lease.
 	Retried(ctx context.Context, sync addrs.Instance, items []Item, by string) error
 
-	// Dismiss drops failures without a run; unknown ones are ignored. It needs
+	// Dismiss drops exceptions without a run; unknown ones are ignored. It needs
 	// no lease: what still fails is found again by the next run.
 	Dismiss(ctx context.Context, sync addrs.Instance, items []Item) error
 
@@ -253,10 +253,10 @@ type Batch struct {
 
 // Checkpoint is what came of a batch.
 type Checkpoint struct {
-	Seq      uint64           // of the batch; 0: failures and counts that belong to none, not protected against being said twice
+	Seq      uint64           // of the batch; 0: exceptions and counts that belong to none, not protected against being said twice
 	Counts   map[string]int64 // in the caller's words; added to the run's
-	Failed   []Failure        // what is the caller's of it
-	Resolved []Item           // failing no more; unknown ones are ignored
+	Met      []Exception      // what is the caller's of it
+	Resolved []Item           // exceptions no more; unknown ones are ignored
 
 	Unmatched []Unmatched // said again, they are there once
 }
@@ -284,7 +284,7 @@ type End struct {
 	Counts  map[string]int64
 	Memory  *Memory  // replaces the caller's part; nil: stays as it is
 	Settled []string // reasons that are owed no more
-	Sweep   bool     // the run saw everything: failures that it did not meet are resolved
+	Sweep   bool     // the run saw everything: exceptions that it did not meet are resolved
 	Matched []string // references that are not Unmatched any more; after a run that is not Incremental and saw everything, none is that it did not meet
 
 	// Worth: it did something that people are told of. They are told of what
@@ -299,23 +299,32 @@ type End struct {
 // Untold is a run that a target is to be told of.
 type Untold struct {
 	Run      Run
-	New      []Failure // the first of what failed for the first time in it, and still does
-	NewCount int       // of all of these
-	Attempts int       // that came to nothing
+	New      []Exception // the first of what failed for the first time in it, and still does
+	NewCount int         // of all of these
+	Attempts int         // that came to nothing
 }
 
-// Failure is one item that a sync cannot move (ERR-2), or may not touch (Kept),
-// or what keeps the whole sync from running (ERR-1), since FirstSeen and in
-// Attempts runs. It stays until it is resolved.
-type Failure struct {
+// ExceptionType is what an exception is about.
+type ExceptionType string
+
+// The types.
+const (
+	Failing ExceptionType = ""        // ERR-2: an item that the sync cannot move
+	Message ExceptionType = "message" // ERR-1: what keeps the whole sync from running
+	Kept    ExceptionType = "kept"    // CLM-1: an item that does not fail, and stays as it is, which somebody should know
+)
+
+// Exception is something of a sync that people are told of until it is resolved,
+// since FirstSeen and in Attempts runs. Only what is Failing is counted among the
+// failures of a run and of a Memory.
+type Exception struct {
 	Sync addrs.Instance
 
 	// The caller's:
 
+	Type    ExceptionType
 	Part    string
 	Key     string
-	General bool // ERR-1: it is no item; no run's Failures count it
-	Kept    bool // it does not fail: it stays as it is, which somebody should know (CLM-1); no run's Failures count it
 	Title   string
 	Kind    string // the caller's word
 	Message string
@@ -334,16 +343,16 @@ type Failure struct {
 	RetriedBy string
 }
 
-// Ack is that someone knows of a failure.
+// Ack is that someone knows of an exception.
 type Ack struct {
 	Owner  string    `json:"owner"`          // who takes care of it
 	Reason string    `json:"reason"`         // why it may stay so
 	By     string    `json:"by"`             // who said so: user@host
 	At     time.Time `json:"at"`             // set by Acknowledge
-	Until  time.Time `json:"until,omitzero"` // when it counts no more; zero: as long as the failure lasts
+	Until  time.Time `json:"until,omitzero"` // when it counts no more; zero: as long as the exception lasts
 }
 
-// Holds reports whether a failure counts as acknowledged at a time.
+// Holds reports whether an exception counts as acknowledged at a time.
 func (a *Ack) Holds(now time.Time) bool {
 	return a != nil && (a.Until.IsZero() || now.Before(a.Until))
 }

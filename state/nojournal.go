@@ -43,9 +43,9 @@ func (NoJournal) End(context.Context, ...End) ([]Run, error) { return nil, ErrNo
 // Open implements Journal.
 func (NoJournal) Open(context.Context, addrs.Instance) ([]Batch, error) { return nil, ErrNoJournal }
 
-// Failures implements Journal.
-func (NoJournal) Failures(context.Context, addrs.Instance) iter.Seq2[Failure, error] {
-	return func(yield func(Failure, error) bool) { yield(Failure{}, ErrNoJournal) }
+// Exceptions implements Journal.
+func (NoJournal) Exceptions(context.Context, addrs.Instance) iter.Seq2[Exception, error] {
+	return func(yield func(Exception, error) bool) { yield(Exception{}, ErrNoJournal) }
 }
 
 // Unmatched implements Journal.
@@ -59,7 +59,7 @@ func (NoJournal) Referring(context.Context, addrs.Instance, string) iter.Seq2[It
 }
 
 // Acknowledge implements Journal.
-func (NoJournal) Acknowledge(context.Context, []Failure, *Ack) error { return ErrNoJournal }
+func (NoJournal) Acknowledge(context.Context, []Exception, *Ack) error { return ErrNoJournal }
 
 // Retried implements Journal.
 func (NoJournal) Retried(context.Context, addrs.Instance, []Item, string) error { return ErrNoJournal }

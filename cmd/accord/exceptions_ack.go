@@ -64,11 +64,11 @@ func (c *cli) runExceptionsAck(ctx context.Context, ids []string, o exceptionsAc
 		return err
 	}
 	defer x.Close()
-	failures := make([]state.Failure, len(picked))
+	exceptions := make([]state.Exception, len(picked))
 	for i, e := range picked {
-		failures[i] = e.Failure()
+		exceptions[i] = e.Exception()
 	}
-	if err := x.journal.Acknowledge(ctx, failures, ack); err != nil {
+	if err := x.journal.Acknowledge(ctx, exceptions, ack); err != nil {
 		return err
 	}
 	for _, e := range picked {

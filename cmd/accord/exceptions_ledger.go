@@ -196,7 +196,7 @@ func (x *troubled) gather(ctx context.Context, errs *[]error) error {
 		syncs[i] = t.Sync
 	}
 	x.ledger = ledger.New(x.planner.Now(), syncs)
-	for f, err := range x.journal.Failures(ctx, addrs.Instance{}) {
+	for f, err := range x.journal.Exceptions(ctx, addrs.Instance{}) {
 		if err != nil {
 			return err
 		}

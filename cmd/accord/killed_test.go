@@ -455,11 +455,11 @@ func (s *story) toldOnce() (items int) {
 		}
 		fails := map[string]int{}
 		for _, m := range c.models() {
-			for f, err := range x.journal.Failures(context.Background(), m.content()) {
+			for f, err := range x.journal.Exceptions(context.Background(), m.content()) {
 				if err != nil {
 					s.fail("%v", err)
 				}
-				if f.Kept {
+				if f.Type == state.Kept {
 					continue // it does not fail
 				}
 				point := map[bool]string{false: "promomats_crm_clm_presentation__v", true: "promomats_crm_clm_object_model__v"}[m.asObjects]

@@ -195,7 +195,7 @@ func (s *server) past(ctx context.Context, d *pageData, now time.Time) error {
 		syncs[i] = p.Sync
 	}
 	l := ledger.New(now, syncs)
-	for f, err := range journal.Failures(ctx, addrs.Instance{}) {
+	for f, err := range journal.Exceptions(ctx, addrs.Instance{}) {
 		if err != nil {
 			return err
 		}

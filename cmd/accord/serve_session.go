@@ -313,7 +313,7 @@ func (s *session) exception(ctx context.Context, point addrs.Instance, id string
 			sync = p.Sync
 		}
 	}
-	for f, err := range s.journal.Failures(ctx, point) {
+	for f, err := range s.journal.Exceptions(ctx, point) {
 		if err != nil {
 			return nil, sync, err
 		}

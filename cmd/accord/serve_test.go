@@ -370,8 +370,8 @@ func TestServePageOnAPhone(t *testing.T) {
 			Message: hostile, Counts: map[string]int64{syncer.Added: int64(n), syncer.Updated: 3, syncer.Withdrawn: 1}}, now))
 	}
 	l := ledger.New(now, []providers.Sync{point.Sync})
-	l.Journal(state.Failure{Sync: point.Addr, Key: "permission", General: true, Kind: "permission", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2})
-	l.Journal(state.Failure{Sync: point.Addr, Part: "slide", Key: "000000000004", Title: hostile, Kind: "exception", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2, Ack: &state.Ack{Owner: hostile}})
+	l.Journal(state.Exception{Sync: point.Addr, Key: "permission", Type: state.Message, Kind: "permission", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2})
+	l.Journal(state.Exception{Sync: point.Addr, Part: "slide", Key: "000000000004", Title: hostile, Kind: "exception", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2, Ack: &state.Ack{Owner: hostile}})
 	d := &pageData{Verdict: "2 items cannot be synced", At: when{now, now}, Serial: 7, May: true, Points: []pagePoint{viewPoint(point, now)}, Runs: runs, Chart: chartOf(runs),
 		Drift: []pageDrift{{Addr: point.Addr.String(), What: []string{"status: active → " + hostile}}}, Looked: when{now, now}, Vaults: viewVaults(watch.Status{Points: []watch.Point{point}}, []pagePoint{viewPoint(point, now)}, now)}
 	for _, e := range l.Entries() {
@@ -826,7 +826,7 @@ func TestServeListsWhatThePlatformTells(t *testing.T) {
 	now := time.Now()
 	l := ledger.New(now, []providers.Sync{{Addr: theirs, Engine: providers.EnginePlatform}, {Addr: ours, Engine: providers.EngineAccord}})
 	for _, at := range []addrs.Instance{theirs, ours} {
-		l.Journal(state.Failure{Sync: at, Key: "7", Title: "Met by a run", Kind: "exception"})
+		l.Journal(state.Exception{Sync: at, Key: "7", Title: "Met by a run", Kind: "exception"})
 	}
 	toldExceptions{theirs: {{ID: "V1T1", Key: "8", Title: "Told by the vault"}}}.add(l)
 	var got []string

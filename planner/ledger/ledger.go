@@ -29,6 +29,9 @@ const (
 	Kept    = "kept"    // CLM-1: one that stays published, which somebody should know
 )
 
+// types are what the journal calls them.
+var types = map[string]state.ExceptionType{Message: state.Message, Item: state.Failing, Kept: state.Kept}
+
 // Entry is one exception: a line of the ledger.
 type Entry struct {
 	ID    string         `json:"id"` // of accord; the same as long as it lasts
@@ -70,9 +73,9 @@ func (e *Entry) Unnamed() bool {
 	return e.Record != "" && e.Key == syncer.ExceptionKey(providers.Exception{ID: e.Record})
 }
 
-// Failure is an entry as the journal keeps it, for one that it has not met.
-func (e *Entry) Failure() state.Failure {
-	f := state.Failure{Sync: e.Point, Part: e.Part, Key: e.Key, General: e.Type == Message, Kept: e.Type == Kept, Title: e.Title, Kind: e.Kind, Message: e.Message,
+// Exception is an entry as the journal keeps it, for one that it has not met.
+func (e *Entry) Exception() state.Exception {
+	f := state.Exception{Sync: e.Point, Type: types[e.Type], Part: e.Part, Key: e.Key, Title: e.Title, Kind: e.Kind, Message: e.Message,
 		Cause: e.Cause, FirstSeen: e.First, LastSeen: e.Last}
 	for name, value := range map[string]string{GroupCountry: e.Countries, GroupProduct: e.Product} {
 		if value != "" {
@@ -114,10 +117,10 @@ func New(now time.Time, syncs []providers.Sync) *Ledger {
 }
 
 // Journal adds what the journal remembers.
-func (l *Ledger) Journal(f state.Failure) {
-	e := l.entry(f.Sync, state.Item{Part: f.Part, Key: f.Key}, f.General)
+func (l *Ledger) Journal(f state.Exception) {
+	e := l.entry(f.Sync, state.Item{Part: f.Part, Key: f.Key}, f.Type == state.Message)
 	e.Title, e.Kind, e.Message, e.Cause = cmp.Or(f.Title, e.Title), f.Kind, f.Message, f.Cause
-	if f.Kept {
+	if f.Type == state.Kept {
 		e.Type = Kept
 	}
 	e.Countries, e.Product = f.Groups[GroupCountry], f.Groups[GroupProduct]

@@ -23,8 +23,8 @@ var (
 func sample() *Ledger {
 	l := New(now, []providers.Sync{{Addr: us, Title: "CLM", Engine: "accord", Source: providers.End{Instance: promo}, Target: providers.End{Instance: crm},
 		Exceptions: &providers.End{Instance: crm, Stream: "exceptions"}}})
-	l.Journal(state.Failure{Sync: us, Part: "slide", Key: "2", Title: "Dosing", Kind: "invalid", Message: "too long", Cause: rule, FirstSeen: now.Add(-time.Hour), LastSeen: now, Attempts: 3})
-	l.Journal(state.Failure{Sync: us, Part: "presentation", Key: "1", Title: "Launch", Kind: "exception", Message: "a slide is obsolete", FirstSeen: now.Add(-2 * time.Hour), LastSeen: now.Add(-time.Minute), Attempts: 1,
+	l.Journal(state.Exception{Sync: us, Part: "slide", Key: "2", Title: "Dosing", Kind: "invalid", Message: "too long", Cause: rule, FirstSeen: now.Add(-time.Hour), LastSeen: now, Attempts: 3})
+	l.Journal(state.Exception{Sync: us, Part: "presentation", Key: "1", Title: "Launch", Kind: "exception", Message: "a slide is obsolete", FirstSeen: now.Add(-2 * time.Hour), LastSeen: now.Add(-time.Minute), Attempts: 1,
 		Groups: map[string]string{"country": "Canada, United States", "product": "Cholecap"}, Ack: &state.Ack{Owner: "Ana", Until: now.Add(time.Hour)}})
 	l.Vault(us, providers.Exception{ID: "V1T1", Part: "slide", Key: "2", Title: "Dosing", Kind: "invalid", Message: "too l…", Own: true, At: now.Add(-time.Hour)})
 	l.Vault(us, providers.Exception{ID: "V1M7", Title: "Exception of PromoMats-CRM", Message: "no such field", General: true, At: now})
@@ -51,10 +51,10 @@ func TestJoin(t *testing.T) {
 // it has settled is settled, whoever acknowledged it; a run that gave up is not its.
 func TestPlatformTellsAll(t *testing.T) {
 	l := New(now, []providers.Sync{{Addr: us, Title: "CLM", Engine: providers.EnginePlatform, Exceptions: &providers.End{Instance: crm, Stream: "exceptions"}}})
-	l.Journal(state.Failure{Sync: us, Key: "7", Title: "Settled", Kind: "exception", Ack: &state.Ack{Owner: "Ana"}})
-	l.Journal(state.Failure{Sync: us, Key: "exception V1M1", Title: "Deactivated", Kind: "exception", General: true})
-	l.Journal(state.Failure{Sync: us, Key: "8", Title: "Open", Kind: "exception"})
-	l.Journal(state.Failure{Sync: us, Key: "transient", Title: "Gave up", Kind: "transient", General: true})
+	l.Journal(state.Exception{Sync: us, Key: "7", Title: "Settled", Kind: "exception", Ack: &state.Ack{Owner: "Ana"}})
+	l.Journal(state.Exception{Sync: us, Key: "exception V1M1", Title: "Deactivated", Kind: "exception", Type: state.Message})
+	l.Journal(state.Exception{Sync: us, Key: "8", Title: "Open", Kind: "exception"})
+	l.Journal(state.Exception{Sync: us, Key: "transient", Title: "Gave up", Kind: "transient", Type: state.Message})
 	l.Vault(us, providers.Exception{ID: "V1T8", Key: "8", Title: "Open"})
 	l.Vault(us, providers.Exception{ID: "V1T9", Title: "Of nothing"})
 	l.Whole(us)

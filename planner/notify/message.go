@@ -68,7 +68,7 @@ func (s Sender) message(u state.Untold) ([]byte, error) {
 	}}
 	for _, f := range u.New {
 		m.Data.Failures = append(m.Data.Failures, Failure{ID: ledger.IDOf(r.Sync, state.Item{Part: f.Part, Key: f.Key}), Part: f.Part, Key: f.Key, Title: shorten(f.Title, longest), Kind: f.Kind, Message: shorten(f.Message, longest),
-			Class: ledger.ClassOf(f.Kind, f.General, !f.Cause.IsZero()), Cause: f.Cause})
+			Class: ledger.ClassOf(f.Kind, f.Type == state.Message, !f.Cause.IsZero()), Cause: f.Cause})
 	}
 	return json.Marshal(m)
 }

@@ -96,7 +96,7 @@ func newWorld(t *testing.T, url string) *world {
 	return w
 }
 
-func (w *world) run(id string, e state.End, failed ...state.Failure) {
+func (w *world) run(id string, e state.End, failed ...state.Exception) {
 	w.Helper()
 	point := addrs.New("integration_point", "clm")
 	must := func(err error) {
@@ -108,7 +108,7 @@ func (w *world) run(id string, e state.End, failed ...state.Failure) {
 	lease, err := state.LeaseOf(w.Context(), w.journal, point, "sync", time.Minute)
 	must(err)
 	must(w.journal.Begin(w.Context(), state.Run{ID: id, Sync: point, Mode: state.Full, Fence: lease.Fence, Started: w.now, Tell: []string{w.hook.Name()}}))
-	must(w.journal.Checkpoint(w.Context(), id, state.Checkpoint{Counts: map[string]int64{"added": 3, "withdrawn": 1}, Failed: failed}))
+	must(w.journal.Checkpoint(w.Context(), id, state.Checkpoint{Counts: map[string]int64{"added": 3, "withdrawn": 1}, Met: failed}))
 	e.At = w.now
 	e.Run = id
 	_, err = w.journal.End(w.Context(), e)
@@ -150,7 +150,7 @@ func TestTell(t *testing.T) {
 	t.Parallel()
 	r := newReceiver(t, func(_ int, w http.ResponseWriter) {})
 	w := newWorld(t, r.URL)
-	w.run("one", state.End{Outcome: state.Faulty, Worth: true}, state.Failure{Part: "slide", Key: "7", Title: "Launch\n2", Kind: "invalid", Message: strings.Repeat("x", 900)})
+	w.run("one", state.End{Outcome: state.Faulty, Worth: true}, state.Exception{Part: "slide", Key: "7", Title: "Launch\n2", Kind: "invalid", Message: strings.Repeat("x", 900)})
 	if got := w.tell(); got.Told != 1 || got.Left != 0 || got.Err != nil {
 		t.Errorf("told %+v", got)
 	}

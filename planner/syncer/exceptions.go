@@ -29,7 +29,7 @@ func (j *job) general(ctx context.Context, err error) {
 	if status == Interrupted || errors.Is(err, state.ErrFenced) {
 		return
 	}
-	f := Failure{General: true, Key: string(providers.KindOf(err)), Title: j.Sync.Title, Kind: string(providers.KindOf(err)), Message: err.Error()}
+	f := state.Exception{Type: state.Message, Key: string(providers.KindOf(err)), Title: j.Sync.Title, Kind: string(providers.KindOf(err)), Message: err.Error()}
 	var perr *providers.Error
 	if errors.As(err, &perr) {
 		f.Cause = perr.Addr
@@ -37,7 +37,7 @@ func (j *job) general(ctx context.Context, err error) {
 	if status == Refused {
 		f.Message = providers.Advised(err)
 	}
-	told := j.checkpoint(ctx, 0, nil, []Failure{f})
+	told := j.checkpoint(ctx, 0, nil, []state.Exception{f})
 	if told == nil && status != Refused && providers.KindOf(err) != providers.Access {
 		told = j.tell(ctx, false)
 	}
@@ -125,15 +125,15 @@ func (t *telling) gather(ctx context.Context, settled bool) error {
 		return shall[q].add(w.Key, w.Fields, nil)
 	}
 	items := 0
-	for f, err := range t.s.opts.Journal.Failures(ctx, t.Sync.Addr) {
+	for f, err := range t.s.opts.Journal.Exceptions(ctx, t.Sync.Addr) {
 		switch {
 		case err != nil:
 			return fmt.Errorf("reading what fails: %w", err)
 		case settled && len(t.Decision.Only) == 0 && f.Run != t.run.id:
 			continue // it is resolved, as the end of the run says
-		case f.Kept:
+		case f.Type == state.Kept:
 			continue // nothing is wrong with it in the target's eyes
-		case f.General:
+		case f.Type == state.Message:
 			w, made := exceptionWrite(providers.ExceptionMessage, f.Key, providers.Exception{Title: f.Title, Kind: f.Kind, Message: f.Message})
 			err = add(message, w, made)
 		default:

@@ -90,12 +90,12 @@ func TestItemsAreTold(t *testing.T) {
 func TestGeneralErrorsAreTold(t *testing.T) {
 	t.Parallel()
 	w := newLibrary(t, "a")
-	general := func() (list []state.Failure) {
-		for f, err := range w.journal.Failures(context.Background(), booksFeed("a")) {
+	general := func() (list []state.Exception) {
+		for f, err := range w.journal.Exceptions(context.Background(), booksFeed("a")) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if f.General {
+			if f.Type == state.Message {
 				list = append(list, f)
 			}
 		}
@@ -142,7 +142,7 @@ func TestDismiss(t *testing.T) {
 	if calls := w.m.Calls(); len(calls) != 1 || calls[0].What != providertest.StreamExceptions {
 		t.Errorf("calls: %v", calls)
 	}
-	for range w.journal.Failures(t.Context(), booksFeed("a")) {
+	for range w.journal.Exceptions(t.Context(), booksFeed("a")) {
 		t.Error("the journal still has it")
 	}
 	for _, line := range w.told("a") {

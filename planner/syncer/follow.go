@@ -305,7 +305,7 @@ func (j *job) recordFollowed(ctx context.Context, clean bool) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		err := j.checkpoint(ctx, 0, nil, batch) // of no batch of ours
+		err := j.checkpoint(ctx, 0, nil, exceptionsOf(batch, state.Failing)) // of no batch of ours
 		batch = nil
 		return err
 	}

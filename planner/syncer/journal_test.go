@@ -27,7 +27,7 @@ type journal struct {
 	runs     []*state.Run
 	open     []state.Batch
 	intents  int // calls of Intend
-	failures map[addrs.Instance]map[state.Item]state.Failure
+	failures map[addrs.Instance]map[state.Item]state.Exception
 	met      map[string]map[state.Item]bool // run → what failed in it
 	leases   map[addrs.Instance]state.Lease
 	fence    uint64
@@ -39,7 +39,7 @@ func newJournal(now func() time.Time) *journal {
 		now: now, alive: true,
 		memory:   make(map[addrs.Instance]state.Memory),
 		owed:     make(map[addrs.Instance]map[string]state.Allowance),
-		failures: make(map[addrs.Instance]map[state.Item]state.Failure),
+		failures: make(map[addrs.Instance]map[state.Item]state.Exception),
 		met:      make(map[string]map[state.Item]bool),
 		leases:   make(map[addrs.Instance]state.Lease),
 	}
@@ -97,9 +97,9 @@ func (j *journal) memoryOf(sync addrs.Instance) state.Memory {
 	m.Failures, m.Kept = 0, 0
 	for _, f := range j.failures[sync] {
 		switch {
-		case f.Kept:
+		case f.Type == state.Kept:
 			m.Kept++
-		case !f.General:
+		case f.Type == state.Failing:
 			m.Failures++
 		}
 	}
@@ -194,11 +194,11 @@ func (j *journal) Checkpoint(_ context.Context, id string, c state.Checkpoint) e
 			run.Counts[name] += n
 		}
 		if j.failures[run.Sync] == nil {
-			j.failures[run.Sync] = make(map[state.Item]state.Failure)
+			j.failures[run.Sync] = make(map[state.Item]state.Exception)
 		}
-		for _, f := range c.Failed {
+		for _, f := range c.Met {
 			item := state.Item{Part: f.Part, Key: f.Key}
-			if _, known := j.failures[run.Sync][item]; !known && !f.General && !f.Kept {
+			if _, known := j.failures[run.Sync][item]; !known && f.Type == state.Failing {
 				run.New++
 			}
 			f.Sync, f.Run = run.Sync, id
@@ -227,7 +227,7 @@ func (j *journal) end(id string, e state.End) state.Run {
 	run := j.run(id)
 	run.Outcome, run.Ended, run.Message = e.Outcome, e.At, e.Message
 	for item := range j.met[id] {
-		if f := j.failures[run.Sync][item]; !f.General && !f.Kept {
+		if f := j.failures[run.Sync][item]; f.Type == state.Failing {
 			run.Failures++
 		}
 	}
@@ -241,7 +241,7 @@ func (j *journal) end(id string, e state.End) state.Run {
 		delete(j.owed[run.Sync], r)
 	}
 	if e.Sweep {
-		maps.DeleteFunc(j.failures[run.Sync], func(i state.Item, _ state.Failure) bool { return !j.met[id][i] })
+		maps.DeleteFunc(j.failures[run.Sync], func(i state.Item, _ state.Exception) bool { return !j.met[id][i] })
 	}
 	if e.Outcome == state.Clean || e.Outcome == state.Faulty {
 		j.open = slices.DeleteFunc(j.open, func(b state.Batch) bool { return j.run(b.Run).Sync == run.Sync && b.Run != id })
@@ -264,17 +264,17 @@ func (j *journal) Open(_ context.Context, sync addrs.Instance) (open []state.Bat
 	return open, err
 }
 
-func (j *journal) Failures(_ context.Context, sync addrs.Instance) iter.Seq2[state.Failure, error] {
-	return func(yield func(state.Failure, error) bool) {
-		var list []state.Failure
+func (j *journal) Exceptions(_ context.Context, sync addrs.Instance) iter.Seq2[state.Exception, error] {
+	return func(yield func(state.Exception, error) bool) {
+		var list []state.Exception
 		err := j.do(func() error {
-			list = slices.SortedFunc(maps.Values(j.failures[sync]), func(a, b state.Failure) int {
+			list = slices.SortedFunc(maps.Values(j.failures[sync]), func(a, b state.Exception) int {
 				return cmp.Or(cmp.Compare(a.Part, b.Part), cmp.Compare(a.Key, b.Key))
 			})
 			return nil
 		})
 		if err != nil {
-			yield(state.Failure{}, err)
+			yield(state.Exception{}, err)
 			return
 		}
 		for _, f := range list {
@@ -285,7 +285,7 @@ func (j *journal) Failures(_ context.Context, sync addrs.Instance) iter.Seq2[sta
 	}
 }
 
-func (j *journal) Acknowledge(context.Context, []state.Failure, *state.Ack) error {
+func (j *journal) Acknowledge(context.Context, []state.Exception, *state.Ack) error {
 	return errors.ErrUnsupported
 }
 

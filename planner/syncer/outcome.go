@@ -8,6 +8,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/providers"
+	"accord/state"
 )
 
 // Status is how a run ended.
@@ -58,9 +59,21 @@ type Failure struct {
 	Cause   addrs.Instance `json:"cause,omitzero"` // the block whose change would help
 
 	General bool              `json:"general,omitempty"` // ERR-1: of the whole run; Part is "", Key names its kind
-	Kept    bool              `json:"kept,omitempty"`    // it does not fail; Kind is its standing
 	Routes  []string          `json:"routes,omitempty"`
 	Groups  map[string]string `json:"groups,omitempty"`
+}
+
+// exceptionsOf is how the journal keeps failures, or what else is told alike: kind is
+// that of all that are of one item.
+func exceptionsOf(list []Failure, kind state.ExceptionType) []state.Exception {
+	out := make([]state.Exception, len(list))
+	for i, f := range list {
+		out[i] = state.Exception{Type: kind, Part: f.Part, Key: f.Key, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause, Routes: f.Routes, Groups: f.Groups}
+		if f.General {
+			out[i].Type = state.Message
+		}
+	}
+	return out
 }
 
 // Kinds of failures that no provider answered with.

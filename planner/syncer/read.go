@@ -318,7 +318,7 @@ func (p *pass) retries(ctx context.Context) ([]frames, error) {
 		}
 		memory := j.remembered()
 		if memory.Failures+memory.Kept > 0 && len(j.Decision.Only) == 0 {
-			for f, err := range journal.Failures(ctx, j.Sync.Addr) {
+			for f, err := range journal.Exceptions(ctx, j.Sync.Addr) {
 				if err == nil {
 					err = add(f.Part, f.Key)
 				}

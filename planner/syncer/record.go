@@ -302,13 +302,8 @@ func (j *job) may(ctx context.Context) error {
 }
 
 // checkpoint records what came of a batch.
-func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure, resolved ...state.Item) error {
-	c := state.Checkpoint{Seq: seq, Counts: counts, Resolved: resolved}
-	for _, f := range failed {
-		c.Failed = append(c.Failed, state.Failure{
-			Part: f.Part, Key: f.Key, General: f.General, Kept: f.Kept, Title: f.Title, Kind: f.Kind, Message: f.Message, Cause: f.Cause, Routes: f.Routes, Groups: f.Groups,
-		})
-	}
+func (j *job) checkpoint(ctx context.Context, seq uint64, counts map[string]int64, met []state.Exception, resolved ...state.Item) error {
+	c := state.Checkpoint{Seq: seq, Counts: counts, Met: met, Resolved: resolved}
 	if err := j.s.opts.Journal.Checkpoint(ctx, j.run.id, c); err != nil {
 		return fmt.Errorf("recording what was written: %w", err)
 	}
@@ -453,7 +448,7 @@ func (j *job) retried(ctx context.Context) error {
 		return nil
 	}
 	failed := map[state.Item]bool{}
-	for f, err := range j.s.opts.Journal.Failures(ctx, j.Sync.Addr) {
+	for f, err := range j.s.opts.Journal.Exceptions(ctx, j.Sync.Addr) {
 		if err != nil {
 			return fmt.Errorf("reading what fails: %w", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"accord/providers"
+	"accord/state"
 )
 
 // teller tells the target of items as they fail, so that a run which is killed
@@ -32,11 +33,11 @@ func newTeller(ctx context.Context, j *job) (*teller, error) {
 	if j.run.memory.Failures == 0 {
 		return t, nil
 	}
-	for f, err := range j.s.opts.Journal.Failures(ctx, j.Sync.Addr) {
+	for f, err := range j.s.opts.Journal.Exceptions(ctx, j.Sync.Addr) {
 		if err != nil {
 			return nil, fmt.Errorf("reading what failed before: %w", err)
 		}
-		if !f.General && !f.Kept {
+		if f.Type == state.Failing {
 			t.told[said(f.Part, f.Key, f.Message)] = struct{}{}
 		}
 	}

@@ -180,9 +180,8 @@ func (w *writing) kept(ctx context.Context) error {
 			return nil
 		}
 		f := c.failed(c.Reason, why)
-		f.Kept = true
 		return &f
-	}, func(some []Failure) error { return w.checkpoint(ctx, 0, nil, some) })
+	}, func(some []Failure) error { return w.checkpoint(ctx, 0, nil, exceptionsOf(some, state.Kept)) })
 }
 
 // say has what of says of changes recorded, a batch at a time.
@@ -300,7 +299,7 @@ func (w *writing) fail(ctx context.Context, q int, c *change, f Failure) error {
 
 // fails is a checkpoint that the teller hears of.
 func (w *writing) fails(ctx context.Context, seq uint64, counts map[string]int64, failed []Failure, resolved ...state.Item) error {
-	if err := w.checkpoint(ctx, seq, counts, failed, resolved...); err != nil {
+	if err := w.checkpoint(ctx, seq, counts, exceptionsOf(failed, state.Failing), resolved...); err != nil {
 		return err
 	}
 	return w.teller.add(failed)

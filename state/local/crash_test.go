@@ -337,7 +337,7 @@ func TestKilledWhileSyncing(t *testing.T) {
 			t.Fatal(err)
 		}
 		failures := 0
-		for f, err := range j.Failures(t.Context(), point) {
+		for f, err := range j.Exceptions(t.Context(), point) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -398,7 +398,7 @@ func syncForEver(s *Store, args []string) error {
 		}
 		fmt.Println("intended", n)
 		err := j.Checkpoint(ctx, run, state.Checkpoint{
-			Seq: uint64(n), Counts: map[string]int64{"batches": 1}, Failed: []state.Failure{{Part: "slide", Key: fmt.Sprintf("%012d", n)}},
+			Seq: uint64(n), Counts: map[string]int64{"batches": 1}, Met: []state.Exception{{Part: "slide", Key: fmt.Sprintf("%012d", n)}},
 		})
 		if err != nil {
 			return err

@@ -185,17 +185,17 @@ func BenchmarkCheckpoint(b *testing.B) {
 			for b.Loop() {
 				n++
 				keys := make([]string, 500)
-				var failed []state.Failure
+				var failed []state.Exception
 				for i := range keys {
 					keys[i] = fmt.Sprintf("%012d", int(n)*500+i)
 					if i < failing {
-						failed = append(failed, state.Failure{Part: "slide", Key: keys[i], Title: "A slide", Kind: "invalid", Message: "the field brand__c refers to nothing"})
+						failed = append(failed, state.Exception{Part: "slide", Key: keys[i], Title: "A slide", Kind: "invalid", Message: "the field brand__c refers to nothing"})
 					}
 				}
 				if err := j.Intend(b.Context(), "R1", []state.Batch{{Seq: n, Part: "slide", Verb: "create", Keys: keys}}); err != nil {
 					b.Fatal(err)
 				}
-				if err := j.Checkpoint(b.Context(), "R1", state.Checkpoint{Seq: n, Counts: map[string]int64{"slide/create": 500}, Failed: failed}); err != nil {
+				if err := j.Checkpoint(b.Context(), "R1", state.Checkpoint{Seq: n, Counts: map[string]int64{"slide/create": 500}, Met: failed}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -203,49 +203,67 @@ func BenchmarkCheckpoint(b *testing.B) {
 	}
 }
 
-// A journal of the version before keeps what it holds, and takes what is new.
+// A journal of a version before keeps what it holds, and takes what is new.
 func TestJournalMigrates(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.json")
-	s := open(t, path, statetest.NewClock().Now)
-	if err := s.makeDirs(); err != nil {
-		t.Fatal(err)
-	}
-	first, err := steps.ReadFile("1.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := filepath.Join(s.dir, "syncs.db")
-	sqlDo(t, db, string(first)+fmt.Sprintf(`; PRAGMA application_id = %d; PRAGMA user_version = 1;
-		INSERT INTO failure (sync, part, key, title, kind, message, cause, first, last, attempts, first_run, last_run, id)
-		VALUES ('integration_point.clm', 'slide', 'a', 'Slide a', 'invalid', 'too long', '', 1, 2, 3, 1, 1, 'R1');
-		INSERT INTO owed (sync, reason) VALUES ('integration_point.clm', 'activated')`, applicationID))
-	j, err := s.Journal(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	point := addrs.New("integration_point", "clm")
-	if m, err := state.MemoryOf(t.Context(), j, point); err != nil || !slices.Equal(m.Owed, []string{"activated"}) || m.Allowed != (state.Allowance{}) {
-		t.Errorf("after the migration: %+v, %v", m, err)
-	}
-	for range 2 {
-		for f, err := range j.Failures(t.Context(), point) {
+	row := "INSERT INTO failure (sync, part, key, title, kind, message, cause, first, last, attempts, first_run, last_run, id%s) VALUES ('integration_point.clm', '%s', 'a', 'Slide a', 'invalid', 'too long', '', 1, 2, 3, 1, 1, 'R1'%s);"
+	owed := "INSERT INTO owed (sync, reason) VALUES ('integration_point.clm', '%s');"
+	failing := fmt.Sprintf(row, "", "slide", "")
+	for version, test := range map[int]struct {
+		rows string
+		want []state.ExceptionType // by part
+	}{
+		1: {failing + fmt.Sprintf(owed, "activated"), []state.ExceptionType{state.Failing}},
+		4: {failing + fmt.Sprintf(row, ", general", "", ", 1") + fmt.Sprintf(row, ", kept", "deck", ", 1") + fmt.Sprintf(owed, "activated") + fmt.Sprintf(owed, "allow_withdraw=7"),
+			[]state.ExceptionType{state.Message, state.Kept, state.Failing}},
+	} {
+		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "state.json")
+			s := open(t, path, statetest.NewClock().Now)
+			if err := s.makeDirs(); err != nil {
+				t.Fatal(err)
+			}
+			var tables strings.Builder
+			for n := 1; n <= version; n++ {
+				step, err := steps.ReadFile(fmt.Sprintf("%d.sql", n))
+				if err != nil {
+					t.Fatal(err)
+				}
+				tables.Write(step)
+			}
+			sqlDo(t, filepath.Join(s.dir, "syncs.db"), fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d; %s", tables.String(), applicationID, version, test.rows))
+			j, err := s.Journal(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			if f.Title != "Slide a" || f.Attempts != 3 || f.General || f.Routes != nil {
-				t.Errorf("after the migration: %+v", f)
+			point := addrs.New("integration_point", "clm")
+			if m, err := state.MemoryOf(t.Context(), j, point); err != nil || !slices.Equal(m.Owed, []string{"activated"}) || m.Allowed != (state.Allowance{}) {
+				t.Errorf("after the migration: %+v, %v", m, err)
 			}
-			if err := j.Acknowledge(t.Context(), []state.Failure{f}, &state.Ack{Owner: "Ana"}); err != nil {
-				t.Error(err)
+			for range 2 {
+				var types []state.ExceptionType
+				for f, err := range j.Exceptions(t.Context(), point) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					if types = append(types, f.Type); f.Title != "Slide a" || f.Attempts != 3 || f.Routes != nil {
+						t.Errorf("after the migration: %+v", f)
+					}
+					if err := j.Acknowledge(t.Context(), []state.Exception{f}, &state.Ack{Owner: "Ana"}); err != nil {
+						t.Error(err)
+					}
+				}
+				if !slices.Equal(types, test.want) {
+					t.Errorf("after the migration of types %q, not %q", types, test.want)
+				}
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				s = open(t, path, statetest.NewClock().Now)
+				if j, err = s.Journal(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s = open(t, path, statetest.NewClock().Now)
-		if j, err = s.Journal(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		})
 	}
 }
 
@@ -292,7 +310,7 @@ func TestWaits(t *testing.T) {
 	})
 	said(1, "intend", func() error { return j.Intend(ctx, "R2", []state.Batch{{Seq: 1, Keys: []string{"1"}}}) })
 	said(1, "checkpoint with a failure", func() error {
-		return j.Checkpoint(ctx, "R2", state.Checkpoint{Seq: 1, Failed: []state.Failure{{Part: "slide", Key: "1"}}})
+		return j.Checkpoint(ctx, "R2", state.Checkpoint{Seq: 1, Met: []state.Exception{{Part: "slide", Key: "1"}}})
 	})
 	said(1, "end", func() error {
 		_, err := j.End(ctx, state.End{Run: "R2", Outcome: state.Faulty})

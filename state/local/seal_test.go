@@ -46,15 +46,15 @@ func TestWordsOfFailuresAreSealed(t *testing.T) {
 		lease, err := state.LeaseOf(ctx, j, sync, "test", time.Hour)
 		must(t, err)
 		must(t, j.Begin(ctx, state.Run{ID: run, Sync: sync, Mode: state.Full, Fence: lease.Fence, Started: lease.Holder.Created}))
-		must(t, j.Checkpoint(ctx, run, state.Checkpoint{Failed: []state.Failure{{Part: "slide", Key: key, Title: title, Kind: "invalid",
+		must(t, j.Checkpoint(ctx, run, state.Checkpoint{Met: []state.Exception{{Part: "slide", Key: key, Title: title, Kind: "invalid",
 			Message: title + " is too long", Routes: []string{"us"}, Groups: map[string]string{"product": "Canarium"}}}}))
 		_, err = j.End(ctx, state.End{Run: run, Outcome: state.Failed, At: lease.Holder.Created})
 		must(t, err)
 		must(t, j.Release(ctx, lease))
 	}
-	told := func(j state.Journal) (list []state.Failure) {
+	told := func(j state.Journal) (list []state.Exception) {
 		t.Helper()
-		for f, err := range j.Failures(ctx, sync) {
+		for f, err := range j.Exceptions(ctx, sync) {
 			must(t, err)
 			list = append(list, f)
 		}

@@ -54,7 +54,7 @@ type Place struct {
 	Mine  func() (string, error)
 	Alive func(name string) bool
 
-	// Cipher seals what is said of failures in words; nil: nothing does.
+	// Cipher seals what is said of exceptions in words; nil: nothing does.
 	Cipher state.Cipher
 
 	// Explain may turn an error of the database into one that says what to do;
@@ -143,6 +143,6 @@ func (j *Journal) Syncs(ctx context.Context) ([]addrs.Instance, error) {
 			err = a.UnmarshalText([]byte(addr))
 		}
 		return a, err
-	}, "SELECT addr FROM sync UNION SELECT sync FROM owed UNION SELECT sync FROM failure ORDER BY 1")
+	}, "SELECT addr FROM sync UNION SELECT sync FROM owed UNION SELECT sync FROM exception ORDER BY 1")
 	return syncs, j.fail("reading which syncs are remembered", err)
 }

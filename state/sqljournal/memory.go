@@ -83,7 +83,7 @@ func memories(ctx context.Context, tx tx, syncs []string) (map[string]*state.Mem
 			}
 			return nil
 		}),
-		each(countFailures, func(rows *sql.Rows) error {
+		each(countItems, func(rows *sql.Rows) error {
 			var kept int
 			if err := rows.Scan(&sync, &n, &kept); err != nil {
 				return err
@@ -111,7 +111,7 @@ var (
 	selectMemories = inEachRun("SELECT addr, memory FROM sync WHERE addr IN " + these)
 	selectOwed     = inEachRun("SELECT sync, reason, withdraw, publish FROM owed WHERE sync IN " + these + " ORDER BY sync, reason")
 	selectLastRuns = inEachRun(selectRuns + "WHERE seq IN (SELECT (SELECT max(seq) FROM run WHERE sync = value) FROM json_each(?1) UNION SELECT (SELECT max(seq) FROM run WHERE sync = value AND " + fullRun + ") FROM json_each(?1))")
-	countFailures  = inEachRun("SELECT sync, count(*), coalesce(sum(kept), 0) FROM failure WHERE sync IN " + these + " AND general = 0 GROUP BY sync")
+	countItems     = inEachRun("SELECT sync, count(*), sum(CASE WHEN type = 'kept' THEN 1 ELSE 0 END) FROM exception WHERE sync IN " + these + " AND type <> 'message' GROUP BY sync")
 	countOpen      = inEachRun("SELECT sync, count(*) FROM batch WHERE sync IN " + these + " AND done = 0 GROUP BY sync")
 	countUnmatched = inEachRun("SELECT sync, count(*) FROM unmatched WHERE sync IN " + these + " GROUP BY sync")
 	keepMemory     = inEachRun("INSERT INTO sync (addr, memory) VALUES (?1, ?2) ON CONFLICT (addr) DO UPDATE SET memory = ?2")
@@ -172,7 +172,7 @@ func (j *Journal) Forget(ctx context.Context, lease state.Lease) error {
 			"DELETE FROM sync WHERE addr = ?1",
 			"DELETE FROM owed WHERE sync = ?1",
 			"DELETE FROM batch WHERE sync = ?1",
-			"DELETE FROM failure WHERE sync = ?1",
+			"DELETE FROM exception WHERE sync = ?1",
 			"DELETE FROM referring WHERE sync = ?1",
 			"DELETE FROM unmatched WHERE sync = ?1",
 		} {

@@ -74,8 +74,8 @@ type standing struct {
 
 // tally takes the failed items of a run into its row.
 const tally = `
-	failures = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND last_run = run.seq AND general = 0 AND kept = 0),
-	fresh    = (SELECT count(*) FROM failure WHERE failure.sync = run.sync AND first_run = run.seq AND last_run = run.seq AND general = 0 AND kept = 0)`
+	failures = (SELECT count(*) FROM exception WHERE exception.sync = run.sync AND last_run = run.seq AND type = ''),
+	fresh    = (SELECT count(*) FROM exception WHERE exception.sync = run.sync AND first_run = run.seq AND last_run = run.seq AND type = '')`
 
 // running is a run that has begun, not ended, and not been fenced.
 type running struct {
@@ -165,7 +165,7 @@ var (
 // Checkpoint implements state.Journal.
 func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint) error {
 	ctx = context.WithoutCancel(ctx)
-	failed, err := j.sealed(c.Failed)
+	failed, err := j.sealed(c.Met)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (j *Journal) Checkpoint(ctx context.Context, run string, c state.Checkpoint
 		return err
 	}
 	keep := j.tx
-	if c.Seq > 0 && len(c.Failed) == 0 {
+	if c.Seq > 0 && len(c.Met) == 0 {
 		keep = j.later
 	}
 	err = keep(ctx, func(tx tx) error {
@@ -264,7 +264,7 @@ func (j *Journal) End(ctx context.Context, ends ...state.End) (ended []state.Run
 var (
 	selectEnding = inEachRun("SELECT " + runColumns + `,
 			coalesce((SELECT lease.fence = run.fence AND alive <> '' FROM lease WHERE lease.sync = run.sync), FALSE),
-			EXISTS (SELECT 1 FROM failure WHERE failure.sync = run.sync),
+			EXISTS (SELECT 1 FROM exception WHERE exception.sync = run.sync),
 			EXISTS (SELECT 1 FROM unmatched WHERE unmatched.sync = run.sync),
 			EXISTS (SELECT 1 FROM batch WHERE batch.sync = run.sync),
 			EXISTS (SELECT 1 FROM untold WHERE untold.run = run.seq)
@@ -277,12 +277,12 @@ var (
 // ending is a run that is to end, and what there is that may have to go with it.
 type ending struct {
 	state.Run
-	held                                 bool
-	failures, unmatched, batches, untold bool
+	held                                   bool
+	exceptions, unmatched, batches, untold bool
 }
 
 func scanEnding(rows *sql.Rows) (e ending, err error) {
-	e.Run, err = scanRun(rows, &e.held, &e.failures, &e.unmatched, &e.batches, &e.untold)
+	e.Run, err = scanRun(rows, &e.held, &e.exceptions, &e.unmatched, &e.batches, &e.untold)
 	return e, err
 }
 
@@ -301,8 +301,8 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 		_, err := tx.ExecContext(ctx, statement, args...)
 		return err
 	}
-	if r.failures && e.Sweep {
-		if err := do("DELETE FROM failure WHERE sync = ?1 AND last_run <> ?2", sync, r.Seq); err != nil {
+	if r.exceptions && e.Sweep {
+		if err := do("DELETE FROM exception WHERE sync = ?1 AND last_run <> ?2", sync, r.Seq); err != nil {
 			return r.Run, err
 		}
 	}
@@ -314,7 +314,7 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 	if err := do(endRun, r.Outcome, nanos(r.Ended), r.Message, text(r.Counts), r.Seq); err != nil {
 		return r.Run, err
 	}
-	if r.failures {
+	if r.exceptions {
 		if err := tx.QueryRowContext(ctx, "UPDATE run SET "+tally+" WHERE seq = ?1 RETURNING failures, fresh", r.Seq).Scan(&r.Failures, &r.New); err != nil {
 			return r.Run, err
 		}

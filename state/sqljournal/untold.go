@@ -32,7 +32,7 @@ func takeBack(ctx context.Context, tx tx, r state.Run) error {
 	}
 	_, err := tx.ExecContext(ctx, `
 		DELETE FROM untold WHERE run = ?1
-		AND NOT EXISTS (SELECT 1 FROM failure WHERE sync = ?2 AND first_run = ?1)
+		AND NOT EXISTS (SELECT 1 FROM exception WHERE sync = ?2 AND first_run = ?1)
 		AND (?3 = '' OR ?3 = coalesce((SELECT message FROM run WHERE sync = ?2 AND seq < ?1 AND outcome <> '' ORDER BY seq DESC LIMIT 1), ''))`,
 		r.Seq, r.Sync.String(), why)
 	return err
@@ -66,10 +66,10 @@ func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Du
 				return err
 			}
 			u := state.Untold{Run: *run, Attempts: int(d.attempts)}
-			if u.New, err = scan(ctx, tx, j.scanFailure, selectFailures+"WHERE sync = ?1 AND first_run = ?2 AND kept = 0 ORDER BY general DESC, part, key LIMIT ?3", run.Sync.String(), d.run, newFailures); err != nil {
+			if u.New, err = scan(ctx, tx, j.scanException, selectExceptions+"WHERE sync = ?1 AND first_run = ?2 AND type <> 'kept' ORDER BY type <> 'message', part, key LIMIT ?3", run.Sync.String(), d.run, newFailures); err != nil {
 				return err
 			}
-			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM failure WHERE sync = ?1 AND first_run = ?2 AND kept = 0", run.Sync.String(), d.run).Scan(&u.NewCount); err != nil {
+			if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM exception WHERE sync = ?1 AND first_run = ?2 AND type <> 'kept'", run.Sync.String(), d.run).Scan(&u.NewCount); err != nil {
 				return err
 			}
 			list = append(list, u)

@@ -11,7 +11,7 @@ import (
 	"accord/state"
 )
 
-// words are what is said of a failure that came from a vault. With a Cipher
+// words are what is said of an exception that came from a vault. With a Cipher
 // they lie sealed in the place of its title, and nowhere else.
 type words struct {
 	Title   string            `json:"title,omitempty"`
@@ -24,12 +24,12 @@ type words struct {
 // what is sealed.
 const sealedWords = "sealed:"
 
-// sealed returns failures as they are written.
-func (j *Journal) sealed(failures []state.Failure) ([]state.Failure, error) {
-	if !state.Seals(j.at.Cipher) || len(failures) == 0 {
-		return failures, nil
+// sealed returns exceptions as they are written.
+func (j *Journal) sealed(exceptions []state.Exception) ([]state.Exception, error) {
+	if !state.Seals(j.at.Cipher) || len(exceptions) == 0 {
+		return exceptions, nil
 	}
-	out := slices.Clone(failures)
+	out := slices.Clone(exceptions)
 	for i := range out {
 		f := &out[i]
 		plain, err := json.Marshal(words{Title: f.Title, Message: f.Message, Routes: f.Routes, Groups: f.Groups})
@@ -44,9 +44,9 @@ func (j *Journal) sealed(failures []state.Failure) ([]state.Failure, error) {
 	return out, nil
 }
 
-// open gives a failure its words back, and reports whether there is an identity
+// open gives an exception its words back, and reports whether there is an identity
 // for them; else it says whose it needs.
-func (j *Journal) open(f *state.Failure) bool {
+func (j *Journal) open(f *state.Exception) bool {
 	rest, ok := strings.CutPrefix(f.Title, sealedWords)
 	if !ok {
 		return true
@@ -81,18 +81,18 @@ func (j *Journal) unseal(text string) (plain []byte, ok bool) {
 	return plain, err == nil
 }
 
-// Reseal seals what was written otherwise than failures and references are written
+// Reseal seals what was written otherwise than exceptions and references are written
 // now, and returns how many that were. What no identity opens stays as it is.
 func (j *Journal) Reseal(ctx context.Context) (n int, err error) {
 	if !state.Seals(j.at.Cipher) {
 		return 0, nil
 	}
 	now := j.sealedTo()
-	var after state.Failure
+	var after state.Exception
 	for {
-		var some, open []state.Failure
+		var some, open []state.Exception
 		err := j.tx(ctx, func(tx tx) (err error) {
-			some, err = scan(ctx, tx, written, selectFailures+"WHERE (sync, part, key) > (?1, ?2, ?3) AND substr(title, 1, ?4) <> ?5 ORDER BY sync, part, key LIMIT ?6",
+			some, err = scan(ctx, tx, written, selectExceptions+"WHERE (sync, part, key) > (?1, ?2, ?3) AND substr(title, 1, ?4) <> ?5 ORDER BY sync, part, key LIMIT ?6",
 				after.Sync.String(), after.Part, after.Key, len(now), now, pageSize)
 			if err != nil {
 				return err
@@ -107,7 +107,7 @@ func (j *Journal) Reseal(ctx context.Context) (n int, err error) {
 			if err != nil {
 				return err
 			}
-			return each(ctx, tx, "UPDATE failure SET title = ?4, message = ?5, routes = ?6, names = ?7 WHERE sync = ?1 AND part = ?2 AND key = ?3", sealed, func(f state.Failure) []any {
+			return each(ctx, tx, "UPDATE exception SET title = ?4, message = ?5, routes = ?6, names = ?7 WHERE sync = ?1 AND part = ?2 AND key = ?3", sealed, func(f state.Exception) []any {
 				return []any{f.Sync.String(), f.Part, f.Key, f.Title, f.Message, text(f.Routes), text(f.Groups)}
 			})
 		})

@@ -211,11 +211,11 @@ func testFailures(p place) {
 	cause := addrs.New("field_rule", "brand")
 	fail := func(run string, keys ...string) {
 		p.Helper()
-		var failed []state.Failure
+		var failed []state.Exception
 		for _, k := range keys {
-			failed = append(failed, state.Failure{Part: "slide", Key: k, Title: "Slide " + k, Kind: "invalid", Message: "in " + run, Cause: cause})
+			failed = append(failed, state.Exception{Part: "slide", Key: k, Title: "Slide " + k, Kind: "invalid", Message: "in " + run, Cause: cause})
 		}
-		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Failed: failed}))
+		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Met: failed}))
 	}
 	p.begin(j, lease, "R1", state.Full)
 	fail("R1", "b", "a")
@@ -232,31 +232,31 @@ func testFailures(p place) {
 		p.Errorf("R2: %d failures, %d new", r.Failures, r.New)
 	}
 	late := Start.Add(time.Hour)
-	want := []state.Failure{
+	want := []state.Exception{
 		{Sync: clm, Part: "slide", Key: "b", Title: "Slide b", Kind: "invalid", Message: "in R2", Cause: cause, FirstSeen: Start, LastSeen: late, Attempts: 2, Run: "R2"},
 		{Sync: clm, Part: "slide", Key: "c", Title: "Slide c", Kind: "invalid", Message: "in R2", Cause: cause, FirstSeen: late, LastSeen: late, Attempts: 1, Run: "R2"},
 	}
-	if diff := cmp.Diff(want, p.failures(j, clm)); diff != "" {
-		p.Errorf("failures (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, p.exceptions(j, clm)); diff != "" {
+		p.Errorf("exceptions (-want +got):\n%s", diff)
 	}
 	if n := p.memory(j, clm).Failures; n != 2 {
 		p.Errorf("%d failures are remembered", n)
 	}
-	if f := p.failures(j, country); len(f) != 0 {
+	if f := p.exceptions(j, country); len(f) != 0 {
 		p.Errorf("of another sync: %v", f)
 	}
 
 	// A run that did not see everything leaves what it did not meet.
 	p.begin(j, lease, "R3", state.Incremental)
 	p.end(j, "R3", state.End{Outcome: state.Clean})
-	if f := p.failures(j, clm); len(f) != 2 {
+	if f := p.exceptions(j, clm); len(f) != 2 {
 		p.Errorf("after a run that met none: %v", f)
 	}
 	// One that saw everything leaves only what it met.
 	p.begin(j, lease, "R4", state.Full)
 	fail("R4", "c")
 	p.end(j, "R4", state.End{Outcome: state.Faulty, Sweep: true})
-	if f := p.failures(j, clm); len(f) != 1 || f[0].Key != "c" || f[0].Attempts != 2 {
+	if f := p.exceptions(j, clm); len(f) != 1 || f[0].Key != "c" || f[0].Attempts != 2 {
 		p.Errorf("after a full run: %v", f)
 	}
 }
@@ -266,8 +266,8 @@ func testGeneral(p place) {
 	j := p.journal(p.store())
 	lease := p.acquire(j, clm)
 	p.begin(j, lease, "R1", state.Full)
-	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Failed: []state.Failure{
-		{Key: "general", General: true, Kind: "permission", Message: "may not"},
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Met: []state.Exception{
+		{Key: "general", Type: state.Message, Kind: "permission", Message: "may not"},
 		{Part: "slide", Key: "a", Routes: []string{"us", "ca"}, Groups: map[string]string{"product": "Cholecap"}},
 	}}))
 	if r := p.end(j, "R1", state.End{Outcome: state.Failed}); r.Failures != 1 || r.New != 1 {
@@ -276,15 +276,15 @@ func testGeneral(p place) {
 	if n := p.memory(j, clm).Failures; n != 1 {
 		p.Errorf("%d failures are remembered", n)
 	}
-	want := []state.Failure{
-		{Sync: clm, Key: "general", General: true, Kind: "permission", Message: "may not", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1"},
+	want := []state.Exception{
+		{Sync: clm, Key: "general", Type: state.Message, Kind: "permission", Message: "may not", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1"},
 		{Sync: clm, Part: "slide", Key: "a", Routes: []string{"us", "ca"}, Groups: map[string]string{"product": "Cholecap"}, FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1"},
 	}
-	if diff := cmp.Diff(want, p.failures(j, clm)); diff != "" {
-		p.Errorf("failures (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, p.exceptions(j, clm)); diff != "" {
+		p.Errorf("exceptions (-want +got):\n%s", diff)
 	}
 	p.must(j.Dismiss(p.ctx, clm, []state.Item{{Key: "general"}, {Key: "unknown"}}))
-	if f := p.failures(j, clm); len(f) != 1 || f[0].Part != "slide" {
+	if f := p.exceptions(j, clm); len(f) != 1 || f[0].Part != "slide" {
 		p.Errorf("after one was dismissed: %v", f)
 	}
 }
@@ -295,20 +295,20 @@ func testKept(p place) {
 	j := p.journal(p.store())
 	lease := p.acquire(j, clm)
 	p.begin(j, lease, "R1", state.Full)
-	kept := state.Failure{Part: "deck", Key: "a", Kept: true, Title: "Launch", Kind: "unapproved_in_field", Message: "it stays"}
-	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Failed: []state.Failure{kept, {Part: "slide", Key: "b", Kind: "invalid"}}}))
+	kept := state.Exception{Part: "deck", Key: "a", Type: state.Kept, Title: "Launch", Kind: "unapproved_in_field", Message: "it stays"}
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Met: []state.Exception{kept, {Part: "slide", Key: "b", Kind: "invalid"}}}))
 	if r := p.end(j, "R1", state.End{Outcome: state.Faulty, Sweep: true}); r.Failures != 1 || r.New != 1 {
 		p.Errorf("%d failures, %d new", r.Failures, r.New)
 	}
 	if m := p.memory(j, clm); m.Failures != 1 || m.Kept != 1 {
 		p.Errorf("%d failures and %d kept are remembered", m.Failures, m.Kept)
 	}
-	if f := p.failures(j, clm); len(f) != 2 || !f[0].Kept || f[0].Title != "Launch" || f[1].Kept {
+	if f := p.exceptions(j, clm); len(f) != 2 || f[0].Type != state.Kept || f[0].Title != "Launch" || f[1].Type != state.Failing {
 		p.Errorf("%+v", f)
 	}
 	// It fails by now: it is the same item.
 	p.begin(j, lease, "R2", state.Incremental)
-	p.must(j.Checkpoint(p.ctx, "R2", state.Checkpoint{Failed: []state.Failure{{Part: "deck", Key: "a", Title: "Launch", Kind: "invalid"}}}))
+	p.must(j.Checkpoint(p.ctx, "R2", state.Checkpoint{Met: []state.Exception{{Part: "deck", Key: "a", Title: "Launch", Kind: "invalid"}}}))
 	p.end(j, "R2", state.End{Outcome: state.Faulty, Sweep: true})
 	if m := p.memory(j, clm); m.Failures != 1 || m.Kept != 0 {
 		p.Errorf("%d failures and %d kept are remembered", m.Failures, m.Kept)
@@ -380,28 +380,28 @@ func testAcknowledged(p place) {
 	meet := func(run, kind string, keys ...string) {
 		p.Helper()
 		p.begin(j, lease, run, state.Incremental)
-		var failed []state.Failure
+		var failed []state.Exception
 		for _, k := range keys {
-			failed = append(failed, state.Failure{Part: "slide", Key: k, Kind: kind, Message: "in " + run})
+			failed = append(failed, state.Exception{Part: "slide", Key: k, Kind: kind, Message: "in " + run})
 		}
-		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Failed: failed}))
+		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Met: failed}))
 		p.end(j, run, state.End{Outcome: state.Faulty, Sweep: true})
 	}
 	meet("R1", "invalid", "a", "b")
 	p.clock.Add(time.Minute)
-	told := state.Failure{Sync: clm, Key: "exception 7", Title: "Launch", Kind: "exception", Message: "told by the vault", FirstSeen: Start, LastSeen: Start}
+	told := state.Exception{Sync: clm, Key: "exception 7", Title: "Launch", Kind: "exception", Message: "told by the vault", FirstSeen: Start, LastSeen: Start}
 	ack := state.Ack{Owner: "Ana", Reason: "the agency mends it", By: "bo@host", Until: Start.Add(time.Hour)}
-	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "a"}, told}, &ack))
+	p.must(j.Acknowledge(p.ctx, []state.Exception{{Sync: clm, Part: "slide", Key: "a"}, told}, &ack))
 	p.must(j.Retried(p.ctx, clm, []state.Item{{Part: "slide", Key: "b"}, {Part: "slide", Key: "unknown"}}, "bo@host"))
 	ack.At = Start.Add(time.Minute)
 	told.Ack = &ack
-	want := []state.Failure{
+	want := []state.Exception{
 		told,
 		{Sync: clm, Part: "slide", Key: "a", Kind: "invalid", Message: "in R1", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1", Ack: &ack},
 		{Sync: clm, Part: "slide", Key: "b", Kind: "invalid", Message: "in R1", FirstSeen: Start, LastSeen: Start, Attempts: 1, Run: "R1", Retried: ack.At, RetriedBy: "bo@host"},
 	}
-	if diff := cmp.Diff(want, p.failures(p.journal(p.store()), clm)); diff != "" {
-		p.Errorf("failures (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, p.exceptions(p.journal(p.store()), clm)); diff != "" {
+		p.Errorf("exceptions (-want +got):\n%s", diff)
 	}
 	if ack := want[1].Ack; !ack.Holds(Start) || ack.Holds(Start.Add(time.Hour)) || (*state.Ack)(nil).Holds(Start) {
 		p.Errorf("it holds at the wrong time")
@@ -411,7 +411,7 @@ func testAcknowledged(p place) {
 	acked := func(want ...string) {
 		p.Helper()
 		var got []string
-		for _, f := range p.failures(j, clm) {
+		for _, f := range p.exceptions(j, clm) {
 			if f.Ack != nil {
 				got = append(got, f.Key)
 			}
@@ -422,12 +422,12 @@ func testAcknowledged(p place) {
 	}
 	meet("R2", "invalid", "a", "b")
 	acked("a")
-	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "b"}}, &ack))
+	p.must(j.Acknowledge(p.ctx, []state.Exception{{Sync: clm, Part: "slide", Key: "b"}}, &ack))
 	acked("a", "b")
 	meet("R3", "not_found", "a", "b")
 	acked()
-	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "a"}}, &ack))
-	p.must(j.Acknowledge(p.ctx, []state.Failure{{Sync: clm, Part: "slide", Key: "a"}}, nil))
+	p.must(j.Acknowledge(p.ctx, []state.Exception{{Sync: clm, Part: "slide", Key: "a"}}, &ack))
+	p.must(j.Acknowledge(p.ctx, []state.Exception{{Sync: clm, Part: "slide", Key: "a"}}, nil))
 	acked()
 }
 
@@ -439,17 +439,17 @@ func testManyFailures(p place) {
 		lease := p.acquire(j, sync)
 		run := "R-" + sync.Name
 		p.begin(j, lease, run, state.Full)
-		var failed []state.Failure
+		var failed []state.Exception
 		for i := range n {
-			failed = append(failed, state.Failure{Part: fmt.Sprint("part", i%3), Key: fmt.Sprintf("%012d", i)})
+			failed = append(failed, state.Exception{Part: fmt.Sprint("part", i%3), Key: fmt.Sprintf("%012d", i)})
 		}
-		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Failed: failed}))
+		p.must(j.Checkpoint(p.ctx, run, state.Checkpoint{Met: failed}))
 	}
-	if all := p.failures(j, addrs.Instance{}); len(all) != 2*n {
+	if all := p.exceptions(j, addrs.Instance{}); len(all) != 2*n {
 		p.Errorf("%d failures of all syncs", len(all))
 	}
 	seen := map[state.Item]bool{}
-	for f, err := range j.Failures(p.ctx, clm) {
+	for f, err := range j.Exceptions(p.ctx, clm) {
 		p.must(err)
 		item := state.Item{Part: f.Part, Key: f.Key}
 		if seen[item] {
@@ -463,10 +463,10 @@ func testManyFailures(p place) {
 	if len(seen) != n {
 		p.Errorf("%d of %d failures", len(seen), n)
 	}
-	if left := p.failures(j, clm); len(left) != n-n/100 {
+	if left := p.exceptions(j, clm); len(left) != n-n/100 {
 		p.Errorf("%d are left", len(left))
 	}
-	for range j.Failures(p.ctx, clm) {
+	for range j.Exceptions(p.ctx, clm) {
 		break
 	}
 }
@@ -480,7 +480,7 @@ func testInterrupted(p place) {
 	p.begin(j, lease, "R1", state.Incremental)
 	p.must(j.Intend(p.ctx, "R1", []state.Batch{{Seq: 1, Keys: []string{"a"}}, {Seq: 2, Keys: []string{"b"}}}))
 	p.clock.Add(time.Minute)
-	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"n": 1}, Failed: []state.Failure{{Part: "x", Key: "a"}}}))
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1, Counts: map[string]int64{"n": 1}, Met: []state.Exception{{Part: "x", Key: "a"}}}))
 	p.must(one.Close())
 
 	j = p.journal(p.store())
@@ -591,13 +591,13 @@ func testManyRuns(p place) {
 func testUntold(p place) {
 	j := p.journal(p.store())
 	n := 0
-	run := func(e state.End, failed ...state.Failure) string {
+	run := func(e state.End, failed ...state.Exception) string {
 		p.Helper()
 		n++
 		id := fmt.Sprint("U", n)
 		lease := p.acquire(j, clm)
 		p.must(j.Begin(p.ctx, state.Run{ID: id, Sync: clm, Mode: state.Full, Fence: lease.Fence, Started: p.clock.Now(), Tell: []string{"a", "b"}}))
-		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Failed: failed, Counts: map[string]int64{"n": 1}}))
+		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Met: failed, Counts: map[string]int64{"n": 1}}))
 		if e.Outcome != "" {
 			p.end(j, id, e)
 		}
@@ -617,7 +617,7 @@ func testUntold(p place) {
 		}
 		return list
 	}
-	x := state.Failure{Part: "p", Key: "x", Message: "no"}
+	x := state.Exception{Part: "p", Key: "x", Message: "no"}
 	worth := run(state.End{Outcome: state.Clean, Worth: true})
 	run(state.End{Outcome: state.Clean})
 	fails := run(state.End{Outcome: state.Faulty}, x)
@@ -669,7 +669,7 @@ func testForget(p place) {
 		p.must(j.Owe(p.ctx, sync, []string{"activated"}, state.Allowance{}))
 		p.begin(j, lease, id, state.Full)
 		p.must(j.Intend(p.ctx, id, []state.Batch{{Seq: 1}}))
-		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Failed: []state.Failure{{Part: "x", Key: "a"}}}))
+		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Met: []state.Exception{{Part: "x", Key: "a"}}}))
 		p.end(j, id, state.End{Outcome: state.Failed, Memory: &state.Memory{Errors: 1}})
 		if sync == clm {
 			p.must(j.Forget(p.ctx, lease))
@@ -875,7 +875,7 @@ func testTogether(p place) {
 		p.Errorf("a run that did not begin owes %v", m.Owed)
 	}
 	p.must(one.Begin(p.ctx, run("R0", 0), run("R1", 1)))
-	p.must(one.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"n": 1}, Failed: []state.Failure{{Part: "x", Key: "a"}}}))
+	p.must(one.Checkpoint(p.ctx, "R1", state.Checkpoint{Counts: map[string]int64{"n": 1}, Met: []state.Exception{{Part: "x", Key: "a"}}}))
 
 	ends := []state.End{
 		{Run: "R0", Outcome: state.Clean, At: Start, Memory: &state.Memory{Errors: 1}, Settled: []string{"requested"}, Release: true},
@@ -943,10 +943,10 @@ func (p place) end(j state.Journal, id string, e state.End) state.Run {
 	return r[0]
 }
 
-func (p place) failures(j state.Journal, sync addrs.Instance) []state.Failure {
+func (p place) exceptions(j state.Journal, sync addrs.Instance) []state.Exception {
 	p.Helper()
-	var all []state.Failure
-	for f, err := range j.Failures(p.ctx, sync) {
+	var all []state.Exception
+	for f, err := range j.Exceptions(p.ctx, sync) {
 		p.must(err)
 		all = append(all, f)
 	}
