@@ -84,7 +84,7 @@ func (p *pass) askForHolders(ctx context.Context) error {
 	}
 	held := make(map[*job][]frames, len(p.jobs))
 	var mu sync.Mutex
-	_ = p.keepUp(ctx, nil, func(ctx context.Context, j *job) error { // one that fails does without, alone
+	_ = p.eachInTime(ctx, nil, func(ctx context.Context, j *job) error { // one that fails does without, alone
 		found, err := p.holdersOf(ctx, j, gone[j.class])
 		mu.Lock()
 		defer mu.Unlock()

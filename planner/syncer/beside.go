@@ -84,7 +84,7 @@ func (p *pass) readSmall(ctx context.Context) error {
 		intakes[j] = in
 		return side{end: j.Sync.Target, m: &j.read, yield: in.add}
 	})
-	err := p.keepUp(ctx, p.readSource, func(ctx context.Context, j *job) error {
+	err := p.eachInTime(ctx, p.readSource, func(ctx context.Context, j *job) error {
 		err := answer(ctx, j)
 		if err == nil {
 			j.target, err = intakes[j].rest()

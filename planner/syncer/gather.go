@@ -70,7 +70,7 @@ func (s *Syncer) gather(ctx context.Context, jobs []*job, byAddr map[addrs.Insta
 			return nil
 		})
 	}
-	g.lead(ctx)
+	g.dispatch(ctx)
 	for _, e := range g.early {
 		e.discard()
 	}
@@ -94,13 +94,14 @@ func (g *gathering) approach(ctx context.Context, j *job, preflight func() error
 	err = unready
 }
 
-// lead has those go on who are there, until all are over.
-func (g *gathering) lead(ctx context.Context) {
+// dispatch sends on those who are there and wait for nobody any more, until all are
+// over.
+func (g *gathering) dispatch(ctx context.Context) {
 	at := make(map[*job]whereabouts, len(g.jobs))
 	began := time.Now()
 	var late <-chan time.Time
 	for left := len(g.jobs); left > 0; {
-		waited := false
+		enough := false // they have waited
 		select {
 		case <-g.ended:
 			left--
@@ -113,23 +114,23 @@ func (g *gathering) lead(ctx context.Context) {
 				late = time.After(g.s.lateness(began))
 			}
 		case <-late:
-			waited = true
+			enough = true
 		}
-		var ready []*job
-		for _, j := range g.jobs {
-			if at[j] == there {
-				ready = append(ready, j)
-			}
-		}
-		if len(ready) == 0 || !waited && g.expects(at) {
+		ready := g.ready(at)
+		if len(ready) == 0 || !enough && g.expects(at) {
 			continue
 		}
 		for _, j := range ready {
 			at[j] = gone
 		}
-		g.goOn(ctx, ready)
+		g.send(ctx, ready)
 		began, late = time.Now(), nil
 	}
+}
+
+// ready are those who are there.
+func (g *gathering) ready(at map[*job]whereabouts) []*job {
+	return slices.DeleteFunc(slices.Clone(g.jobs), func(j *job) bool { return at[j] != there })
 }
 
 // expects reports whether somebody is on the way who does not wait for one of
@@ -151,8 +152,8 @@ func (g *gathering) expects(at map[*job]whereabouts) bool {
 	return slices.ContainsFunc(g.jobs, func(j *job) bool { return at[j] == coming && !visit(j) })
 }
 
-// goOn has those pass through together who read one source.
-func (g *gathering) goOn(ctx context.Context, ready []*job) {
+// send has those pass through together who read one source.
+func (g *gathering) send(ctx context.Context, ready []*job) {
 	var engines []*job
 	if g.writing {
 		ready, engines = apart(ready)

@@ -63,7 +63,7 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, e *early, writing bool, 
 		}
 	}
 	if writing {
-		_ = p.keepUp(ctx, nil, s.settle)
+		_ = p.eachInTime(ctx, nil, s.settle)
 	}
 	if len(p.jobs) == 0 {
 		return p.late
@@ -105,10 +105,10 @@ func (s *Syncer) pass(ctx context.Context, jobs []*job, e *early, writing bool, 
 	return p.late
 }
 
-// keepUp calls f for each job that nothing went wrong with, a few at once, and
+// eachInTime calls f for each job that nothing went wrong with, a few at once, and
 // meanwhile beside them. A job whose vault takes much longer than those of others
 // is left out: its calls are ended, and it is among the late.
-func (p *pass) keepUp(ctx context.Context, meanwhile func(context.Context) error, f func(context.Context, *job) error) error {
+func (p *pass) eachInTime(ctx context.Context, meanwhile func(context.Context) error, f func(context.Context, *job) error) error {
 	began, atOnce := time.Now(), p.atOnce()
 	going := slices.DeleteFunc(slices.Clone(p.jobs), func(j *job) bool { return j.err != nil })
 	each, leave := context.WithCancel(ctx)
@@ -231,7 +231,7 @@ func (p *pass) prepare(ctx context.Context) error {
 	case p.whole && p.small:
 		err = p.readSmall(ctx)
 	case p.whole:
-		err = p.keepUp(ctx, p.readSource, func(ctx context.Context, j *job) error { return j.readTarget(ctx, p) })
+		err = p.eachInTime(ctx, p.readSource, func(ctx context.Context, j *job) error { return j.readTarget(ctx, p) })
 	default:
 		err = p.readSource(ctx)
 	}
