@@ -79,7 +79,7 @@ func (p *pass) askUnmatched(ctx context.Context, add func(part, key string) erro
 	}
 	var mu sync.Mutex
 	var broken error
-	_ = p.keepUp(ctx, nil, func(ctx context.Context, j *job) (err error) { // one that fails does without, alone
+	_ = p.eachInTime(ctx, nil, func(ctx context.Context, j *job) (err error) { // one that fails does without, alone
 		if !lacks(j) {
 			return nil
 		}
