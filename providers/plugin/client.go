@@ -1,21 +1,10 @@
 package plugin
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"iter"
-	"log/slog"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"runtime"
-	"strconv"
 	"sync"
 	"time"
 
@@ -23,35 +12,9 @@ import (
 	"accord/providers"
 	"accord/providers/plugin/proto"
 
-	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
-	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 )
-
-// Command is how a plugin is started.
-type Command struct {
-	Name    string        // for people; the base of Path where empty
-	Path    string        // the executable, as exec.Command takes it
-	Args    []string      // without the name
-	Environ []string      // its environment, as of os.Environ; nil: the host's own
-	Env     []string      // beside that
-	Within  time.Duration // how long it may take to start; StartWithin where zero
-	Log     *slog.Logger  // where its log goes; other lines of it go there at level debug; nil: slog.Default
-}
-
-func (c *Command) level() string {
-	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
-		if c.Log.Enabled(context.Background(), level) {
-			return level.String()
-		}
-	}
-	return slog.LevelWarn.String()
-}
-
-// StartWithin is how long a plugin may take to answer, unless the command says
-// otherwise: far longer than any takes that is well.
-const StartWithin = 20 * time.Second
 
 // Plugin is a provider in a process of its own.
 type Plugin struct {
@@ -63,107 +26,6 @@ type Plugin struct {
 }
 
 var _ providers.Provider = (*Plugin)(nil)
-
-// Open starts a plugin and shakes hands with it. The process ends with Close,
-// and with this process. The context holds for the start alone.
-func Open(ctx context.Context, c Command) (*Plugin, error) { return open(ctx, c, protocol) }
-
-func open(ctx context.Context, c Command, speaks versions) (*Plugin, error) {
-	c.Name = cmp.Or(c.Name, filepath.Base(c.Path))
-	c.Within = cmp.Or(c.Within, StartWithin)
-	if c.Log == nil {
-		c.Log = slog.Default()
-	}
-	path, err := exec.LookPath(c.Path)
-	if err != nil {
-		return nil, providers.Errorf(providers.Invalid, "starting plugin %s: %v", c.Name, err)
-	}
-	c.Path = path
-	p := &Plugin{process: newProcess(c)}
-	p.client = goplugin.NewClient(&goplugin.ClientConfig{
-		HandshakeConfig:  handshake,
-		StartTimeout:     c.Within,
-		VersionedPlugins: speaks.sets(&end{}),
-		SkipHostEnv:      true, // the process has what the command says
-		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: sockets()},
-		AutoMTLS:         runtime.GOOS == "windows", // no unix socket there, but a port that anyone may dial
-		Logger:           c.logger(),
-		Stderr:           io.MultiWriter(&p.process.words, &records{log: c.Log, plugin: c.Name}),
-		SyncStderr:       io.MultiWriter(&p.process.words, lines{c.Log, c.Name}),
-		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, folder string) (runner.Runner, error) {
-			p.process.folder = folder
-			return p.process, p.process.prepare(spec.Env)
-		},
-		GRPCDialOptions: dialOptions,
-	})
-	stop := context.AfterFunc(ctx, func() { _ = p.process.Kill(ctx) })
-	defer stop()
-	began := time.Now()
-	if err := p.start(); err != nil {
-		late := p.process.wasKilled() && time.Since(began) >= c.Within
-		_ = p.Close()
-		return nil, p.notStarted(ctx, err, speaks, late)
-	}
-	return p, nil
-}
-
-var dialOptions = []grpc.DialOption{
-	grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageSize), grpc.MaxCallSendMsgSize(messageSize)),
-	grpc.WithInitialWindowSize(windowSize), grpc.WithInitialConnWindowSize(windowSize),
-}
-
-func (p *Plugin) start() error {
-	protocol, err := p.client.Client()
-	if err != nil {
-		return err
-	}
-	raw, err := protocol.Dispense(service)
-	if err != nil {
-		return err
-	}
-	p.rpc = raw.(proto.ProviderClient)
-	return nil
-}
-
-var incompatible = regexp.MustCompile(`Plugin version: (\d+), Client versions`)
-
-func (p *Plugin) notStarted(ctx context.Context, err error, speaks versions, late bool) error {
-	c := p.process.command
-	if m := incompatible.FindStringSubmatch(err.Error()); m != nil {
-		theirs, _ := strconv.Atoi(m[1])
-		return speaks.apart(c.Name, versions{theirs, theirs})
-	}
-	if ctx.Err() != nil {
-		return providers.Errorf(providers.Transient, "starting plugin %s: %v", c.Name, ctx.Err())
-	}
-	e := providers.Errorf(providers.Internal, "starting plugin %s: it did not answer as a plugin does: %v", c.Name, err)
-	status, dead := p.process.dead()
-	switch {
-	case late:
-		e.Kind, e.Message = providers.Transient, fmt.Sprintf("starting plugin %s: it did not answer within %s, and was ended", c.Name, c.Within)
-	case dead && !p.process.started:
-		e.Message = fmt.Sprintf("starting plugin %s: %s", c.Name, status)
-	case dead:
-		e.Message = fmt.Sprintf("starting plugin %s: it ended (%s) before it answered as a plugin does", c.Name, status)
-	}
-	if words := p.process.words.String(); words != "" {
-		e.Message += "; its last words were:\n" + words
-	}
-	return e
-}
-
-// apart says that the two ends have no version in common, and which of them is
-// behind.
-func (v versions) apart(name string, plugin versions) *providers.Error {
-	err := providers.Errorf(providers.Invalid, "plugin %s speaks %s of the plugin protocol, and this accord speaks %s", name, plugin, v)
-	if plugin.oldest > v.newest {
-		err.Advice = "The plugin is newer than accord. Upgrade accord, or use an older version of the plugin."
-	} else {
-		err.Advice = "The plugin is older than accord. Upgrade the plugin, or use an older version of accord."
-	}
-	return err
-}
 
 // PID returns the id of the plugin's process.
 func (p *Plugin) PID() int { return p.process.pid() }
@@ -423,43 +285,6 @@ func (p *Plugin) Apply(ctx context.Context, req providers.ApplyRequest) []provid
 	return results(len(req.Items), got, err, failedResult)
 }
 
-// List implements providers.Provider.
-func (p *Plugin) List(ctx context.Context, req providers.ListRequest) iter.Seq2[providers.Found, error] {
-	return func(yield func(providers.Found, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		var r reader
-		var stream grpc.ServerStreamingClient[proto.ListResponse]
-		open := func() (err error) {
-			stream, err = p.rpc.List(ctx, &proto.ListRequest{Type: req.Type, Instance: req.Instance.String(), Refs: wire{}.refs(req.Refs)})
-			return err
-		}
-		next := func() (m *proto.ListResponse, err error) { return stream.Recv() }
-		for m, err := range messages(p, ctx, "listing", open, next) {
-			if err != nil {
-				yield(providers.Found{}, err)
-				return
-			}
-			for n, o := range r.objects(m.Objects) {
-				if r.err == nil && len(m.Left) != len(m.Objects) {
-					r.err = errors.New("an answer with objects, and without what keeps each from being managed")
-				}
-				if r.err != nil {
-					yield(providers.Found{}, r.err)
-					return
-				}
-				if !yield(providers.Found{Object: o, Left: m.Left[n]}, nil) {
-					return
-				}
-			}
-			if m.Err != nil {
-				yield(providers.Found{}, r.error(m.Err))
-				return
-			}
-		}
-	}
-}
-
 // Seen implements providers.Provider.
 func (p *Plugin) Seen(ctx context.Context) ([]providers.Seen, error) {
 	var l listed[providers.Seen]
@@ -533,100 +358,4 @@ func (l *listed[T]) all(failed *providers.Error) ([]T, error) {
 		return nil, l.refused
 	}
 	return l.list, nil
-}
-
-// Records implements providers.Provider. Batches arrive as the plugin sends
-// them, up to windowSize ahead of who reads them.
-func (p *Plugin) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
-	return func(yield func(providers.Batch, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		var r reader
-		var stream grpc.ServerStreamingClient[proto.RecordsResponse]
-		open := func() (err error) {
-			stream, err = p.rpc.Records(ctx, wire{}.recordsRequest(&req))
-			return err
-		}
-		next := func() (*proto.RecordsResponse, error) { return stream.Recv() }
-		for m, err := range messages(p, ctx, "reading records", open, next) {
-			switch {
-			case err != nil:
-				yield(providers.Batch{}, err)
-				return
-			case m.Err != nil:
-				yield(providers.Batch{}, r.error(m.Err))
-				return
-			}
-			records, err := readRecords(m.Records)
-			if err != nil {
-				yield(providers.Batch{}, providers.Errorf(providers.Internal, "reading records: %v", err))
-				return
-			}
-			b := providers.Batch{Records: records, End: m.End, Horizon: r.time(m.Horizon), Calls: int(m.Calls), Titles: m.Titles, Of: int(m.Of), Err: r.error(m.Failed)}
-			if !yield(b, nil) {
-				return
-			}
-		}
-	}
-}
-
-// messages yields the messages of a stream; an error is the last.
-func messages[M any](p *Plugin, ctx context.Context, op string, open func() error, next func() (*M, error)) iter.Seq2[*M, error] {
-	return func(yield func(*M, error) bool) {
-		err := p.alive()
-		if err == nil {
-			err = open()
-		}
-		for err == nil {
-			var m *M
-			if m, err = next(); err == nil && !yield(m, nil) {
-				return
-			}
-		}
-		if err != io.EOF {
-			yield(nil, p.failed(ctx, op, providers.Transient, err))
-		}
-	}
-}
-
-// Write implements providers.Provider.
-func (p *Plugin) Write(ctx context.Context, req providers.WriteRequest) []providers.WriteResult {
-	var r reader
-	var got []providers.WriteResult
-	sync, err := json.Marshal(&req.Sync)
-	if err != nil {
-		return results(len(req.Writes), nil, providers.Errorf(providers.Internal, "writing a sync: %v", err), failedWrite)
-	}
-	failure := p.call(ctx, "writing", providers.Ambiguous, &r, func() error {
-		request := func(yield func(*proto.WriteRequest) bool) {
-			for some := range parts(req.Writes, sizeOfWrite) {
-				if !yield(&proto.WriteRequest{Sync: sync, Run: req.Run, Writes: convertAt(some, wire{}.write)}) {
-					return
-				}
-				sync = nil
-			}
-		}
-		return exchange(ctx, p.rpc.Write, request, func(m *proto.WriteResponse) { got = append(got, convert(m.Results, r.writeResult)...) })
-	})
-	return results(len(req.Writes), got, failure, failedWrite)
-}
-
-// Finish implements providers.Provider.
-func (p *Plugin) Finish(ctx context.Context, run providers.Run) error {
-	var r reader
-	raw, err := json.Marshal(&run)
-	if err != nil {
-		return providers.Errorf(providers.Internal, "writing a run: %v", err)
-	}
-	var answer *proto.FinishResponse
-	if err := p.call(ctx, "finishing a run", providers.Ambiguous, &r, func() (err error) {
-		answer, err = p.rpc.Finish(ctx, &proto.FinishRequest{Run: raw})
-		return err
-	}); err != nil {
-		return err
-	}
-	if answer.Err != nil {
-		return r.error(answer.Err)
-	}
-	return nil
 }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/planner/ledger"
+	"accord/planner/syncer"
+	"accord/planner/watch"
+	"accord/providers"
+	"accord/state"
+)
+
+// Why a run was a full one is said in words, and a short run took some time too.
+func TestRunOfThePage(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	v := viewRun(state.Run{Mode: state.Full, Reasons: []string{"activated", "never_succeeded"}, Started: now.Add(-26 * time.Millisecond), Ended: now, Outcome: state.Clean}, now)
+	if v.Mode != "full" || v.Why != "activated, never succeeded" || v.Took != "26ms" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// The page is readable on a phone, and nothing of a title does anything there.
+func TestServePageOnAPhone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser, without -short only")
+	}
+	t.Parallel()
+	browser := chromium(t)
+	now := time.Now()
+	hostile := "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">" + strings.Repeat("W", 120)
+	crm := addrs.NewKeyed("vault", "crm", "united-states-of-america")
+	point := watch.Point{
+		Addr:     addrs.NewKeyed("integration_point", "clm_presentation", "united-states-of-america"),
+		Sync:     providers.Sync{Title: hostile, LRT: now.Add(-time.Minute), LSRT: now.Add(-time.Hour), Source: providers.End{Instance: addrs.New("vault", "promomats")}, Target: providers.End{Instance: crm}},
+		Decision: syncer.Decision{Mode: syncer.Incremental, FullAt: now.Add(14 * 24 * time.Hour)}, Memory: state.Memory{Failures: 3},
+	}
+	var runs []pageRun
+	for n := range pageRuns {
+		runs = append(runs, viewRun(state.Run{Sync: point.Addr, Mode: state.Incremental, Started: now.Add(-time.Duration(n) * time.Minute), Ended: now, Outcome: state.Faulty, Failures: n % 3,
+			Message: hostile, Counts: map[string]int64{syncer.Added: int64(n), syncer.Updated: 3, syncer.Withdrawn: 1}}, now))
+	}
+	l := ledger.New(now, []providers.Sync{point.Sync})
+	l.Journal(state.Exception{Sync: point.Addr, Key: "permission", Type: state.Message, Kind: "permission", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2})
+	l.Journal(state.Exception{Sync: point.Addr, Part: "slide", Key: "000000000004", Title: hostile, Kind: "exception", Message: hostile, FirstSeen: now, LastSeen: now, Attempts: 2, Ack: &state.Ack{Owner: hostile}})
+	d := &pageData{Verdict: "2 items cannot be synced", At: when{now, now}, Serial: 7, May: true, Points: []pagePoint{viewPoint(point, now)}, Runs: runs, Chart: chartOf(runs),
+		Drift: []pageDrift{{Addr: point.Addr.String(), What: []string{"status: active → " + hostile}}}, Looked: when{now, now}, Vaults: viewVaults(watch.Status{Points: []watch.Point{point}}, []pagePoint{viewPoint(point, now)}, now)}
+	for _, e := range l.Entries() {
+		v := viewException(e, "modules/vaults/main.hcl:79", now)
+		v.Can = true
+		d.Failed = append(d.Failed, v)
+	}
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	nonce := regexp.MustCompile(`<script nonce="([^"]+)"`)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := httptest.NewRecorder()
+		s.render(out, "page", d)
+		for name, values := range out.Header() {
+			w.Header()[name] = values
+		}
+		page := out.Body.String()
+		ruler := `<script nonce="` + nonce.FindStringSubmatch(page)[1] + `">
+			const at = id => { const r = document.querySelector(id).getBoundingClientRect(); return Math.ceil(r.right); };
+			document.documentElement.style.width = "390px"; // a window without a screen is at least 500 wide
+			document.documentElement.dataset.ruler = [innerWidth, document.documentElement.scrollWidth, at("#points"), at("#exceptions"), at("#drift"), at("svg"), document.querySelectorAll("#exceptions button").length].join(" ");
+		</script></body>`
+		_, _ = io.WriteString(w, strings.Replace(page, "</body>", ruler, 1))
+	}))
+	defer web.Close()
+	dom, log := dump(t, browser, web.URL+"/", "--window-size=390,844", "--force-device-scale-factor=1")
+	found := regexp.MustCompile(`data-ruler="([^"]*)"`).FindStringSubmatch(dom)
+	if found == nil {
+		t.Fatalf("the page was not measured\n%s\n%.3000s", log, dom)
+	}
+	t.Logf("inner width, scroll width, right edges of points, exceptions, drift, chart; buttons: %s", found[1])
+	var inner, scroll, points, exceptions, drift, chart, buttons int
+	if _, err := fmt.Sscan(found[1], &inner, &scroll, &points, &exceptions, &drift, &chart, &buttons); err != nil {
+		t.Fatal(err)
+	}
+	if inner > 500 {
+		t.Errorf("that is no phone: %d wide", inner)
+	}
+	if scroll > inner {
+		t.Errorf("the page is %d wide, the window %d", scroll, inner)
+	}
+	for what, right := range map[string]int{"the points": points, "the exceptions": exceptions, "drift": drift, "the chart": chart} {
+		if right > 390 || right < 300 {
+			t.Errorf("%s ends at %d, the screen at 390", what, right)
+		}
+	}
+	if buttons != 2 {
+		t.Errorf("%d of 2 exceptions can be reprocessed", buttons)
+	}
+	if !strings.Contains(dom, "<title>2 items cannot be synced · accord</title>") || strings.Contains(dom, "<img") {
+		t.Errorf("a title did something:\n%.2000s", dom)
+	}
+	// Times are told where the browser is; it ran our script.
+	for _, want := range []string{"Last run", "Next full run", "<rect", "Full run", "General error", "modules/vaults/main.hcl:79", ` UTC">`} {
+		if !strings.Contains(dom, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if strings.Contains(log, "Content Security Policy") || strings.Contains(log, "Refused to") {
+		t.Errorf("the policy stopped something:\n%s", log)
+	}
+}
+
+// What comes from a vault is inert on the page, and valid in the metrics.
+func TestServeShowsHostileText(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	hostile := "</script><script>alert(1)</script>\x1b[31m\n\"'&"
+	p := watch.Point{
+		Addr: addrs.NewKeyed("integration_point", "x", `a"b`), Sync: providers.Sync{Title: hostile, LRT: now, LSRT: now},
+		Decision: syncer.Decision{Mode: syncer.Incremental}, Trouble: hostile, Failing: 1, Totals: watch.Totals{Runs: map[syncer.Status]int{syncer.Failed: 2}},
+	}
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	d := &pageData{Verdict: hostile, Points: []pagePoint{viewPoint(p, now)}, Failed: []pageItem{{Title: hostile, Message: hostile}},
+		Runs: []pageRun{viewRun(state.Run{Sync: p.Addr, Message: hostile, Counts: map[string]int64{"added": 3}}, now)}, May: true}
+	d.Chart = chartOf(d.Runs)
+	r := httptest.NewRecorder()
+	s.render(r, "page", d)
+	if body := r.Body.String(); strings.Contains(body, "<script>alert") || !strings.Contains(body, "&lt;/script&gt;") || !strings.Contains(body, "<rect") {
+		t.Error("a title is not inert on the page")
+	}
+	var e exposition
+	e.status(watch.Status{Known: true, Beat: now, Interval: time.Second, Points: []watch.Point{p}}, now)
+	line := regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z_]+="([^"\\\n]|\\.)*"(,[a-z_]+="([^"\\\n]|\\.)*")*\})? [-+0-9.eE]+)$`)
+	for _, l := range strings.Split(strings.TrimSuffix(e.out.String(), "\n"), "\n") {
+		if !line.MatchString(l) {
+			t.Errorf("not a line of metrics: %q", l)
+		}
+	}
+}
+
+// What is broken stands first on the page, and what is well is folded away.
+func TestServePageBrokenFirst(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	st := watch.Status{Known: true, Beat: now, Interval: time.Second}
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		crm := addrs.NewKeyed("vault", "crm", key)
+		p := watch.Point{Addr: addrs.NewKeyed("integration_point", "clm", key), Decision: syncer.Decision{Mode: syncer.Incremental},
+			Sync: providers.Sync{Source: providers.End{Instance: addrs.New("vault", "promomats")}, Target: providers.End{Instance: crm}}}
+		v := watch.Vault{Addr: crm, Answered: now}
+		switch key {
+		case "b":
+			p.Waits, p.Until = syncer.AfterEdit, now.Add(4*time.Minute)
+		case "d":
+			p.Memory.Failures = 2
+		case "e":
+			p.Failing, p.Trouble = 3, "it does not answer"
+			v.Err, v.Silent = fmt.Errorf("connection refused"), true
+		case "f":
+			p.Running = true
+		}
+		st.Points, st.Vaults = append(st.Points, p), append(st.Vaults, v)
+	}
+	d := viewStatus(st, now)
+	if d.Verdict != "1 of 6 points cannot run" || !d.Bad {
+		t.Errorf("the verdict: %q", d.Verdict)
+	}
+	order := func(list []pagePoint) (keys string) {
+		for _, p := range list {
+			keys += strings.Split(p.Addr, `"`)[1]
+		}
+		return keys
+	}
+	if busy, calm := order(d.Busy()), order(d.Calm()); busy != "edbf" || calm != "ac" {
+		t.Errorf("in need of somebody %q, well %q", busy, calm)
+	}
+	if missed := d.Missed(); len(missed) != 1 || missed[0].To != `vault.crm["e"]` || missed[0].State != "silent" || missed[0].Why != "connection refused" {
+		t.Errorf("the vaults that do not answer: %+v", missed)
+	}
+	if !strings.Contains(d.Points[1].Words, "2 items") {
+		t.Errorf("a point with exceptions says %q", d.Points[1].Words)
+	}
+}
+
+// CTRY-7: who waits for the delay after an edited filter is not up to date, whether
+// or not what changes meanwhile is brought over.
+func TestDelayOnThePage(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	table := addrs.New("integration_point", "country")
+	start := now.Add(3 * time.Minute)
+	full := syncer.Decision{Mode: syncer.Full, Reasons: []syncer.Reason{syncer.FilterEdited}, EarliestStart: start}
+	routed := providers.Sync{Route: providers.Route{Table: &table}}
+	meanwhile, ok := syncer.Meanwhile(routed, state.Memory{}, full, now)
+	d := viewStatus(watch.Status{Known: true, Beat: now, Interval: time.Second, Points: []watch.Point{
+		{Addr: table, Decision: full, Waits: syncer.AfterEdit, Until: start},
+		{Addr: addrs.New("integration_point", "clm"), Sync: routed, Decision: meanwhile},
+	}}, now)
+	if !ok || d.Verdict != "2 points wait" {
+		t.Errorf("the verdict: %q", d.Verdict)
+	}
+	for _, p := range d.Points {
+		if p.State != "waiting" || p.Words != syncer.AfterEdit+", in 3 min" {
+			t.Errorf("%s is %s: %q", p.Addr, p.State, p.Words)
+		}
+	}
+}

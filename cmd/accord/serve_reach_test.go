@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"accord/lang/addrs"
+	"accord/lang/schema"
+	"accord/planner"
+	"accord/planner/ledger"
+	"accord/planner/syncer"
+	"accord/providers"
+	"accord/state"
+)
+
+// CLM-9: a CRM vault that takes half a minute for every answer holds up no other:
+// what an author changes is with these within 10 s at the default interval, also
+// while what was applied is looked at again, and with the slow one in the end.
+func TestServeBesideASlowVault(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	const answer = 30 * time.Second
+	s := &story{world: worked(t)}
+	s.clock.run()
+	s.done("apply", "-auto-approve")
+	serve := s.begin("serve", "-listen=off")
+	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+
+	slow, well := s.crms[0], make(chan struct{})
+	heal := sync.OnceFunc(func() { close(well) })
+	defer heal()
+	s.answer(func(_ http.ResponseWriter, vault, _, _, _ string) bool {
+		if vault == slow.vault() {
+			select {
+			case <-time.After(answer):
+			case <-well:
+			}
+		}
+		return false
+	})
+	var slowest time.Duration
+	rounds := 0
+	for begun := time.Now(); time.Since(begun) < 75*time.Second; rounds++ { // what was applied is looked at each minute
+		s.rewrite(rounds + 1)
+		began := time.Now()
+		s.eventually(t, s.crms[1:]...)
+		slowest = max(slowest, time.Since(began))
+	}
+	t.Logf("slowest of %d rounds beside a slow vault: %s", rounds, slowest.Round(time.Millisecond))
+	if slowest >= answer-5*time.Second { // 10 s on a machine that does nothing else
+		t.Errorf("it waited for the slow vault: %s\n%s", slowest, serve.out.String())
+	}
+	_ = serve.cmd.Process.Kill() // and another one begins beside it
+	serve.end()
+	serve = s.begin("serve", "-listen=off")
+	s.rewrite(rounds + 1)
+	began := time.Now()
+	s.eventually(t, s.crms[1:]...)
+	t.Logf("the first round of another serve: %s", time.Since(began).Round(time.Millisecond))
+	if time.Since(began) >= answer-5*time.Second {
+		t.Errorf("it began with the slow vault:\n%s", serve.out.String())
+	}
+	heal()
+	s.eventually(t)
+	_ = serve.cmd.Process.Signal(os.Interrupt)
+	if code := serve.end(); code != exitOK {
+		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())
+	}
+}
+
+// INT-7, ERR-4: of a point that the platform's engine runs the page lists what its
+// vault tells, and nothing that is settled there.
+func TestServeListsWhatThePlatformTells(t *testing.T) {
+	t.Parallel()
+	theirs, ours := addrs.NewKeyed("integration_point", "clm", "us"), addrs.NewKeyed("integration_point", "clm", "ca")
+	now := time.Now()
+	l := ledger.New(now, []providers.Sync{{Addr: theirs, Engine: providers.EnginePlatform}, {Addr: ours, Engine: providers.EngineAccord}})
+	for _, at := range []addrs.Instance{theirs, ours} {
+		l.Journal(state.Exception{Sync: at, Key: "7", Title: "Met by a run", Kind: "exception"})
+	}
+	toldExceptions{theirs: {{ID: "V1T1", Key: "8", Title: "Told by the vault"}}}.add(l)
+	var got []string
+	for _, e := range l.Entries() {
+		got = append(got, e.Point.Key+" "+e.Title)
+	}
+	if diff := cmp.Diff([]string{"ca Met by a run", "us Told by the vault"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// talker is a provider whose vaults tell of exceptions, but for one that never answers.
+type talker struct {
+	providers.Provider
+	silent addrs.Instance
+}
+
+func (p talker) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	return func(yield func(providers.Batch, error) bool) {
+		if req.End.Instance == p.silent {
+			<-ctx.Done()
+			yield(providers.Batch{}, ctx.Err())
+			return
+		}
+		records := make([]providers.Record, pageFailures+1)
+		for n := range records {
+			records[n] = providers.Record{Part: providers.ExceptionItem, Key: fmt.Sprint(n), Fields: json.RawMessage(`{"title": "Fails"}`)}
+		}
+		yield(providers.Batch{Records: records, End: true}, nil)
+	}
+}
+
+// INT-7, ERR-3: vaults are asked for what the platform tells side by side, for no more
+// than the page shows; of one that does not answer what it told last is still known,
+// and nobody waits for it longer than for other slow vaults.
+func TestTellingsBesideASilentVault(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		vault := func(key string) addrs.Instance { return addrs.NewKeyed("vault", "crm", key) }
+		declared := &schema.Provider{Name: "talker", Streams: []schema.Stream{{Name: "exceptions"}}}
+		engine, err := syncer.New(syncer.Options{WorkDir: dir, Provider: func(addrs.Instance) (providers.Provider, *schema.Provider) {
+			return talker{silent: vault("b")}, declared
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &session{workspace: &workspace{planner: &planner.Planner{Syncer: engine}}}
+		var syncs []providers.Sync
+		for _, key := range []string{"a", "b", "c"} {
+			syncs = append(syncs, providers.Sync{Addr: addrs.NewKeyed("integration_point", "clm", key), Engine: providers.EnginePlatform,
+				Exceptions: &providers.End{Instance: vault(key), Stream: "exceptions"}})
+		}
+		syncs = append(syncs, providers.Sync{Addr: addrs.New("integration_point", "ours"), Engine: providers.EngineAccord})
+		s.told.Store(&toldExceptions{syncs[1].Addr: {{Title: "Told before"}}})
+		began := time.Now()
+		told := *s.tellings(t.Context(), syncs)
+		if took := time.Since(began); took != servePatience {
+			t.Errorf("it took %s", took)
+		}
+		var got []string
+		for _, of := range syncs {
+			if list, ok := told[of.Addr]; ok {
+				got = append(got, fmt.Sprintf("%s: %d, %s", of.Addr.Key, len(list), list[0].Title))
+			}
+		}
+		all := fmt.Sprint(pageFailures)
+		if diff := cmp.Diff([]string{"a: " + all + ", Fails", "b: 1, Told before", "c: " + all + ", Fails"}, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}

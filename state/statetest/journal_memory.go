@@ -1,0 +1,187 @@
+package statetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"accord/lang/addrs"
+	"accord/state"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func testMemory(p place) {
+	j := p.journal(p.store())
+	if m := p.memory(j, clm); !cmp.Equal(m, state.Memory{}) {
+		p.Errorf("of a sync never heard of: %+v", m)
+	}
+	want := state.Memory{
+		Horizon: Start.Add(-time.Hour), HorizonFull: Start.Add(-24 * time.Hour),
+		Inputs:    map[string]string{"filter": "f1", "rules": "r1"},
+		LastStart: Start, LastSuccess: Start.Add(-time.Minute), Errors: 3, Seen: []byte{1, 2}, Asked: &state.Asked{At: Start, Last: Start.Add(-time.Hour)},
+	}
+	lease := p.acquire(j, clm)
+	p.must(j.Remember(p.ctx, lease, want))
+	j = p.journal(p.store())
+	if diff := cmp.Diff(want, p.memory(j, clm)); diff != "" {
+		p.Errorf("memory (-want +got):\n%s", diff)
+	}
+	if m := p.memory(j, country); !cmp.Equal(m, state.Memory{}) {
+		p.Errorf("of another sync: %+v", m)
+	}
+	both, err := j.Memories(p.ctx, []addrs.Instance{country, clm})
+	p.must(err)
+	if diff := cmp.Diff([]state.Memory{{}, want}, both); diff != "" {
+		p.Errorf("of both (-want +got):\n%s", diff)
+	}
+	syncs, err := j.Syncs(p.ctx)
+	p.must(err)
+	if diff := cmp.Diff([]addrs.Instance{clm}, syncs); diff != "" {
+		p.Errorf("syncs (-want +got):\n%s", diff)
+	}
+}
+
+// What was promised stays promised, whatever happens, until it is settled.
+func testOwed(p place) {
+	j := p.journal(p.store())
+	none := state.Allowance{}
+	p.must(j.Owe(p.ctx, clm, []string{"filter_edited", "activated"}, none))
+	p.must(j.Owe(p.ctx, clm, []string{"activated"}, none))
+	p.must(j.Owe(p.ctx, country, []string{"activated"}, none))
+	owed := func(want ...string) {
+		p.Helper()
+		if diff := cmp.Diff(want, p.memory(j, clm).Owed); diff != "" {
+			p.Errorf("owed (-want +got):\n%s", diff)
+		}
+	}
+	owed("activated", "filter_edited")
+
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Full)
+	p.end(j, "R1", state.End{Outcome: state.Failed})
+	owed("activated", "filter_edited")
+	p.begin(j, lease, "R2", state.Full)
+	p.must(j.Owe(p.ctx, clm, []string{"rule_changed"}, none)) // while it runs
+	p.end(j, "R2", state.End{Outcome: state.Clean, Settled: []string{"activated", "filter_edited", "never_owed"}})
+	owed("rule_changed")
+	settle := func(run string, reasons ...string) {
+		p.Helper()
+		p.begin(j, lease, run, state.Full)
+		p.end(j, run, state.End{Outcome: state.Clean, Settled: reasons})
+	}
+	settle("R2b", "rule_changed")
+	owed()
+	asked := state.Run{ID: "R3", Sync: clm, Mode: state.Full, Fence: lease.Fence, Owes: []string{"requested", "activated"}}
+	p.must(j.Begin(p.ctx, asked))
+	owed("activated", "requested")
+	p.end(j, "R3", state.End{Outcome: state.Interrupted})
+	asked.ID, asked.Fence, asked.Owes = "R4", lease.Fence-1, []string{"rule_changed"}
+	if err := j.Begin(p.ctx, asked); err == nil {
+		p.Error("a run began without its lease")
+	}
+	owed("activated", "requested")
+	settle("R5", "activated", "requested")
+
+	// What the run may do beyond the limits lasts as long as a reason of it.
+	p.must(j.Owe(p.ctx, clm, []string{"activated", "requested"}, state.Allowance{Withdraw: 20}))
+	p.must(j.Owe(p.ctx, clm, []string{"activated"}, state.Allowance{Withdraw: 5, Publish: 3}))
+	p.must(j.Owe(p.ctx, clm, []string{"rule_changed"}, none))
+	allowed := func(want state.Allowance) {
+		p.Helper()
+		if m := p.memory(j, clm); m.Allowed != want {
+			p.Errorf("allowed is %+v, not %+v", m.Allowed, want)
+		}
+	}
+	allowed(state.Allowance{Withdraw: 20, Publish: 3})
+	settle("R6", "activated")
+	allowed(state.Allowance{Withdraw: 20})
+	settle("R7", "requested")
+	allowed(none)
+	owed("rule_changed")
+	settle("R8", "rule_changed")
+	if m := p.memory(j, country); !slices.Equal(m.Owed, []string{"activated"}) {
+		p.Errorf("another sync is owed %v", m.Owed)
+	}
+}
+
+// RULE-2: what items refer to in vain is kept with them until it is matched, or
+// until a run that saw everything has not met it.
+func testUnmatched(p place) {
+	j := p.journal(p.store())
+	lease := p.acquire(j, clm)
+	refers := func(reference string, keys ...string) (list []state.Unmatched) {
+		for _, k := range keys {
+			list = append(list, state.Unmatched{Item: state.Item{Part: "slide", Key: k}, Reference: reference})
+		}
+		return list
+	}
+	check := func(when string, want map[string][]string) {
+		p.Helper()
+		got := map[string][]string{}
+		for r, err := range j.Unmatched(p.ctx, clm) {
+			p.must(err)
+			got[r] = nil
+			for i, err := range j.Referring(p.ctx, clm, r) {
+				p.must(err)
+				got[r] = append(got[r], i.Key)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			p.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+		if n := p.memory(j, clm).Unmatched; n != len(want) {
+			p.Errorf("%s: %d are remembered", when, n)
+		}
+	}
+	many := make([]string, 1200)
+	for i := range many {
+		many[i] = fmt.Sprintf("%04d", i)
+	}
+	p.begin(j, lease, "R1", state.Full)
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Unmatched: append(refers("mira", many...), refers("vela", "b", "a")...)}))
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{Unmatched: refers("vela", "b")}))
+	p.end(j, "R1", state.End{Outcome: state.Clean, Sweep: true})
+	check("after a full run", map[string][]string{"mira": many, "vela": {"a", "b"}})
+
+	p.begin(j, lease, "R2", state.Incremental)
+	p.must(j.Checkpoint(p.ctx, "R2", state.Checkpoint{Unmatched: refers("vela", "c")}))
+	p.end(j, "R2", state.End{Outcome: state.Clean, Sweep: true, Matched: []string{"mira", "unknown"}})
+	check("after an incremental run", map[string][]string{"vela": {"a", "b", "c"}})
+
+	p.begin(j, lease, "R3", state.Full)
+	p.must(j.Checkpoint(p.ctx, "R3", state.Checkpoint{Unmatched: append(refers("vela", "b"), refers("nova", "b")...)}))
+	p.end(j, "R3", state.End{Outcome: state.Faulty, Sweep: true})
+	check("after another full run", map[string][]string{"vela": {"b"}, "nova": {"b"}})
+
+	p.begin(j, lease, "R4", state.Full)
+	p.end(j, "R4", state.End{Outcome: state.Failed})
+	check("after one that gave up", map[string][]string{"vela": {"b"}, "nova": {"b"}})
+
+	p.must(j.Forget(p.ctx, lease))
+	check("once it is forgotten", map[string][]string{})
+}
+
+func testForget(p place) {
+	j := p.journal(p.store())
+	for _, sync := range []addrs.Instance{clm, country} {
+		lease := p.acquire(j, sync)
+		id := "R" + sync.Name
+		p.must(j.Owe(p.ctx, sync, []string{"activated"}, state.Allowance{}))
+		p.begin(j, lease, id, state.Full)
+		p.must(j.Intend(p.ctx, id, []state.Batch{{Seq: 1}}))
+		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Met: []state.Exception{{Part: "x", Key: "a"}}}))
+		p.end(j, id, state.End{Outcome: state.Failed, Memory: &state.Memory{Errors: 1}})
+		if sync == clm {
+			p.must(j.Forget(p.ctx, lease))
+		}
+	}
+	open, err := j.Open(p.ctx, clm)
+	p.must(err)
+	if m := p.memory(j, clm); m.Errors+len(m.Owed)+m.Failures+len(open) != 0 || m.Last == nil {
+		p.Errorf("of a sync that was forgotten: %+v, %v", m, open)
+	}
+	if m := p.memory(j, country); m.Errors != 1 || len(m.Owed) != 1 || m.Failures != 1 {
+		p.Errorf("of another sync: %+v", m)
+	}
+}
