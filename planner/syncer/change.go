@@ -18,6 +18,8 @@ type change struct {
 	Changed []string       // fields
 	Reorder bool           // members differ
 	Cause   addrs.Instance // of an exception: the block whose change would help
+	kept    string         // the standing for which it stays published
+	problem string         // of what is kept: what is wrong with it at the target
 
 	fields  []byte // as they shall be
 	members list   // as they shall be
@@ -40,6 +42,8 @@ func appendChange(b []byte, c *change) []byte {
 	b = putString(b, string(c.routes))
 	b = putString(b, string(c.groups))
 	b = putString(b, c.Cause.String())
+	b = putString(b, c.kept)
+	b = putString(b, c.problem)
 	b = putString(b, string(c.fields))
 	b = putString(b, string(c.members))
 	return putString(b, string(c.held))
@@ -58,6 +62,8 @@ func decodeChange(payload, part, key string) (change, error) {
 		routes:  list(r.string()),
 		groups:  list(r.string()),
 		Cause:   r.addr(),
+		kept:    r.string(),
+		problem: r.string(),
 		fields:  []byte(r.string()),
 		members: list(r.string()),
 		held:    list(r.string()),

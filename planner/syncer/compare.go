@@ -25,6 +25,8 @@ type comparison struct {
 	more  []frames  // and those among them that the source did not yield
 
 	// of the part that is gone through
+	mendable map[string]bool // see findMendable
+
 	tgt    *walk
 	gaps   *cursor
 	need   *cursor
@@ -103,6 +105,9 @@ func (c *comparison) open(ctx context.Context, q int) error {
 		if c.needed, err = c.neededOutside(ctx, q, c.needed); err != nil {
 			return err
 		}
+	}
+	if err := c.findMendable(q); err != nil {
+		return err
 	}
 	c.tgt = walkTarget(c.target[q], c.p.parts[q].Name)
 	c.gaps, c.need = c.class.gaps[q].open(), c.needed.open()
@@ -224,7 +229,7 @@ func (c *comparison) item(q int, s, t *record) error {
 	if ch.Verb == Unchanged && c.tgt.twice {
 		ch.Verb, ch.Reason = Kept, "it is there twice"
 	}
-	if err := c.needsOf(ch.Verb, s, t); err != nil {
+	if err := c.needsOf(&ch, t); err != nil {
 		return err
 	}
 	if c.p.parts[q].Routed {
@@ -333,7 +338,11 @@ func (c *comparison) verb(ch *change, f fate, s, t *record, m mapping) error {
 		}
 	case keep:
 		if t.there() {
-			ch.Verb = Kept
+			ch.Verb, ch.kept, ch.problem = Kept, ch.Reason, t.problem
+		}
+		if ch.problem != "" && c.mendable[ch.Key] {
+			ch.Verb, ch.Reason, ch.problem, ch.Reorder, c.mended = Updated, t.problem, "", true, true
+			ch.members, ch.fields = t.members, []byte(t.fields)
 		}
 	case stay:
 		if t.there() {
@@ -395,11 +404,11 @@ func (c *comparison) publish(ch *change, s, t *record, m mapping) error {
 }
 
 // needsOf notes what members an item will name at the target.
-func (c *comparison) needsOf(verb string, s, t *record) error {
+func (c *comparison) needsOf(ch *change, t *record) error {
 	switch {
-	case verb == Added || verb == Updated || verb == Restored:
-		return name(c.needs, c.p, s.members.members())
-	case t.there() && verb != Withdrawn:
+	case ch.Verb == Added || ch.Verb == Updated || ch.Verb == Restored:
+		return name(c.needs, c.p, ch.members.members())
+	case t.there() && ch.Verb != Withdrawn:
 		return name(c.needs, c.p, t.members.members())
 	default:
 		return nil

@@ -40,6 +40,7 @@ type job struct {
 	read     meter    // of the target
 	impact   *Impact
 
+	mended    bool     // something that is kept is made whole again
 	unmatched []frames // by part: items that will be there, and what they refer to in vain
 	matched   []string // references of the journal that have a match by now
 

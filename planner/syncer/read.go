@@ -23,6 +23,7 @@ type meter struct {
 	calls, records int
 	horizon        time.Time
 	titles         map[string]string // of route values
+	problems       bool              // something that was read has one
 }
 
 // records reads a stream to its end. A read that stops before is an error: it
@@ -58,6 +59,7 @@ func (s *Syncer) batch(end *providers.End, batch *providers.Batch, m *meter, yie
 	}
 	maps.Copy(m.titles, batch.Titles)
 	for i := range batch.Records {
+		m.problems = m.problems || batch.Records[i].Problem != ""
 		if err := yield(&batch.Records[i]); err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@
 //	rules.go    source fields to target fields; pure
 //	unmatched.go what referred to nothing, and does no longer
 //	compare.go  the source and its targets, key by key, into a list of changes for each (change.go)
+//	mend.go     what lost a part of it, and could have it again
 //	fate.go     what shall become of one item; pure
 //	outside.go  what an incremental run does not look at, and needs what it does
 //	confirm.go  what would lose all it holds is asked for once more

@@ -175,11 +175,14 @@ func (w *writing) exceptions(ctx context.Context) error {
 // (CLM-1): it does not fail, and no run is worse for it.
 func (w *writing) kept(ctx context.Context) error {
 	return w.say(func(q int, c *change) *Failure {
-		why := w.Sync.Told[c.Reason]
-		if c.Verb != Kept || why == "" || !w.parts[q].Routed {
+		why := w.Sync.Told[c.kept]
+		if why == "" || !w.parts[q].Routed {
 			return nil
 		}
-		f := c.failed(c.Reason, why)
+		if c.problem != "" {
+			why += "; " + c.problem + ", and a full run puts it back where it can"
+		}
+		f := c.failed(c.kept, why)
 		return &f
 	}, func(some []Failure) error { return w.checkpoint(ctx, 0, nil, exceptionsOf(some, state.Kept)) })
 }
@@ -188,7 +191,7 @@ func (w *writing) kept(ctx context.Context) error {
 func (w *writing) say(of func(q int, c *change) *Failure, record func([]Failure) error) error {
 	var batch []Failure
 	for q := range w.parts {
-		if c := w.impact.Parts[q].Counts; c.Exceptions == 0 && c.Kept == 0 {
+		if c := w.impact.Parts[q].Counts; c.Exceptions == 0 && c.Kept == 0 && !w.mended {
 			continue
 		}
 		if err := w.each(q, func(c *change) error {

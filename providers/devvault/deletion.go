@@ -52,7 +52,7 @@ func handleDocumentDeletions(c *call) (reply, error) {
 	}
 	limit, offset := c.page(1000, 5000)
 	const where = ` FROM deletions WHERE slot = ? AND kind IN ('document__sys', 'document_version__sys') AND at BETWEEN ? AND ?`
-	rows, err := c.s.store.read.QueryContext(c.ctx(), `SELECT kind, at, id, major, minor, global_id`+where+` ORDER BY at, CAST(id AS INTEGER) LIMIT ? OFFSET ?`,
+	rows, err := c.s.store.read.QueryContext(c.ctx(), `SELECT kind, at, id, major, minor, global_id, external_id`+where+` ORDER BY at, CAST(id AS INTEGER) LIMIT ? OFFSET ?`,
 		c.v.slot, from, to, limit, offset)
 	if err != nil {
 		return reply{}, err
@@ -63,7 +63,8 @@ func handleDocumentDeletions(c *call) (reply, error) {
 		var kind, id, global string
 		var at int64
 		var major, minor sql.NullInt64
-		if err := rows.Scan(&kind, &at, &id, &major, &minor, &global); err != nil {
+		var external sql.NullString
+		if err := rows.Scan(&kind, &at, &id, &major, &minor, &global, &external); err != nil {
 			return reply{}, err
 		}
 		n, err := strconv.ParseInt(id, 10, 64)
@@ -74,7 +75,7 @@ func handleDocumentDeletions(c *call) (reply, error) {
 		if major.Valid {
 			ma, mi = major.Int64, minor.Int64
 		}
-		data = append(data, body{"id", n, "global_id__sys", global, "major_version_number__v", ma, "minor_version_number__v", mi,
+		data = append(data, body{"id", n, "global_id__sys", global, "major_version_number__v", ma, "minor_version_number__v", mi, "external_id__v", null(external.String),
 			"date_deleted", secondsOf(at), "deletion_type", kind})
 	}
 	if err := rows.Err(); err != nil {

@@ -212,7 +212,7 @@ func TestDeletedDocumentsAreTold(t *testing.T) {
 	b.must("DELETE", "promo", "objects/documents/batch?idParam=external_id__v", "external_id__v\nx\n")
 	want(t, "gone", b.do("GET", "promo", fmt.Sprintf("objects/documents/%d", first), nil).errorType(), "INVALID_DATA")
 	got := b.must("GET", "promo", "objects/deletions/documents?start_date=2026-03-01T12:00:00Z", nil).list("data")
-	wanted := []response{{"id": 1.0, "global_id__sys": "1001_1", "major_version_number__v": "", "minor_version_number__v": "", "date_deleted": "2026-03-01T12:00:00Z", "deletion_type": "document__sys"}}
+	wanted := []response{{"id": 1.0, "global_id__sys": "1001_1", "major_version_number__v": "", "minor_version_number__v": "", "external_id__v": "x", "date_deleted": "2026-03-01T12:00:00Z", "deletion_type": "document__sys"}}
 	if d := cmp.Diff(wanted, got); d != "" {
 		t.Error(d)
 	}

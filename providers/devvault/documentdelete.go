@@ -42,7 +42,8 @@ func (c *call) deleteDocument(t *tx, x *version) error {
 	}
 	c.auditDocument(t, x, "DeleteDocument", "Document deleted")
 	id := strconv.FormatInt(x.doc, 10)
-	if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, global_id) VALUES (?, 'document__sys', ?, ?, ?)`, c.v.slot, c.now.UnixMilli(), id, c.v.globalID(id)); err != nil {
+	if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, global_id, external_id) VALUES (?, 'document__sys', ?, ?, ?, ?)`,
+		c.v.slot, c.now.UnixMilli(), id, c.v.globalID(id), null(x.external)); err != nil {
 		return err
 	}
 	return c.v.refreshLinks(t, x.doc)
@@ -78,8 +79,8 @@ func (c *call) deleteVersion(t *tx, x *version) error {
 	}
 	c.auditDocument(t, x, "DeleteVersion", "Version deleted")
 	doc := strconv.FormatInt(x.doc, 10)
-	if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, major, minor, global_id) VALUES (?, 'document_version__sys', ?, ?, ?, ?, ?)`,
-		c.v.slot, c.now.UnixMilli(), doc, x.major, x.minor, c.v.globalID(doc)); err != nil {
+	if err := t.exec(`INSERT INTO deletions (slot, kind, at, id, major, minor, global_id, external_id) VALUES (?, 'document_version__sys', ?, ?, ?, ?, ?, ?)`,
+		c.v.slot, c.now.UnixMilli(), doc, x.major, x.minor, c.v.globalID(doc), null(x.external)); err != nil {
 		return err
 	}
 	return c.v.refreshLinks(t, x.doc)

@@ -194,7 +194,8 @@ CREATE TABLE IF NOT EXISTS deletions (
 	id TEXT NOT NULL,
 	major INTEGER,
 	minor INTEGER,
-	global_id TEXT NOT NULL
+	global_id TEXT NOT NULL,
+	external_id TEXT
 );
 CREATE INDEX IF NOT EXISTS deletions_at ON deletions (slot, kind, at);
 

@@ -355,7 +355,7 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 		case ok && r.text("type_name") != "":
 			standing = standRetyped
 		case !ok:
-			deleted, err := s.gone.has(ctx, s.caller, s.horizon, id)
+			_, deleted, err := s.gone.has(ctx, s.caller, s.horizon, id)
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -233,14 +234,20 @@ func (t *clmTarget) records(ctx context.Context, rows []row) ([]providers.Record
 }
 
 // slidesOf are the slides that a presentation holds, in their order, and what is
-// wrong with it.
+// wrong with it. One that was deleted is still named.
 func (t *clmTarget) slidesOf(ctx context.Context, r row) (slides []providers.Member, problem string, err error) {
 	nodes, err := t.binderNodes(ctx, r)
 	for _, n := range nodes {
-		if item, ours := t.item(n.Mark); ours {
-			slides = append(slides, item)
-		} else if n.Empty {
+		item, ours := t.item(cmp.Or(n.Mark, n.Was))
+		switch {
+		case n.Empty && !ours: // which one it was is not known
+			item = providers.Member{Part: partSlide, Key: "deleted " + string(n.Content)}
+			fallthrough
+		case n.Empty:
 			problem = slideLost
+			fallthrough
+		case ours:
+			slides = append(slides, item)
 		}
 	}
 	return slides, problem, err
@@ -266,7 +273,7 @@ func (t *clmTarget) binderNodes(ctx context.Context, r row) ([]node, error) {
 		if err != nil {
 			return nil, err
 		}
-		if all[n].Empty, err = t.gone.has(ctx, t.caller, now, string(all[n].Content)); err != nil {
+		if all[n].Was, all[n].Empty, err = t.gone.has(ctx, t.caller, now, string(all[n].Content)); err != nil {
 			return nil, err
 		}
 	}

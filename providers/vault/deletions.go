@@ -10,23 +10,24 @@ const deletionsKept = 30 * 24 * time.Hour
 
 // deletions are the documents that a vault says were deleted. It is asked once,
 // when somebody wants to know.
-type deletions struct{ ids map[string]bool }
+type deletions struct{ ids map[string]string } // id → external id that it had
 
 // has reports whether a document was deleted, until now by the vault's clock and
-// not longer ago than the vault remembers.
-func (d *deletions) has(ctx context.Context, c *caller, now time.Time, id string) (bool, error) {
+// not longer ago than the vault remembers, and which external id it had.
+func (d *deletions) has(ctx context.Context, c *caller, now time.Time, id string) (external string, gone bool, err error) {
 	if d.ids == nil {
-		ids := map[string]bool{}
+		ids := map[string]string{}
 		c.calls.Add(1)
 		for gone, err := range c.v.reader.DeletedDocuments(ctx, now.Add(-deletionsKept+time.Hour), now.Add(time.Second)) {
 			if err != nil {
-				return false, err
+				return "", false, err
 			}
 			if gone.Type == "document__sys" {
-				ids[string(gone.ID)] = true
+				ids[string(gone.ID)] = gone.External
 			}
 		}
 		d.ids = ids
 	}
-	return d.ids[id], nil
+	external, gone = d.ids[id]
+	return external, gone, nil
 }

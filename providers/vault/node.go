@@ -19,6 +19,7 @@ type node struct {
 	Section vaultapi.ID
 	Mark    string // of its document; target only
 	Empty   bool   // its document was deleted; target only
+	Was     string // the mark of a document that was deleted
 
 	// Source only: what the latest version of its document is.
 	Shared bool

@@ -171,6 +171,7 @@ func (c *Client) postForm(ctx context.Context, method, op, path string, fields F
 type Deletion struct {
 	ID       ID     `json:"id"`
 	GlobalID ID     `json:"global_id__sys"`
+	External string `json:"external_id__v"`          // of documents, as it was
 	Major    ID     `json:"major_version_number__v"` // "" where the whole document is gone
 	Minor    ID     `json:"minor_version_number__v"`
 	Date     string `json:"date_deleted"`  // ParseTime reads it
