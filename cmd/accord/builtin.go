@@ -71,12 +71,12 @@ func (b *builtin) Close() error {
 }
 
 // declared is the provider with what it declares, and without its process.
-func (b *builtin) declared(ctx context.Context) (*started, error) {
+func (b *builtin) declared(ctx context.Context) (*declared, error) {
 	sch, err := makers[b.name].declare().Schema(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask provider %s for its schema: %w", b.name, err)
 	}
-	return &started{builtin: b, schema: sch, named: sch.Name, digest: "accord " + lower.Program()}, nil
+	return &declared{process: b, schema: sch, named: sch.Name, digest: "accord " + lower.Program()}, nil
 }
 
 // startBuiltin starts a built-in provider. It is accord itself, and has accord's

@@ -23,13 +23,14 @@ func TestBuiltinsDeclareWhatTheyServe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if known.Plugin != nil || b.begun.Load() {
+		if b.begun.Load() {
 			t.Errorf("%s is started to be asked for its schema", name)
 		}
-		if err := known.arrive(); err != nil {
+		p, err := known.process.arrive()
+		if err != nil {
 			t.Fatal(err)
 		}
-		served, err := known.Schema(t.Context())
+		served, err := p.Schema(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

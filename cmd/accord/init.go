@@ -118,7 +118,7 @@ func (w *workspace) chooseProviders(ctx context.Context, o initOptions) error {
 	if diags.HasErrors() {
 		return w.cli.problems(diags)
 	}
-	var all []*started
+	var all []*declared
 	for _, name := range builtins() {
 		s, more, err := r.openBuiltin(ctx, name)
 		if err != nil {
@@ -151,7 +151,7 @@ func (w *workspace) chooseProviders(ctx context.Context, o initOptions) error {
 			continue
 		}
 		w.onClose(ch)
-		all = append(all, ch.started)
+		all = append(all, ch.declared)
 		next.Set(ch.lock)
 		choices = append(choices, ch)
 	}
@@ -159,7 +159,7 @@ func (w *workspace) chooseProviders(ctx context.Context, o initOptions) error {
 		return w.cli.pluginProblems(diags)
 	}
 	w.cli.diagnostics(diags)
-	if err := w.employ(all); err != nil {
+	if err := w.introduce(all); err != nil {
 		return err
 	}
 	return w.record(r, next, choices)

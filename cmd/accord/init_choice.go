@@ -16,7 +16,7 @@ import (
 
 // choice is a provider that was chosen, and runs.
 type choice struct {
-	*started
+	*declared
 	name   string
 	binary *pin.Copy
 	lock   pin.Provider // as it will be locked
@@ -25,7 +25,7 @@ type choice struct {
 }
 
 // Close ends it, and deletes its copy.
-func (ch *choice) Close() error { return errors.Join(ch.started.Close(), ch.binary.Remove()) }
+func (ch *choice) Close() error { return errors.Join(ch.declared.Close(), ch.binary.Remove()) }
 
 // what it is to the lock file, in a word and for people.
 func (ch *choice) what() (word, text string) {

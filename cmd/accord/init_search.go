@@ -30,7 +30,7 @@ type search struct {
 type offer struct {
 	pin.Offer
 	binary  *pin.Copy
-	started *started
+	started *declared
 }
 
 func (s *search) close() {
@@ -165,7 +165,7 @@ func (s *search) take(ctx context.Context) (*choice, *hcl.Diagnostic) {
 	if d := s.check(chosen); d != nil {
 		return nil, d
 	}
-	ch := &choice{started: chosen.started, name: s.provider.Name, binary: chosen.binary, was: s.locked,
+	ch := &choice{declared: chosen.started, name: s.provider.Name, binary: chosen.binary, was: s.locked,
 		lock: pin.Provider{Source: s.provider.Source, Version: version, Checksums: map[string]string{}}}
 	if same {
 		maps.Copy(ch.lock.Checksums, s.locked.Checksums)

@@ -31,30 +31,24 @@ import (
 // executable is this program, to be started again.
 var executable = os.Executable
 
-// started is a provider in a process of its own, and what it declares.
-type started struct {
-	*plugin.Plugin          // nil for a built-in one, until arrive
-	builtin        *builtin // nil for another one
-	schema         *schema.Provider
-	named          string // what it calls itself; the schema says what it is called here
-	digest         string // of its program; "" where nobody knows it
-}
-
-// arrive waits for the process.
-func (s *started) arrive() (err error) {
-	if s.Plugin == nil {
-		s.Plugin, err = s.builtin.arrive()
+// declared is what a provider declares, and who has its process.
+type declared struct {
+	process interface {
+		arrive() (*plugin.Plugin, error) // waits for it
+		Close() error                    // ends it, if there is one
 	}
-	return err
+	schema *schema.Provider
+	named  string // what it calls itself; the schema says what it is called here
+	digest string // of its program; "" where nobody knows it
 }
 
 // Close ends the process, if there is one.
-func (s *started) Close() error {
-	if s.builtin != nil {
-		return s.builtin.Close()
-	}
-	return s.Plugin.Close()
-}
+func (d *declared) Close() error { return d.process.Close() }
+
+// running is a process that is there.
+type running struct{ *plugin.Plugin }
+
+func (r running) arrive() (*plugin.Plugin, error) { return r.Plugin, nil }
 
 // pluginTimeout is the variable that says how long a provider may take to
 // start: 60s.
@@ -82,8 +76,8 @@ func tooSlow(err error) error {
 	return err
 }
 
-// declared asks a provider for its schema, and closes one that gives none.
-func declared(ctx context.Context, p *plugin.Plugin, limit time.Duration) (*started, error) {
+// declaration asks a provider for its schema, and closes one that gives none.
+func declaration(ctx context.Context, p *plugin.Plugin, limit time.Duration) (*declared, error) {
 	asking, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	sch, err := p.Schema(asking)
@@ -94,11 +88,11 @@ func declared(ctx context.Context, p *plugin.Plugin, limit time.Duration) (*star
 		}
 		return nil, err
 	}
-	return &started{Plugin: p, schema: sch, named: sch.Name}, nil
+	return &declared{process: running{p}, schema: sch, named: sch.Name}, nil
 }
 
 // startCopy starts a provider that is not built in.
-func (c *cli) startCopy(ctx context.Context, p *lang.RequiredProvider, binary *pin.Copy) (*started, error) {
+func (c *cli) startCopy(ctx context.Context, p *lang.RequiredProvider, binary *pin.Copy) (*declared, error) {
 	limit, err := startWithin()
 	if err != nil {
 		return nil, err
@@ -107,7 +101,7 @@ func (c *cli) startCopy(ctx context.Context, p *lang.RequiredProvider, binary *p
 	if err != nil {
 		return nil, tooSlow(err)
 	}
-	s, err := declared(ctx, opened, limit)
+	s, err := declaration(ctx, opened, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +152,7 @@ func (w *workspace) openProviders(ctx context.Context) error {
 	if diags.HasErrors() {
 		return w.cli.problems(diags)
 	}
-	all := make([]*started, len(names)+len(required))
+	all := make([]*declared, len(names)+len(required))
 	found := make([]hcl.Diagnostics, len(all))
 	errs := make([]error, len(names))
 	var starting sync.WaitGroup
@@ -182,21 +176,24 @@ func (w *workspace) openProviders(ctx context.Context) error {
 		return w.cli.pluginProblems(diags)
 	}
 	w.cli.diagnostics(diags)
-	w.started = all
-	return w.employ(all)
+	w.declared = all
+	return w.introduce(all)
 }
 
-// arrive waits for the processes of all providers: nothing is asked of them before.
+// arrive waits for the processes of all providers, and gives them to the planner.
 func (w *workspace) arrive() error {
-	errs := make([]error, len(w.started))
-	for n, s := range w.started {
-		errs[n] = s.arrive()
+	errs := make([]error, len(w.declared))
+	for n, d := range w.declared {
+		var p *plugin.Plugin
+		if p, errs[n] = d.process.arrive(); errs[n] == nil {
+			w.planner.Providers[d.schema.Name] = veiled{passing{p}, &w.cli.veil}
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// employ gives providers to the planner.
-func (w *workspace) employ(all []*started) error {
+// introduce tells the planner, and the configuration, what providers declare.
+func (w *workspace) introduce(all []*declared) error {
 	w.planner = &planner.Planner{
 		Providers: map[string]providers.Provider{}, Schemas: map[string]*schema.Provider{},
 		Journal: w.journal, Tool: "accord " + Version, Now: time.Now,
@@ -210,7 +207,7 @@ func (w *workspace) employ(all []*started) error {
 		if w.judges != nil {
 			w.judges = append(w.judges, s.schema.Name, s.digest)
 		}
-		w.planner.Providers[s.schema.Name], w.planner.Schemas[s.schema.Name] = veiled{passing{s}, &w.cli.veil}, s.schema
+		w.planner.Schemas[s.schema.Name] = s.schema
 		schemas = append(schemas, s.schema)
 	}
 	if w.config == nil {
@@ -314,7 +311,7 @@ func builtIn(p *lang.RequiredProvider) *hcl.Diagnostic {
 
 // openBuiltin returns a built-in provider, which is that of this binary unless
 // somebody runs it under a debugger: accord provider NAME -debug.
-func (r *registry) openBuiltin(ctx context.Context, name string) (*started, hcl.Diagnostics, error) {
+func (r *registry) openBuiltin(ctx context.Context, name string) (*declared, hcl.Diagnostics, error) {
 	if at, ok := r.waiting[name]; ok {
 		s, diags := attach(ctx, name, hcl.Range{}, at)
 		return s, diags, nil
@@ -328,14 +325,14 @@ func (r *registry) openBuiltin(ctx context.Context, name string) (*started, hcl.
 }
 
 // open starts a provider as it is locked: the bytes that were checked.
-func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*started, hcl.Diagnostics) {
+func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*declared, hcl.Diagnostics) {
 	if d := builtIn(p); d != nil {
 		return nil, hcl.Diagnostics{d}
 	}
 	if at, ok := r.waiting[p.Source.Name]; ok {
 		return attach(ctx, p.Name, p.SourceRange, at)
 	}
-	fail := func(summary, detail string) (*started, hcl.Diagnostics) {
+	fail := func(summary, detail string) (*declared, hcl.Diagnostics) {
 		return nil, hcl.Diagnostics{pluginProblem(p.SourceRange, summary, detail)}
 	}
 	locked := r.lock.Provider(p.Source)
@@ -367,12 +364,12 @@ func (r *registry) open(ctx context.Context, p *lang.RequiredProvider) (*started
 const attachWithin = 10 * time.Minute
 
 // attach connects to a provider that somebody started by hand.
-func attach(ctx context.Context, name string, place hcl.Range, at plugin.Reattach) (*started, hcl.Diagnostics) {
+func attach(ctx context.Context, name string, place hcl.Range, at plugin.Reattach) (*declared, hcl.Diagnostics) {
 	opened, err := plugin.Attach(ctx, name, at)
 	if err != nil {
 		return nil, hcl.Diagnostics{notStarted(place, err)}
 	}
-	s, err := declared(ctx, opened, attachWithin)
+	s, err := declaration(ctx, opened, attachWithin)
 	if err != nil {
 		return nil, hcl.Diagnostics{notStarted(place, err)}
 	}

@@ -40,7 +40,7 @@ type workspace struct {
 	preparing sync.WaitGroup // the journal, for being written to
 
 	builtins map[string]*builtin // that were started before openProviders
-	started  []*started          // all providers
+	declared []*declared         // all providers
 	judges   []string            // what tells the programs of the providers apart; nil where that is not known
 
 	landing  time.Duration // how long a call of a tool that died may still land
