@@ -34,7 +34,8 @@ type Error struct {
 	Path    addrs.Path     `json:"path,omitempty"` // where in its body
 	Message string         `json:"message"`
 	Advice  string         `json:"advice,omitempty"` // what to do
-	Trace   string         `json:"trace,omitempty"`  // the system's execution id, for its support; of a panic, the stack
+	Trace   string         `json:"trace,omitempty"`  // the system's execution id, for its support
+	Stack   string         `json:"stack,omitempty"`  // of a panic: for the log
 }
 
 func (e *Error) Error() string {
@@ -42,14 +43,14 @@ func (e *Error) Error() string {
 	if e.Op != "" {
 		s = e.Op + ": " + s
 	}
-	if e.Trace != "" && !e.Crashed() && !strings.Contains(s, e.Trace) { // a stack is for the log
+	if e.Trace != "" && !strings.Contains(s, e.Trace) {
 		s += " (execution " + e.Trace + ")"
 	}
 	return s
 }
 
-// Crashed reports whether it is of a panic, which has a stack for a trace.
-func (e *Error) Crashed() bool { return strings.Contains(e.Trace, "\n") }
+// Crashed reports whether it is of a panic.
+func (e *Error) Crashed() bool { return e.Stack != "" }
 
 // Panic is a panic of a goroutine, for the one that waits for it to panic with.
 type Panic struct {
@@ -63,9 +64,9 @@ func (p *Panic) String() string { return fmt.Sprint(p.Value) }
 func Panicked(v any) *Error {
 	e := Errorf(Internal, "the provider panicked: %v", v)
 	if p, ok := v.(*Panic); ok {
-		e.Trace = string(p.Stack)
+		e.Stack = string(p.Stack)
 	} else {
-		e.Trace = string(debug.Stack())
+		e.Stack = string(debug.Stack())
 	}
 	return e
 }

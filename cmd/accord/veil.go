@@ -168,7 +168,7 @@ type veiled struct {
 
 func (p veiled) error(e *providers.Error) {
 	if e != nil {
-		e.Message, e.Advice, e.Trace = p.veil.over(e.Message), p.veil.over(e.Advice), p.veil.over(e.Trace)
+		e.Message, e.Advice, e.Trace, e.Stack = p.veil.over(e.Message), p.veil.over(e.Advice), p.veil.over(e.Trace), p.veil.over(e.Stack)
 	}
 }
 

@@ -154,14 +154,14 @@ func (wire) err(e *providers.Error) *proto.Error {
 	if e == nil {
 		return nil
 	}
-	return &proto.Error{Kind: string(e.Kind), Op: e.Op, Addr: e.Addr.String(), Path: string(e.Path), Message: e.Message, Advice: e.Advice, Trace: e.Trace}
+	return &proto.Error{Kind: string(e.Kind), Op: e.Op, Addr: e.Addr.String(), Path: string(e.Path), Message: e.Message, Advice: e.Advice, Trace: e.Trace, Stack: e.Stack}
 }
 
 func (r *reader) error(e *proto.Error) *providers.Error {
 	if e == nil {
 		return nil
 	}
-	return &providers.Error{Kind: providers.Kind(e.Kind), Op: e.Op, Addr: r.addr(e.Addr), Path: addrs.Path(e.Path), Message: e.Message, Advice: e.Advice, Trace: e.Trace}
+	return &providers.Error{Kind: providers.Kind(e.Kind), Op: e.Op, Addr: r.addr(e.Addr), Path: addrs.Path(e.Path), Message: e.Message, Advice: e.Advice, Trace: e.Trace, Stack: e.Stack}
 }
 
 func (wire) diagnostic(d *providers.Diagnostic) *proto.Diagnostic {

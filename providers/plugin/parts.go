@@ -55,7 +55,7 @@ func sizeOfObject(o *providers.Object) int {
 func sizeOfResult(r *providers.Result) int {
 	size := overhead + sizeOfObject(r.Object) + overhead*len(r.Diagnostics)
 	if r.Err != nil {
-		size += len(r.Err.Message) + len(r.Err.Trace)
+		size += len(r.Err.Message) + len(r.Err.Trace) + len(r.Err.Stack)
 	}
 	return size
 }
@@ -90,7 +90,7 @@ func sizeOfWrite(w *providers.Write) int {
 
 func sizeOfWriteResult(r *providers.WriteResult) int {
 	if r.Err != nil {
-		return overhead + len(r.Err.Message) + len(r.Err.Trace)
+		return overhead + len(r.Err.Message) + len(r.Err.Trace) + len(r.Err.Stack)
 	}
 	return overhead
 }

@@ -306,7 +306,7 @@ func TestPanicIsAnError(t *testing.T) {
 		}
 		err := c.call(t.Context(), p)
 		var e *providers.Error
-		if !errors.As(err, &e) || e.Kind != providers.Internal || !strings.Contains(e.Trace, "memory_streams.go") || strings.Contains(err.Error(), "goroutine") {
+		if !errors.As(err, &e) || e.Kind != providers.Internal || !strings.Contains(e.Stack, "memory_streams.go") || strings.Contains(err.Error(), "goroutine") {
 			t.Errorf("%s: %+v", c.method, err)
 		}
 	}

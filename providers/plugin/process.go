@@ -217,10 +217,7 @@ func (w *lastWords) String() string {
 func (w *lastWords) stack() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.crash) == 0 {
-		return ""
-	}
-	return strings.Join(w.crash, "\n") + "\n"
+	return strings.Join(w.crash, "\n")
 }
 
 // obituary says how a plugin ended.
@@ -230,5 +227,5 @@ func (p *process) obituary(kind providers.Kind) *providers.Error {
 	if words := p.words.String(); words != "" {
 		s += ", and its last words were:\n" + words
 	}
-	return &providers.Error{Kind: kind, Message: s, Trace: p.words.stack(), Advice: "What was begun is on record. Run the same command again; it goes on from there."}
+	return &providers.Error{Kind: kind, Message: s, Stack: p.words.stack(), Advice: "What was begun is on record. Run the same command again; it goes on from there."}
 }

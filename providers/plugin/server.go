@@ -56,7 +56,7 @@ func failedResult(err *providers.Error) providers.Result { return providers.Resu
 func failedWrite(err *providers.Error) providers.WriteResult { return providers.WriteResult{Err: err} }
 
 func failedDiagnostic(err *providers.Error) providers.Diagnostic {
-	return providers.Diagnostic{Severity: providers.SeverityError, Summary: err.Message, Detail: err.Trace}
+	return providers.Diagnostic{Severity: providers.SeverityError, Summary: err.Message, Detail: err.Stack}
 }
 
 func failedPlan(err *providers.Error) providers.PlanResponse {
@@ -75,10 +75,7 @@ func plain(err error, ended providers.Kind) *providers.Error {
 			return e
 		}
 		whole := *e
-		whole.Op, whole.Message = "", err.Error()
-		if !whole.Crashed() {
-			whole.Trace = ""
-		}
+		whole.Op, whole.Message, whole.Trace = "", err.Error(), ""
 		return &whole
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return providers.Errorf(ended, "%v", err)

@@ -112,7 +112,7 @@ func (a *assembled) Validate(_ context.Context, objects []providers.Object) []pr
 	}
 	if a.Provider.Validate != nil {
 		if err := protect(func() { problems = append(problems, a.Provider.Validate(env, objects)...) }); err != nil {
-			problems = append(problems, providers.Diagnostic{Severity: providers.SeverityError, Summary: err.Message, Detail: err.Trace})
+			problems = append(problems, providers.Diagnostic{Severity: providers.SeverityError, Summary: err.Message, Detail: err.Stack})
 		}
 	}
 	return problems

@@ -523,7 +523,7 @@ func TestFailuresAreOfTheirItem(t *testing.T) {
 	if diff := cmp.Diff([]providers.Kind{"", providers.Internal, providers.Internal}, kinds(results)); diff != "" {
 		t.Errorf("a batch that panics keeps what it had answered: (-want +got)\n%s", diff)
 	}
-	if results[1].Err.Trace == "" || results[1].Err.Addr != objects[1].Addr {
+	if results[1].Err.Stack == "" || results[1].Err.Addr != objects[1].Addr {
 		t.Errorf("panic: %+v", results[1].Err)
 	}
 	if diff := cmp.Diff([]providers.Kind{"", providers.Internal, ""}, kinds(p.Apply(ctx, providers.ApplyRequest{Items: items}))); diff != "" {

@@ -123,7 +123,7 @@ func validate[T any](c *codec, env *Env, objects []providers.Object, check func(
 	all, open := items[T](c, objects)
 	if len(open) > 0 {
 		if err := protect(func() { check(env, open) }); err != nil {
-			return []providers.Diagnostic{{Severity: providers.SeverityError, Addr: open[0].Addr, Summary: err.Message, Detail: err.Trace}}
+			return []providers.Diagnostic{{Severity: providers.SeverityError, Addr: open[0].Addr, Summary: err.Message, Detail: err.Stack}}
 		}
 	}
 	var problems []providers.Diagnostic
@@ -393,10 +393,7 @@ func asError(err error, op string, addr addrs.Instance, ended providers.Kind) *p
 		whole := *e
 		e = &whole
 		if _, direct := err.(*providers.Error); !direct {
-			e.Op, e.Message = "", err.Error()
-			if !e.Crashed() {
-				e.Trace = "" // the message says it, too
-			}
+			e.Op, e.Message, e.Trace = "", err.Error(), "" // the message says it, too
 		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e = providers.Errorf(ended, "%v", err)

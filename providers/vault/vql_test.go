@@ -18,8 +18,8 @@ func TestPanicWhileReadingAhead(t *testing.T) {
 		if !ok {
 			t.Fatalf("whoever waits met %v", v)
 		}
-		if err := providers.Panicked(v); !err.Crashed() || !strings.Contains(err.Trace, "(*scan).ahead") {
-			t.Errorf("its stack does not say where: %s", err.Trace)
+		if err := providers.Panicked(v); !err.Crashed() || !strings.Contains(err.Stack, "(*scan).ahead") {
+			t.Errorf("its stack does not say where: %s", err.Stack)
 		}
 	}()
 	_, err := s.peek(context.Background())

@@ -138,6 +138,7 @@ type Error struct {
 	Message       string                 `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	Advice        string                 `protobuf:"bytes,6,opt,name=advice,proto3" json:"advice,omitempty"`
 	Trace         string                 `protobuf:"bytes,7,opt,name=trace,proto3" json:"trace,omitempty"`
+	Stack         string                 `protobuf:"bytes,8,opt,name=stack,proto3" json:"stack,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +218,13 @@ func (x *Error) GetAdvice() string {
 func (x *Error) GetTrace() string {
 	if x != nil {
 		return x.Trace
+	}
+	return ""
+}
+
+func (x *Error) GetStack() string {
+	if x != nil {
+		return x.Stack
 	}
 	return ""
 }
@@ -2837,7 +2845,7 @@ const file_provider_proto_rawDesc = "" +
 	"\x04body\x18\x04 \x01(\fR\x04body\x12\x18\n" +
 	"\aunknown\x18\x05 \x03(\tR\aunknown\x12\x1c\n" +
 	"\tsensitive\x18\x06 \x03(\tR\tsensitive\x12\x12\n" +
-	"\x04same\x18\a \x01(\rR\x04same\"\x9b\x01\n" +
+	"\x04same\x18\a \x01(\rR\x04same\"\xb1\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
@@ -2845,7 +2853,8 @@ const file_provider_proto_rawDesc = "" +
 	"\x04path\x18\x04 \x01(\tR\x04path\x12\x18\n" +
 	"\amessage\x18\x05 \x01(\tR\amessage\x12\x16\n" +
 	"\x06advice\x18\x06 \x01(\tR\x06advice\x12\x14\n" +
-	"\x05trace\x18\a \x01(\tR\x05trace\"\xb0\x01\n" +
+	"\x05trace\x18\a \x01(\tR\x05trace\x12\x14\n" +
+	"\x05stack\x18\b \x01(\tR\x05stack\"\xb0\x01\n" +
 	"\n" +
 	"Diagnostic\x12\x1a\n" +
 	"\bseverity\x18\x01 \x01(\tR\bseverity\x12\x12\n" +
