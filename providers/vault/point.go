@@ -189,36 +189,41 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 			removed[at] = append(removed[at], c)
 		}
 	}
-	for _, c := range changes {
-		if c.Desired == nil {
-			p.planPointRemoval(ctx, env, c)
-			// CTRY-12, the other way round.
-			if c.Recorded != nil && c.Recorded.Name == "clm_country" {
-				for _, other := range removed[connectionOf(c.Recorded)] {
-					if movesCLM(other.Recorded.Name) {
-						c.AfterStep(providers.Ref{Addr: other.Addr})
-					}
+	// Some ask their vault something: vaults are asked side by side.
+	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {
+		if c.Desired != nil {
+			p.planPoint(ctx, env, c, around)
+			return
+		}
+		p.planPointRemoval(ctx, env, c)
+		// CTRY-12, the other way round.
+		if c.Recorded != nil && c.Recorded.Name == "clm_country" {
+			for _, other := range removed[connectionOf(c.Recorded)] {
+				if movesCLM(other.Recorded.Name) {
+					c.AfterStep(providers.Ref{Addr: other.Addr})
 				}
 			}
-			continue
 		}
-		l, err := p.pointLink(env, c.Desired)
-		if err != nil {
-			c.Fail(err)
-			continue
-		}
-		engine := engineOf(l.link, c.Planned.Engine)
-		c.Set("engine", engine)
-		if inVault(l.link, engine) {
-			c.Set("platform_status", c.Desired.Status)
-		}
-		if c.Live == nil {
-			c.Refuse("INT-4", "/name", fmt.Sprintf("%s has no point %q", l.crm.addr, l.link.names.label(l.names.Label)),
-				"The standard points come with the connection and cannot be made.")
-			continue
-		}
-		p.judgePoint(ctx, env, l, c, engine, around.at(l.addr))
+	})(ctx, env, changes)
+}
+
+func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource.Change[pointBody], around neighbourIndex) {
+	l, err := p.pointLink(env, c.Desired)
+	if err != nil {
+		c.Fail(err)
+		return
 	}
+	engine := engineOf(l.link, c.Planned.Engine)
+	c.Set("engine", engine)
+	if inVault(l.link, engine) {
+		c.Set("platform_status", c.Desired.Status)
+	}
+	if c.Live == nil {
+		c.Refuse("INT-4", "/name", fmt.Sprintf("%s has no point %q", l.crm.addr, l.link.names.label(l.names.Label)),
+			"The standard points come with the connection and cannot be made.")
+		return
+	}
+	p.judgePoint(ctx, env, l, c, engine, around.at(l.addr))
 }
 
 const objectsOfPlatform = `No document says how the platform moves content of the object model, so that accord can neither forecast nor follow it. Write engine = "accord".`
