@@ -353,14 +353,16 @@ func chain(seed maphash.Seed, sum uint64, row []byte) uint64 {
 // readRows reads a page and sorts out what can be wrong with it.
 func (c *conn) readRows(k call, resp *http.Response, rows string, head *pageHead, row func([]byte) error) error {
 	var refused error // what row said, to tell it from the page's own trouble
+	given := 0
 	err := readPage(resp.Body, rows, head, func(raw []byte) error {
+		given++
 		if head.known() && !head.ok() {
 			return nil // rows of a failed call; the error is still to come
 		}
 		refused = row(raw)
 		return refused
 	})
-	return c.judge(k, resp, head, refused, err)
+	return c.judge(k, resp, head, given, refused, err)
 }
 
 // readCells is readRows for rows that are made of their cells.
@@ -370,11 +372,12 @@ func (c *conn) readCells(k call, resp *http.Response, rows string, head *pageHea
 	if err == errRow {
 		refused = err
 	}
-	return list, c.judge(k, resp, head, refused, err)
+	return list, c.judge(k, resp, head, len(list), refused, err)
 }
 
-// judge sorts out what can be wrong with a page.
-func (c *conn) judge(k call, resp *http.Response, head *pageHead, refused, err error) error {
+// judge sorts out what can be wrong with a page of so many rows. One that lacks
+// rows of those it counts is as good as cut off: absence never removes.
+func (c *conn) judge(k call, resp *http.Response, head *pageHead, given int, refused, err error) error {
 	switch {
 	case refused != nil && refused != errPage:
 		if refused == errStop || refused == errMoved {
@@ -390,6 +393,8 @@ func (c *conn) judge(k call, resp *http.Response, head *pageHead, refused, err e
 		return k.broken(resp, err)
 	case !head.known():
 		return k.foreign(resp)
+	case head.ok() && given < head.Details.Size:
+		return k.broken(resp, fmt.Errorf("it has %d rows, and counts %d", given, head.Details.Size))
 	}
 	return c.failure(k, resp, head.envelope)
 }

@@ -331,6 +331,34 @@ func TestQueryCanceled(t *testing.T) {
 	}
 }
 
+// A page that lacks rows of those it counts is asked for again, as one that was cut
+// off, and is an error where it stays so: absence never removes.
+func TestPageLacksRows(t *testing.T) {
+	t.Parallel()
+	for _, rows := range []string{`"data":[{"id":0}]`, `"data":[]`, `"data":null`, `"other":1`} {
+		asked := 0
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if asked++; asked > 1 {
+				rows = `"data":[{"id":0},{"id":1}]`
+			}
+			answer(w, `{"responseStatus":"SUCCESS","responseDetails":{"pagesize":1000,"pageoffset":0,"size":2,"total":2},`+rows+`}`)
+		})
+		got, err := ids(t, s.open(t), "SELECT id FROM documents")
+		if diff := cmp.Diff(upTo(2), got); err != nil || diff != "" {
+			t.Errorf("%s: %v\n%s", rows, err, diff)
+		}
+	}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, `{"responseStatus":"SUCCESS","responseDetails":{"size":2,"total":2},"data":[{"id":0}]}`)
+	})
+	if _, err := ids(t, s.open(t), "SELECT id FROM documents"); KindOf(err) != Transient || !strings.Contains(err.Error(), "it has 1 rows, and counts 2") {
+		t.Errorf("%v", err)
+	}
+	if page, err := QueryPage[row](t.Context(), s.open(t).Reader, "SELECT id FROM documents"); KindOf(err) != Transient {
+		t.Errorf("%v, %v", page, err)
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
