@@ -145,8 +145,8 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 	if err != nil {
 		e := contractError("connect "+i.Addr.String(), err)
 		e.Addr = i.Addr
-		if e.Advice == "" {
-			e.Path, e.Advice = unreached(credentialNames(env.Config, i.Addr)[0], vaultapi.KindOf(err))
+		if path, advice := unreached(credentialNames(env.Config, i.Addr)[0], err); advice != "" {
+			e.Path, e.Advice = path, advice
 		}
 		i.Fail(e)
 		return
@@ -161,9 +161,13 @@ func (p *Provider) connect(ctx context.Context, env *resource.Env, i *resource.I
 	i.Found(fmt.Sprint(v.id), body)
 }
 
-// unreached says what to look at when a vault could not be connected.
-func unreached(name string, kind vaultapi.Kind) (addrs.Path, string) {
-	switch kind {
+// unreached says what to look at when a vault could not be connected; nothing of
+// what is no error of the API.
+func unreached(name string, err error) (addrs.Path, string) {
+	if errors.As(err, new(*providers.Error)) {
+		return "", ""
+	}
+	switch vaultapi.KindOf(err) {
 	case vaultapi.Auth:
 		return "", fmt.Sprintf("Check the user and the password: %[1]s_USER and %[1]s_PASSWORD, or what the block names in their place. Nothing is written to it.", name)
 	case vaultapi.WrongVault:

@@ -152,14 +152,31 @@ func contractError(op string, err error) *providers.Error {
 	var api *vaultapi.Error
 	switch {
 	case errors.As(err, &api):
-		out.Kind, out.Trace = kindOf(api.Kind), api.ExecutionID
-		if out.Kind == providers.Permission {
-			out.Advice = "Grant it in that vault, in a permission set of the user's security profile (Admin > Users & Groups > Permission Sets; PERM-5)."
-		}
+		out.Kind, out.Trace, out.Advice = kindOf(api.Kind), api.ExecutionID, adviceOn(api)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		out.Kind = providers.Transient
 	}
 	return out
+}
+
+// adviceOn says what to do about an error of the API, as far as that does not hang
+// on what was asked.
+func adviceOn(err *vaultapi.Error) string {
+	switch {
+	case err.Type == "CONFIGURATION_MODE_ENABLED":
+		return "An administrator has put that vault into configuration mode; what it refuses now goes well once that has ended."
+	case err.Kind == vaultapi.Permission:
+		return "Grant it in that vault, in a permission set of the user's security profile (Admin > Users & Groups > Permission Sets; PERM-5)."
+	case err.Kind == vaultapi.Throttled:
+		return "That vault's limit of calls is used up, by whoever calls it. In 5 minutes there is a new one; to leave more of it to others, lower burst_share in the vault's block."
+	case err.Kind == vaultapi.Auth:
+		return "Look at the user that accord logs in as: whether it is active and not locked, and its password has not run out."
+	case err.Kind == vaultapi.Transient && err.ExecutionID != "":
+		return "As a rule this passes, and the next try goes well. Where it does not, Veeva Support finds the call by its execution id."
+	case err.Kind == vaultapi.Transient:
+		return "As a rule this passes, and the next try goes well. Where it does not, look at whether the vault can be reached from here."
+	}
+	return ""
 }
 
 func kindOf(k vaultapi.Kind) providers.Kind {

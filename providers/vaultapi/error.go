@@ -122,7 +122,7 @@ var kindOfType = map[string]Kind{
 	"RACE_CONDITION":                 Transient,
 	"EXCEEDS_FILE_MAX_SIZE":          Invalid,
 	"API_LIMIT_EXCEEDED":             Throttled,
-	"CONFIGURATION_MODE_ENABLED":     Permission,
+	"CONFIGURATION_MODE_ENABLED":     Transient,
 	"SDK_ERROR":                      Invalid,
 	"OPERATION_IN_PROGRESS":          Transient,
 	"ITEM_NAME_EXISTS":               Exists,
