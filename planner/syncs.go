@@ -92,7 +92,7 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.I
 			}
 			if t.Decision.Step {
 				m.follows(t, left)
-				idle += "; a whole plan runs it in full, and says what that does: " + t.Decision.Why()
+				idle = t.Decision.Why() + ", but " + idle + "; a whole plan runs it in full, and says what that does"
 			}
 			t.Decision = syncer.Decision{At: t.Decision.At, Idle: idle}
 		}

@@ -262,7 +262,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	}
 	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Detach: o.detach, Relock: relock, Operation: op})
 	progress.clear()
-	w.cli.showReport(w, p, report, err)
+	w.cli.showReport(w, p, report, o.resume, err)
 	w.cli.diagnostics(w.unsaid(report.Checks))
 	w.cli.overtaken(report)
 	if err != nil {

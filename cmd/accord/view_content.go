@@ -25,6 +25,7 @@ func movesContent(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
 
 func (v *planView) content() {
 	if len(v.plan.Content) == 0 {
+		v.untouched()
 		return
 	}
 	columns := v.columns()
@@ -55,6 +56,14 @@ func (v *planView) content() {
 		v.details(c)
 	}
 	v.unaffected()
+}
+
+// untouched says that a change of the configuration comes without any run.
+func (v *planView) untouched() {
+	if v.plan.untouched() {
+		v.heading("Content")
+		v.unaffected()
+	}
 }
 
 const labelWidth, columnWidth = 22, 11
@@ -96,7 +105,7 @@ func (v *planView) unaffected() {
 		add(c.Vault, fmt.Sprintf("%s: %s (%s; %s)", unaffectedBy(c.Impact), stays(still.read), clean(by), asOf(c.Impact)))
 	}
 	for _, idle := range v.plan.Idle {
-		add(idle.Vault, "no run, so its content stays as it is")
+		add(idle.Vault, stillness)
 	}
 	for _, g := range groups {
 		name := addrs.Several(g.first, g.keys)
@@ -106,6 +115,9 @@ func (v *planView) unaffected() {
 		v.text("  ", name+"  "+g.text)
 	}
 }
+
+// stillness is said of vaults in which nothing runs.
+const stillness = "no run, so what is there stays as it is"
 
 // still are the points of one vault whose runs leave everything as it is.
 type still struct {
@@ -203,11 +215,7 @@ func (v *planView) details(c plan.Content) {
 		for _, r := range countriesOf(i) {
 			countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
 		}
-		label := "by country: "
-		if severalOf(i) {
-			label = "by country (what is for several, in each): "
-		}
-		v.some(label, countries)
+		v.some(byCountry(i), countries)
 		for _, group := range groupsOf(i) {
 			var names []string
 			for _, g := range i.Groups[group] {
@@ -215,33 +223,60 @@ func (v *planView) details(c plan.Content) {
 					names = append(names, clean(g.Name)+" "+signed(g.Counts))
 				}
 			}
-			v.some("by "+clean(group)+": ", names)
+			v.some("by "+clean(group), names)
 		}
 	}
-	if v.verbose {
-		v.names(i, syncer.Added, "added")
-		v.names(i, syncer.Restored, "restored")
-		v.names(i, syncer.Updated, "updated")
+	for _, verb := range named {
+		v.names(i, verb)
 	}
-	v.names(i, syncer.Withdrawn, "withdrawn")
-	v.names(i, syncer.Exception, "cannot be published")
-	v.names(i, syncer.Kept, "kept as they are")
-	switch {
-	case i.Blank == 1:
-		v.text("    ", "1 item has no country, and goes nowhere")
-	case i.Blank > 1:
-		v.text("    ", number(i.Blank)+" items have no country, and go nowhere")
-	}
-	if i.First && movesContent(c) && i.Total.Published() > 0 {
-		v.text("    ", "the first full sync of an empty vault: max_published does not apply")
-	}
-	if i.Inherited > 0 && movesContent(c) {
-		v.text("    ", "beside these stays what the engine before published, "+count(i.Inherited, "item")+": limits are measured by it (INT-7)")
-	}
-	if i.Withheld != "" {
-		v.text("    ", "nothing is withdrawn: "+clean(i.Withheld))
+	for _, note := range notesOn(c) {
+		v.text("    ", clean(note))
 	}
 	v.text("    ", faint(readText(i)))
+}
+
+// named are the verbs whose items are named, in the order of what a reviewer must
+// not miss.
+var named = []string{syncer.Withdrawn, syncer.Exception, syncer.Kept, syncer.Added, syncer.Restored, syncer.Updated}
+
+// verbTitle is a verb over the names of its items.
+func verbTitle(verb string) string {
+	switch verb {
+	case syncer.Exception:
+		return "cannot be published"
+	case syncer.Kept:
+		return "kept as they are"
+	}
+	return verb
+}
+
+// byCountry is the title of counts by country.
+func byCountry(i syncer.Impact) string {
+	if severalOf(i) {
+		return "by country (what is for several, in each)"
+	}
+	return "by country"
+}
+
+// notesOn are what is to be said of content beside what is counted and named.
+func notesOn(c plan.Content) (notes []string) {
+	i := c.Impact
+	switch {
+	case i.Blank == 1:
+		notes = append(notes, "1 item has no country, and goes nowhere")
+	case i.Blank > 1:
+		notes = append(notes, number(i.Blank)+" items have no country, and go nowhere")
+	}
+	if i.First && movesContent(c) && i.Total.Published() > 0 {
+		notes = append(notes, "the first full sync of an empty vault: max_published does not apply")
+	}
+	if i.Inherited > 0 && movesContent(c) {
+		notes = append(notes, "beside these stays what the engine before published, "+count(i.Inherited, "item")+": limits are measured by it (INT-7)")
+	}
+	if i.Withheld != "" {
+		notes = append(notes, "nothing is withdrawn: "+i.Withheld)
+	}
+	return notes
 }
 
 // countriesOf are the countries whose content changes; last what has none, since it
@@ -314,7 +349,8 @@ func byCalls(n int) string {
 	return " by " + count(n, "call")
 }
 
-// some lists the first few of many, all with -verbose.
+// some lists the first few of many, all with -verbose. Names of countries and of
+// products may hold commas.
 func (v *planView) some(label string, items []string) {
 	if len(items) == 0 {
 		return
@@ -324,11 +360,11 @@ func (v *planView) some(label string, items []string) {
 	if n := len(items) - few; n > 0 && !v.verbose {
 		items, more = items[:few], fmt.Sprintf(" … and %s more", number(n))
 	}
-	v.text("    ", label+strings.Join(items, ", ")+more)
+	v.text("    ", label+": "+strings.Join(items, "; ")+more)
 }
 
-// names lists some of the items that something becomes of, all with -verbose.
-func (v *planView) names(i syncer.Impact, verb, label string) {
+// names lists some of the items that something becomes of, more with -verbose.
+func (v *planView) names(i syncer.Impact, verb string) {
 	items := i.Names[verb]
 	if len(items) == 0 {
 		return
@@ -349,7 +385,7 @@ func (v *planView) names(i syncer.Impact, verb, label string) {
 	if total := verbTotal(i.Total, verb); total > len(titles) {
 		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
 	}
-	v.text("    ", label+": "+clean(strings.Join(titles, "; "))+more)
+	v.text("    ", verbTitle(verb)+": "+clean(strings.Join(titles, "; "))+more)
 }
 
 func verbTotal(c syncer.Counts, verb string) int {

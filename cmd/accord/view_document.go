@@ -269,6 +269,12 @@ func idleVaults(p *plan.Plan) []idleVault {
 	return out
 }
 
+// untouched reports whether the configuration changes and no run follows, of any
+// vault that content is in. A partial plan leaves runs to others.
+func (d *document) untouched() bool {
+	return len(d.Changes) > 0 && len(d.Content) == 0 && len(d.Idle) > 0 && !d.Partial() && !d.Failed
+}
+
 // Partial reports whether the plan is about some objects only.
 func (d *document) Partial() bool { return len(d.Target)+len(d.Exclude) > 0 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"accord/planner/plan"
-	"accord/planner/syncer"
 	"accord/providers"
 )
 
@@ -65,7 +64,7 @@ func report(d *document) ([]byte, error) {
 		page.Content = append(page.Content, reportContentOf(c, columns))
 	}
 	for _, idle := range d.Idle {
-		page.Idle = append(page.Idle, idle.Vault.String())
+		page.Idle, page.Stillness = append(page.Idle, idle.Vault.String()), stillness
 	}
 	for _, c := range d.Drift {
 		row := reportChangeOf(c)
@@ -104,24 +103,25 @@ func sourceHash(text string) string {
 
 // reportData is what report.html shows.
 type reportData struct {
-	Document *document
-	Verdict  string
-	Created  string
-	Read     string // what making the plan took
-	Policy   string
-	Style    template.CSS
-	Script   template.JS
-	Data     template.JS
-	Cards    []card
-	Newly    []reportNewly
-	Columns  []string
-	Content  []reportContent
-	Idle     []string
-	Drift    []reportChange
-	Changes  []reportChange
-	Actions  []string
-	Outputs  []reportOutput
-	Syncs    []reportSync
+	Document  *document
+	Verdict   string
+	Created   string
+	Read      string // what making the plan took
+	Policy    string
+	Style     template.CSS
+	Script    template.JS
+	Data      template.JS
+	Cards     []card
+	Newly     []reportNewly
+	Columns   []string
+	Content   []reportContent
+	Idle      []string
+	Stillness string // of those
+	Drift     []reportChange
+	Changes   []reportChange
+	Actions   []string
+	Outputs   []reportOutput
+	Syncs     []reportSync
 }
 
 type card struct {
@@ -193,6 +193,7 @@ func reportChangeOf(c plan.Change) reportChange {
 type reportContent struct {
 	Vault, Addr, Title, Read string
 	Unaffected               string
+	ByCountry                string
 	Rows                     []reportRow
 	Routes, Groups           []reportCount
 	Names                    []reportNames
@@ -217,8 +218,8 @@ type reportNames struct {
 
 func reportContentOf(c plan.Content, columns []column) reportContent {
 	i := c.Impact
-	r := reportContent{Vault: c.Vault.String(), Addr: c.Addr.String(), Title: c.Title, Read: readText(i)}
-	if i.Unaffected() {
+	r := reportContent{Vault: c.Vault.String(), ByCountry: byCountry(i), Addr: c.Addr.String(), Title: c.Title, Read: readText(i)}
+	if nothingToTell(i) {
 		r.Unaffected = unaffectedBy(i) + ": " + stays(i.Total.Unchanged)
 	}
 	for _, p := range slices.Backward(i.Parts) {
@@ -240,8 +241,8 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 			}
 		}
 	}
-	for _, verb := range []string{syncer.Withdrawn, syncer.Exception, syncer.Kept, syncer.Added, syncer.Restored, syncer.Updated} {
-		n := reportNames{Verb: verb, Total: number(verbTotal(i.Total, verb))}
+	for _, verb := range named {
+		n := reportNames{Verb: verbTitle(verb), Total: number(verbTotal(i.Total, verb))}
 		for _, it := range i.Names[verb] {
 			text := it.Title
 			if it.Reason != "" {
@@ -249,15 +250,13 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 			}
 			n.Items = append(n.Items, text)
 		}
+		if more := verbTotal(i.Total, verb) - len(n.Items); more > 0 && len(n.Items) > 0 {
+			n.Items = append(n.Items, "… and "+number(more)+" more")
+		}
 		if len(n.Items) > 0 {
 			r.Names = append(r.Names, n)
 		}
 	}
-	if i.Blank > 0 {
-		r.Notes = append(r.Notes, count(i.Blank, "item")+" without a country: nowhere")
-	}
-	if i.Withheld != "" {
-		r.Notes = append(r.Notes, "nothing is withdrawn: "+i.Withheld)
-	}
+	r.Notes = notesOn(c)
 	return r
 }

@@ -190,7 +190,7 @@ func mdFlags(d *document) *mdPart {
 		problem("refused", r)
 	}
 	if n := d.Totals.Out; n > 0 {
-		flag("**%s withdrawn** from the field", count(n, "item"))
+		flag("**%s withdrawn**: %s", count(n, "item"), withdrawnOf(d))
 	}
 	for _, c := range d.Changes {
 		if c.Action == providers.Replace || c.Action == providers.Remove && c.Removal != "forget" {
@@ -216,6 +216,23 @@ func mdFlags(d *document) *mdPart {
 	return p
 }
 
+// withdrawnOf says of what kind that is which is withdrawn, over all vaults.
+func withdrawnOf(d *document) string {
+	var titles []string
+	total := map[string]int{}
+	for _, c := range d.Content {
+		for _, p := range slices.Backward(c.Impact.Parts) {
+			if total[p.Title] += p.Withdrawn; p.Withdrawn > 0 && !slices.Contains(titles, p.Title) {
+				titles = append(titles, p.Title)
+			}
+		}
+	}
+	for n, title := range titles {
+		titles[n] = mdText(title) + " " + number(total[title])
+	}
+	return strings.Join(titles, ", ")
+}
+
 // paragraph is a problem as running text.
 func paragraph(d providers.Diagnostic) string {
 	text := d.Summary
@@ -231,6 +248,12 @@ func mdImpact(d *document) *mdPart {
 	columns := v.columns()
 	p := &mdPart{keep: 70}
 	if len(d.Content) == 0 {
+		if d.untouched() {
+			p.open = "\nContent: " + stillness + "\n\n"
+			for _, idle := range d.Idle {
+				p.items = append(p.items, "- "+mdCode(idle.Vault.String())+"\n")
+			}
+		}
 		return p
 	}
 	head, rule := "| vault | content |", "|---|---|"
@@ -297,7 +320,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 		for _, r := range countriesOf(i) {
 			countries = append(countries, mdCode(r.Title)+" "+mdCounts(r.Counts))
 		}
-		add("by country", countries)
+		add(byCountry(i), countries)
 		for _, group := range groupsOf(i) {
 			var names []string
 			for _, g := range i.Groups[group] {
@@ -307,7 +330,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 			}
 			add("by "+mdText(group), names)
 		}
-		for _, verb := range []string{syncer.Withdrawn, syncer.Exception, syncer.Kept, syncer.Added, syncer.Restored, syncer.Updated} {
+		for _, verb := range named {
 			var names []string
 			for _, it := range i.Names[verb] {
 				if len(names) == 3 && !verbose {
@@ -322,13 +345,10 @@ func mdDetails(d *document, verbose bool) *mdPart {
 			if more := verbTotal(i.Total, verb) - len(names); more > 0 && len(names) > 0 {
 				names = append(names, "… and "+number(more)+" more")
 			}
-			add(verb, names)
+			add(verbTitle(verb), names)
 		}
-		if i.Blank > 0 {
-			add("without a country, so that they go nowhere", []string{number(i.Blank)})
-		}
-		if i.Withheld != "" {
-			add("nothing is withdrawn", []string{mdText(i.Withheld)})
+		for _, note := range notesOn(c) {
+			lines = append(lines, "  - "+mdText(note)+"\n")
 		}
 		add("counts", []string{mdText(readText(i))})
 		p.items = append(p.items, "- "+where(c)+"\n")

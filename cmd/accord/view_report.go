@@ -17,8 +17,8 @@ import (
 )
 
 // showReport says what really happened; cut, if not nil, is why it ended before
-// its time.
-func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, cut error) {
+// its time. What is resumed may be of runs that did a part before.
+func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, resumed bool, cut error) {
 	c.showFailures(w, r)
 	verdict := "Apply complete"
 	switch {
@@ -53,6 +53,9 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, cut erro
 	}
 	showResources(c.stdout, p, r)
 	showOutcomes(c.stdout, r.Outcomes)
+	if !resumed {
+		showMovedOn(c.stdout, p, r.Outcomes)
+	}
 	showLeft(c.stdout, r.Left)
 	for _, s := range r.Skipped {
 		fmt.Fprintf(c.stdout, "  not done: %s, because %s\n", describeRef(s.Ref), s.Because)
@@ -262,6 +265,22 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 		}
 		showFailedItems(w, o)
 		showKept(w, o)
+	}
+}
+
+// showMovedOn says what the plan showed of runs that found something else to do.
+func showMovedOn(w io.Writer, p *plan.Plan, outcomes []syncer.Outcome) {
+	for _, o := range outcomes {
+		step := p.Step(providers.Ref{Addr: o.Addr, Sync: true})
+		if step == nil || step.Promise == nil || o.Status != syncer.Clean && o.Status != syncer.Faulty || o.Decision.Engine != "" {
+			continue
+		}
+		shown, found := step.Promise, o.Impact.Total
+		if shown.Published == found.Published() && shown.Updated == found.Updated && shown.Withdrawn == found.Withdrawn {
+			continue
+		}
+		text := fmt.Sprintf("%s: the plan showed %s published, %s updated, %s withdrawn; the vaults have moved on since", o.Addr, number(shown.Published), number(shown.Updated), number(shown.Withdrawn))
+		fmt.Fprintf(w, "  %s\n", wrap(text, "    ", screenWidth(w)))
 	}
 }
 

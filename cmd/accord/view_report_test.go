@@ -18,7 +18,7 @@ func TestCutShortIsNotComplete(t *testing.T) {
 	for _, json := range []bool{false, true} {
 		var stdout bytes.Buffer
 		c := &cli{stdout: &stdout, stderr: &bytes.Buffer{}, json: json}
-		c.showReport(&workspace{cli: c}, &plan.Plan{}, r, errors.New("no space left on device"))
+		c.showReport(&workspace{cli: c}, &plan.Plan{}, r, false, errors.New("no space left on device"))
 		if got := stdout.String(); strings.Contains(got, "omplete:") || !strings.Contains(got, "Apply was cut short") {
 			t.Errorf("json %v:\n%s", json, got)
 		} else if !json && !strings.Contains(got, "2 created, 1 renamed") {
