@@ -382,28 +382,10 @@ func (v *planView) names(i syncer.Impact, verb string) {
 		titles = append(titles, text)
 	}
 	more := ""
-	if total := verbTotal(i.Total, verb); total > len(titles) {
+	if total := i.Total.Of(verb); total > len(titles) {
 		more = fmt.Sprintf(" … and %s more", number(total-len(titles)))
 	}
 	v.text("    ", verbTitle(verb)+": "+clean(strings.Join(titles, "; "))+more)
-}
-
-func verbTotal(c syncer.Counts, verb string) int {
-	switch verb {
-	case syncer.Withdrawn:
-		return c.Withdrawn
-	case syncer.Exception:
-		return c.Exceptions
-	case syncer.Kept:
-		return c.Kept
-	case syncer.Added:
-		return c.Added
-	case syncer.Restored:
-		return c.Restored
-	case syncer.Updated:
-		return c.Updated
-	}
-	return 0
 }
 
 func signed(c syncer.Counts) string {

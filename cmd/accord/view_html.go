@@ -242,7 +242,7 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 		}
 	}
 	for _, verb := range named {
-		n := reportNames{Verb: verbTitle(verb), Total: number(verbTotal(i.Total, verb))}
+		n := reportNames{Verb: verbTitle(verb), Total: number(i.Total.Of(verb))}
 		for _, it := range i.Names[verb] {
 			text := it.Title
 			if it.Reason != "" {
@@ -250,7 +250,7 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 			}
 			n.Items = append(n.Items, text)
 		}
-		if more := verbTotal(i.Total, verb) - len(n.Items); more > 0 && len(n.Items) > 0 {
+		if more := i.Total.Of(verb) - len(n.Items); more > 0 && len(n.Items) > 0 {
 			n.Items = append(n.Items, "… and "+number(more)+" more")
 		}
 		if len(n.Items) > 0 {

@@ -342,7 +342,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 				}
 				names = append(names, name)
 			}
-			if more := verbTotal(i.Total, verb) - len(names); more > 0 && len(names) > 0 {
+			if more := i.Total.Of(verb) - len(names); more > 0 && len(names) > 0 {
 				names = append(names, "… and "+number(more)+" more")
 			}
 			add(verbTitle(verb), names)

@@ -1,6 +1,6 @@
-// Package ledger is the one list of what cannot be synced (ERR-4): what the
-// journal remembers of failures, joined with what their vaults tell of them, and
-// what class of trouble each is.
+// Package ledger is the one list of what cannot be synced (ERR-4): the exceptions
+// that the journal remembers, joined with what their vaults tell of them, and what
+// class of trouble each is.
 //
 // It refuses to know where either is read, which files declare a point, and how
 // a list is shown. Start with Ledger.Journal and Ledger.Vault, which add to it,
@@ -106,7 +106,7 @@ type place struct {
 	item state.Item
 }
 
-// New makes the ledger of some syncs at a time. Failures of other syncs are
+// New makes the ledger of some syncs at a time. Exceptions of other syncs are
 // taken, too: they are of points that are no more, or that cannot be read.
 func New(now time.Time, syncs []providers.Sync) *Ledger {
 	l := &Ledger{now: now, syncs: map[addrs.Instance]providers.Sync{}, entries: map[place]*Entry{}}

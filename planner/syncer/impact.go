@@ -78,23 +78,38 @@ func (c Counts) Plus(other Counts) Counts {
 	return c
 }
 
+// Of is how many items a verb became of.
+func (c Counts) Of(verb string) int {
+	if n := c.place(verb); n != nil {
+		return *n
+	}
+	return 0
+}
+
 func (c *Counts) add(verb string, n int) {
+	if at := c.place(verb); at != nil {
+		*at += n
+	}
+}
+
+func (c *Counts) place(verb string) *int {
 	switch verb {
 	case Added:
-		c.Added += n
+		return &c.Added
 	case Updated:
-		c.Updated += n
+		return &c.Updated
 	case Withdrawn:
-		c.Withdrawn += n
+		return &c.Withdrawn
 	case Restored:
-		c.Restored += n
+		return &c.Restored
 	case Unchanged:
-		c.Unchanged += n
+		return &c.Unchanged
 	case Kept:
-		c.Kept += n
+		return &c.Kept
 	case Exception:
-		c.Exceptions += n
+		return &c.Exceptions
 	}
+	return nil
 }
 
 // What becomes of an item.

@@ -6,26 +6,27 @@
 // reached: that is the providers' side of the contract. A preview and a run
 // are one pipeline, of which a preview leaves out the end:
 //
-//	decide.go   whether it runs, how, and why; pure
-//	order.go    which syncs go together, and after which
-//	gather.go   how long they wait for each other, and how many go on at once (slots.go)
-//	read.go     a stream into spools, each part in key order; what can be is read
-//	            early (early.go), and of many targets at once (beside.go)
-//	route.go    which routed records a sync takes
-//	ask.go      what targets hold and the read did not yield is asked for
-//	judge.go    which containers are complete
-//	rules.go    source fields to target fields; pure
-//	unmatched.go what referred to nothing, and does no longer
-//	compare.go  the source and its targets, key by key, into a list of changes for each (change.go)
-//	mend.go     what lost a part of it, and could have it again
-//	fate.go     what shall become of one item; pure
-//	outside.go  what an incremental run does not look at, and needs what it does
-//	confirm.go  what would lose all it holds is asked for once more
-//	check.go    limits, and what a plan promised; pure
-//	write.go    the changes, in phases and batches
-//	record.go   lease, journal, Finish
-//	exceptions.go what fails, as records where the target keeps them
-//	follow.go   instead of all that: a run of the platform's own engine
+//	decide.go      whether it runs, how, and why; pure
+//	owed.go        what was promised of a run that is yet to be made
+//	order.go       which syncs go together, and after which
+//	gather.go      how long they wait for each other, and how many go on at once (slots.go)
+//	read.go        a stream into spools, each part in key order; what can be is read
+//	               early (early.go), and of many targets at once (beside.go)
+//	route.go       which routed records a sync takes
+//	ask.go         what targets hold and the read did not yield is asked for
+//	judge.go       which containers are complete
+//	rules.go       source fields to target fields; pure
+//	unmatched.go   what referred to nothing, and does no longer
+//	compare.go     the source and its targets, key by key, into a list of changes for each (change.go)
+//	mend.go        what lost a part of it, and could have it again
+//	fate.go        what shall become of one item; pure
+//	outside.go     what an incremental run does not look at, and needs what it does
+//	confirm.go     what would lose all it holds is asked for once more
+//	check.go       limits, and what a plan promised; pure
+//	write.go       the changes, in phases and batches
+//	record.go      lease, journal, Finish
+//	exceptions.go  what fails, as records where the target keeps them
+//	follow.go      instead of all that: a run of the platform's own engine
 //
 // Everything that grows with a library lies in temporary files (spool.go,
 // sort.go, frame.go), and is taken apart as far as somebody looks. Absence never

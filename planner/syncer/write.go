@@ -503,8 +503,7 @@ func (w *writing) progress(q int, verb string, n, failed int) {
 	p.failed += failed
 	e := Wrote{Addr: w.Sync.Addr, Part: w.parts[q].Name, Verb: verbs[verb], Done: p.done, Failed: p.failed}
 	w.mu.Unlock()
-	c := w.impact.Parts[q].Counts
-	e.Total = map[string]int{Added: c.Added, Updated: c.Updated, Restored: c.Restored, Withdrawn: c.Withdrawn}[verb]
+	e.Total = w.impact.Parts[q].Of(verb)
 	w.s.emit(e)
 }
 

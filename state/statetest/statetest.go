@@ -1,5 +1,8 @@
 // Package statetest is what every backend of package state must pass. A
-// backend joins with one function that opens its store. Start with Run.
+// backend joins with one function that opens its store.
+//
+// It refuses to know how a backend keeps what it is told: it sees what any caller
+// sees. Start with Run, then Journal, whose tests lie by what they are about.
 package statetest
 
 import (
