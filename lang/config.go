@@ -225,7 +225,7 @@ func (c *Config) sort(m *module, file *hcl.File) hcl.Diagnostics {
 		case "check":
 			diags = append(diags, m.addCheck(block)...)
 		case "import", "moved", "removed":
-			m.turns = append(m.turns, block)
+			m.transitions = append(m.transitions, block)
 		default:
 			m.blocks = append(m.blocks, block)
 		}

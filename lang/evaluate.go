@@ -105,9 +105,10 @@ func (c *Config) Evaluate(providers []*schema.Provider, opts Options) (*Desired,
 	e.evaluateOutputs()
 	for _, m := range e.all {
 		m.evaluateChecks()
-		m.evaluateTurns()
+		m.evaluateTransitions()
 	}
-	e.checkTurns()
+	e.checkMoves()
+	e.checkRemovals()
 	if e.memory == nil {
 		e.checkCircles()
 	}

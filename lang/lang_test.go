@@ -546,12 +546,12 @@ func TestLanguageByExample(t *testing.T) {
 	if diff := cmp.Diff(want, config.Types()); diff != "" {
 		t.Errorf("types (-want +got)\n%s", diff)
 	}
-	var turns []string
-	for _, b := range config.turns {
-		turns = append(turns, b.Type)
+	var transitions []string
+	for _, b := range config.transitions {
+		transitions = append(transitions, b.Type)
 	}
-	if diff := cmp.Diff([]string{"import", "removed", "moved"}, turns); diff != "" {
-		t.Errorf("turns (-want +got)\n%s", diff)
+	if diff := cmp.Diff([]string{"import", "removed", "moved"}, transitions); diff != "" {
+		t.Errorf("transitions (-want +got)\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"synced"}, slices.Sorted(maps.Keys(config.outputs))); diff != "" {
 		t.Errorf("outputs (-want +got)\n%s", diff)

@@ -16,14 +16,14 @@ import (
 
 // module is what the files of one directory declare, once for all who call it.
 type module struct {
-	dir       string // as in the names of its files; "." is the configuration itself
-	variables map[string]*variable
-	locals    map[string]*local
-	outputs   map[string]*output
-	calls     map[string]*call
-	checks    map[string]*check
-	blocks    []*hcl.Block // of providers, in the order of the files
-	turns     []*hcl.Block // import, moved, removed
+	dir         string // as in the names of its files; "." is the configuration itself
+	variables   map[string]*variable
+	locals      map[string]*local
+	outputs     map[string]*output
+	calls       map[string]*call
+	checks      map[string]*check
+	blocks      []*hcl.Block // of providers, in the order of the files
+	transitions []*hcl.Block // import, moved, removed
 }
 
 func newModule(dir string) *module {

@@ -132,3 +132,19 @@ func (p *Planner) Import(ctx context.Context, req ImportRequest) (*Imported, hcl
 	}
 	return out, diags
 }
+
+// checkImport holds what was found against the id that an import block names.
+func (m *making) checkImport(o *object) {
+	if o.imported == nil || o.recorded != nil {
+		return
+	}
+	problem := func(summary, detail string) {
+		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: o.imported.Range.Ptr(), Extra: &Problem{Addr: o.addr}})
+	}
+	switch {
+	case o.live == nil:
+		problem("Nothing to import", fmt.Sprintf("There is no object with the id %q for %s.", o.imported.ID, o.addr))
+	case o.live.ID != o.imported.ID:
+		problem("Another object is there", fmt.Sprintf("%s is the object with the id %q, not %q.", o.addr, o.live.ID, o.imported.ID))
+	}
+}

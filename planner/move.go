@@ -16,13 +16,9 @@ import (
 	"accord/lang/schema"
 	"accord/planner/plan"
 	"accord/planner/syncer"
-	"accord/providers"
 	"accord/state"
 	"accord/state/failpoint"
 )
-
-// Import, moved and removed: what the configuration says about objects whose
-// blocks it has newly, elsewhere, or no more.
 
 // move gives what is recorded the names that moved blocks give it. The plan goes
 // by the new names; apply renames before its first step.
@@ -219,44 +215,3 @@ func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
 
 // leaseTime is more than renaming takes.
 const leaseTime = time.Minute
-
-// removalOf is what happens to an object whose block is gone: what a removed
-// block says, else its type's own word.
-func (m *making) removalOf(o *object) schema.Removal {
-	r := m.req.Desired.Removal(o.addr)
-	if r == nil || r.Then == "" || m.req.Destroy {
-		return o.typ.Removal
-	}
-	word, ok := o.typ.RemovalFor(r.Then)
-	if !ok {
-		m.diags = append(m.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: fmt.Sprintf("%s cannot be removed by the word %q", o.addr, r.Then),
-			Detail:  fmt.Sprintf("What can be done with %s: %s.", o.typ.Name, o.typ.RemovalWords()),
-			Subject: r.Range.Ptr(),
-		})
-		return o.typ.Removal
-	}
-	return word
-}
-
-// checkImport holds what was found against the id that an import block names.
-func (m *making) checkImport(o *object) {
-	if o.imported == nil || o.recorded != nil {
-		return
-	}
-	problem := func(summary, detail string) {
-		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: o.imported.Range.Ptr(), Extra: &Problem{Addr: o.addr}})
-	}
-	switch {
-	case o.live == nil:
-		problem("Nothing to import", fmt.Sprintf("There is no object with the id %q for %s.", o.imported.ID, o.addr))
-	case o.live.ID != o.imported.ID:
-		problem("Another object is there", fmt.Sprintf("%s is the object with the id %q, not %q.", o.addr, o.live.ID, o.imported.ID))
-	}
-}
-
-// unprotected reports whether a removed block lifts the protection.
-func (m *making) unprotected(o *object) bool {
-	r := m.req.Desired.Removal(o.addr)
-	return r != nil && r.Unprotect && o.desired == nil && o.action == providers.Remove
-}
