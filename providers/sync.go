@@ -76,9 +76,9 @@ type Sync struct {
 	Before map[string]string `json:"before,omitempty"`
 }
 
-// Settled is the sync without what no longer matters once it is decided what is
+// Decided is the sync without what no longer matters once it is decided what is
 // written: its rules, what they read, and what made it run.
-func (s *Sync) Settled() Sync {
+func (s *Sync) Decided() Sync {
 	return Sync{
 		Addr: s.Addr, Title: s.Title, Engine: s.Engine, Active: s.Active,
 		Source: s.Source, Target: s.Target, Variant: s.Variant, Route: s.Route,

@@ -29,14 +29,14 @@ func (g *gathering) readEarly(ctx context.Context) {
 	waiting := slices.DeleteFunc(slices.Clone(g.jobs), func(j *job) bool {
 		return j.Decision.Mode != Incremental || len(j.Decision.Only) > 0 || g.writing && j.Sync.Engine == providers.EnginePlatform || !g.waits(j)
 	})
-	for _, jobs := range groups(waiting) {
+	for _, jobs := range byPass(waiting) {
 		_, stream, err := g.s.stream(jobs[0].Sync.Source)
 		if err != nil || stream.Small {
 			continue // read as a whole; what is wrong is said by the runs
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		e := &early{req: changesFor(jobs), begun: g.s.opts.Now(), cancel: cancel, done: make(chan struct{})}
-		g.early[groupOf(jobs[0])] = e
+		g.early[passOf(jobs[0])] = e
 		g.group.Go(func() error {
 			defer close(e.done)
 			in := newIntake(g.s.scratch().shared(), stream.Parts, false)
@@ -60,7 +60,7 @@ func (g *gathering) waits(j *job) bool {
 
 // takeEarly is what was begun to be read for jobs; nil: nothing.
 func (g *gathering) takeEarly(jobs []*job) *early {
-	of := groupOf(jobs[0])
+	of := passOf(jobs[0])
 	e := g.early[of]
 	delete(g.early, of)
 	return e

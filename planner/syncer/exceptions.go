@@ -310,7 +310,7 @@ func (s *Syncer) writeExceptions(ctx context.Context, sync providers.Sync, run s
 	sync.Target = *sync.Exceptions
 	p, _, err := s.stream(sync.Target)
 	if err == nil {
-		results := p.Write(context.WithoutCancel(ctx), providers.WriteRequest{Sync: sync.Settled(), Run: run, Writes: batch})
+		results := p.Write(context.WithoutCancel(ctx), providers.WriteRequest{Sync: sync.Decided(), Run: run, Writes: batch})
 		if len(results) == len(batch) {
 			return results
 		}

@@ -22,7 +22,7 @@ type gathering struct {
 	writing bool
 	over    func(*job)
 
-	early   map[group]*early
+	early   map[passKey]*early
 	group   graph.Group
 	asking  *slots
 	passes  *slots
@@ -43,7 +43,7 @@ const (
 func (s *Syncer) gather(ctx context.Context, jobs []*job, byAddr map[addrs.Instance]*job, writing bool, over func(*job)) {
 	g := &gathering{
 		s: s, jobs: jobs, byAddr: byAddr, writing: writing, over: over,
-		early:  map[group]*early{},
+		early:  map[passKey]*early{},
 		asking: s.slots(asking), passes: s.slots(concurrency),
 		arrived: make(chan *job, len(jobs)), ended: make(chan *job, len(jobs)),
 	}
@@ -158,7 +158,7 @@ func (g *gathering) send(ctx context.Context, ready []*job) {
 	if g.writing {
 		ready, engines = apart(ready)
 	}
-	passes := groups(ready)
+	passes := byPass(ready)
 	for _, j := range engines {
 		passes = append(passes, []*job{j})
 	}
@@ -167,7 +167,7 @@ func (g *gathering) send(ctx context.Context, ready []*job) {
 	}
 }
 
-// pass takes a group of jobs through the pipeline. Those who lag follow alone.
+// pass takes jobs that read one source through the pipeline. Those who lag follow alone.
 func (g *gathering) pass(ctx context.Context, jobs []*job, e *early) {
 	g.group.Go(func() error {
 		defer e.discard()

@@ -136,33 +136,33 @@ func (j *job) before(byAddr map[addrs.Instance]*job) []*job {
 	return before
 }
 
-// group is what jobs have in common that go together.
-type group struct {
+// passKey is what jobs have in common that pass together.
+type passKey struct {
 	instance      addrs.Instance
 	stream, scope string
 	mode          Mode
 	narrow        bool
 }
 
-func groupOf(j *job) group {
-	return group{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode, len(j.Decision.Only) > 0}
+func passOf(j *job) passKey {
+	return passKey{j.Sync.Source.Instance, j.Sync.Source.Stream, string(j.Sync.Source.Scope), j.Decision.Mode, len(j.Decision.Only) > 0}
 }
 
-// groups puts jobs together that read one source in one mode.
-func groups(jobs []*job) [][]*job {
-	index := make(map[group]int)
-	var groups [][]*job
+// byPass puts jobs together that read one source in one mode.
+func byPass(jobs []*job) [][]*job {
+	index := make(map[passKey]int)
+	var passes [][]*job
 	for _, j := range jobs {
-		k := groupOf(j)
+		k := passOf(j)
 		i, ok := index[k]
 		if !ok {
-			i = len(groups)
+			i = len(passes)
 			index[k] = i
-			groups = append(groups, nil)
+			passes = append(passes, nil)
 		}
-		groups[i] = append(groups[i], j)
+		passes[i] = append(passes[i], j)
 	}
-	return groups
+	return passes
 }
 
 // route settles where a job's records go, and whether a route table that

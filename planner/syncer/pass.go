@@ -36,7 +36,7 @@ type pass struct {
 	late    []*job // left out, since others would have waited for them
 }
 
-// pass takes a group of jobs from the read to the record, and tells of each that
+// pass takes jobs that read one source from the read to the record, and tells of each that
 // is over. What went wrong is said in each job. Those who lag are left where they
 // were, and returned.
 func (s *Syncer) pass(ctx context.Context, jobs []*job, e *early, writing bool, over func(*job)) (late []*job) {

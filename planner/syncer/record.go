@@ -433,7 +433,7 @@ func (j *job) conclude(ctx context.Context, end *state.End) error {
 	started := j.vaultTime(j.run.started)
 	p, _, err := j.s.stream(j.Sync.Target)
 	if err == nil {
-		err = p.Finish(ctx, providers.Run{Sync: j.Sync.Settled(), ID: j.run.id, Started: started, Clean: clean, Failed: j.failures})
+		err = p.Finish(ctx, providers.Run{Sync: j.Sync.Decided(), ID: j.run.id, Started: started, Clean: clean, Failed: j.failures})
 	}
 	if err != nil {
 		return fmt.Errorf("recording the run times of %s: %w", j.Sync.Addr, err)

@@ -386,7 +386,7 @@ func (w *writing) send(ctx context.Context, q int, verb string, changes []change
 }
 
 func (w *writing) try(ctx context.Context, verb string, changes []change) []*providers.Error {
-	req := providers.WriteRequest{Sync: w.Sync.Settled(), Run: w.run.id, Writes: make([]providers.Write, len(changes))}
+	req := providers.WriteRequest{Sync: w.Sync.Decided(), Run: w.run.id, Writes: make([]providers.Write, len(changes))}
 	for i, c := range changes {
 		req.Writes[i] = providers.Write{
 			Verb: verbs[verb], Part: c.Part, Key: c.Key, ID: c.ID, Title: c.Title,
