@@ -14,6 +14,7 @@ import (
 	"github.com/fatih/color"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"accord/providers"
@@ -81,7 +82,8 @@ func (e *exit) Unwrap() error { return e.err }
 // told ends a command with a code after everything has been printed.
 func told(code int) error { return &exit{code: code, shown: true} }
 
-func (c *cli) root() *cobra.Command {
+// root is accord with the command that args name, or else with all of them.
+func (c *cli) root(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "accord",
 		Short: "Configuration as code for Veeva Vault content integrations",
@@ -133,13 +135,49 @@ says beforehand what each change does to the content in the field.`,
 		_ = c.line("help", cmd.Short, map[string]any{"command": cmd.CommandPath(), "text": text.String()})
 	})
 	root.SetHelpCommand(helpCommand())
-	root.AddCommand(
-		c.initCommand(), c.validateCommand(), c.planCommand(), c.driftCommand(), c.applyCommand(), c.destroyCommand(), c.resumeCommand(),
-		c.showCommand(), c.stateCommand(), c.outputCommand(), c.importCommand(), c.exportCommand(), c.forceUnlockCommand(), c.syncCommand(), c.exceptionsCommand(), c.serveCommand(), c.devCommand(), c.versionCommand(),
-		c.fmtCommand(), c.consoleCommand(), c.graphCommand(), c.schemaCommand(), c.explainCommand(),
-		c.providerCommand(), c.benchCommand(),
-	)
+	all := c.commands()
+	if named, ok := all[commandIn(args, flags)]; ok {
+		root.AddCommand(named()) // to make the others takes longer than what some of them do
+		root.CompletionOptions.DisableDefaultCmd = true
+		return root
+	}
+	for _, command := range all {
+		root.AddCommand(command())
+	}
 	return root
+}
+
+// commands are all that accord does, by name.
+func (c *cli) commands() map[string]func() *cobra.Command {
+	return map[string]func() *cobra.Command{
+		"init": c.initCommand, "validate": c.validateCommand, "plan": c.planCommand, "drift": c.driftCommand, "apply": c.applyCommand,
+		"destroy": c.destroyCommand, "resume": c.resumeCommand, "show": c.showCommand, "state": c.stateCommand, "output": c.outputCommand,
+		"import": c.importCommand, "export": c.exportCommand, "force-unlock": c.forceUnlockCommand, "sync": c.syncCommand,
+		"exceptions": c.exceptionsCommand, "serve": c.serveCommand, "dev": c.devCommand, "version": c.versionCommand, "fmt": c.fmtCommand,
+		"console": c.consoleCommand, "graph": c.graphCommand, "schema": c.schemaCommand, "explain": c.explainCommand,
+		"provider": c.providerCommand, "bench": c.benchCommand,
+	}
+}
+
+// commandIn is the first word of args that is no flag of the root, nor the value
+// of one; "" where another flag comes before it, which only cobra can tell from
+// its value.
+func commandIn(args []string, flags *pflag.FlagSet) string {
+	for n := 0; n < len(args); n++ {
+		flag, isFlag := strings.CutPrefix(args[n], "--")
+		if !isFlag {
+			return args[n]
+		}
+		name, _, hasValue := strings.Cut(flag, "=")
+		known := flags.Lookup(name)
+		if known == nil {
+			return ""
+		}
+		if !hasValue && known.NoOptDefVal == "" {
+			n++
+		}
+	}
+	return ""
 }
 
 // doubleDashes lets long flags be written with one dash, as Terraform's are.

@@ -46,9 +46,10 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	defer stop()
 
 	defer cli.stopHeart()
-	root := cli.root()
-	cli.json = slices.Contains(args, "-json") || slices.Contains(args, "--json") // for a mistake in the flags, too
-	root.SetArgs(doubleDashes(args))
+	words := doubleDashes(args)
+	root := cli.root(words)
+	cli.json = slices.Contains(words, "--json") // for a mistake in the flags, too
+	root.SetArgs(words)
 	if err := root.ExecuteContext(ctx); err != nil {
 		return cli.fail(ctx, err)
 	}

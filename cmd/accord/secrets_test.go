@@ -349,7 +349,7 @@ check "note" {
 	}
 
 	// Whatever else there is, with nothing but its name.
-	root := (&cli{}).root()
+	root := (&cli{}).root(nil)
 	var visit func(cmd *cobra.Command, path []string)
 	visit = func(cmd *cobra.Command, path []string) {
 		for _, sub := range cmd.Commands() {

@@ -255,7 +255,7 @@ func TestEveryCommandPrintsJSON(t *testing.T) {
 			t.Errorf("no script has an error of: exits N accord -json %s", path)
 		}
 	}
-	root := (&cli{}).root()
+	root := (&cli{}).root(nil)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	visit(root, "")
