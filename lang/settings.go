@@ -2,8 +2,6 @@ package lang
 
 import (
 	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -70,13 +68,6 @@ type Sync struct {
 
 // Serve is about the continuous mode.
 type Serve struct{ Interval time.Duration }
-
-// Notify is who is told what runs did, and of problems (CONN-6).
-type Notify struct {
-	Type  string
-	URL   string
-	Range hcl.Range
-}
 
 // Encryption is of state and plan files; off without recipients.
 type Encryption struct {
@@ -248,55 +239,6 @@ func (s *Settings) decodeBlock(r *reader, b *hcl.Block) {
 			}
 		}
 	}
-}
-
-func (s *Settings) addNotify(r *reader, b *hcl.Block) {
-	n := Notify{Type: b.Labels[0], Range: b.DefRange}
-	if n.Type != "webhook" {
-		r.diags = append(r.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Unknown kind of notification",
-			Detail:   "There is one kind: notify \"webhook\"." + didYouMean(n.Type, []string{"webhook"}),
-			Subject:  b.LabelRanges[0].Ptr(),
-		})
-	}
-	before := len(r.diags)
-	r.strings(b, map[string]*string{"url": &n.URL}, "url")
-	readable := len(r.diags) == before
-	if problem := wrongAddress(n.URL); problem != "" && readable {
-		r.diags = append(r.diags, &hcl.Diagnostic{
-			Severity: hcl.DiagError,
-			Summary:  "Bad address",
-			Detail:   problem,
-			Subject:  b.DefRange.Ptr(), // the line of the address may hold a secret
-		})
-	}
-	for _, first := range s.Notify {
-		if first.URL == n.URL && n.URL != "" {
-			r.diags = append(r.diags, again(b.DefRange, "a notify block of this url", first.Range))
-			return
-		}
-	}
-	s.Notify = append(s.Notify, n)
-}
-
-// wrongAddress says what is wrong with an address that is told what runs did.
-func wrongAddress(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return `It is an address such as "https://hooks.example.com/accord".`
-	}
-	local := u.Hostname() == "localhost"
-	if ip := net.ParseIP(u.Hostname()); ip != nil {
-		local = ip.IsLoopback()
-	}
-	switch {
-	case u.User != nil:
-		return "An address holds no password. Deliveries are signed with the secret in ACCORD_WEBHOOK_SECRET."
-	case u.Scheme != "https" && !(u.Scheme == "http" && local):
-		return "It begins with https://; http:// is for this machine alone."
-	}
-	return ""
 }
 
 func (s *Settings) addProvider(r *reader, b *hcl.Block) {

@@ -130,7 +130,7 @@ var explanations = map[string]explanation{
 	},
 	"CONN-6": {
 		"a webhook is told what runs did, and of errors",
-		"Each notify \"webhook\" block names an address that is posted to, once for every run that changed content, gave up, or met an error for the first time. A delivery is signed as Standard Webhooks describes (headers webhook-id, webhook-timestamp and webhook-signature, HMAC-SHA256) with the secret in ACCORD_WEBHOOK_SECRET; its id stays the same however often it is sent. What could not be delivered stays in the journal for a week and is tried again, later each time, by the next apply, sync or serve. Redirects are not followed. No run fails for a webhook.",
+		"Each notify \"webhook\" block names an address that is posted to, once for every run that changed content, gave up, or met an error for the first time. A delivery is signed as Standard Webhooks describes (headers webhook-id, webhook-timestamp and webhook-signature, HMAC-SHA256) with the secret in ACCORD_WEBHOOK_SECRET; its id stays the same however often it is sent. What could not be delivered stays in the journal for a week and is tried again, later each time, by the next apply, sync or serve. Redirects are not followed. No run fails for a webhook. An address that carries a token is itself a secret: it is kept in a variable of the environment (url_env), in a file (url_file), or printed by a command (url_command), and is shown to nobody.",
 		"Look at what the webhook answers, and whether ACCORD_WEBHOOK_SECRET is set where accord runs.",
 	},
 	"CONN-5": {

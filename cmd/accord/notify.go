@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -23,18 +26,22 @@ const tellFor = 15 * time.Second
 func (w *workspace) toTell() []string {
 	var names []string
 	for _, n := range w.config.Settings.Notify {
-		names = append(names, notify.NameOf(n.URL))
+		names = append(names, notify.NameOf(n.Place()))
 	}
 	return names
 }
 
 // teller tells one of the notify blocks.
-func (w *workspace) teller(n lang.Notify, lineage string) (*notify.Teller, error) {
+func (w *workspace) teller(ctx context.Context, n lang.Notify, lineage string) (*notify.Teller, error) {
 	secret := os.Getenv(webhookSecret)
 	if secret == "" {
 		return nil, fmt.Errorf("%s is not set, and nothing is sent unsigned", webhookSecret)
 	}
-	hook, err := notify.NewWebhook(n.URL, secret, "accord/"+Version)
+	address, err := w.address(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	hook, err := notify.NewWebhook(n.Place(), address, secret, "accord/"+Version)
 	if err != nil {
 		return nil, err
 	}
@@ -55,17 +62,17 @@ func (w *workspace) tell(ctx context.Context) {
 }
 
 func (w *workspace) tellOne(ctx context.Context, n lang.Notify) {
-	left, next, err := w.journal.Waiting(ctx, notify.NameOf(n.URL))
+	left, next, err := w.journal.Waiting(ctx, notify.NameOf(n.Place()))
 	if err == nil && left == 0 {
 		return
 	}
-	host := hostOf(n.URL)
+	name := n.Name()
 	result := notify.Result{Left: left, Next: next}
 	var t *notify.Teller
 	if err == nil {
 		st, unread := w.store.Read(ctx)
 		if err = unread; err == nil {
-			t, err = w.teller(n, st.Lineage)
+			t, err = w.teller(ctx, n, st.Lineage)
 		}
 	}
 	if err == nil {
@@ -74,12 +81,12 @@ func (w *workspace) tellOne(ctx context.Context, n lang.Notify) {
 	if err == nil {
 		err = result.Err
 	}
-	w.cli.notified(host, result, err)
+	w.cli.notified(name, result, err)
 	if result.Left == 0 && result.GaveUp == 0 && err == nil {
 		return
 	}
 	d := &hcl.Diagnostic{Severity: hcl.DiagWarning, Subject: n.Range.Ptr(), Extra: &planner.Problem{Code: "CONN-6"},
-		Summary: fmt.Sprintf("%s was not told of %s", host, count(result.Left, "run")),
+		Summary: sentence(name) + " was not told of " + count(result.Left, "run"),
 		Detail:  "They stay on record, and are told by the next apply, sync or serve" + notBefore(result.Next) + ". The runs themselves are not concerned."}
 	if err != nil {
 		d.Summary += ": " + err.Error()
@@ -98,11 +105,11 @@ func notBefore(next time.Time) string {
 }
 
 // notified says what came of telling.
-func (c *cli) notified(host string, r notify.Result, err error) {
-	text := fmt.Sprintf("Told %s of %s", host, count(r.Told, "run"))
+func (c *cli) notified(webhook string, r notify.Result, err error) {
+	text := fmt.Sprintf("Told %s of %s", webhook, count(r.Told, "run"))
 	switch {
 	case c.json:
-		data := map[string]any{"host": host, "told": r.Told, "left": r.Left, "gave_up": r.GaveUp}
+		data := map[string]any{"webhook": webhook, "told": r.Told, "left": r.Left, "gave_up": r.GaveUp}
 		if r.Left > 0 {
 			data["next"] = r.Next
 		}
@@ -115,47 +122,85 @@ func (c *cli) notified(host string, r notify.Result, err error) {
 	}
 }
 
-// hostOf is what people are shown of an address: the rest may hold a secret.
-func hostOf(address string) string {
-	hook, err := notify.NewWebhook(address, "", "")
-	if err != nil {
-		return "the webhook"
+// addressWithin is how long a command may take to print an address.
+const addressWithin = 30 * time.Second
+
+// address is where a webhook is, which may be a secret: no error repeats it.
+func (w *workspace) address(ctx context.Context, n lang.Notify) (string, error) {
+	var text, from string
+	switch {
+	case n.Env != "":
+		if text, from = os.Getenv(n.Env), n.Env; text == "" {
+			return "", fmt.Errorf("%s, which is to hold its address, is not set", n.Env)
+		}
+	case n.File != "":
+		path := n.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(w.dir, path)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return "", fmt.Errorf("url_file cannot be read: %w", err)
+		}
+		text, from = string(data), n.File
+	case len(n.Command) > 0:
+		ctx, cancel := context.WithTimeout(ctx, addressWithin)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, n.Command[0], n.Command[1:]...)
+		cmd.Dir, cmd.WaitDelay = w.dir, time.Second // what it started may hold its output
+		data, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("url_command %s: %w", n.Command[0], err)
+		}
+		text, from = string(data), "the output of "+n.Command[0]
+	default:
+		return n.URL, nil
 	}
-	return hook.Host()
+	text = strings.TrimSpace(text)
+	if lang.WrongAddress(text) != "" {
+		return "", fmt.Errorf("%s holds no address such as https://hooks.example.com/accord", from)
+	}
+	return text, nil
 }
 
 // keepTelling tells while serve runs: after each run, and when it is time to try
-// again. It returns when ctx ends; what is not told then stays on record.
+// again, which is also when an address that is kept elsewhere is read anew. It returns
+// when ctx ends; what is not told then stays on record.
 func (s *session) keepTelling(ctx context.Context, n lang.Notify, lineage string) {
-	host := hostOf(n.URL)
-	t, err := s.teller(n, lineage)
-	if err != nil {
-		s.log.Warn("a webhook is not told", "host", host, "error", err)
-		return
-	}
-	ran := s.ran[notify.NameOf(n.URL)]
+	name, said := n.Name(), ""
+	ran := s.ran[notify.NameOf(n.Place())]
+	var t *notify.Teller
 	for {
-		r, err := t.Tell(ctx)
-		if ctx.Err() != nil {
-			return
-		}
 		wait := sessionMost
-		switch {
-		case err != nil:
-			s.log.Warn("what is to be told cannot be read", "host", host, "error", err)
-		case r.Err != nil:
-			s.log.Warn("a webhook could not be told; it is tried again", "host", host, "error", r.Err, "left", r.Left, "again", r.Next.UTC().Format(time.RFC3339))
-			wait = max(time.Second, time.Until(r.Next))
-		case r.Left > 0:
-			wait = max(time.Second, time.Until(r.Next))
+		if t == nil {
+			var err error
+			if t, err = s.teller(ctx, n, lineage); err != nil && err.Error() != said && ctx.Err() == nil {
+				said = err.Error()
+				s.log.Warn("a webhook is not told", "webhook", name, "error", err)
+			}
 		}
-		if r.Told > 0 {
-			s.log.Info("told", "host", host, "runs", r.Told)
+		if t != nil {
+			r, err := t.Tell(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			switch {
+			case err != nil:
+				s.log.Warn("what is to be told cannot be read", "webhook", name, "error", err)
+			case r.Err != nil:
+				s.log.Warn("a webhook could not be told; it is tried again", "webhook", name, "error", r.Err, "left", r.Left, "again", r.Next.UTC().Format(time.RFC3339))
+				wait, t = max(time.Second, time.Until(r.Next)), nil
+			case r.Left > 0:
+				wait = max(time.Second, time.Until(r.Next))
+			}
+			if r.Told > 0 {
+				s.log.Info("told", "webhook", name, "runs", r.Told)
+			}
+			if r.GaveUp > 0 {
+				s.log.Warn("runs ended too long ago to be told", "webhook", name, "runs", r.GaveUp)
+			}
+			s.untold.Store(name, r.Left)
 		}
-		if r.GaveUp > 0 {
-			s.log.Warn("runs ended too long ago to be told", "host", host, "runs", r.GaveUp)
-		}
-		s.untold.Store(host, r.Left)
 		select {
 		case <-ctx.Done():
 			return

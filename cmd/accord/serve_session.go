@@ -123,7 +123,7 @@ func (s *session) relocate() {
 		return
 	}
 	s.locate(config)
-	told := func(a, b lang.Notify) bool { return a.URL == b.URL }
+	told := func(a, b lang.Notify) bool { return a.Place() == b.Place() }
 	if had, has := s.workspace.config.Settings, config.Settings; had.Serve != has.Serve || !slices.EqualFunc(had.Notify, has.Notify, told) {
 		s.end(errMoved)
 	}

@@ -87,7 +87,7 @@ var lineTypes = []lineType{
 	{"sync_left", "A run that is owed and was left to the next apply, sync or serve; earliest_start says when it may begin.", fields{
 		"addr": addrs.Instance{}, "decision": syncer.Decision{}}},
 	{"notified", "A webhook was told of runs, or could not be; what is left is told later (CONN-6).", fields{
-		"host": "", "told": 0, "left": 0, "gave_up": 0, "next?": moment{}, "error?": ""}},
+		"webhook": "", "told": 0, "left": 0, "gave_up": 0, "next?": moment{}, "error?": ""}},
 	{"sync_idle", "A point that does not run, and why.", fields{"addr": addrs.Instance{}, "why": ""}},
 	{"sync_summary", "How many runs there were.", fields{"runs": 0}},
 	{"exception", "What cannot be synced: a message or an item (ERR-1, ERR-2); or an item that stays published, which somebody should know (CLM-1).", fields{"exception": ledger.Entry{}}},

@@ -48,7 +48,8 @@ type workspace struct {
 
 	holds   string          // leases of runs as this operation: "serve"; "": "sync"
 	invalid hcl.Diagnostics // what was set aside
-	advice  hcl.Diagnostics // warnings of what was evaluated
+	loaded  hcl.Diagnostics // warnings of what was read
+	advice  hcl.Diagnostics // these, and those of what was evaluated
 	warned  hcl.Diagnostics // what the plan has shown
 }
 
@@ -81,6 +82,7 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 	if diags.HasErrors() {
 		return nil, c.problems(diags)
 	}
+	w.loaded = diags
 	return w, nil
 }
 
@@ -127,8 +129,8 @@ func (w *workspace) evaluate(ctx context.Context, in inputs) (hcl.Diagnostics, e
 	if diags.HasErrors() {
 		return nil, w.cli.problems(lang.Arrange(diags))
 	}
-	w.advice = lang.Arrange(diags)
-	return diags, nil
+	w.advice = lang.Arrange(slices.Concat(w.loaded, diags))
+	return w.advice, nil
 }
 
 // setAside keeps what providers find wrong with objects for a plan, which then

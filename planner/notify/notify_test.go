@@ -22,7 +22,7 @@ import (
 
 // The signature is that of the specification's own example.
 func TestSign(t *testing.T) {
-	w, err := NewWebhook("https://example.org/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "")
+	w, err := NewWebhook("here", "https://example.org/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestSign(t *testing.T) {
 	if want := "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="; got != want {
 		t.Errorf("signed %s, want %s", got, want)
 	}
-	if _, err := NewWebhook("https://example.org/", "whsec_%", ""); err == nil || strings.Contains(err.Error(), "%") {
+	if _, err := NewWebhook("here", "https://example.org/", "whsec_%", ""); err == nil || strings.Contains(err.Error(), "%") {
 		t.Errorf("a secret that is no base64: %v", err)
 	}
 }
@@ -89,7 +89,7 @@ func newWorld(t *testing.T, url string) *world {
 	if w.journal, err = store.Journal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if w.hook, err = NewWebhook(url, "a secret", "accord/test"); err != nil {
+	if w.hook, err = NewWebhook(url, url, "a secret", "accord/test"); err != nil {
 		t.Fatal(err)
 	}
 	w.hook.pause = 0

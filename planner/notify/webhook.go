@@ -19,7 +19,9 @@ import (
 
 // Webhook is an address that is posted to.
 type Webhook struct {
+	name   string
 	url    *url.URL
+	hidden bool // no part of the address is shown to anybody
 	secret []byte
 	agent  string
 	client *http.Client
@@ -29,9 +31,10 @@ type Webhook struct {
 // answerWithin is how long an answer is waited for.
 const answerWithin = 5 * time.Second
 
-// NewWebhook takes an address, which has been checked, and the secret that its
-// deliveries are signed with: any text, or whsec_ and base64.
-func NewWebhook(address, secret, agent string) (*Webhook, error) {
+// NewWebhook takes where an address is written or kept, the address, which has been
+// checked, and the secret that its deliveries are signed with: any text, or whsec_
+// and base64.
+func NewWebhook(place, address, secret, agent string) (*Webhook, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("the url of the webhook is no address")
@@ -42,25 +45,22 @@ func NewWebhook(address, secret, agent string) (*Webhook, error) {
 			return nil, errors.New("the secret begins with whsec_, and what follows is not base64")
 		}
 	}
-	return &Webhook{url: u, secret: key, agent: agent, pause: time.Second, client: &http.Client{
+	return &Webhook{name: NameOf(place), url: u, hidden: place != address, secret: key, agent: agent, pause: time.Second, client: &http.Client{
 		Timeout: answerWithin,
 		// A signature is for the one that the url names, and for nobody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
 }
 
-// NameOf is how the journal calls a webhook; an address may hold a secret, so
-// it is not the address.
-func NameOf(address string) string {
-	sum := sha256.Sum256([]byte(address))
+// NameOf is how the journal calls a webhook, by where its address is written or
+// kept. That may be the address itself, which may hold a secret.
+func NameOf(place string) string {
+	sum := sha256.Sum256([]byte(place))
 	return "webhook " + hex.EncodeToString(sum[:8])
 }
 
 // Name is how the journal calls it.
-func (w *Webhook) Name() string { return NameOf(w.url.String()) }
-
-// Host is how people are told of it: the rest of an address may hold a secret.
-func (w *Webhook) Host() string { return w.url.Host }
+func (w *Webhook) Name() string { return w.name }
 
 // Answer is an answer that is not yes.
 type Answer struct {
@@ -107,7 +107,7 @@ func (w *Webhook) once(ctx context.Context, id string, body []byte, now time.Tim
 	req.Header.Set("Webhook-Signature", w.sign(id, moment, body))
 	resp, err := w.client.Do(req)
 	if err != nil {
-		return unaddressed(err)
+		return w.unaddressed(err)
 	}
 	defer resp.Body.Close()
 	if n := resp.ContentLength; n >= 0 && n <= 64<<10 {
@@ -118,7 +118,9 @@ func (w *Webhook) once(ctx context.Context, id string, body []byte, now time.Tim
 	}
 	answer := &Answer{Status: resp.StatusCode}
 	if to, err := resp.Location(); err == nil && resp.StatusCode < 400 {
-		answer.To = to.Host
+		if answer.To = to.Host; w.hidden {
+			answer.To = "another address"
+		}
 	}
 	answer.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), now)
 	return answer
@@ -144,8 +146,8 @@ func (w *Webhook) sign(id, moment string, body []byte) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// unaddressed takes the address out of an error.
-func unaddressed(err error) error {
+// unaddressed takes the address out of an error, and where it is hidden its host, too.
+func (w *Webhook) unaddressed(err error) error {
 	var e *url.Error
 	switch {
 	case !errors.As(err, &e):
@@ -154,6 +156,9 @@ func unaddressed(err error) error {
 		return fmt.Errorf("it did not answer within %s", answerWithin)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it closed the connection without an answer")
+	}
+	if w.hidden && w.url.Hostname() != "" {
+		return errors.New(strings.ReplaceAll(e.Err.Error(), w.url.Hostname(), "its host"))
 	}
 	return e.Err
 }
