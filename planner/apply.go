@@ -468,7 +468,7 @@ func (a *applying) forgetInstances(ctx context.Context) error {
 	st := a.req.Lock.State()
 	needed, managed := map[addrs.Instance]bool{}, false
 	for _, o := range st.Objects {
-		if _, _, instance := a.typeOf(o.Type); !instance && o.Type != SettingsType {
+		if _, _, instance := a.typeOf(o.Type); !instance && o.Type != ownType {
 			managed = true
 			for _, on := range o.DependsOn {
 				needed[on] = true

@@ -65,7 +65,7 @@ func (m *making) gatherRecorded(left int) {
 	orphans := map[string][]addrs.Instance{} // by who made them
 	for addr, rec := range m.req.State.Objects {
 		switch _, typ, instance := m.typeOf(rec.Type); {
-		case instance, rec.Type == SettingsType: // remembered so that syncs know what was applied; nothing manages it
+		case instance, rec.Type == ownType: // remembered so that syncs know what was applied; nothing manages it
 			left--
 		case typ == nil:
 			left--
@@ -81,7 +81,7 @@ func (m *making) gatherRecorded(left int) {
 	var more []*object
 	for addr, rec := range m.req.State.Objects {
 		provider, typ, instance := m.typeOf(rec.Type)
-		if typ != nil && !instance && rec.Type != SettingsType && m.object(addr) == nil {
+		if typ != nil && !instance && rec.Type != ownType && m.object(addr) == nil {
 			more = append(more, &object{addr: addr, provider: provider, typ: typ, recorded: rec})
 		}
 	}

@@ -45,7 +45,7 @@ const (
 	Waiting     Standing = "waiting"     // for the time of a run, without the lock (CTRY-7)
 )
 
-var operationAddr = addrs.New(SettingsType, "operation")
+var operationAddr = addrs.New(ownType, "operation")
 
 // LastOperation is the last apply that a state remembers, nil where there is
 // none.
@@ -60,7 +60,7 @@ func LastOperation(s *state.State) *Operation {
 
 func (op *Operation) entry() *state.Object {
 	body, _ := json.Marshal(op)
-	return &state.Object{Addr: operationAddr, Type: SettingsType, Body: body}
+	return &state.Object{Addr: operationAddr, Type: ownType, Body: body}
 }
 
 // NewOperation begins the record of a command.

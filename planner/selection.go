@@ -128,7 +128,7 @@ func (m *making) selecting() *selecting {
 		switch _, _, instance := m.typeOf(rec.Type); {
 		case instance:
 			f.inst[addr] = true
-		case rec.Type != SettingsType:
+		case rec.Type != ownType:
 			f.have[addr] = rec.DependsOn
 		}
 	}

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"accord/lang"
@@ -9,9 +10,16 @@ import (
 	"accord/state"
 )
 
-// SettingsType is the type of the state entry that remembers the settings of
-// the last apply: sync and serve run what was applied, never the files.
-const SettingsType = "accord"
+// ownType is the type of accord's own entries in the state: the settings of the last
+// apply, since sync and serve run what was applied and never the files, and the last
+// operation.
+const ownType = "accord"
+
+// Remembered are the objects of a state that have blocks, in the order of their
+// addresses: all but accord's own entries, its settings and its last operation.
+func Remembered(s *state.State) []*state.Object {
+	return slices.DeleteFunc(s.Sorted(), func(o *state.Object) bool { return o.Type == ownType })
+}
 
 // Settings are the settings of the accord block that runs need.
 type Settings struct {
@@ -48,9 +56,9 @@ func AppliedSettings(s *state.State) (Settings, bool) {
 	return out, o != nil && json.Unmarshal(o.Body, &out) == nil
 }
 
-var settingsAddr = addrs.New(SettingsType, "settings")
+var settingsAddr = addrs.New(ownType, "settings")
 
 func (s Settings) entry() *state.Object {
 	body, _ := json.Marshal(s)
-	return &state.Object{Addr: settingsAddr, Type: SettingsType, Body: body}
+	return &state.Object{Addr: settingsAddr, Type: ownType, Body: body}
 }

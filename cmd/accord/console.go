@@ -45,10 +45,8 @@ func (c *cli) runConsole(ctx context.Context, in inputs) error {
 	}
 	defer w.Close()
 	known := map[addrs.Instance]lang.Object{}
-	for addr, o := range st.Objects {
-		if o.Type != planner.SettingsType {
-			known[addr] = lang.Object{Body: o.Body, Sensitive: o.Sensitive}
-		}
+	for _, o := range planner.Remembered(st) {
+		known[o.Addr] = lang.Object{Body: o.Body, Sensitive: o.Sensitive}
 	}
 	return c.converse(func(text, name string) (lang.Answer, hcl.Diagnostics) { return w.desired.Ask(text, name, known) })
 }

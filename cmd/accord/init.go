@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"accord/planner"
 	"accord/providers/plugin/pin"
 )
 
@@ -86,7 +87,7 @@ func (c *cli) runInit(ctx context.Context, o initOptions) error {
 			names[n] += " (built in)"
 		}
 	}
-	_, err = fmt.Fprintf(c.stdout, "Ready. Providers: %s. State: %s, %d objects.\n", strings.Join(names, ", "), w.config.Settings.Backend.Type, len(st.Objects))
+	_, err = fmt.Fprintf(c.stdout, "Ready. Providers: %s. State: %s, %s.\n", strings.Join(names, ", "), w.config.Settings.Backend.Type, count(len(planner.Remembered(st)), "object"))
 	return err
 }
 

@@ -75,23 +75,19 @@ func (c *cli) runShowState(ctx context.Context, l look) error {
 	if l.format == "json" {
 		return c.stateDocument(st)
 	}
+	objects := planner.Remembered(st)
 	if c.json {
 		_ = c.line("state", "State "+strconv.FormatUint(st.Serial, 10), map[string]any{"serial": st.Serial, "lineage": st.Lineage})
-		for _, o := range st.Sorted() {
-			if o.Type != planner.SettingsType {
-				_ = c.line("object", o.Addr.String(), map[string]any{"object": redacted(o)})
-			}
+		for _, o := range objects {
+			_ = c.line("object", o.Addr.String(), map[string]any{"object": redacted(o)})
 		}
 		return nil
 	}
-	if !slices.ContainsFunc(st.Sorted(), func(o *state.Object) bool { return o.Type != planner.SettingsType }) {
+	if len(objects) == 0 {
 		fmt.Fprintln(c.stdout, "Nothing has been applied yet.")
 		return nil
 	}
-	for _, o := range st.Sorted() {
-		if o.Type == planner.SettingsType {
-			continue
-		}
+	for _, o := range objects {
 		protected := ""
 		if o.Protect {
 			protected = faint("   protected")
@@ -115,10 +111,8 @@ type stateDocument struct {
 
 func (c *cli) stateDocument(st *state.State) error {
 	d := stateDocument{FormatVersion: uiVersion, Kind: "state", Lineage: st.Lineage, Serial: st.Serial, Objects: []*state.Object{}, Outputs: map[string]json.RawMessage{}}
-	for _, o := range st.Sorted() {
-		if o.Type != planner.SettingsType {
-			d.Objects = append(d.Objects, redacted(o))
-		}
+	for _, o := range planner.Remembered(st) {
+		d.Objects = append(d.Objects, redacted(o))
 	}
 	for name, o := range st.Outputs {
 		if !o.Sensitive {

@@ -74,12 +74,7 @@ func pick(st *state.State, arg string) ([]*state.Object, error) {
 	if err != nil {
 		return nil, misused(`An address is written as in the files: vault.crm["us"]`, "%s", err)
 	}
-	var found []*state.Object
-	for _, o := range st.Sorted() {
-		if addr.Covers(o.Addr) && o.Type != planner.SettingsType {
-			found = append(found, o)
-		}
-	}
+	found := slices.DeleteFunc(planner.Remembered(st), func(o *state.Object) bool { return !addr.Covers(o.Addr) })
 	if len(found) == 0 {
 		return nil, misused("See: accord state list", "Nothing is remembered of %s", addr)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +29,7 @@ func (c *cli) runStateList(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		objects := slices.DeleteFunc(st.Sorted(), func(o *state.Object) bool { return o.Type == planner.SettingsType })
+		objects := planner.Remembered(st)
 		if len(args) > 0 {
 			if objects, err = pickAll(st, args); err != nil {
 				return err
