@@ -302,7 +302,7 @@ func (p *Provider) listPoints(ctx context.Context, env *resource.Env, crm *vault
 			if r == nil {
 				continue
 			}
-			want := &pointBody{Integration: addr, Name: names.Name, Status: r.word(), OnUnapproved: "keep"}
+			want := &pointBody{Integration: addr, Name: names.Name, Status: r.word()}
 			now, err := pointNow(ctx, l, want, r)
 			if err != nil {
 				return err

@@ -19,7 +19,7 @@ type pointBody struct {
 	Status          string         `json:"status" schema:"required" oneof:"active inactive" doc:"An active point under an active integration asks for syncs (INT-3)."`
 	Engine          *string        `json:"engine" schema:"computed,local" oneof:"platform accord" doc:"Who moves the content: the vault's own engine, or accord's. Left out: platform; on the development server accord (INT-7)."`
 	FullSyncTrigger *string        `json:"full_sync_trigger" schema:"local" doc:"A change from one text to another asks for one full sync; setting it first, or removing it, asks for nothing (INT-6)."`
-	OnUnapproved    string         `json:"on_unapproved" schema:"local" default:"keep" oneof:"keep withdraw" doc:"What happens to content that left the steady state without becoming obsolete (CLM-1)."`
+	OnUnapproved    *string        `json:"on_unapproved" schema:"local" oneof:"keep withdraw" doc:"What happens to content that left the steady state without becoming obsolete, of a point that moves content. Left out: keep (CLM-1)."`
 
 	Title                 string    `json:"title" schema:"readonly" doc:"The label in the vault."`
 	PlatformStatus        string    `json:"platform_status" schema:"readonly" doc:"The status of the vault's own record."`
@@ -33,6 +33,14 @@ func (b *pointBody) trigger() string {
 		return ""
 	}
 	return *b.FullSyncTrigger
+}
+
+// unapproved is on_unapproved.
+func (b *pointBody) unapproved() string {
+	if b.OnUnapproved == nil {
+		return "keep"
+	}
+	return *b.OnUnapproved
 }
 
 func (p *Provider) pointType() resource.Resource {
@@ -84,6 +92,10 @@ func validatePoints(env *resource.Env, items []*resource.Item[pointBody]) {
 		}
 		if names != nil && names.Model == modelObject && i.Want.Status == active && i.Want.Engine != nil && *i.Want.Engine == providers.EnginePlatform {
 			i.Refuse("CLM-10", "/engine", "What the platform's own engine makes of the object model is not known", objectsOfPlatform)
+		}
+		if names != nil && names.Model == "" && i.Want.OnUnapproved != nil {
+			i.Refuse("CLM-1", "/on_unapproved", fmt.Sprintf("on_unapproved means nothing for the point %s", names.Name),
+				"It says what becomes of CLM content that left the steady state, and this point moves none. Take the line out.")
 		}
 		k := key{i.Want.Integration, i.Want.Name}
 		if other, double := seen[k]; double {

@@ -185,6 +185,10 @@ func TestValidate(t *testing.T) {
 			w.object(addrs.New("integration", "clm"), map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
 			w.object(addrs.New("integration_point", "x"), map[string]any{"integration": "integration.clm", "name": "clm_object_model", "status": "active", "engine": "platform"}),
 		}, []string{"CLM-10 integration_point.x /engine"}},
+		"CLM-1: a point that moves no content leaves none": {[]providers.Object{
+			w.object(addrs.New("integration", "country"), map[string]any{"connection": "connection.promo", "type": "country", "status": "active"}),
+			w.object(addrs.New("integration_point", "x"), map[string]any{"integration": "integration.country", "name": "clm_country", "status": "active", "on_unapproved": "keep"}),
+		}, []string{"CLM-1 integration_point.x /on_unapproved"}},
 		"CLM-3": {[]providers.Object{w.object(addrs.New("field_rule", "x"), map[string]any{"connection": "connection.promo", "source": "name__v", "target": "type__v", "applies_to": []string{"slides__v"}})},
 			[]string{"CLM-3 field_rule.x /applies_to/0", "CLM-3 field_rule.x /target"}},
 		"CTRY-1: no country": {[]providers.Object{w.object(addrs.New("country_filter", "x"), map[string]any{"connection": "connection.promo"})}, []string{"CTRY-1 country_filter.x "}},

@@ -50,7 +50,7 @@ func (s *syncMaker) clm(ctx context.Context, p *syncPoint, sync *providers.Sync,
 	if !approvedOnly {
 		sync.Variant = variantLatest
 	}
-	sync.Standings, sync.Told = clmMeanings(p.body.OnUnapproved, sync.Variant), clmTold
+	sync.Standings, sync.Told = clmMeanings(p.body.unapproved(), sync.Variant), clmTold
 	sync.Inputs[inputQueryRule] = sync.Variant
 	sync.Inputs[inputRules] = digest(written)
 	if p.names.Model == modelObject { // what they fill there follows from its objects
@@ -60,7 +60,7 @@ func (s *syncMaker) clm(ctx context.Context, p *syncPoint, sync *providers.Sync,
 		}
 		sync.Inputs[inputRules] = digest([]any{written, filled})
 	}
-	sync.Inputs[inputUnapproved] = p.body.OnUnapproved
+	sync.Inputs[inputUnapproved] = p.body.unapproved()
 
 	around := s.around.at(l.addr)
 	elsewhere, err := s.countryElsewhere(l)
