@@ -59,7 +59,7 @@ the next apply, sync or serve, none of which begins it earlier.`,
 		},
 	}
 	o.planOptions.flags(cmd)
-	o.destroyFlag(cmd)
+	o.wayFlags(cmd)
 	o.flags(cmd)
 	detachFlag(cmd, &o.detach)
 	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave all runs to the next sync; they stay owed")
@@ -104,7 +104,8 @@ func (f *failOn) flag(cmd *cobra.Command) {
 }
 
 func (f *failOn) String() string { return string(*f) }
-func (f *failOn) Type() string   { return "string" }
+
+func (f *failOn) Type() string { return "string" }
 
 func (f *failOn) Set(s string) error {
 	if s != "new" && s != "any" {
@@ -112,25 +113,6 @@ func (f *failOn) Set(s string) error {
 	}
 	*f = failOn(s)
 	return nil
-}
-
-func (c *cli) destroyCommand() *cobra.Command {
-	o := applyOptions{planOptions: planOptions{destroy: true}}
-	cmd := &cobra.Command{
-		Use:   "destroy",
-		Short: "Return everything managed to its safe default",
-		Long: `Plans and applies the removal of everything managed: integrations are deactivated,
-rules go back to their safe defaults, grants that accord made are taken back.
-Published content stays as it is, and country filters are forgotten, not emptied.`,
-		Example: `  accord plan -destroy
-  accord destroy`,
-		Annotations: exits(exitChanges, exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
-		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), o) },
-	}
-	o.planOptions.flags(cmd)
-	o.flags(cmd)
-	return cmd
 }
 
 func (c *cli) runApply(ctx context.Context, o applyOptions) error {

@@ -36,14 +36,14 @@ func (o *planOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
 	cmd.Flags().StringArrayVar(&o.target, "target", nil, "only this `ADDRESS` (an object, a block, a module, a vault) and what it depends on; may be repeated")
 	cmd.Flags().StringArrayVar(&o.exclude, "exclude", nil, "all but this `ADDRESS` and what depends on it; may be repeated")
-	cmd.Flags().StringArrayVar(&o.replace, "replace", nil, "delete what stands under this `ADDRESS`, and make it anew; may be repeated")
 	cmd.Flags().BoolVar(&o.refresh, "refresh", true, "read what is remembered again; with false the state is believed")
 	cmd.Flags().BoolVar(&o.detailedExit, "detailed-exitcode", false, "exit 2 when there is something to do")
 	o.look.flags(cmd)
 }
 
-// destroyFlag is for the commands that are not destroy themselves.
-func (o *planOptions) destroyFlag(cmd *cobra.Command) {
+// wayFlags are those of commands that are not destroy themselves, which only takes away.
+func (o *planOptions) wayFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.replace, "replace", nil, "delete what stands under this `ADDRESS`, and make it anew; may be repeated")
 	cmd.Flags().BoolVar(&o.destroy, "destroy", false, "plan the removal of everything managed")
 }
 
@@ -84,7 +84,7 @@ known all the same is shown, and what is not, and why. It cannot be saved or app
 	o.formatFlags(cmd)
 	o.sinceFlag(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")
-	o.destroyFlag(cmd)
+	o.wayFlags(cmd)
 	return cmd
 }
 
