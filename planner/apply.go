@@ -59,6 +59,12 @@ type Report struct {
 	Overtaken *Overtaken
 }
 
+// Unfinished reports whether something was planned and is not done. Items that
+// failed are none of it: every later run tries them again (ERR-2).
+func (r *Report) Unfinished() bool {
+	return len(r.Skipped) > 0 || slices.ContainsFunc(r.Failed, func(f Failure) bool { return !errors.As(f.Err, new(*ItemsFailed)) })
+}
+
 // Failure is a step that ended badly.
 type Failure struct {
 	Ref providers.Ref

@@ -111,7 +111,7 @@ func (a *applying) stand(ctx context.Context) error {
 		op.Standing, op.Ended = Waiting, time.Time{}
 	case a.report.Interrupted:
 		op.Standing = Interrupted
-	case len(a.report.Failed)+len(a.report.Skipped) > 0:
+	case a.report.Unfinished():
 		op.Standing = Incomplete
 	default:
 		op.Standing, op.Approved = Done, nil

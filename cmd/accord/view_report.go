@@ -76,8 +76,10 @@ func (c *cli) showReport(w *workspace, p *plan.Plan, r *planner.Report, resumed 
 		text += " When its cause is repaired, accord plan shows what is left."
 	case r.Overtaken != nil && len(r.Left)+len(r.Skipped) > 0:
 		text += " To go on: accord plan"
-	case len(r.Failed) > 0:
+	case len(r.Failed) > 0 && r.Unfinished():
 		text += " When its cause is repaired, go on: accord resume"
+	case len(r.Failed) > 0:
+		text += " Every run tries what failed again; what to do about it: accord exceptions list"
 	case len(r.Skipped) > 0:
 		text += " What was not done is done by: accord resume"
 	case len(r.Left) > 0:

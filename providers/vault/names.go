@@ -358,11 +358,15 @@ func idOf(key string) string {
 func statusName(word string) string { return word + "__v" }
 
 // suggest returns ", did you mean x?" for the known word nearest to a wrong
-// one, else "".
+// one, else "". The ending of API names, __c or __v, makes nothing alike.
 func suggest(word string, known []string) string {
-	best, distance := "", len(word)/3+2
+	stem := func(name string) string {
+		name, _, _ = strings.Cut(strings.ToLower(name), "__")
+		return name
+	}
+	best, distance := "", len(stem(word))/3+2
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
+		if d := editDistance(stem(word), stem(k)); d < distance {
 			best, distance = k, d
 		}
 	}
