@@ -32,46 +32,56 @@ func (v *planView) edits(edits []plan.Edit, indent string, each func(string) str
 		if at != "" {
 			at = faint("  " + at)
 		}
-		text := fmt.Sprintf("%s%-*s  %s%s%s", indent, width, e.Path, each(editText(e)), forces, at)
-		if visible(text) > v.width {
+		what := each(editText(e, v.verbose))
+		text := fmt.Sprintf("%s%-*s  %s%s%s", indent, width, e.Path, what, forces, at)
+		if visible(text) > min(v.width, 2*defaultWidth) {
 			v.line("%s%s", indent, e.Path)
-			v.text(indent+"  ", each(editText(e))+forces+at)
+			v.text(indent+"  ", what+forces+at)
 			continue
 		}
 		v.line("%s", text)
 	}
 }
 
-func editText(e plan.Edit) string {
+// editText is an edit on one line; of a long list the first of what comes and of
+// what goes, or all of it.
+func editText(e plan.Edit, all bool) string {
 	switch {
 	case e.Sensitive:
 		return "(sensitive)"
 	case e.Unknown:
 		return "(known after apply)"
-	case e.Before == nil:
+	case e.Before == nil && all:
 		return value(e.After)
+	case e.Before == nil:
+		return firstMembers(e.After)
 	case e.After == nil:
 		return value(e.Before) + red(" → left out")
 	}
-	if text, ok := setText(e.Before, e.After); ok {
+	if text, ok := setText(e.Before, e.After, all); ok {
 		return text
 	}
 	return value(e.Before) + " → " + value(e.After)
 }
 
 // setText shows a list as what comes and what goes.
-func setText(before, after json.RawMessage) (string, bool) {
+func setText(before, after json.RawMessage, all bool) (string, bool) {
 	gone, come, same, ok := setChanges(before, after)
 	if !ok {
 		return "", false
 	}
 	var parts []string
-	for _, v := range gone {
-		parts = append(parts, red("- "+value(v)))
+	some := func(members []json.RawMessage, mark string, paint func(...any) string) {
+		for n, v := range members {
+			if n == fewMembers && len(members) > fewMembers+1 && !all {
+				parts = append(parts, paint(fmt.Sprintf("%s … and %s more", mark, number(len(members)-fewMembers))))
+				return
+			}
+			parts = append(parts, paint(mark+" "+value(v)))
+		}
 	}
-	for _, v := range come {
-		parts = append(parts, green("+ "+value(v)))
-	}
+	some(gone, "-", red)
+	some(come, "+", green)
 	if len(parts) == 0 {
 		return "(another order)", true
 	}
@@ -79,6 +89,22 @@ func setText(before, after json.RawMessage) (string, bool) {
 		parts = append(parts, faint(fmt.Sprintf("(%d stay)", same)))
 	}
 	return strings.Join(parts, "  "), true
+}
+
+// fewMembers is how many members of a list are shown without -verbose.
+const fewMembers = 8
+
+// firstMembers is a value of which, if it is a long list, the first members are shown.
+func firstMembers(v json.RawMessage) string {
+	var list []json.RawMessage
+	if json.Unmarshal(v, &list) != nil || len(list) <= fewMembers+1 {
+		return value(v)
+	}
+	parts := make([]string, fewMembers)
+	for n := range parts {
+		parts[n] = value(list[n])
+	}
+	return fmt.Sprintf("[%s … and %s more]", strings.Join(parts, ", "), number(len(list)-fewMembers))
 }
 
 // setChanges are the members of two lists that only one has, and how many

@@ -39,7 +39,7 @@ func (v *planView) outputs() {
 
 func outputText(o plan.Output) string {
 	if e := o.Edit(); o.Action != providers.Remove || o.Sensitive {
-		return editText(e)
+		return editText(e, true)
 	}
 	return value(o.Before)
 }

@@ -590,3 +590,33 @@ func TestShowStartsNoPlugin(t *testing.T) {
 		}
 	}
 }
+
+// A long list is shown by its first members, and whole with -verbose.
+func TestLongListsAreShort(t *testing.T) {
+	t.Parallel()
+	var many []string
+	for n := range 200 {
+		many = append(many, fmt.Sprintf("%q", fmt.Sprint("country ", n)))
+	}
+	long := json.RawMessage("[" + strings.Join(many, ",") + "]")
+	for want, e := range map[string]plan.Edit{
+		`"country 7" … and 192 more]`: {Path: "/countries", After: long},
+		`+ … and 192 more`:            {Path: "/countries", Before: json.RawMessage(`["none"]`), After: long},
+		`- … and 192 more`:            {Path: "/countries", Before: long, After: json.RawMessage(`[]`)},
+	} {
+		var brief, full bytes.Buffer
+		(&planView{w: &brief, width: 1 << 20}).edits([]plan.Edit{e}, "", eachKey(nil))
+		(&planView{w: &full, width: 1 << 20, verbose: true}).edits([]plan.Edit{e}, "", eachKey(nil))
+		if !strings.Contains(brief.String(), want) || strings.Contains(brief.String(), "country 199") {
+			t.Errorf("without -verbose, not %s:\n%s", want, brief.String())
+		}
+		if !strings.Contains(full.String(), "country 199") {
+			t.Errorf("with -verbose:\n%s", full.String())
+		}
+		for _, line := range strings.Split(full.String(), "\n") {
+			if visible(line) > 2*defaultWidth {
+				t.Errorf("a line has %d characters", visible(line))
+			}
+		}
+	}
+}

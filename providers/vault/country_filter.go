@@ -431,7 +431,7 @@ func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], 
 	}
 	if c.Changed("values") {
 		if through := lists(records, values); len(through) > 0 {
-			c.Consequence("content of %s comes too: it is for several countries", shortened(through))
+			c.Consequence("content of %s is routed here too: it is for several countries", shortened(through))
 		}
 	}
 	if len(blank) > 0 {
