@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -181,7 +182,10 @@ func (v *vault) askNow(ctx context.Context) (time.Time, error) {
 	if t, ok := v.heard.time(); ok {
 		return t, nil
 	}
-	return time.Time{}, providers.Errorf(providers.Internal, "vault %d does not say what time it is", v.id)
+	return time.Time{}, &providers.Error{
+		Kind: providers.Internal, Message: fmt.Sprintf("vault %d does not say what time it is", v.id),
+		Advice: "Its answers come without the header Date, by which runs are timed. See to it that no proxy between here and the vault takes it out.",
+	}
 }
 
 // headers is an HTTP transport that learns from the headers of a vault's
