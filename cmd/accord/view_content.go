@@ -19,10 +19,6 @@ func (v *planView) newly() {
 	}
 }
 
-// movesContent reports whether a sync moves content, with members and containers,
-// and not only a table that others are routed by.
-func movesContent(c plan.Content) bool { return len(c.Impact.Parts) > 1 }
-
 func (v *planView) content() {
 	if len(v.plan.Content) == 0 {
 		v.untouched()
@@ -210,7 +206,7 @@ func (v *planView) columns() []column {
 // details adds what the totals hide: countries, names, and what is not done.
 func (v *planView) details(c plan.Content) {
 	i := c.Impact
-	if movesContent(c) {
+	if !i.Within {
 		var countries []string
 		for _, r := range countriesOf(i) {
 			countries = append(countries, clean(r.Title)+" "+signed(r.Counts))
@@ -267,10 +263,10 @@ func notesOn(c plan.Content) (notes []string) {
 	case i.Blank > 1:
 		notes = append(notes, number(i.Blank)+" items have no country, and go nowhere")
 	}
-	if i.First && movesContent(c) && i.Total.Published() > 0 {
+	if i.First && !i.Within && i.Total.Published() > 0 {
 		notes = append(notes, "the first full sync of an empty vault: max_published does not apply")
 	}
-	if i.Inherited > 0 && movesContent(c) {
+	if i.Inherited > 0 && !i.Within {
 		notes = append(notes, "beside these stays what the engine before published, "+count(i.Inherited, "item")+": limits are measured by it (INT-7)")
 	}
 	if i.Withheld != "" {

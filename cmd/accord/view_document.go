@@ -237,7 +237,7 @@ func newlyReceived(content []plan.Content) []newly {
 	var out []newly
 	for _, c := range content {
 		for _, r := range c.Impact.Newly {
-			if r.Key != "" && !c.Impact.First && movesContent(c) {
+			if r.Key != "" && !c.Impact.First && !c.Impact.Within {
 				out = append(out, newly{Vault: c.Vault, Addr: c.Addr, RouteImpact: r})
 			}
 		}

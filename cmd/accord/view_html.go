@@ -229,7 +229,7 @@ func reportContentOf(c plan.Content, columns []column) reportContent {
 		}
 		r.Rows = append(r.Rows, row)
 	}
-	if movesContent(c) {
+	if !i.Within {
 		for _, route := range countriesOf(i) {
 			r.Routes = append(r.Routes, reportCount{route.Title, mdCounts(route.Counts), route.Newly && !i.First})
 		}

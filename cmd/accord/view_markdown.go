@@ -221,6 +221,9 @@ func withdrawnOf(d *document) string {
 	var titles []string
 	total := map[string]int{}
 	for _, c := range d.Content {
+		if c.Impact.Within {
+			continue
+		}
 		for _, p := range slices.Backward(c.Impact.Parts) {
 			if total[p.Title] += p.Withdrawn; p.Withdrawn > 0 && !slices.Contains(titles, p.Title) {
 				titles = append(titles, p.Title)
@@ -307,7 +310,7 @@ func mdDetails(d *document, verbose bool) *mdPart {
 			p.items = append(p.items, fmt.Sprintf("- %s: %s: %s; %s\n", where(c), unaffectedBy(i), stays(i.Total.Unchanged), mdText(readText(i))))
 			continue
 		}
-		if !movesContent(c) {
+		if i.Within {
 			continue
 		}
 		var lines []string

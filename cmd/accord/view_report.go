@@ -370,10 +370,13 @@ func showFailedItems(w io.Writer, o syncer.Outcome) {
 func contentText(outcomes []syncer.Outcome) string {
 	var published, updated, withdrawn, failed int
 	for _, o := range outcomes {
+		failed += o.Failed
+		if o.Impact.Within {
+			continue
+		}
 		published += o.Done.Published()
 		updated += o.Done.Updated
 		withdrawn += o.Done.Withdrawn
-		failed += o.Failed
 	}
 	text := fmt.Sprintf("%s: %s published, %s updated, %s withdrawn", count(len(outcomes), "run"), number(published), number(updated), number(withdrawn))
 	if failed > 0 {

@@ -289,7 +289,7 @@ type Step struct {
 type Count struct {
 	Create, Update, Replace, Adopt, Remove int
 	Full                                   int // full runs
-	In, Out                                int // items published, withdrawn
+	In, Out                                int // items published, withdrawn; a table within one vault is none
 }
 
 // Count adds up the changes of a plan.
@@ -315,6 +315,9 @@ func (p *Plan) Count() Count {
 		}
 	}
 	for _, ct := range p.Content {
+		if ct.Impact.Within {
+			continue
+		}
 		c.In += ct.Impact.Total.Published()
 		c.Out += ct.Impact.Total.Withdrawn
 	}

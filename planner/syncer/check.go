@@ -160,7 +160,8 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 		}
 	}
 	i := &Impact{
-		Addr: j.Sync.Addr, Target: j.Sync.Target.Instance, Title: j.Sync.Title, Decision: j.Decision,
+		Within: j.Sync.Source.Instance == j.Sync.Target.Instance,
+		Addr:   j.Sync.Addr, Target: j.Sync.Target.Instance, Title: j.Sync.Title, Decision: j.Decision,
 		Owned: j.tally.owned, Inherited: inherited, First: first,
 		Withheld: j.withheld, Exact: p.whole && j.Decision.Engine == "", AsOf: p.read.horizon,
 		Calls: p.read.calls + j.read.calls, Shared: p.read.calls, Records: p.read.records,

@@ -19,6 +19,10 @@ type Impact struct {
 	Title    string         `json:"title"`
 	Decision Decision       `json:"decision"` // as it was in the end: a changed route table makes a run full
 
+	// Within says that nothing leaves the vault: what moves is a table that others
+	// are routed by, and no content.
+	Within bool `json:"within,omitempty"`
+
 	Parts []PartImpact `json:"parts"` // in the order of the stream
 	Total Counts       `json:"total"`
 
