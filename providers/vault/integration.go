@@ -223,15 +223,7 @@ func (p *Provider) writeIntegrations(ctx context.Context, env *resource.Env, cha
 	for _, c := range changes {
 		body := c.Subject()
 		l, r, err := p.findIntegration(env, body, records)
-		switch {
-		case err != nil:
-			c.Fail(err)
-			continue
-		case r == nil && c.Action == providers.Remove:
-			c.Gone()
-			continue
-		case r == nil:
-			c.Fail(providers.Errorf(providers.NotFound, "the integration is not there any more"))
+		if noRecord(c, r, err, "the integration") {
 			continue
 		}
 		now := *body

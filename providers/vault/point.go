@@ -397,15 +397,7 @@ func (p *Provider) writePoints(ctx context.Context, env *resource.Env, changes [
 	for _, c := range changes {
 		body := c.Subject()
 		l, r, err := p.findPoint(env, body, records)
-		switch {
-		case err != nil:
-			c.Fail(err)
-			continue
-		case r == nil && c.Action == providers.Remove:
-			c.Gone()
-			continue
-		case r == nil:
-			c.Fail(providers.Errorf(providers.NotFound, "the integration point is not there any more"))
+		if noRecord(c, r, err, "the integration point") {
 			continue
 		}
 		now, err := pointNow(ctx, l, body, r)

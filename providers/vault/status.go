@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"accord/providers"
+	"accord/providers/resource"
 	"accord/providers/vaultapi"
 )
 
@@ -62,6 +64,21 @@ func findRecord(list []statusRecord, api, label string) *statusRecord {
 		}
 	}
 	return nil
+}
+
+// noRecord answers a change whose record could not be read, or is not there.
+func noRecord[T any](c *resource.Change[T], r *statusRecord, err error, what string) bool {
+	switch {
+	case err != nil:
+		c.Fail(err)
+	case r != nil:
+		return false
+	case c.Action == providers.Remove:
+		c.Gone()
+	default:
+		c.Fail(providers.Errorf(providers.NotFound, "%s is not there any more", what))
+	}
+	return true
 }
 
 // statusWriter gathers changes of statuses, and writes them in one batch for
