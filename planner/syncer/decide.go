@@ -35,6 +35,7 @@ const (
 	LastSuccess15d    Reason = "last_success_15d"    // CLM-6
 	FilterEdited      Reason = "filter_edited"       // CTRY-7
 	RuleChanged       Reason = "rule_changed"        // RULE-5
+	EngineChanged     Reason = "engine_changed"      // INT-7: neither knows what the other did
 	VaultChanged      Reason = "vault_changed"       // CTRY-13: it leads from or to another vault than before
 	RouteTableChanged Reason = "route_table_changed" // CTRY-10
 	RoutesFullRun     Reason = "routes_full_run"     // CTRY-10: of a route table
@@ -49,7 +50,7 @@ const (
 	WithdrawKept Reason = "withdraw_kept" // CLM-1: someone wants a few items that are kept to be withdrawn, and nothing else
 )
 
-var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, VaultChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
+var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, EngineChanged, VaultChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
 
 // Words returns the reason for people.
 func (r Reason) Words() string {
@@ -62,6 +63,8 @@ func (r Reason) Words() string {
 		return "filter edited"
 	case RuleChanged:
 		return "rule changed"
+	case EngineChanged:
+		return "engine changed"
 	case VaultChanged:
 		return "another vault than before"
 	case RouteTableChanged:
@@ -104,6 +107,14 @@ const (
 	inputWithheld = "syncer_withheld"
 	inputTable    = "table"
 	allRoutes     = "*"
+)
+
+// Names of inputs that mean the same whoever gives them: whom content is for, between
+// which instances, and whose run it is.
+const (
+	inputFilter = "filter"
+	inputVaults = "vaults"
+	inputEngine = "engine"
 )
 
 // Request is what someone asks for.
@@ -339,6 +350,9 @@ func changedInputs(sync providers.Sync, memory state.Memory) []string {
 	if len(memory.Inputs) == 0 {
 		return nil
 	}
+	if engineChanged(memory.Inputs, sync.Inputs) {
+		return comparable(memory.Inputs, sync.Inputs)
+	}
 	var names []string
 	for name, digest := range sync.Inputs {
 		if memory.Inputs[name] != digest {
@@ -360,14 +374,32 @@ func changedInputs(sync providers.Sync, memory state.Memory) []string {
 	return names
 }
 
+func engineChanged(before, now map[string]string) bool {
+	return before[inputEngine] != "" && now[inputEngine] != "" && before[inputEngine] != now[inputEngine]
+}
+
+// comparable returns the names of inputs that differ, of those that mean the same to
+// both engines: all else is worded by each in its own way.
+func comparable(before, now map[string]string) (names []string) {
+	for _, name := range []string{inputEngine, inputFilter, inputVaults} {
+		was, had := before[name]
+		if is, has := now[name]; had && has && was != is {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func inputReason(name string) Reason {
 	switch name {
-	case "filter":
+	case inputFilter:
 		return FilterEdited
-	case "vaults":
+	case inputVaults:
 		return VaultChanged
 	case inputTable:
 		return RouteTableChanged
+	case inputEngine:
+		return EngineChanged
 	default:
 		return RuleChanged
 	}

@@ -67,9 +67,17 @@ func TestDecide(t *testing.T) {
 		"INT-6 trigger as it was":       {edit: func(s *providers.Sync) { s.TriggerWas, s.Trigger = "a", "a" }, memory: good, want: due(Changes)},
 		"requested":                     {memory: good, req: Request{Full: true}, want: full(Requested)},
 		"CTRY-7 filter edited":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f2", "rules": "r1"} }, memory: good, want: full(FilterEdited)},
-		"RULE-5 rule changed":           {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r2"} }, memory: good, want: full(RuleChanged)},
-		"RULE-5 another input":          {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r1", "types": "t"} }, memory: good, want: full(RuleChanged)},
-		"RULE-5 an input is gone":       {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1"} }, memory: good, want: full(RuleChanged)},
+		"INT-7 engine changed": {edit: func(s *providers.Sync) {
+			s.Inputs = map[string]string{"filter": "f1", "rules": "r2", "engine": "accord"}
+		},
+			memory: func() state.Memory {
+				m := good
+				m.Inputs = map[string]string{"filter": "f1", "rules": "r1", "table": "t", "engine": "platform"}
+				return m
+			}(), want: full(EngineChanged)},
+		"RULE-5 rule changed":     {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r2"} }, memory: good, want: full(RuleChanged)},
+		"RULE-5 another input":    {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1", "rules": "r1", "types": "t"} }, memory: good, want: full(RuleChanged)},
+		"RULE-5 an input is gone": {edit: func(s *providers.Sync) { s.Inputs = map[string]string{"filter": "f1"} }, memory: good, want: full(RuleChanged)},
 		"CTRY-6 no filter routes any more, which is no edit": {edit: func(s *providers.Sync) {
 			s.Policy.Delay, s.Inputs = 5*time.Minute, map[string]string{"rules": "r1"}
 		}, memory: good, want: full(RouteTableChanged)},

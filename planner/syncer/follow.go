@@ -75,7 +75,11 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 	found[Activated] = found[Activated] || !sync.Was
 	found[Requested] = found[Requested] || req.Full || triggered(sync)
 	if sync.Was && sync.Before != nil {
-		for _, name := range slices.Sorted(maps.Keys(sync.Inputs)) {
+		names := slices.Sorted(maps.Keys(sync.Inputs))
+		if engineChanged(sync.Before, sync.Inputs) {
+			names = comparable(sync.Before, sync.Inputs)
+		}
+		for _, name := range names {
 			if before, known := sync.Before[name]; !known || before != sync.Inputs[name] {
 				found[inputReason(name)] = true
 			}

@@ -181,7 +181,7 @@ func (s *syncMaker) sync(ctx context.Context, addr addrs.Instance) (*providers.S
 		Addr: addr, Title: l.names.label(p.names.Label), Engine: engineOf(l, p.body.Engine),
 		Active: p.body.Status == active && p.parent.Status == active, Was: s.wasActive(addr),
 		Policy: providers.Policy{FullAfter: fullAfter, DelayedInputs: []string{inputFilter}},
-		Inputs: map[string]string{inputVaults: fmt.Sprintf("%d %d", l.content.id, l.crm.id)},
+		Inputs: map[string]string{inputVaults: fmt.Sprintf("%d %d", l.content.id, l.crm.id), inputEngine: engineOf(l, p.body.Engine)},
 		Needs:  s.needs(p), Trigger: p.body.trigger(), TriggerWas: s.triggerWas(addr),
 	}
 	switch {
@@ -300,6 +300,7 @@ const (
 	inputFilter     = "filter"
 	inputRules      = "rules"
 	inputVaults     = "vaults" // which two they are: what a run remembers is of these
+	inputEngine     = "engine" // whose run it is (INT-7)
 	inputQueryRule  = "query_rule"
 	inputUnapproved = "on_unapproved"
 	inputTable      = "table" // of the platform's engine: by which point's records it routes
