@@ -243,6 +243,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 		return again, err
 	}
 	report, err := w.planner.Apply(ctx, planner.ApplyRequest{Plan: p, Desired: w.desired, Lock: lock, NoSync: o.noSync, Detach: o.detach, Relock: relock, Operation: op})
+	w.dismiss()
 	progress.clear()
 	w.cli.showReport(w, p, report, o.resume, err)
 	w.cli.diagnostics(w.unsaid(report.Checks))

@@ -124,6 +124,9 @@ func (w *workspace) propose(ctx context.Context, o planOptions, st *state.State,
 	if err != nil {
 		return nil, err
 	}
+	if readOnly {
+		w.dismiss()
+	}
 	w.cli.diagnostics(warnings)
 	if err := w.cli.showPlan(p, o.look); err != nil {
 		return nil, err

@@ -166,7 +166,7 @@ func (w *workspace) openProviders(ctx context.Context) error {
 	starting.Wait()
 	for _, s := range all {
 		if s != nil {
-			w.onClose(s)
+			w.served = append(w.served, s)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -162,6 +162,7 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 			return &providers.Error{Kind: providers.Invalid, Message: "another configuration was applied while a run was waited for, and it has other vaults", Advice: "Nothing is lost. Run: accord sync"}
 		}
 	}
+	w.dismiss()
 	progress.clear()
 	all = append(all, later...)
 	if err := w.oweUnfinished(ctx, all, outcomes); err != nil {
@@ -323,6 +324,7 @@ func betweenVaults(s providers.Sync) bool { return s.Source.Instance != s.Target
 
 func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progress *progress, o syncOptions) error {
 	impacts, err := w.planner.Syncer.Preview(ctx, tasks)
+	w.dismiss()
 	progress.clear()
 	if err != nil {
 		return err

@@ -36,8 +36,10 @@ type workspace struct {
 	planner *planner.Planner
 	dev     *devServer
 	closers []func() error
+	served  []io.Closer // providers, until nothing more is asked of them
 
 	preparing sync.WaitGroup // the journal, for being written to
+	ending    sync.WaitGroup // providers and state
 
 	builtins map[string]*builtin // that were started before openProviders
 	declared []*declared         // all providers
@@ -86,12 +88,12 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 	return w, nil
 }
 
-// Close ends everything that was opened, last first; the state beside the rest,
-// which has nothing more to tell it.
+// Close ends everything that was opened, last first; the providers and the state
+// beside the rest, which has nothing more to ask of the ones or to tell the other.
 func (w *workspace) Close() {
-	var state sync.WaitGroup
+	w.dismiss()
 	if w.store != nil {
-		state.Go(func() {
+		w.ending.Go(func() {
 			w.preparing.Wait()
 			_ = w.store.Close()
 		})
@@ -99,8 +101,16 @@ func (w *workspace) Close() {
 	for _, end := range slices.Backward(w.closers) {
 		_ = end()
 	}
-	state.Wait()
+	w.ending.Wait()
 	w.closers, w.store = nil, nil
+}
+
+// dismiss has the providers end, of whom nothing more is asked. Close waits for them.
+func (w *workspace) dismiss() {
+	for _, p := range w.served {
+		w.ending.Go(func() { _ = p.Close() })
+	}
+	w.served = nil
 }
 
 func (w *workspace) onClose(c io.Closer) { w.closers = append(w.closers, c.Close) }
@@ -229,7 +239,7 @@ func (c *cli) opened(ctx context.Context, more func(*workspace) error) (*workspa
 	}
 	w.builtins = builtins
 	for _, b := range builtins {
-		w.onClose(b)
+		w.served = append(w.served, b)
 	}
 	if err := more(w); err != nil {
 		w.Close()
