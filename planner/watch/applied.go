@@ -51,83 +51,62 @@ type Drift struct {
 func (w *Watch) look(ctx context.Context) *Applied {
 	now := w.opts.Now()
 	w.mu.Lock()
-	have, stale, pause, again := w.applied, w.stale, w.pause, w.lookAgain
+	before := w.survey
 	w.mu.Unlock()
 	serial, err := w.opts.Serial(ctx)
 	if err != nil {
 		w.trouble(fmt.Errorf("reading the state: %w", err))
 		return nil
 	}
-	moved := have == nil || have.Serial != serial
-	if !moved && !stale && now.Before(again) {
-		return have
-	}
-	known := have
-	if moved {
-		known = nil // what runs is what was applied: not what was applied before
-	}
-	if !pause.over(now) {
-		return known
-	}
-	surveyed := w.survey(ctx, now, moved)
-	if surveyed == nil || !w.within(surveyed) {
+	known := before.of(serial)
+	if !before.due(serial, now) || !w.within(w.lookAnew(ctx, now, known == nil)) {
 		return known
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.pause.failed > 0 || w.applied == nil || w.applied.Serial < serial || ctx.Err() != nil {
-		return known
+	if found := w.survey.found; found != nil && found.Serial >= serial && w.survey.pause.failed == 0 && ctx.Err() == nil {
+		return found
 	}
-	return w.applied
+	return known
 }
 
-// survey begins to read what was applied; done is closed when it has ended, and
-// nil where it goes on since an earlier beat.
-func (w *Watch) survey(ctx context.Context, now time.Time, moved bool) (done <-chan struct{}) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.looking {
-		return nil
-	}
+// lookAnew begins to read what was applied; done is closed when it has ended.
+func (w *Watch) lookAnew(ctx context.Context, now time.Time, moved bool) (done <-chan struct{}) {
 	ended := make(chan struct{})
-	w.looking, w.stale = true, false
+	w.mu.Lock()
+	w.survey.begin()
+	w.mu.Unlock()
 	w.spawn(func() {
 		defer close(ended)
 		fresh, err := w.opts.Look(ctx)
+		fresh.At = now
 		w.mu.Lock()
-		w.looking = false
-		if ctx.Err() != nil {
+		w.survey.going = false
+		switch {
+		case ctx.Err() != nil:
 			w.mu.Unlock()
-			return
-		}
-		if err != nil {
-			w.lookErr, w.stale = err, true
-			w.pause.extend(w.opts.Now(), mostBackoff, spread())
+		case err != nil:
+			w.err = err
+			w.survey.failed(w.opts.Now(), spread())
 			w.mu.Unlock()
 			w.emit(Trouble{Err: err})
-			return
+		default:
+			news := fresh.unreadSince(w.survey.found)
+			w.err = nil
+			w.survey.ended(&fresh, w.opts.Refresh, spread())
+			w.found(&fresh)
+			w.mu.Unlock()
+			for _, u := range news {
+				w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
+			}
+			w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})
 		}
-		fresh.At = now
-		news := fresh.unreadSince(w.applied)
-		w.found(&fresh)
-		w.mu.Unlock()
-		for _, u := range news {
-			w.emit(Trouble{Err: fmt.Errorf("%s cannot be read: %w", u.Addr, u.Err)})
-		}
-		w.emit(Looked{Serial: fresh.Serial, Syncs: len(fresh.Syncs), Drift: len(fresh.Drift), Moved: moved})
 	})
 	return ended
 }
 
-// found takes over what was applied.
+// found takes over the points and vaults of what was applied.
 func (w *Watch) found(fresh *Applied) {
-	w.applied, w.lookErr, w.pause = fresh, nil, pause{}
-	w.lookAgain = fresh.At.Add(w.opts.Refresh)
-	if w.partial++; len(fresh.Unread)+len(fresh.Away) == 0 {
-		w.partial = 0
-	} else { // a vault that was away for a moment is not left out for a minute
-		w.lookAgain = fresh.At.Add(min(backoff(w.partial, spread()), w.opts.Refresh))
-	}
 	needed := map[addrs.Instance]bool{}
 	for addr, err := range fresh.Away {
 		needed[addr] = true

@@ -89,7 +89,7 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 // again once it has ended itself, and whoever routes by it: those of a vault that
 // is slow do not keep the others.
 func (w *Watch) run(ctx context.Context, round time.Time, tasks []syncer.Task, seen map[source]*syncer.Sight) {
-	defer w.Wake()
+	defer w.hurry()
 	began := w.opts.Now()
 	uses := map[addrs.Instance][]addrs.Instance{} // by who runs: itself, and what it routes by
 	left := map[addrs.Instance]int{}              // uses that have not ended
@@ -152,7 +152,7 @@ func (w *Watch) learn(o *syncer.Outcome, began time.Time, seen map[source]*synce
 	case syncer.Skipped, syncer.Locked, syncer.Interrupted, syncer.Refused:
 	default:
 		w.blame(&p.task.Sync, o.Err)
-		w.stale = true
+		w.survey.stale = true
 	}
 }
 

@@ -55,10 +55,10 @@ type Totals struct {
 func (w *Watch) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := Status{Started: w.started, Beat: w.beat, Beats: w.beats, Interval: w.opts.Interval, Err: w.lookErr, Calls: w.calls}
-	if w.applied != nil {
-		s.Known, s.Serial, s.Looked = true, w.applied.Serial, w.applied.At
-		s.Drift, s.Unread = w.applied.Drift, w.applied.Unread
+	s := Status{Started: w.started, Beat: w.beat, Beats: w.beats, Interval: w.opts.Interval, Err: w.err, Calls: w.calls}
+	if a := w.survey.found; a != nil {
+		s.Known, s.Serial, s.Looked = true, a.Serial, a.At
+		s.Drift, s.Unread = a.Drift, a.Unread
 	}
 	for _, addr := range slices.SortedFunc(maps.Keys(w.points), addrs.Instance.Compare) {
 		p := w.points[addr]

@@ -8,8 +8,8 @@
 // who runs one, and whoever finds it taken leaves it alone.
 //
 // Start with Watch.Run. What was applied is looked at in applied.go, sources in
-// sight.go; point.go gives each point its turn, and runs it. What this process has in
-// mind for a point is its agenda, and decides purely.
+// sight.go; point.go gives each point its turn, and runs it. What is decided is
+// decided purely: by the agenda of a point, and by the survey of what was applied.
 package watch
 
 import (
@@ -63,21 +63,15 @@ type Watch struct {
 	wake  chan struct{}
 
 	mu      sync.Mutex
-	applied *Applied
-	stale   bool // Look is asked again at the next beat
-	looking bool
-	lookErr error
-	pause   pause // of looks that fail
-
-	lookAgain time.Time // when Look is asked again although nothing moved
-	partial   int       // looks in a row that did not read everything
-	points    map[addrs.Instance]*point
-	sights    map[source]*sight
-	answers   map[addrs.Instance]*answers
-	started   time.Time
-	beat      time.Time // the last that came to its end
-	beats     int
-	calls     int // of peeks
+	survey  survey
+	err     error // what keeps it from running anything, or did
+	points  map[addrs.Instance]*point
+	sights  map[source]*sight
+	answers map[addrs.Instance]*answers
+	started time.Time
+	beat    time.Time // the last that came to its end
+	beats   int
+	calls   int // of peeks
 }
 
 // New makes a Watch.
@@ -132,19 +126,19 @@ func (w *Watch) Reprocess(addr addrs.Instance, items []state.Item) {
 		p.agenda.ask(wish{items: items})
 	}
 	w.mu.Unlock()
-	w.Wake()
+	w.hurry()
 }
 
 // Refresh has what was applied looked at again, at a beat that begins at once.
 func (w *Watch) Refresh() {
 	w.mu.Lock()
-	w.stale = true
+	w.survey.stale = true
 	w.mu.Unlock()
-	w.Wake()
+	w.hurry()
 }
 
-// Wake begins the next beat at once.
-func (w *Watch) Wake() {
+// hurry begins the next beat at once.
+func (w *Watch) hurry() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -162,7 +156,7 @@ func (w *Watch) Request(addr addrs.Instance) {
 		}
 	}
 	w.mu.Unlock()
-	w.Wake()
+	w.hurry()
 }
 
 // once is one beat.
@@ -183,8 +177,8 @@ func (w *Watch) once(ctx context.Context) {
 		return
 	}
 	w.mu.Lock()
-	if w.pause.failed == 0 {
-		w.lookErr = nil
+	if w.survey.pause.failed == 0 {
+		w.err = nil
 	}
 	w.mu.Unlock()
 	seen := w.peek(ctx, tasks)
@@ -222,7 +216,7 @@ func (w *Watch) within(done <-chan struct{}) bool {
 	}
 	w.spawn(func() {
 		<-done
-		w.Wake()
+		w.hurry()
 	})
 	return false
 }
@@ -283,7 +277,7 @@ func (w *Watch) trouble(err error) {
 		return
 	}
 	w.mu.Lock()
-	w.lookErr = err
+	w.err = err
 	w.mu.Unlock()
 	w.emit(Trouble{Err: err})
 }
