@@ -68,7 +68,7 @@ func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o except
 	}
 	tasks := x.only(items, syncer.Request{})
 	outcomes := x.planner.Syncer.Run(ctx, tasks)
-	return c.syncReport(ctx, tasks, outcomes, nil, syncOptions{failOn: o.failOn})
+	return x.syncReport(ctx, tasks, outcomes, nil, syncOptions{failOn: o.failOn})
 }
 
 // byPoint sorts what is to be reprocessed. What cannot be is an error before

@@ -220,11 +220,7 @@ func (w *workspace) planProblems(ctx context.Context, diags hcl.Diagnostics) err
 func (c *cli) refused(w *workspace, p *plan.Plan) error {
 	var diags hcl.Diagnostics
 	for _, r := range p.Refusals {
-		var at planner.Locator
-		if res := w.desired.Find(r.Addr); res != nil {
-			at = res
-		}
-		diags = append(diags, planner.Place(at, r))
+		diags = append(diags, planner.Place(w.locate(r.Addr), r))
 	}
 	c.diagnostics(diags)
 	return told(exitRefused)

@@ -190,7 +190,7 @@ func (c *cli) resumeRuns(ctx context.Context, op *planner.Operation, o applyOpti
 		return nil
 	}
 	meant := func(a addrs.Instance) bool { return cut[a] != "" }
-	return w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn, detach: o.detach, meant: meant})
+	return w.placed(w.runDue(ctx, st, choose, syncOptions{failOn: o.failOn, detach: o.detach, meant: meant}))
 }
 
 // resumingRun says which run is begun again, and why.

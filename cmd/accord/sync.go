@@ -99,9 +99,9 @@ func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
 		o.meant = func(a addrs.Instance) bool { return covered(targets, a) }
 	}
 	if o.withdrawAll {
-		return w.runWithdrawal(ctx, st, targets, o)
+		return w.placed(w.runWithdrawal(ctx, st, targets, o))
 	}
-	return w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(tasks, targets, o) }, o)
+	return w.placed(w.runDue(ctx, st, func(tasks []syncer.Task) error { return w.choose(tasks, targets, o) }, o))
 }
 
 // runDue runs what choose makes of the syncs as they were applied: at once what
@@ -174,7 +174,7 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 			left = append(left, planner.Left{Addr: t.Sync.Addr, Decision: t.Decision})
 		}
 	}
-	err = w.cli.syncReport(ctx, all, outcomes, left, o)
+	err = w.syncReport(ctx, all, outcomes, left, o)
 	w.tell(ctx)
 	return err
 }
@@ -335,13 +335,13 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 		}
 	}
 	w.cli.showImpacts(tasks, impacts, o.verbose)
-	return w.cli.verdicts(impacts)
+	return w.verdicts(impacts)
 }
 
 // syncReport prints how the runs ended, and which were left, and picks the exit
 // code.
-func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, left []planner.Left, o syncOptions) error {
-	code := exitOK
+func (w *workspace) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []syncer.Outcome, left []planner.Left, o syncOptions) error {
+	c, code := w.cli, exitOK
 	var failed []planner.Failure
 	var blocked []providers.Ref // by others that are among these
 	var err error
@@ -362,9 +362,9 @@ func (c *cli) syncReport(ctx context.Context, tasks []syncer.Task, outcomes []sy
 	if len(blocked) > 1 {
 		err = providers.Errorf(providers.Refused, "they did not run, since the runs that go before them did not come to their end")
 	}
-	c.failures(failed, func(addrs.Instance) planner.Locator { return nil })
+	c.failures(failed, w.locate)
 	if err != nil {
-		c.diagnosticsOf(nil, describeRefs(blocked), err)
+		c.diagnosticsOf(w.locate(blocked[0].Addr), describeRefs(blocked), err)
 	}
 	switch {
 	case c.json:

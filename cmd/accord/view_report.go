@@ -136,12 +136,7 @@ func (c *cli) showFailures(w *workspace, r *planner.Report) {
 	failed := slices.DeleteFunc(slices.Clone(r.Failed), func(f planner.Failure) bool {
 		return errors.As(f.Err, new(*planner.ItemsFailed)) || r.Interrupted && errors.Is(f.Err, context.Canceled) // the table of runs tells
 	})
-	c.failures(failed, func(addr addrs.Instance) planner.Locator {
-		if res := w.desired.Find(addr); res != nil {
-			return res
-		}
-		return nil
-	})
+	c.failures(failed, w.locate)
 }
 
 // failures prints errors; what went wrong alike, once. locate may return nil.
@@ -168,7 +163,14 @@ func (c *cli) failures(failed []planner.Failure, locate func(addrs.Instance) pla
 		if cause := causeOf(err); cause != nil && slices.ContainsFunc(alike[text], func(f planner.Failure) bool { return f.Err.Error() != err.Error() }) {
 			err = cause // which is all that they have in common
 		}
-		c.diagnosticsOf(locate(first.Ref.Addr), describeRefs(refs), err)
+		at := locate(first.Ref.Addr)
+		var perr *providers.Error
+		if errors.As(err, &perr) {
+			if cause := locate(perr.Addr); cause != nil { // what a run is refused for may be another block's
+				at = cause
+			}
+		}
+		c.diagnosticsOf(at, describeRefs(refs), err)
 	}
 }
 

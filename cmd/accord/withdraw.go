@@ -52,7 +52,7 @@ func (w *workspace) withdraw(ctx context.Context, tasks []syncer.Task, progress 
 		return err
 	}
 	w.cli.showImpacts(tasks, impacts, o.verbose)
-	if err := w.cli.verdicts(impacts); err != nil {
+	if err := w.verdicts(impacts); err != nil {
 		return err
 	}
 	items, vaults := 0, map[addrs.Instance]bool{}
@@ -67,7 +67,7 @@ func (w *workspace) withdraw(ctx context.Context, tasks []syncer.Task, progress 
 	case o.preview:
 		return nil
 	case items == 0:
-		return w.cli.syncReport(ctx, tasks, nil, nil, o)
+		return w.syncReport(ctx, tasks, nil, nil, o)
 	}
 	if !o.autoApprove {
 		err := w.cli.ask(fmt.Sprintf("Withdraw %s from %s?", count(items, "item"), count(len(vaults), "vault")), "Give -auto-approve, after the same with -preview.")
@@ -85,7 +85,7 @@ func (w *workspace) withdraw(ctx context.Context, tasks []syncer.Task, progress 
 	}
 	outcomes := w.planner.Syncer.Run(ctx, tasks)
 	progress.clear()
-	err = w.cli.syncReport(ctx, tasks, outcomes, nil, o)
+	err = w.syncReport(ctx, tasks, outcomes, nil, o)
 	w.tell(ctx)
 	return err
 }
@@ -131,12 +131,12 @@ func (c *cli) showImpacts(tasks []syncer.Task, impacts []syncer.Impact, verbose 
 }
 
 // verdicts says which limits runs would break, and how one is lifted.
-func (c *cli) verdicts(impacts []syncer.Impact) error {
+func (w *workspace) verdicts(impacts []syncer.Impact) error {
 	broken := false
 	for _, i := range impacts {
 		for _, v := range i.Verdicts {
 			broken = true
-			c.diagnostics(hcl.Diagnostics{planner.Place(nil, providers.Diagnostic{Severity: providers.SeverityError, Code: "LIMIT", Addr: i.Addr, Refused: true, Summary: v.Message,
+			w.cli.diagnostics(hcl.Diagnostics{planner.Place(w.locate(i.Addr), providers.Diagnostic{Severity: providers.SeverityError, Code: "LIMIT", Addr: i.Addr, Refused: true, Summary: v.Message,
 				Detail: fmt.Sprintf("The line to change is %s. To lift the limit once, for this sync alone: -allow='%s'", v.Place, v.Allow)})})
 		}
 	}

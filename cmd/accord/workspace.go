@@ -398,15 +398,46 @@ func (w *workspace) accessDiagnostics(errs []error) (diags hcl.Diagnostics, code
 		if c := exitCode(perr); c > code {
 			code = c
 		}
-		var at planner.Locator
-		if w.desired != nil {
-			if r := w.desired.Find(perr.Addr); r != nil {
-				at = r
-			}
-		}
-		diags = append(diags, planner.Place(at, providers.Diagnostic{Severity: providers.SeverityError, Addr: perr.Addr, Path: perr.Path, Summary: sentence(perr.Error()), Detail: perr.Advice}))
+		diags = append(diags, planner.Place(w.locate(perr.Addr), providers.Diagnostic{Severity: providers.SeverityError, Addr: perr.Addr, Path: perr.Path, Summary: sentence(perr.Error()), Detail: perr.Advice}))
 	}
 	return diags, code
+}
+
+// locate returns where what is said of an object points: the line at fault where the
+// files were evaluated, else the header of its block; nil where the files have none.
+func (w *workspace) locate(addr addrs.Instance) planner.Locator {
+	if w.desired != nil {
+		if r := w.desired.Find(addr); r != nil {
+			return r
+		}
+	}
+	if at, ok := w.config.Declaration(addr.Block); ok {
+		return header(at)
+	}
+	return nil
+}
+
+// header is where a block begins.
+type header hcl.Range
+
+// Diagnostic implements planner.Locator.
+func (h header) Diagnostic(severity hcl.DiagnosticSeverity, _ addrs.Path, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: severity, Summary: summary, Detail: detail, Subject: hcl.Range(h).Ptr()}
+}
+
+// placed presents an error about an object at the line of its block, as the exit that
+// follows; any other it returns as it is.
+func (w *workspace) placed(err error) error {
+	var perr *providers.Error
+	if !errors.As(err, &perr) || perr.Addr.IsZero() {
+		return err
+	}
+	at := w.locate(perr.Addr)
+	if at == nil {
+		return err
+	}
+	w.cli.diagnosticsOf(at, "", err)
+	return told(exitCode(err))
 }
 
 // connections are those that a configuration wants.
