@@ -433,13 +433,27 @@ func (j *job) conclude(ctx context.Context, end *state.End) error {
 	started := j.vaultTime(j.run.started)
 	p, _, err := j.s.stream(j.Sync.Target)
 	if err == nil {
-		err = p.Finish(ctx, providers.Run{Sync: j.Sync.Decided(), ID: j.run.id, Started: started, Clean: clean, Failed: j.failures})
+		err = j.recordTimes(ctx, p, providers.Run{Sync: j.Sync.Decided(), ID: j.run.id, Started: started, Clean: clean, Failed: j.failures})
 	}
 	if err != nil {
 		return fmt.Errorf("recording the run times of %s: %w", j.Sync.Addr, err)
 	}
 	j.remembering(end, started, clean, j.failures)
 	return nil
+}
+
+// recordTimes writes the run times (CLM-8); what may or may not have been written is
+// written again, which changes nothing where it was.
+func (j *job) recordTimes(ctx context.Context, p providers.Provider, run providers.Run) error {
+	for n := 1; ; n++ {
+		err := p.Finish(ctx, run)
+		if n == attempts || providers.KindOf(err) != providers.Ambiguous {
+			return err
+		}
+		if err := j.may(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // retried resolves what a run was asked to try again, and that did not fail in it.

@@ -171,6 +171,8 @@ func adviceOn(err *vaultapi.Error) string {
 		return "That vault's limit of calls is used up, by whoever calls it. In 5 minutes there is a new one; to leave more of it to others, lower burst_share in the vault's block."
 	case err.Kind == vaultapi.Auth:
 		return "Look at the user that accord logs in as: whether it is active and not locked, and its password has not run out."
+	case err.Kind == vaultapi.Ambiguous:
+		return "The next try finds out what was done, and does nothing twice."
 	case err.Kind == vaultapi.Transient && err.ExecutionID != "":
 		return "As a rule this passes, and the next try goes well. Where it does not, Veeva Support finds the call by its execution id."
 	case err.Kind == vaultapi.Transient:
