@@ -284,7 +284,7 @@ func (w *writing) hindered(c *change) *Failure {
 	}
 	for m := range c.members.members() {
 		if _, failed := w.failed[hash(m.Part, m.Key)]; failed {
-			f := c.failed(kindException, fmt.Sprintf("%s %s could not be written", words(m.Part), m.Key))
+			f := c.failed(kindException, fmt.Sprintf("%s %s could not be written", words(m.Part), KeyText(m.Key)))
 			return &f
 		}
 	}
