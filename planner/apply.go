@@ -104,37 +104,10 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	if err := a.remember(ctx); err != nil {
 		return a.report, err
 	}
-	for _, line := range req.Plan.Syncs {
-		if len(line.Owes) > 0 {
-			if err := syncer.Owe(ctx, p.Journal, line.Addr, line.Owes, state.Allowance{}); err != nil {
-				return a.report, err
-			}
-		}
+	if err := a.promise(ctx); err != nil {
+		return a.report, err
 	}
-	failpoint.Reach(failpoint.ApplyRemembered)
-	var before []*object
-	var engines []providers.Sync
-	for i := range req.Plan.Steps {
-		s := &req.Plan.Steps[i]
-		if s.Ref.Sync {
-			allow, err := Allowance(req.Plan.Allow, s.Ref.Addr)
-			if err == nil {
-				err = syncer.Owe(ctx, p.Journal, s.Ref.Addr, s.Decision.Reasons, allow)
-			}
-			if err != nil {
-				return a.report, err
-			}
-			failpoint.Reach(failpoint.RunOwed)
-			if s.Decision.Engine == providers.EnginePlatform {
-				engines = append(engines, *s.Sync)
-			}
-		}
-		a.steps[s.Ref] = s
-		if s.Item != nil {
-			before = append(before, &object{addr: s.Ref.Addr, live: s.Item.Recorded}, &object{addr: s.Ref.Addr, live: s.Item.Live})
-		}
-	}
-	a.around = p.neighbourhoods(a.objects, before...)
+	engines := a.take()
 	a.leave()
 	if len(engines) > 0 {
 		p.Syncer.Note(ctx, engines)
@@ -166,6 +139,52 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	a.tellLeft(after)
 	a.report.Took = p.Now().Sub(started)
 	return a.report, nil
+}
+
+// promise records the runs that are owed from here on: those that the plan leaves to
+// whoever runs next, and its own.
+func (a *applying) promise(ctx context.Context) error {
+	for _, line := range a.req.Plan.Syncs {
+		if len(line.Owes) > 0 {
+			if err := syncer.Owe(ctx, a.Journal, line.Addr, line.Owes, state.Allowance{}); err != nil {
+				return err
+			}
+		}
+	}
+	failpoint.Reach(failpoint.ApplyRemembered)
+	for i := range a.req.Plan.Steps {
+		s := &a.req.Plan.Steps[i]
+		if !s.Ref.Sync {
+			continue
+		}
+		allow, err := Allowance(a.req.Plan.Allow, s.Ref.Addr)
+		if err == nil {
+			err = syncer.Owe(ctx, a.Journal, s.Ref.Addr, s.Decision.Reasons, allow)
+		}
+		if err != nil {
+			return err
+		}
+		failpoint.Reach(failpoint.RunOwed)
+	}
+	return nil
+}
+
+// take makes the plan's steps those of this apply, and returns the syncs among them
+// that the platform's own engine runs.
+func (a *applying) take() (engines []providers.Sync) {
+	var before []*object
+	for i := range a.req.Plan.Steps {
+		s := &a.req.Plan.Steps[i]
+		a.steps[s.Ref] = s
+		if s.Ref.Sync && s.Decision.Engine == providers.EnginePlatform {
+			engines = append(engines, *s.Sync)
+		}
+		if s.Item != nil {
+			before = append(before, &object{addr: s.Ref.Addr, live: s.Item.Recorded}, &object{addr: s.Ref.Addr, live: s.Item.Live})
+		}
+	}
+	a.around = a.neighbourhoods(a.objects, before...)
+	return engines
 }
 
 // walk does the steps that are there, each after those that it comes after.
