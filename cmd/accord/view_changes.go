@@ -78,7 +78,7 @@ func (v *planView) changes() {
 	groups := alike(v.plan.Changes, v.verbose)
 	names, words := 0, 0
 	for _, group := range groups {
-		names, words = max(names, len([]rune(address(group)))), max(words, len(word(group[0])))
+		names, words = max(names, columns(address(group))), max(words, len(word(group[0])))
 	}
 	for _, group := range groups {
 		c := group[0]
@@ -92,7 +92,7 @@ func (v *planView) changes() {
 			v.under(group)
 			continue
 		}
-		head := fmt.Sprintf("  %s %-*s  %-*s  %s", paint(c.Action, fmt.Sprintf("%3s", symbols[c.Action])), names, address(group), words, word(c), faint(at))
+		head := fmt.Sprintf("  %s %s  %-*s  %s", paint(c.Action, fmt.Sprintf("%3s", symbols[c.Action])), padded(address(group), names), words, word(c), faint(at))
 		why := c.Reason.Words()
 		if width := visible(head); width+len(why)+2 <= v.width || why == "" {
 			v.line("%s", strings.TrimRight(head+"  "+faint(why), " "))

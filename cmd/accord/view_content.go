@@ -43,7 +43,7 @@ func (v *planView) content() {
 				v.text("    ", p.Title+": "+listed(columns, p.Counts))
 				continue
 			}
-			row := fmt.Sprintf("    %-*s", labelWidth-4, p.Title)
+			row := "    " + padded(p.Title, labelWidth-4)
 			for _, col := range columns {
 				row += fmt.Sprintf("%*s", columnWidth, number(col.count(p.Counts)))
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fatih/color"
 	"github.com/hashicorp/hcl/v2"
+	"github.com/rivo/uniseg"
 
 	"accord/lang"
 	"accord/lang/addrs"
@@ -136,13 +137,15 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 	prefix := fmt.Sprintf("  %d: ", at.Start.Line)
 	fmt.Fprintf(w, "%s%s\n", prefix, text)
 	if strings.TrimSpace(string(runes[from:to])) != "" {
-		lead := strings.Map(func(r rune) rune {
-			if r == '\t' {
-				return r
+		var lead strings.Builder // as wide as what stands there
+		for g := uniseg.NewGraphemes(string(runes[:from])); g.Next(); {
+			if g.Str() == "\t" {
+				lead.WriteByte('\t')
+			} else {
+				lead.WriteString(strings.Repeat(" ", g.Width()))
 			}
-			return ' '
-		}, string(runes[:from]))
-		fmt.Fprintf(w, "%s%s%s\n", strings.Repeat(" ", len(prefix)), lead, strings.Repeat("^", to-from))
+		}
+		fmt.Fprintf(w, "%s%s%s\n", strings.Repeat(" ", len(prefix)), lead.String(), strings.Repeat("^", max(1, columns(string(runes[from:to])))))
 	}
 	if facts := lang.Facts(d); len(facts) > 0 {
 		fmt.Fprintln(w, faint("    ├────────────────"))
@@ -186,11 +189,25 @@ func (c *cli) sourceLine(at hcl.Range) (text string, from, to int, ok bool) {
 	}, strings.TrimRight(string(lines[at.Start.Line-1]), "\r"))
 	text = withoutPasswords(text)
 	length := utf8.RuneCountInString(text)
-	from, to = min(max(at.Start.Column-1, 0), length), length
+	from, to = min(runesBefore(text, at.Start.Column), length), length
 	if at.End.Line == at.Start.Line {
-		to = min(max(at.End.Column-1, from+1), length)
+		to = min(max(runesBefore(text, at.End.Column), from+1), length)
 	}
 	return text, from, max(from, to), true
+}
+
+// runesBefore is how many characters stand before a column of a file, in which those
+// that make one picture are one.
+func runesBefore(text string, column int) (n int) {
+	g := uniseg.NewGraphemes(text)
+	for ; column > 1; column-- {
+		if g.Next() {
+			n += len(g.Runes())
+		} else {
+			n++
+		}
+	}
+	return n
 }
 
 // wrapLines wraps each paragraph, and leaves indented lines as they are.

@@ -18,7 +18,7 @@ func (v *planView) edits(edits []plan.Edit, indent string, each func(string) str
 		edits = slices.DeleteFunc(slices.Clone(edits), func(e plan.Edit) bool { return e.Computed })
 	}
 	for _, e := range edits {
-		width = max(width, len(e.Path.String()))
+		width = max(width, columns(e.Path.String()))
 	}
 	for _, e := range edits {
 		forces := ""
@@ -33,7 +33,7 @@ func (v *planView) edits(edits []plan.Edit, indent string, each func(string) str
 			at = faint("  " + at)
 		}
 		what := each(editText(e, v.verbose))
-		text := fmt.Sprintf("%s%-*s  %s%s%s", indent, width, e.Path, what, forces, at)
+		text := indent + padded(e.Path.String(), width) + "  " + what + forces + at
 		if visible(text) > min(v.width, 2*defaultWidth) {
 			v.line("%s%s", indent, e.Path)
 			v.text(indent+"  ", what+forces+at)

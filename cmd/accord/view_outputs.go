@@ -19,7 +19,7 @@ func (v *planView) outputs() {
 	v.heading(fmt.Sprintf("Outputs (%s)", count(len(v.plan.Outputs), "change")))
 	width := 0
 	for _, o := range v.plan.Outputs {
-		width = max(width, len(o.Name))
+		width = max(width, columns(clean(o.Name)))
 	}
 	for _, o := range v.plan.Outputs {
 		at := ""
@@ -27,7 +27,7 @@ func (v *planView) outputs() {
 			at = faint("  " + o.At())
 		}
 		mark := paint(o.Action, fmt.Sprintf("%3s", symbols[o.Action]))
-		text := fmt.Sprintf("  %s %-*s  %s%s", mark, width, clean(o.Name), outputText(o), at)
+		text := fmt.Sprintf("  %s %s  %s%s", mark, padded(clean(o.Name), width), outputText(o), at)
 		if visible(text) > v.width {
 			v.line("  %s %s", mark, clean(o.Name))
 			v.text("        ", outputText(o)+at)

@@ -30,7 +30,7 @@ func (t *table) print(w io.Writer, indent string, screen int) {
 		var line strings.Builder
 		line.WriteString(indent)
 		for c, cell := range row {
-			pad := strings.Repeat(" ", widths[c]-len([]rune(cell)))
+			pad := strings.Repeat(" ", widths[c]-columns(cell))
 			switch {
 			case c == 0 && narrow && head:
 				line.WriteString("  ")
@@ -59,7 +59,7 @@ func (t *table) measure() (all [][]string, widths []int) {
 	widths = make([]int, len(all[0]))
 	for _, row := range all {
 		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
+			widths[i] = max(widths[i], columns(cell))
 		}
 	}
 	return all, widths

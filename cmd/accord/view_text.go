@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fatih/color"
+	"github.com/rivo/uniseg"
 )
 
 // Colours stress; the symbol or word beside them carries the meaning.
@@ -41,16 +43,35 @@ func round(d time.Duration) time.Duration {
 	}
 }
 
+// shorten cuts text to so many columns.
 func shorten(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
+	if columns(s) <= n {
 		return s
 	}
-	return string(r[:n-1]) + "…"
+	var out strings.Builder
+	left := n - 1
+	for g := uniseg.NewGraphemes(s); g.Next() && g.Width() <= left; left -= g.Width() {
+		out.WriteString(g.Str())
+	}
+	return out.String() + "…"
 }
 
+// columns is how many columns text takes on a screen: characters of East Asia and
+// emoji take two, what is put over another character none.
+func columns(s string) int {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return uniseg.StringWidth(s)
+		}
+	}
+	return len(s) // without control characters, which clean takes out
+}
+
+// padded is text that takes at least so many columns.
+func padded(s string, n int) string { return s + strings.Repeat(" ", max(0, n-columns(s))) }
+
 // visible is how many columns painted text takes.
-func visible(s string) int { return len([]rune(unpainted.Replace(s))) }
+func visible(s string) int { return columns(unpainted.Replace(s)) }
 
 // unpainted takes out the colours that stand within paragraphs.
 var unpainted = strings.NewReplacer("\x1b[31m", "", "\x1b[32m", "", "\x1b[33m", "", "\x1b[0m", "", "\x1b[0;0m", "", "\x1b[1m", "", "\x1b[2m", "", "\x1b[22m", "", "\x1b[0;22m", "")
