@@ -271,31 +271,8 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	}
 
 	// Nothing below returns before the outcome is observed.
-	began := c.cfg.Clock.Now()
-	c.calls.Add(1)
-	if k.write {
-		c.writes.Add(1)
-	}
-	trace := Trace{At: began, Op: k.op, Method: k.method, Attempt: attempt}
-	defer func() {
-		took := c.cfg.Clock.Now().Sub(began)
-		seen := err
-		if errors.Is(err, errStop) {
-			seen = nil
-		}
-		c.observe(Called{Op: k.op, Method: k.method, Path: k.path, Write: k.write, Attempt: attempt, Duration: took, Err: seen})
-		if c.cfg.Trace != nil {
-			trace.Path, trace.Duration, trace.Err = shownPath(req.URL), took, seen
-			beginning := k.body.data[:min(len(k.body.data), traceLimit)]
-			trace.Request = string(beginning)
-			if !k.body.shown {
-				trace.Request = redact(k.body.contentType, beginning)
-			}
-			trace.Request = c.session.clean(scrub(trace.Request, used, k.secret))
-			trace.Response = c.session.clean(scrub(trace.Response, used, k.secret))
-			c.cfg.Trace(trace)
-		}
-	}()
+	s := c.sending(k, attempt, used, req.URL)
+	defer func() { s.over(err) }()
 
 	within := k.within
 	if within == 0 {
@@ -323,14 +300,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 		return used, k.cut(ctx, err, connected.Load() || !neverSent(err))
 	}
 	resp.Body = watch.begin(resp.Body)
-	var rec *recorder
-	if c.cfg.Trace != nil {
-		rec = &recorder{ReadCloser: resp.Body}
-		resp.Body = rec
-		trace.HTTPStatus, trace.Status = resp.StatusCode, resp.Header.Get(headerStatus)
-		trace.ExecutionID = resp.Header.Get(headerExecutionID)
-		defer func() { trace.Response = redact(resp.Header.Get("Content-Type"), rec.beginning()) }()
-	}
+	s.answered(resp)
 	defer drain(resp.Body)
 
 	if wrong != nil {
@@ -341,7 +311,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	release()
 	err = read(resp)
 	if e, ours := err.(*Error); ours {
-		e.Message = c.session.clean(scrub(e.Message, used, k.secret))
+		e.Message = s.clean(e.Message)
 		if cause := context.Cause(ctx); cause != nil && e.Cause != nil {
 			e.Cause = cause // rather than "context canceled"
 		}
