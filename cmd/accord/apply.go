@@ -229,6 +229,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	progress := w.cli.progress()
 	w.planner.Events = progress.planner
 	w.planner.Syncer.Close()
+	w.named = false
 	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
 		return err
 	}

@@ -74,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exitsScript,
 			"agekey":   ageKeyScript,
 			"lines":    linesScript,
+			"named":    namedScript,
 			"document": documentScript,
 			"keep":     keepScript,
 			"absent":   absentScript,

@@ -26,6 +26,7 @@ import (
 	"filippo.io/age"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"accord/planner/plan"
 	"accord/providers/devvault"
 )
 
@@ -251,6 +252,33 @@ func linesScript(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if neg || len(missing) > 0 {
 		ts.Fatalf("no line has the type %v", slices.Sorted(maps.Keys(missing)))
+	}
+}
+
+// namedScript wants the JSON of a plan, one document or lines, to name every item
+// that it counts, and more of one vault than are named unasked: named VERB.
+func namedScript(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: named VERB")
+	}
+	most := 0
+	for d := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout"))); d.More(); {
+		var document struct{ Content json.RawMessage }
+		ts.Check(d.Decode(&document))
+		var content []plan.Content
+		if one := new(plan.Content); json.Unmarshal(document.Content, &content) != nil && json.Unmarshal(document.Content, one) == nil {
+			content = append(content, *one)
+		}
+		for _, c := range content {
+			names := len(c.Impact.Names[args[0]])
+			if total := c.Impact.Total.Of(args[0]); names != total {
+				ts.Fatalf("%s: %d are %s, and %d named", c.Vault, total, args[0], names)
+			}
+			most = max(most, names)
+		}
+	}
+	if most <= 20 {
+		ts.Fatalf("%d items are named at most", most)
 	}
 }
 

@@ -119,6 +119,7 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 	var missed error
 	defer func() { failed = orMissed(failed, missed) }()
 	progress := w.cli.progress()
+	w.named = o.preview && (o.verbose || w.cli.json)
 	var all, later []syncer.Task
 	var outcomes []syncer.Outcome
 	for {

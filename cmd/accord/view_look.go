@@ -20,7 +20,7 @@ type look struct {
 }
 
 func (l *look) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&l.verbose, "verbose", false, "list everything")
+	cmd.Flags().BoolVar(&l.verbose, "verbose", false, "list everything, and every item by name")
 	cmd.Flags().BoolVar(&l.concise, "concise", false, "the verdict and the totals only")
 }
 

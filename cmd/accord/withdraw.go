@@ -27,6 +27,7 @@ func (w *workspace) runWithdrawal(ctx context.Context, st *state.State, targets 
 		return err
 	}
 	progress := w.cli.progress()
+	w.named = o.verbose || o.preview && w.cli.json
 	if err := w.openSyncer(settings, progress.syncer); err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ type workspace struct {
 	landing  time.Duration // how long a call of a tool that died may still land
 	patience time.Duration // that vaults have with a slower one; 0: without end
 
+	named   bool            // previews name every item
 	holds   string          // leases of runs as this operation: "serve"; "": "sync"
 	invalid hcl.Diagnostics // what was set aside
 	loaded  hcl.Diagnostics // warnings of what was read
@@ -295,8 +296,8 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Set: true, Share: l.Share, Place: l.Place} }
 	s, err := syncer.New(syncer.Options{
 		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds, Tell: w.toTell(),
-		Limits:    syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
-		FollowFor: settings.PlatformWait, Settle: w.landing, Patience: w.patience,
+		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
+		Named:  w.named, FollowFor: settings.PlatformWait, Settle: w.landing, Patience: w.patience,
 		Now: time.Now, Events: events,
 	})
 	if err != nil {

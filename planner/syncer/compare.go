@@ -59,7 +59,7 @@ func (p *pass) compare(ctx context.Context, jobs []*job) {
 			held:  make([]frames, len(p.parts)),
 			more:  make([]frames, len(p.parts)),
 		})
-		j.tally = newTally(len(p.parts))
+		j.tally = newTally(len(p.parts), j.s.opts.Named)
 		j.changes, j.unmatched = make([]frames, len(p.parts)), make([]frames, len(p.parts))
 		if j.asTable {
 			j.table = &table{keys: make(map[string]string), gone: make(map[string]string)}

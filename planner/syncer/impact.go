@@ -35,7 +35,7 @@ type Impact struct {
 	Newly  []RouteImpact            `json:"newly,omitempty"`  // values that the target newly receives (CTRY-8)
 	Groups map[string][]GroupImpact `json:"groups,omitempty"` // routed parts, by product and the like
 
-	Names    map[string][]Item `json:"names,omitempty"`    // the first of each verb of Change
+	Names    map[string][]Item `json:"names,omitempty"`    // the first of each verb of Change, or all (Options.Named)
 	Blank    int               `json:"blank,omitempty"`    // publishable, but without a route value (CTRY-5)
 	Withheld string            `json:"withheld,omitempty"` // why nothing is withdrawn
 
@@ -191,6 +191,7 @@ type tally struct {
 	routes map[string]*routeTally
 	groups map[string]map[string]*Counts
 	names  map[string][]Item
+	named  bool // all of them
 	blank  int
 	owned  int
 	calls  int // to write what was counted, beside those of whole batches
@@ -202,22 +203,23 @@ type routeTally struct {
 	after  bool // something published will have it
 }
 
-// firstNames is how many items of a verb an Impact names.
+// firstNames is how many items of a verb an Impact names, unless it names all.
 const firstNames = 20
 
-func newTally(parts int) *tally {
+func newTally(parts int, named bool) *tally {
 	return &tally{
 		parts:  make([]Counts, parts),
 		routes: make(map[string]*routeTally),
 		groups: make(map[string]map[string]*Counts),
 		names:  make(map[string][]Item),
+		named:  named,
 	}
 }
 
 func (t *tally) count(n int, part *schema.Part, c *change) {
 	t.parts[n].add(c.Verb, 1)
 	t.calls += calls(&part.Cost, c)
-	if c.Verb != Unchanged && len(t.names[c.Verb]) < firstNames {
+	if c.Verb != Unchanged && (t.named || len(t.names[c.Verb]) < firstNames) {
 		t.names[c.Verb] = append(t.names[c.Verb], Item{Part: c.Part, Key: strings.Clone(c.Key), Title: strings.Clone(c.Title), Reason: strings.Clone(c.Reason)})
 	}
 	if !part.Routed {

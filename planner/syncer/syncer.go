@@ -75,6 +75,10 @@ type Options struct {
 	Sleep  func(context.Context, time.Duration) error // nil: really
 	Events func(Event)                                // nil: nobody watches
 
+	// Named has an Impact name every item, and not only the first: what a preview
+	// takes in memory grows with what it would change, then.
+	Named bool
+
 	// SortBudget is how much memory one sort may take; 0: 4 MiB. A few sorts
 	// go on at once for each target that is being compared.
 	SortBudget int
