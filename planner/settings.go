@@ -3,10 +3,12 @@ package planner
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"accord/lang"
 	"accord/lang/addrs"
+	"accord/planner/notify"
 	"accord/state"
 )
 
@@ -29,6 +31,12 @@ type Settings struct {
 	MaxWithdrawn   Limit         `json:"max_withdrawn"`
 	MaxPublished   Limit         `json:"max_published"`
 	IgnoreBelow    int           `json:"ignore_below"`
+
+	// Who is told of runs, as the journal calls them (CONN-6), and how often serve
+	// looks. Both stand in the files; here, so that whoever serves sees that others
+	// were applied.
+	Told     string        `json:"told"`
+	Interval time.Duration `json:"interval"`
 }
 
 // Limit is a share, and the line that sets it.
@@ -46,7 +54,18 @@ func SettingsOf(s lang.Settings) Settings {
 		MaxWithdrawn:   Limit{s.Limits.MaxWithdrawn.Share, s.Limits.MaxWithdrawn.Place()},
 		MaxPublished:   Limit{s.Limits.MaxPublished.Share, s.Limits.MaxPublished.Place()},
 		IgnoreBelow:    s.Limits.IgnoreBelow,
+		Told:           strings.Join(Told(s), ", "),
+		Interval:       s.Serve.Interval,
 	}
+}
+
+// Told names those who are told of runs, as the journal calls them.
+func Told(s lang.Settings) []string {
+	names := make([]string, len(s.Notify))
+	for i := range s.Notify {
+		names[i] = notify.NameOf(s.Notify[i].Place())
+	}
+	return names
 }
 
 // AppliedSettings reads the settings that the last apply remembered.

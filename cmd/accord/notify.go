@@ -22,15 +22,6 @@ const webhookSecret = "ACCORD_WEBHOOK_SECRET"
 // tellFor is how long a command that has ended tells what its runs did.
 const tellFor = 15 * time.Second
 
-// toTell names those who are told of runs, as the journal calls them.
-func (w *workspace) toTell() []string {
-	var names []string
-	for _, n := range w.config.Settings.Notify {
-		names = append(names, notify.NameOf(n.Place()))
-	}
-	return names
-}
-
 // teller tells one of the notify blocks.
 func (w *workspace) teller(ctx context.Context, n lang.Notify, lineage string) (*notify.Teller, error) {
 	secret := os.Getenv(webhookSecret)

@@ -91,7 +91,7 @@ func (s *server) session(ctx context.Context) error {
 	}
 	on.ran = map[string]chan struct{}{}
 	var telling sync.WaitGroup
-	for _, name := range w.toTell() {
+	for _, name := range planner.Told(w.config.Settings) {
 		on.ran[name] = make(chan struct{}, 1)
 	}
 	for _, n := range w.config.Settings.Notify {
@@ -114,8 +114,7 @@ func (s *session) locate(config *lang.Config) {
 }
 
 // relocate reads the files again, which have changed with what was applied.
-// While they cannot be read, blocks are where they were. Who is told of runs, and
-// how often it looks, stands in the files alone: another session goes by it.
+// While they cannot be read, blocks are where they were.
 func (s *session) relocate() {
 	config, diags := lang.Load(s.dir)
 	if diags.HasErrors() {
@@ -123,10 +122,6 @@ func (s *session) relocate() {
 		return
 	}
 	s.locate(config)
-	told := func(a, b lang.Notify) bool { return a.Place() == b.Place() }
-	if had, has := s.workspace.config.Settings, config.Settings; had.Serve != has.Serve || !slices.EqualFunc(had.Notify, has.Notify, told) {
-		s.end(errMoved)
-	}
 }
 
 func (s *session) interval() time.Duration {

@@ -295,7 +295,7 @@ func (w *workspace) openSyncer(settings planner.Settings, events func(syncer.Eve
 	}
 	limit := func(l planner.Limit) syncer.Limit { return syncer.Limit{Set: true, Share: l.Share, Place: l.Place} }
 	s, err := syncer.New(syncer.Options{
-		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds, Tell: w.toTell(),
+		Provider: w.provider, Journal: w.journal, WorkDir: work, Operation: w.holds, Tell: planner.Told(w.config.Settings),
 		Limits: syncer.Limits{MaxWithdrawn: limit(settings.MaxWithdrawn), MaxPublished: limit(settings.MaxPublished), IgnoreBelow: settings.IgnoreBelow},
 		Named:  w.named, FollowFor: settings.PlatformWait, Settle: w.landing, Patience: w.patience,
 		Now: time.Now, Events: events,
