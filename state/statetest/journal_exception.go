@@ -11,7 +11,7 @@ import (
 )
 
 // ERR-2, ERR-3: a failure stays until it is resolved, and remembers since when.
-func testFailures(p place) {
+func testExceptions(p place) {
 	j := p.journal(p.store())
 	lease := p.acquire(j, clm)
 	cause := addrs.New("field_rule", "brand")
@@ -68,7 +68,7 @@ func testFailures(p place) {
 }
 
 // ERR-1: what keeps a whole sync from running is no item, and no run counts it.
-func testGeneral(p place) {
+func testMessage(p place) {
 	j := p.journal(p.store())
 	lease := p.acquire(j, clm)
 	p.begin(j, lease, "R1", state.Full)
@@ -121,7 +121,7 @@ func testKept(p place) {
 	}
 }
 
-// ERR-4: who knows of a failure, and who wanted it tried again, is kept with
+// ERR-4: who knows of an exception, and who wanted it tried again, is kept with
 // it, until it is another one.
 func testAcknowledged(p place) {
 	j := p.journal(p.store())
@@ -180,8 +180,8 @@ func testAcknowledged(p place) {
 	acked()
 }
 
-// Failures are read page by page, also while what is read is being resolved.
-func testManyFailures(p place) {
+// Exceptions are read page by page, also while what is read is being resolved.
+func testManyExceptions(p place) {
 	j := p.journal(p.store())
 	const n = 1203
 	for _, sync := range []addrs.Instance{clm, country} {
