@@ -1,6 +1,7 @@
 package main
 
 import (
+	"accord/planner/syncer"
 	"bufio"
 	"bytes"
 	"context"
@@ -38,7 +39,7 @@ func (b *benchSync) measureRounds(ctx context.Context) error {
 	defer served.stop()
 	var took [2][]time.Duration
 	for range b.rounds {
-		if err := sleep(ctx, 5*benchBeat); err != nil { // what the runs before have left is looked at first
+		if err := syncer.Sleep(ctx, 5*benchBeat); err != nil { // what the runs before have left is looked at first
 			return err
 		}
 		served.forget()

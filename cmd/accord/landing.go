@@ -61,16 +61,5 @@ func (w *workspace) landed(ctx context.Context, st *state.State, progress *progr
 		return nil
 	}
 	progress.syncer(syncer.Waiting{Addr: st.Open[0].Addr, Until: at, Why: "an apply was cut short; its last calls may still land"})
-	return sleep(ctx, at.Sub(now))
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return syncer.Sleep(ctx, at.Sub(now))
 }

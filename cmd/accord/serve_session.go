@@ -82,7 +82,7 @@ func (s *server) session(ctx context.Context) error {
 	on.watch = watch.New(watch.Options{
 		Look: on.look, Serial: on.serial, Memories: w.journal.Memories,
 		Runner: w.planner.Syncer, Interval: on.interval(), Patience: servePatience,
-		Now: time.Now, Sleep: sleep, Events: on.event,
+		Now: time.Now, Sleep: syncer.Sleep, Events: on.event,
 	})
 	defer on.vaults.wait()
 	defer end(nil)
@@ -146,7 +146,7 @@ func (s *session) firstApply(ctx context.Context) (*state.State, error) {
 			s.log.Info("nothing has been applied yet; waiting for: accord apply")
 		}
 		s.tries(errNothing)
-		if err := sleep(ctx, s.interval()); err != nil {
+		if err := syncer.Sleep(ctx, s.interval()); err != nil {
 			return nil, err
 		}
 	}

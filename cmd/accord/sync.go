@@ -153,7 +153,7 @@ func (w *workspace) runDue(ctx context.Context, st *state.State, choose func([]s
 		for _, t := range later {
 			progress.syncer(syncer.Waiting{Addr: t.Sync.Addr, Until: cmp.Or(t.Decision.EarliestStart, start), Why: syncer.AfterEdit})
 		}
-		if sleep(ctx, start.Sub(w.planner.Now())) != nil {
+		if syncer.Sleep(ctx, start.Sub(w.planner.Now())) != nil {
 			break
 		}
 		if st, err = w.store.Read(ctx); err != nil {
