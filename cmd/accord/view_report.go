@@ -368,21 +368,28 @@ func showFailedItems(w io.Writer, o syncer.Outcome) {
 	}
 }
 
-// contentText adds up what runs did to the content.
+// contentText adds up what runs did to the content, and by itself what they did to
+// the tables that it is routed by.
 func contentText(outcomes []syncer.Outcome) string {
-	var published, updated, withdrawn, failed int
+	var content, tables syncer.Counts
+	failed, title := 0, ""
 	for _, o := range outcomes {
 		failed += o.Failed
-		if o.Impact.Within {
+		if !o.Impact.Within {
+			content = content.Plus(o.Done)
 			continue
 		}
-		published += o.Done.Published()
-		updated += o.Done.Updated
-		withdrawn += o.Done.Withdrawn
+		tables = tables.Plus(o.Done)
+		for _, p := range o.Impact.Parts {
+			title = p.Title
+		}
 	}
-	text := fmt.Sprintf("%s: %s published, %s updated, %s withdrawn", count(len(outcomes), "run"), number(published), number(updated), number(withdrawn))
+	text := fmt.Sprintf("%s: %s published, %s updated, %s withdrawn", count(len(outcomes), "run"), number(content.Published()), number(content.Updated), number(content.Withdrawn))
 	if failed > 0 {
 		text += fmt.Sprintf(", %s failed", number(failed))
+	}
+	if tables.Written() > 0 {
+		text += "; " + title + " " + signed(tables)
 	}
 	return text
 }
