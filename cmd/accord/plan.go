@@ -65,8 +65,8 @@ func (c *cli) planCommand() *cobra.Command {
 would change: the configuration of the vaults, the content of each CRM vault, and
 the syncs that would run, with the reason for each. Nothing is changed.
 
-Of the items that change the first are named; with -verbose, -json and -format=json all
-are, and a plan that -out saves has the names that it was shown with.
+Of the items that change the first are named; with -verbose, -json, -format=json and
+-format=html all are, and a plan that -out saves has the names that it was shown with.
 
 -target and -exclude make a partial plan: a target takes along what it depends on,
 what is excluded keeps what depends on it, and no sync runs whose objects are left
@@ -168,7 +168,7 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 			return nil, nil, err
 		}
 	}
-	w.named = o.verbose || w.cli.json || o.format == "json"
+	w.named = o.verbose || w.cli.json || o.format == "json" || o.format == "html"
 	if err := w.openSyncer(planner.SettingsOf(w.desired.Settings), progress.syncer); err != nil {
 		return nil, nil, err
 	}
