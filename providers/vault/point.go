@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"accord/lang/addrs"
@@ -296,6 +297,9 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 	if l.names.Name == "clm_country" && len(around.filters) == 0 {
 		adviseEmptyFilter(ctx, l, c)
 	}
+	if l.names.Name == "clm_country" {
+		adviseSharedFilters(ctx, l, c, env, around.filters)
+	}
 	if l.names.Model == "" && c.Desired.Name != "approved_email" {
 		return
 	}
@@ -320,6 +324,36 @@ func adviseEmptyFilter(ctx context.Context, l *pointLink, c *resource.Change[poi
 	}
 	c.Warn("CTRY-9", "/status", fmt.Sprintf("The country filter of %s is empty, so that the Country Integration does not run", l.crm.addr),
 		fmt.Sprintf("No block names its countries. Write a country_filter for %s; until then content is routed by the Connection Country records that are there, and without any it stays as it is.", l.link.addr))
+}
+
+// adviseSharedFilters is CTRY-9 of filters that stand on another connection of the
+// same CRM vault, and route what comes from this content vault as well.
+func adviseSharedFilters(ctx context.Context, l *pointLink, c *resource.Change[pointBody], env *resource.Env, filters []addrs.Instance) {
+	for _, addr := range filters {
+		filter, _, err := resource.Ref[countryFilterBody](env, addr)
+		if err != nil || filter.Connection == l.parent.Connection || filter.AllCountries != nil && *filter.AllCountries {
+			continue
+		}
+		names, err := l.crm.countryNames(ctx)
+		if err != nil {
+			return // advice is not worth a failed plan
+		}
+		records, err := l.content.countries(ctx)
+		if err != nil {
+			return
+		}
+		var unheld []string
+		values, _ := names.expand(filter)
+		for _, name := range values {
+			if !slices.ContainsFunc(records, func(r countryRecord) bool { return slices.Contains(r.Values, name) }) {
+				unheld = append(unheld, names.both(name))
+			}
+		}
+		if len(unheld) > 0 {
+			c.Warn("CTRY-9", "/integration", fmt.Sprintf("No country of %s holds %s, of %s", l.content.addr, shortened(unheld), addr),
+				fmt.Sprintf("The filter routes what comes from %s as well, and by these values nothing of it. A country__v record holds a value in its field country_cda__v.", l.content.addr))
+		}
+	}
 }
 
 func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {
