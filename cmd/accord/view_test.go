@@ -178,7 +178,7 @@ func TestCountriesOfSeveral(t *testing.T) {
 	i := &p.Content[0].Impact
 	i.Parts = []syncer.PartImpact{{Part: "slide", Counts: two}, {Part: "presentation", Routed: true, Counts: two}}
 	i.Routes = []syncer.RouteImpact{{Counts: one}, {Key: "no", Title: "Norway", Counts: one}}
-	for _, want := range []string{"by country: Norway +1, no country +1\n", "by country (what is for several, in each): Norway +2, no country +1\n"} {
+	for _, want := range []string{"by country: Norway +1; no country +1\n", "by country (what is for several, in each): Norway +2; no country +1\n"} {
 		if out := string(render(t, p)["text"]); !strings.Contains(out, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)
 		}
