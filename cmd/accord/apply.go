@@ -260,7 +260,7 @@ func (w *workspace) apply(ctx context.Context, p *plan.Plan, lock state.Lock, op
 	if code == exitOK && o.detailedExit && p.Differs() {
 		code = exitChanges
 	}
-	return told2(code)
+	return told(code)
 }
 
 // unsaid leaves out the warnings that the plan has shown: what it said of a
@@ -297,13 +297,6 @@ func (c *cli) overtaken(r *planner.Report) {
 		d.Detail = fmt.Sprintf("It was %s; the state has the serial %d now. What this apply did until then is done. What is left may not be what was approved any more: plan again.", clean(r.Overtaken.By), r.Overtaken.Serial)
 	}
 	c.diagnostics(hcl.Diagnostics{d})
-}
-
-func told2(code int) error {
-	if code == exitOK {
-		return nil
-	}
-	return told(code)
 }
 
 // reportCode picks the exit code: an interruption, then refusals and access,

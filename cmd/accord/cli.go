@@ -62,7 +62,7 @@ type cli struct {
 	veil    veil                 // over what providers say
 }
 
-// exitError carries an exit code out of a command. Shown says that the user
+// exit carries an exit code out of a command. Shown says that the user
 // has been told already.
 type exit struct {
 	code  int
@@ -80,7 +80,12 @@ func (e *exit) Error() string {
 func (e *exit) Unwrap() error { return e.err }
 
 // told ends a command with a code after everything has been printed.
-func told(code int) error { return &exit{code: code, shown: true} }
+func told(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &exit{code: code, shown: true}
+}
 
 // root is accord with the command that args name, or else with all of them.
 func (c *cli) root(args []string) *cobra.Command {

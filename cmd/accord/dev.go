@@ -71,7 +71,12 @@ platform's own integration engine, for points with engine = "platform".`,
 			if o.routes {
 				return c.printRoutes(c.stdout)
 			}
-			return c.runDev(cmd.Context(), o)
+			err := c.runDev(cmd.Context(), o)
+			if err != nil && o.embedded { // whoever started it says it as it is
+				fmt.Fprintln(c.stderr, err)
+				return told(exitError)
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&o.routes, "routes", false, "list the routes that are built and those that are not, and end")

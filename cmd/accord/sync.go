@@ -405,7 +405,7 @@ func (w *workspace) syncReport(ctx context.Context, tasks []syncer.Task, outcome
 	case code != exitOK:
 		return told(code)
 	}
-	return told2(outcomesCode(outcomes, o.failOn))
+	return told(outcomesCode(outcomes, o.failOn))
 }
 
 func showsIdle(tasks []syncer.Task) bool {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -251,9 +252,9 @@ func openStore(dir string, lax bool) (*store, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	w.SetMaxOpenConns(1)
-	if _, err := w.Exec(schema + recordSchema + platformSchema); err != nil {
+	if err := makeTables(w); err != nil {
 		w.Close()
-		return nil, fmt.Errorf("create tables: %w", err)
+		return nil, fmt.Errorf("create tables in %s: %w", dir, err)
 	}
 	r, err := open("query_only(true)", "mmap_size(17179869184)") // a page of a query is half as fast without
 	if err != nil {
@@ -269,6 +270,26 @@ func openStore(dir string, lax bool) (*store, error) {
 		return nil, err
 	}
 	return &store{read: r, write: w, writer: wr}, nil
+}
+
+// makeTables makes the tables of a new data folder, marked by a digest of how they are
+// made. A folder with others is refused: development vaults are made again, not
+// carried over.
+func makeTables(w *sql.DB) error {
+	made := schema + recordSchema + platformSchema
+	mark := int64(crc32.ChecksumIEEE([]byte(made)) >> 1)
+	var tables, found int64
+	if err := w.QueryRow("SELECT (SELECT count(*) FROM sqlite_master), user_version FROM pragma_user_version").Scan(&tables, &found); err != nil {
+		return err
+	}
+	if tables > 0 {
+		if found != mark {
+			return errors.New("the vaults there were made by another version of accord, and have other tables; remove the folder, and the vaults are made again")
+		}
+		return nil
+	}
+	_, err := w.Exec(fmt.Sprintf("BEGIN; %s; PRAGMA user_version = %d; COMMIT", made, mark))
+	return err
 }
 
 // close waits for writes under way and closes the database.
