@@ -41,8 +41,12 @@ func (v *vault) exceptionsOf(ctx context.Context, s scope, point string) (*excep
 	if x.point != "" {
 		return x, nil
 	}
-	x.point, err = v.points.get(s.Point, func() (string, error) {
-		list, err := v.pointRecords(ctx)
+	x.point, err = v.points.get(fmt.Sprintf("%s %d", s.Point, s.CRM), func() (string, error) {
+		read := v.pointRecords
+		if s.CRM != 0 {
+			read = func(ctx context.Context) ([]statusRecord, error) { return v.pointsBeside(ctx, s.CRM) }
+		}
+		list, err := read(ctx)
 		switch r := findRecord(list, s.Point, s.Title); {
 		case vaultapi.KindOf(err) == vaultapi.Permission: // a content vault need not show its points to whoever syncs
 			return "", nil

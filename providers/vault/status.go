@@ -2,6 +2,8 @@ package vault
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 
 	"accord/providers"
@@ -34,6 +36,25 @@ func (v *vault) pointRecords(ctx context.Context) ([]statusRecord, error) {
 		return nil, err
 	}
 	return v.statusRecords(ctx, objPoint, "integration_point_api_name__sys", lrt, lsrt)
+}
+
+// pointsBeside reads the points of a content vault, but for those of its connections
+// with other CRM vaults than one: each connection has its own, under one label.
+func (v *vault) pointsBeside(ctx context.Context, crm int64) ([]statusRecord, error) {
+	const connection = "integration__sysr.connection__sys"
+	list, err := v.statusRecords(ctx, objPoint, "integration_point_api_name__sys", connection)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	connections, err := v.connectionRecords(ctx)
+	if err != nil {
+		return nil, err
+	}
+	others := map[string]bool{}
+	for _, c := range connections {
+		others[c.ID] = c.Remote != "" && c.Remote != strconv.FormatInt(crm, 10)
+	}
+	return slices.DeleteFunc(list, func(r statusRecord) bool { return others[r.row.one(connection)] }), nil
 }
 
 func (v *vault) statusRecords(ctx context.Context, object, api string, more ...string) ([]statusRecord, error) {

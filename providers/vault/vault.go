@@ -36,7 +36,7 @@ type vault struct {
 	types      memo[string, *vaultapi.DocumentType]
 	lifecycles memo[string, *vaultapi.Lifecycle]
 	values     memo[string, []vaultapi.Labelled]
-	points     memo[string, string]      // ids of records of points, by API name; "": there is none
+	points     memo[string, string]      // ids of records of points, by API name and CRM vault; "": there is none
 	accesses   memo[string, *userAccess] // by id; "": who accord logs in as
 	known      recent[[]countryRecord]
 	connected  gathered[string, []connectionCountry] // Connection Country records, by the id of the CRM vault
