@@ -24,7 +24,7 @@
 //	confirm.go     what would lose all it holds is asked for once more
 //	check.go       limits, and what a plan promised; pure
 //	write.go       the changes, in phases and batches
-//	record.go      lease, journal, Finish
+//	run.go         one run on record: lease, journal, Finish
 //	exceptions.go  what fails, as records where the target keeps them
 //	follow.go      instead of all that: a run of the platform's own engine
 //
