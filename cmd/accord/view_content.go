@@ -177,6 +177,16 @@ func stays(n int) string {
 	return number(n) + " items were read, and stay as they are"
 }
 
+// inAndOut says how many items users get and lose; of a table within one vault,
+// how many it does.
+func inAndOut(i syncer.Impact) string {
+	in, out := number(i.Total.Published()), number(i.Total.Withdrawn)
+	if i.Within {
+		return in + " added, " + out + " withdrawn"
+	}
+	return in + " in, " + out + " out"
+}
+
 // column is one thing that may become of an item.
 type column struct {
 	title string

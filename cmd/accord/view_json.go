@@ -135,8 +135,7 @@ func (c *cli) newlyLines(p *document) {
 // contentLines print what happens to the content, and by which runs.
 func (c *cli) contentLines(p *document) {
 	for _, ct := range p.Content {
-		t := ct.Impact.Total
-		_ = c.line("impact", fmt.Sprintf("%s: %d in, %d out", ct.Vault, t.Published(), t.Withdrawn), map[string]any{"content": ct})
+		_ = c.line("impact", fmt.Sprintf("%s: %s", ct.Vault, inAndOut(ct.Impact)), map[string]any{"content": ct})
 	}
 	for _, s := range p.Syncs {
 		_ = c.line("sync_planned", fmt.Sprintf("%s: %s", s.Addr, modeText(s.Decision)), map[string]any{"sync": s})

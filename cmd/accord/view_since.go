@@ -87,8 +87,7 @@ func (d *document) says() []said {
 		add("newly", n.Vault, n.Vault.String()+" newly receives "+n.Title+n.by(), "%s", signed(n.Counts))
 	}
 	for _, c := range d.Content {
-		t := c.Impact.Total
-		add("content", c.Vault, c.Vault.String()+" by "+c.Addr.String(), "%s in, %s out, %s updated", number(t.Published()), number(t.Withdrawn), number(t.Updated))
+		add("content", c.Vault, c.Vault.String()+" by "+c.Addr.String(), "%s, %s updated", inAndOut(c.Impact), number(c.Impact.Total.Updated))
 	}
 	for _, c := range d.Changes {
 		add("change", c.Addr, c.Addr.String(), "%s", strings.TrimSpace(word(c)+" "+editsText(c.Edits)))
