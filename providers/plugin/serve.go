@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 
 	"accord/providers"
@@ -86,7 +87,9 @@ func serve(p providers.Provider, speaks versions) error {
 		go endWithHost()
 	}
 	goplugin.Serve(config(&server{provider: func(context.Context) providers.Provider { return p }}, speaks))
-	removeFolder()
+	var removing sync.WaitGroup
+	removing.Go(removeFolder) // the disk may be busy with what the host is recording
+	defer removing.Wait()
 	return p.Close()
 }
 
