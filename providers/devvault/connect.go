@@ -12,7 +12,7 @@ import (
 type standardIntegration struct {
 	api, name           string // integration
 	pointAPI, pointName string
-	inbound             bool // as seen from the CRM vault
+	inbound             bool // as seen from the vault that has it
 }
 
 // standardConnection is one of the two connections of CONN-1 with what the seeds give it (CONN-5). The labels are the platform's;
@@ -25,10 +25,12 @@ type standardConnection struct {
 func standardConnections(kind string) []standardConnection {
 	promo := standardConnection{"promomats_crm__v", "PromoMats-CRM Connection", nil}
 	medical := standardConnection{"medical_crm__v", "Medical-CRM Connection", nil}
-	switch kind {
+	switch kind { // a content vault has the other ends of what comes to it: exceptions there refer to them
 	case kindPromoMats:
+		promo.integrations = []standardIntegration{countryIn("promomats_crm", "v", "PromoMats-CRM")}
 		return []standardConnection{promo}
 	case kindMedComms:
+		medical.integrations = []standardIntegration{countryIn("medical_crm", "v", "Medical-CRM")}
 		return []standardConnection{medical}
 	case kindCRM:
 		promo.integrations = append(clmAndCountry("promomats_crm", "PromoMats-CRM"),
@@ -46,6 +48,11 @@ func standardConnections(kind string) []standardConnection {
 	return nil
 }
 
+// countryIn is the Country Integration of a content vault's connection.
+func countryIn(api, suffix, label string) standardIntegration {
+	return standardIntegration{api + "_country__" + suffix, label + ": Country Integration", api + "_clm_country__" + suffix, label + ": CLM Country", true}
+}
+
 func clmAndCountry(api, label string) []standardIntegration {
 	return []standardIntegration{
 		{api + "_clm__v", label + ": CLM Integration", api + "_clm_presentation__v", label + ": CLM Presentation Integration Point", true},
@@ -58,16 +65,7 @@ func clmAndCountry(api, label string) []standardIntegration {
 // addStandardRecords makes the records a vault of its kind starts with: connections pending, integrations and points inactive (INT-3),
 // and the settings record whose country filter is empty.
 func (v *vault) addStandardRecords(t *tx, user int64) error {
-	add := func(object, name, typ, status, state string, fields values) (string, error) {
-		o := v.catalog().objects[object]
-		if typ == "" {
-			typ = o.defaultType()
-		}
-		r := &record{name: name, typ: typ, status: status, state: state, created: v.created, modified: v.created,
-			createdBy: user, modifiedBy: user, fields: fields}
-		err := v.insertRecord(t, o, r)
-		return r.id, err
-	}
+	add := v.adder(t, user, v.created)
 	var failed error
 	must := func(id string, err error) string {
 		failed = errors.Join(failed, err)
@@ -75,17 +73,7 @@ func (v *vault) addStandardRecords(t *tx, user int64) error {
 	}
 	for _, sc := range standardConnections(v.kind) {
 		connection := must(add("connection__sys", sc.name, "vault_to_vault__sys", "inactive__v", "pending_state__sys", values{"api_name__sys": sc.api}))
-		var integration string
-		for n, si := range sc.integrations {
-			if n == 0 || si.api != sc.integrations[n-1].api {
-				integration = must(add("integration__sys", si.name, "", "inactive__v", "", values{"integration_api_name__sys": si.api, "connection__sys": connection}))
-			}
-			typ := "outbound__sys"
-			if si.inbound {
-				typ = "inbound__sys"
-			}
-			must(add("integration_point__sys", si.pointName, typ, "inactive__v", "", values{"integration_point_api_name__sys": si.pointAPI, "integration__sys": integration}))
-		}
+		must("", addIntegrations(add, connection, sc.integrations))
 	}
 	if v.kind == kindCRM {
 		must(add("connection_settings__v", "Global CLM Integration Settings", "clm_integration_settings__v", "active__v", "", values{}))
@@ -109,6 +97,41 @@ func (v *vault) addStandardRecords(t *tx, user int64) error {
 		}
 	}
 	return failed
+}
+
+// adder inserts a record of the vault itself; typ may be empty.
+type adder func(object, name, typ, status, state string, fields values) (id string, err error)
+
+func (v *vault) adder(t *tx, user, at int64) adder {
+	return func(object, name, typ, status, state string, fields values) (string, error) {
+		o := v.catalog().objects[object]
+		if typ == "" {
+			typ = o.defaultType()
+		}
+		r := &record{name: name, typ: typ, status: status, state: state, created: at, modified: at, createdBy: user, modifiedBy: user, fields: fields}
+		err := v.insertRecord(t, o, r)
+		return r.id, err
+	}
+}
+
+// addIntegrations adds integrations and their points below a connection.
+func addIntegrations(add adder, connection string, list []standardIntegration) (err error) {
+	var integration string
+	for n, si := range list {
+		if n == 0 || si.api != list[n-1].api {
+			if integration, err = add("integration__sys", si.name, "", "inactive__v", "", values{"integration_api_name__sys": si.api, "connection__sys": connection}); err != nil {
+				return err
+			}
+		}
+		typ := "outbound__sys"
+		if si.inbound {
+			typ = "inbound__sys"
+		}
+		if _, err = add("integration_point__sys", si.pointName, typ, "inactive__v", "", values{"integration_point_api_name__sys": si.pointAPI, "integration__sys": integration}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ConnectSpec names two vaults to tie together, for Connect.
@@ -199,6 +222,10 @@ func (v *vault) tie(t *tx, remote *vault, typ, base string, pending, mayDuplicat
 			created: now, modified: now, createdBy: 10000 + v.slot, modifiedBy: 10000 + v.slot,
 			fields: values{"api_name__sys": fmt.Sprintf("%s_%d__c", typ, duplicates+1)}}
 		if err := v.insertRecord(t, o, mine); err != nil {
+			return err
+		}
+		of := countryIn(fmt.Sprintf("%s_%d", typ, duplicates+1), "c", strings.TrimSuffix(name, " Connection"))
+		if err := addIntegrations(v.adder(t, 10000+v.slot, now), mine.id, []standardIntegration{of}); err != nil {
 			return err
 		}
 	}

@@ -64,7 +64,7 @@ func TestLoad(t *testing.T) {
 	if err := b.Dump(context.Background(), "promo", "", &after); err != nil {
 		t.Fatal(err)
 	}
-	want(t, "lines of the dump", strings.Count(before.String(), "\n"), 3+1+5+3+1)
+	want(t, "lines of the dump", strings.Count(before.String(), "\n"), 3+1+5+3+1+2)
 	if d := cmp.Diff(before.String(), after.String()); d != "" {
 		t.Errorf("loading again changed something: %s", d)
 	}
