@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"accord/lang/addrs"
+	"accord/planner/syncer"
 	"accord/providers"
 )
 
@@ -140,11 +141,20 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// owner is the object that an error names, nil when it names none.
+// owner is the object that an error names, or the instance that could not be read;
+// an empty one when it names none.
 func (m *making) owner(err error) *object {
 	var perr *providers.Error
-	if errors.As(err, &perr) && m.object(perr.Addr) != nil {
-		return m.object(perr.Addr)
+	var unread *syncer.Unread
+	var addr addrs.Instance
+	if errors.As(err, &perr) {
+		addr = perr.Addr
 	}
-	return &object{}
+	if addr.IsZero() && errors.As(err, &unread) {
+		addr = unread.End.Instance
+	}
+	if o := m.object(addr); o != nil {
+		return o
+	}
+	return &object{addr: addr, desired: m.req.Desired.Find(addr)}
 }

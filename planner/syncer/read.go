@@ -71,10 +71,19 @@ func (s *Syncer) batch(end *providers.End, batch *providers.Batch, m *meter, yie
 	return nil
 }
 
-// unread says of which end a reading failed.
-func unread(end *providers.End, err error) error {
-	return fmt.Errorf("reading %s of %s: %w", end.Stream, end.Instance, err)
+// Unread is a reading that failed, and of which end.
+type Unread struct {
+	End providers.End
+	Err error
 }
+
+func (u *Unread) Error() string {
+	return fmt.Sprintf("reading %s of %s: %v", u.End.Stream, u.End.Instance, u.Err)
+}
+
+func (u *Unread) Unwrap() error { return u.Err }
+
+func unread(end *providers.End, err error) error { return &Unread{*end, err} }
 
 func brokeOff(end *providers.End) error {
 	return unread(end, providers.Errorf(providers.Transient, "it broke off before its end"))
