@@ -4,10 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"accord/lang/addrs"
 	"accord/providers"
+	"accord/state"
 )
 
 // routes says which routed records a sync takes (CTRY-5).
@@ -141,4 +145,112 @@ func (j *job) title(value string) string {
 		return ""
 	}
 	return cmp.Or(j.routes.values[value], j.titles[value], j.known[value], value)
+}
+
+// route settles where a job's records go, and whether a route table that
+// turned out changed makes its run full (CTRY-10).
+func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*job, writing bool) error {
+	if writing && j.Decision.Mode != None {
+		for _, before := range j.before(byAddr) {
+			if before.failed() {
+				j.ran, j.status = true, Blocked
+				return providers.Errorf(providers.Refused, "%s did not run, since %s did not come to its end", j.Sync.Addr, before.Sync.Addr)
+			}
+		}
+	}
+	if writing && j.Sync.Engine == providers.EnginePlatform {
+		return nil // that engine routes by itself
+	}
+	if j.Decision.Mode == Withdrawal {
+		j.routes = &routes{all: true}
+		return nil
+	}
+	var by *job
+	if t := j.Sync.Route.Table; t != nil {
+		if by = byAddr[*t]; by == nil {
+			return providers.Errorf(providers.Internal, "%s routes by %s, which is not among the syncs", j.Sync.Addr, *t)
+		}
+	}
+	if j.Decision.Mode == None && (by == nil || by.Decision.Mode == None || by.failed() || !j.Sync.Active || j.Decision.Idle != "") {
+		return nil
+	}
+	r := j.Sync.Route
+	var t *table
+	var err error
+	switch {
+	case r.All:
+		j.routes = &routes{all: true}
+		return nil
+	case by != nil:
+		t, err = s.tableOf(ctx, by, writing)
+	case r.Lookup != nil:
+		t, err = s.lookup(ctx, r.Lookup)
+	default:
+		t = &table{keys: make(map[string]string, len(r.Values))}
+		for _, v := range r.Values {
+			t.keys[v] = v
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("reading the route table: %w", err)
+	}
+	j.routes, j.titles, j.withheld = &routes{values: t.keys}, t.gone, t.faults
+	if (by != nil || r.Lookup != nil) && j.Sync.Engine != providers.EnginePlatform {
+		j.escalate()
+	}
+	return nil
+}
+
+// escalate makes a run full whose route table differs from the last run's, or
+// has no faults any more that kept the last run from withdrawing. Who wants a few
+// items to be tried again gets no more than that: the next run is full (ERR-2).
+func (j *job) escalate() {
+	if len(j.Decision.Only) > 0 {
+		return
+	}
+	before, known := j.Memory.Inputs[inputRoutes]
+	caughtUp := j.Memory.Inputs[inputWithheld] != "" && j.withheld == ""
+	if !known || before == j.routes.input() && !caughtUp {
+		return
+	}
+	d := &j.Decision
+	if d.Mode != Full {
+		d.Reasons, d.Since, d.HeldBack = nil, time.Time{}, ""
+	}
+	d.Mode, d.Step = Full, true
+	if !d.Has(RouteTableChanged) {
+		d.Reasons = append(d.Reasons, RouteTableChanged)
+	}
+}
+
+// tableOf returns what the target of a table holds: after its change list, or
+// after its run, or as it is.
+func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, error) {
+	if by.table != nil && by.whole && (!writing || by.status == Clean) {
+		return by.table, nil // all of it was read, and all that was to be done is done
+	}
+	t, err := s.held(ctx, by.Sync.Target)
+	if err != nil {
+		return nil, err
+	}
+	if by.table != nil {
+		t.gone = by.table.gone
+	}
+	if by.table != nil && !writing { // an incremental run looks at some
+		for key := range t.gone {
+			delete(t.keys, key)
+		}
+		maps.Copy(t.keys, by.table.keys)
+		return t, nil
+	}
+	switch last := by.Memory.Last; {
+	case by.ran && by.status == Clean:
+	case by.ran:
+		t.faults = fmt.Sprintf("the run of %s had errors", by.Sync.Addr)
+	case last == nil:
+		t.faults = fmt.Sprintf("%s has never run", by.Sync.Addr)
+	case last.Outcome != state.Clean:
+		t.faults = fmt.Sprintf("the last run of %s had errors", by.Sync.Addr)
+	}
+	return t, nil
 }

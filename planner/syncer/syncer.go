@@ -8,6 +8,7 @@
 //
 //	decide.go      whether it runs, how, and why; pure
 //	owed.go        what was promised of a run that is yet to be made
+//	job.go         one task on its way through
 //	order.go       which syncs go together, and after which
 //	gather.go      how long they wait for each other, and how many go on at once (slots.go)
 //	read.go        a stream into spools, each part in key order; what can be is read
