@@ -73,8 +73,8 @@ type Journal interface {
 	// met them (RULE-2), each once, in an order of the journal's.
 	Unmatched(ctx context.Context, sync addrs.Instance) iter.Seq2[string, error]
 
-	// Referring yields the items that some run met such a reference in.
-	Referring(ctx context.Context, sync addrs.Instance, reference string) iter.Seq2[Item, error]
+	// Referring yields the items that some run met any of such references in.
+	Referring(ctx context.Context, sync addrs.Instance, references []string) iter.Seq2[Item, error]
 
 	// Acknowledge says of exceptions that someone knows of them; nil takes it
 	// back. One that the journal has not met, since only its vault tells of it,

@@ -54,7 +54,7 @@ func (NoJournal) Unmatched(context.Context, addrs.Instance) iter.Seq2[string, er
 }
 
 // Referring implements Journal.
-func (NoJournal) Referring(context.Context, addrs.Instance, string) iter.Seq2[Item, error] {
+func (NoJournal) Referring(context.Context, addrs.Instance, []string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) { yield(Item{}, ErrNoJournal) }
 }
 

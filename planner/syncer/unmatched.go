@@ -86,17 +86,15 @@ func (p *pass) askUnmatched(ctx context.Context, add func(part, key string) erro
 		if j.matched, err = j.nowMatched(ctx, p.scratch); err != nil {
 			return err
 		}
-		for _, reference := range j.matched {
-			for item, err := range p.s.opts.Journal.Referring(ctx, j.Sync.Addr, reference) {
-				if err != nil {
-					return fmt.Errorf("reading what refers to it: %w", err)
-				}
-				mu.Lock()
-				if broken == nil {
-					broken = add(item.Part, item.Key)
-				}
-				mu.Unlock()
+		for item, err := range p.s.opts.Journal.Referring(ctx, j.Sync.Addr, j.matched) {
+			if err != nil {
+				return fmt.Errorf("reading what refers to what has a match: %w", err)
 			}
+			mu.Lock()
+			if broken == nil {
+				broken = add(item.Part, item.Key)
+			}
+			mu.Unlock()
 		}
 		return nil
 	})

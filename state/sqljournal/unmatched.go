@@ -9,7 +9,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"accord/lang/addrs"
 	"accord/state"
@@ -28,7 +27,7 @@ func (j *Journal) Unmatched(ctx context.Context, sync addrs.Instance) iter.Seq2[
 				return
 			}
 			for _, r := range some {
-				if plain, ok := j.plain(r.text); ok && !yield(plain, nil) {
+				if plain, _, ok := j.unsealed(r.text); ok && !yield(plain, nil) {
 					return
 				}
 				after = r
@@ -41,25 +40,26 @@ func (j *Journal) Unmatched(ctx context.Context, sync addrs.Instance) iter.Seq2[
 }
 
 // Referring implements state.Journal. It reads a page at a time.
-func (j *Journal) Referring(ctx context.Context, sync addrs.Instance, reference string) iter.Seq2[state.Item, error] {
+func (j *Journal) Referring(ctx context.Context, sync addrs.Instance, references []string) iter.Seq2[state.Item, error] {
 	return func(yield func(state.Item, error) bool) {
-		var after state.Item
-		for {
-			some, err := scan(ctx, j.db(), func(rows *sql.Rows) (i state.Item, err error) { return i, rows.Scan(&i.Part, &i.Key) },
-				"SELECT part, key FROM referring WHERE sync = ?1 AND id = ?2 AND (part, key) > (?3, ?4) ORDER BY part, key LIMIT ?5",
-				sync.String(), digest(reference), after.Part, after.Key, pageSize)
-			if err != nil {
-				yield(state.Item{}, j.fail("reading what refers to what had no match", err))
-				return
-			}
-			for _, i := range some {
-				if !yield(i, nil) {
+		for some := range slices.Chunk(references, pageSize) {
+			ids := text(digests(some))
+			var after state.Item
+			for more := true; more; {
+				items, err := scan(ctx, j.db(), func(rows *sql.Rows) (i state.Item, err error) { return i, rows.Scan(&i.Part, &i.Key) },
+					"SELECT DISTINCT part, key FROM referring WHERE id IN "+these+" AND sync = ?2 AND (part, key) > (?3, ?4) ORDER BY part, key LIMIT ?5",
+					ids, sync.String(), after.Part, after.Key, pageSize)
+				if err != nil {
+					yield(state.Item{}, j.fail("reading what refers to what had no match", err))
 					return
 				}
-				after = i
-			}
-			if len(some) < pageSize {
-				return
+				for _, i := range items {
+					if !yield(i, nil) {
+						return
+					}
+					after = i
+				}
+				more = len(items) == pageSize
 			}
 		}
 	}
@@ -70,18 +70,6 @@ type reference struct{ sync, id, text string }
 
 func scanReference(rows *sql.Rows) (r reference, err error) {
 	return r, rows.Scan(&r.sync, &r.id, &r.text)
-}
-
-// plain is the text of a reference that may be sealed; ok is false where no identity
-// opens it.
-func (j *Journal) plain(text string) (plain string, ok bool) {
-	rest, sealed := strings.CutPrefix(text, sealedWords)
-	if !sealed {
-		return text, true
-	}
-	_, secret, _ := strings.Cut(rest, ":")
-	opened, ok := j.unseal(secret)
-	return string(opened), ok
 }
 
 // texts are references as they are written, by their names.
@@ -116,9 +104,12 @@ func (r running) lack(ctx context.Context, tx tx, list []state.Unmatched, texts 
 // which saw everything, did not meet.
 func (r ending) matched(ctx context.Context, tx tx, references []string, all bool) error {
 	sync := r.Sync.String()
-	for _, of := range []string{"referring", "unmatched"} {
-		if err := each(ctx, tx, "DELETE FROM "+of+" WHERE sync = ?1 AND id = ?2", references, func(reference string) []any { return []any{sync, digest(reference)} }); err != nil {
-			return err
+	if len(references) > 0 {
+		ids := text(digests(references))
+		for _, of := range []string{"referring", "unmatched"} {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+of+" WHERE id IN "+these+" AND sync = ?2", ids, sync); err != nil {
+				return err
+			}
 		}
 	}
 	if !all {
@@ -145,7 +136,7 @@ func (j *Journal) resealReferences(ctx context.Context) (n int, err error) {
 			}
 			var open []reference
 			for _, r := range some {
-				plain, ok := j.plain(r.text)
+				plain, _, ok := j.unsealed(r.text)
 				if !ok {
 					continue
 				}
@@ -168,4 +159,12 @@ func (j *Journal) resealReferences(ctx context.Context) (n int, err error) {
 func digest(reference string) string {
 	sum := sha256.Sum256([]byte(reference))
 	return hex.EncodeToString(sum[:16])
+}
+
+func digests(references []string) []string {
+	ids := make([]string, len(references))
+	for n, r := range references {
+		ids[n] = digest(r)
+	}
+	return ids
 }

@@ -47,15 +47,13 @@ func (j *Journal) sealed(exceptions []state.Exception) ([]state.Exception, error
 // open gives an exception its words back, and reports whether there is an identity
 // for them; else it says whose it needs.
 func (j *Journal) open(f *state.Exception) bool {
-	rest, ok := strings.CutPrefix(f.Title, sealedWords)
-	if !ok {
+	plain, to, ok := j.unsealed(f.Title)
+	if to == "" {
 		return true
 	}
-	to, text, _ := strings.Cut(rest, ":")
 	f.Title, f.Message = "(encrypted)", "it is encrypted, and needs an identity of "+strings.ReplaceAll(to, ",", " or ")
-	plain, ok := j.unseal(text)
 	var w words
-	if !ok || json.Unmarshal(plain, &w) != nil {
+	if !ok || json.Unmarshal([]byte(plain), &w) != nil {
 		return false
 	}
 	f.Title, f.Message, f.Routes, f.Groups = w.Title, w.Message, w.Routes, w.Groups
@@ -71,14 +69,20 @@ func (j *Journal) seal(plain []byte) (string, error) {
 	return j.sealedTo() + base64.StdEncoding.EncodeToString(secret), nil
 }
 
-// unseal opens what comes after whom it is sealed to.
-func (j *Journal) unseal(text string) (plain []byte, ok bool) {
+// unsealed returns text that may be sealed, and to whom it is ("": to nobody); ok is
+// false where no identity opens it.
+func (j *Journal) unsealed(text string) (plain, to string, ok bool) {
+	rest, sealed := strings.CutPrefix(text, sealedWords)
+	if !sealed {
+		return text, "", true
+	}
+	to, text, _ = strings.Cut(rest, ":")
 	secret, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || j.at.Cipher == nil {
-		return nil, false
+		return "", to, false
 	}
-	plain, err = j.at.Cipher.Open(secret)
-	return plain, err == nil
+	opened, err := j.at.Cipher.Open(secret)
+	return string(opened), to, err == nil
 }
 
 // Reseal seals what was written otherwise than exceptions and references are written

@@ -119,12 +119,25 @@ func testUnmatched(p place) {
 	check := func(when string, want map[string][]string) {
 		p.Helper()
 		got := map[string][]string{}
+		var references []string
 		for r, err := range j.Unmatched(p.ctx, clm) {
 			p.must(err)
-			got[r] = nil
-			for i, err := range j.Referring(p.ctx, clm, r) {
+			references, got[r] = append(references, r), nil
+			for i, err := range j.Referring(p.ctx, clm, []string{r}) {
 				p.must(err)
 				got[r] = append(got[r], i.Key)
+			}
+		}
+		met := map[string]int{} // an item that has two of them comes once
+		for i, err := range j.Referring(p.ctx, clm, references) {
+			p.must(err)
+			met[i.Key]++
+		}
+		for _, keys := range want {
+			for _, key := range keys {
+				if met[key] != 1 {
+					p.Errorf("%s: item %s of any reference came %d times", when, key, met[key])
+				}
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
