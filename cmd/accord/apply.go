@@ -59,7 +59,7 @@ the next apply, sync or serve, none of which begins it earlier.`,
 		},
 	}
 	o.planOptions.flags(cmd)
-	o.wayFlags(cmd)
+	o.flagsBesideDestroy(cmd)
 	o.flags(cmd)
 	detachFlag(cmd, &o.detach)
 	cmd.Flags().BoolVar(&o.noSync, "no-sync", false, "leave all runs to the next sync; they stay owed")

@@ -135,12 +135,15 @@ func (w *workspace) address(ctx context.Context, n lang.Notify) (string, error) 
 		}
 		text, from = string(data), n.File
 	case len(n.Command) > 0:
-		ctx, cancel := context.WithTimeout(ctx, addressWithin)
+		within, cancel := context.WithTimeout(ctx, addressWithin)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, n.Command[0], n.Command[1:]...)
+		cmd := exec.CommandContext(within, n.Command[0], n.Command[1:]...)
 		cmd.Dir, cmd.WaitDelay = w.dir, time.Second // what it started may hold its output
 		data, err := cmd.Output()
-		if err != nil {
+		switch {
+		case within.Err() != nil && ctx.Err() == nil:
+			return "", fmt.Errorf("url_command %s did not end within %s; run it by hand: does it wait for somebody?", n.Command[0], addressWithin)
+		case err != nil:
 			return "", fmt.Errorf("url_command %s: %w", n.Command[0], err)
 		}
 		text, from = string(data), "the output of "+n.Command[0]

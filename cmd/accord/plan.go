@@ -41,8 +41,9 @@ func (o *planOptions) flags(cmd *cobra.Command) {
 	o.look.flags(cmd)
 }
 
-// wayFlags are those of commands that are not destroy themselves, which only takes away.
-func (o *planOptions) wayFlags(cmd *cobra.Command) {
+// flagsBesideDestroy are those of plan and apply that destroy, which only takes away,
+// does not have.
+func (o *planOptions) flagsBesideDestroy(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&o.replace, "replace", nil, "delete what stands under this `ADDRESS`, and make it anew; may be repeated")
 	cmd.Flags().BoolVar(&o.destroy, "destroy", false, "plan the removal of everything managed")
 }
@@ -87,7 +88,7 @@ known all the same is shown, and what is not, and why. It cannot be saved or app
 	o.formatFlags(cmd)
 	o.sinceFlag(cmd)
 	cmd.Flags().StringVar(&o.out, "out", "", "save the plan to a `FILE` for apply")
-	o.wayFlags(cmd)
+	o.flagsBesideDestroy(cmd)
 	return cmd
 }
 
