@@ -8,10 +8,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,23 +59,9 @@ func (c *cli) child(ctx context.Context, dir string, env []string, args ...strin
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	stop := make(chan struct{})
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		for {
-			watchMemory(cmd.Process.Pid, dir, m.peak)
-			select {
-			case <-stop:
-				return
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
-	})
 	err = cmd.Wait()
-	close(stop)
-	watching.Wait()
-	readPeaks(peaks, m.peak)
 	m.took = time.Since(started)
+	readPeaks(peaks, m.peak)
 	if err != nil {
 		return nil, fmt.Errorf("accord %s: %w\n%s", strings.Join(args, " "), err, m.out.Bytes())
 	}
@@ -86,36 +70,7 @@ func (c *cli) child(ctx context.Context, dir string, env []string, args ...strin
 	return m, nil
 }
 
-// watchMemory notes the peak resident memory of the tool, its plugin and the
-// server. Where the system has no /proc it notes nothing.
-func watchMemory(pid int, dir string, peak map[string]int64) {
-	note := func(name string, pid int) {
-		if kb := statusField(pid, "VmHWM"); kb > 0 {
-			peak[name] = max(peak[name], kb<<10)
-		}
-	}
-	note("tool", pid)
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, f := range strings.Fields(string(children)) {
-		if child, err := strconv.Atoi(f); err == nil {
-			note("plugin", child)
-		}
-	}
-	if all, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)); err == nil {
-		for _, name := range all {
-			b, _ := os.ReadFile(name)
-			for _, f := range strings.Fields(string(b)) {
-				if child, err := strconv.Atoi(f); err == nil {
-					note("plugin", child)
-				}
-			}
-		}
-	}
-	if info, err := readDevInfo(dir); err == nil {
-		note("server", info.PID)
-	}
-}
-
+// statusField is a number that the system tells of a process; 0 where it has no /proc.
 func statusField(pid int, field string) int64 {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 
 // The floor of bench sync: a bare loop over net/http that knows one
 // configuration by heart, keeps all it reads in memory, journals nothing,
-// paces nothing and trusts every answer. It makes the calls that the work takes
+// paces nothing and trusts every answer, in a process as Go has it, with garbage
+// collected as usual. It makes the calls that the work takes
 // and that the rules ask for, in the phases of a run and at its concurrency:
 // the source beside the targets, one page ahead; four CRM vaults at once, or 16 to
 // which little passes; four batches of 500 in flight for each; 32 calls in flight
@@ -49,7 +50,6 @@ func (c *cli) benchBareCommand() *cobra.Command {
 		Short: "The floor of bench sync: the same calls, and nothing else",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			collectLater() // as accord does
 			info, err := readDevInfo(c.chdir)
 			if err != nil {
 				return err

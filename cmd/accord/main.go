@@ -21,11 +21,13 @@ import (
 )
 
 func main() {
-	from := int64(collectFrom)
-	if len(os.Args) > 1 && os.Args[1] == "provider" {
-		from = collectFromProvider
+	switch {
+	case len(os.Args) > 2 && os.Args[1] == "bench" && os.Args[2] == "bare": // which is bare
+	case len(os.Args) > 1 && os.Args[1] == "provider":
+		collectLate(collectFromProvider)
+	default:
+		collectLate(collectFrom)
 	}
-	collectLate(from)
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
