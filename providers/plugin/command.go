@@ -29,6 +29,7 @@ type Command struct {
 	Args    []string      // without the name
 	Environ []string      // its environment, as of os.Environ; nil: the host's own
 	Env     []string      // beside that
+	Waiting *Waiting      // its process, where there is one already
 	Within  time.Duration // how long it may take to start; StartWithin where zero
 	Log     *slog.Logger  // where its log goes; other lines of it go there at level debug; nil: slog.Default
 }

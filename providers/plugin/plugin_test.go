@@ -489,7 +489,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// environment tells the names of what its process was given, in its version.
+// environment tells the names of what its process was given, in its version, and
+// where it works, in its name.
 type environment struct{ echo }
 
 func (environment) Schema(context.Context) (*schema.Provider, error) {
@@ -498,7 +499,8 @@ func (environment) Schema(context.Context) (*schema.Provider, error) {
 		name, _, _ := strings.Cut(entry, "=")
 		names = append(names, name)
 	}
-	return &schema.Provider{Name: "environment", Version: strings.Join(names, " ")}, nil
+	dir, err := os.Getwd()
+	return &schema.Provider{Name: "environment in " + dir, Version: strings.Join(names, " ")}, err
 }
 
 // A plugin is not to be run by hand.

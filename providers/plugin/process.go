@@ -20,7 +20,8 @@ import (
 // process is the plugin's process, as go-plugin runs it.
 type process struct {
 	command Command
-	cmd     *exec.Cmd
+	cmd     *exec.Cmd      // as it is started
+	os      *os.Process    // once it is
 	stdin   io.WriteCloser // open for as long as this process lives
 	stdout  io.ReadCloser
 	stderr  io.ReadCloser
@@ -49,6 +50,13 @@ func (p *process) prepare(environment []string) (err error) {
 	}
 	p.cmd.Env = slices.Concat(p.cmd.Env, environment, p.command.Env)
 	p.cmd.Env = append(p.cmd.Env, envStdin+"=1", envLog+"="+p.command.level())
+	if w := p.command.Waiting; w != nil {
+		if w.tell(p.cmd.Env) == nil {
+			p.os, p.stdin, p.stdout, p.stderr = w.Process, w.Stdin, w.Stdout, w.Stderr
+			return nil
+		}
+		w.drop() // it is gone, perhaps: another is started
+	}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
 	}
@@ -62,9 +70,14 @@ func (p *process) prepare(environment []string) (err error) {
 func (p *process) Start(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := context.Canceled
-	if !p.killed {
-		err = p.cmd.Start()
+	var err error
+	switch {
+	case p.killed:
+		err = context.Canceled
+	case p.os == nil:
+		if err = p.cmd.Start(); err == nil {
+			p.os = p.cmd.Process
+		}
 	}
 	if err != nil {
 		var where *fs.PathError
@@ -79,8 +92,15 @@ func (p *process) Start(context.Context) error {
 
 // Wait is called once, after all output was read.
 func (p *process) Wait(context.Context) error {
-	err := p.cmd.Wait()
-	p.ended(p.cmd.ProcessState.String())
+	if p.cmd.Process != nil {
+		err := p.cmd.Wait()
+		p.ended(p.cmd.ProcessState.String())
+		return err
+	}
+	state, err := p.os.Wait()
+	p.ended(state.String())
+	_ = p.stdout.Close()
+	_ = p.stderr.Close()
 	return err
 }
 
@@ -100,7 +120,7 @@ func (p *process) Kill(context.Context) error {
 	if !p.started {
 		return nil
 	}
-	err := p.cmd.Process.Kill()
+	err := p.os.Kill()
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
@@ -132,7 +152,7 @@ func (p *process) pid() int {
 	if p.attached != 0 {
 		return p.attached
 	}
-	return p.cmd.Process.Pid
+	return p.os.Pid
 }
 
 func (p *process) PluginToHost(network, address string) (string, string, error) {

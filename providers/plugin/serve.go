@@ -70,6 +70,11 @@ func Serve(open func() providers.Provider) error {
 		defer stop()
 		return debugged(ctx, open, os.Stdout)
 	}
+	if os.Getenv(envWaits) != "" {
+		if err := obey(os.Stdin); err != nil {
+			return err
+		}
+	}
 	if os.Getenv(handshake.MagicCookieKey) != handshake.MagicCookieValue {
 		return errors.New("this is a provider of accord, which starts it by itself; what it is good for: accord init -help. To run it under a debugger, give it -debug")
 	}
