@@ -55,13 +55,15 @@ func (p *Provider) clmTargetRecords(ctx context.Context, r *reading) (last provi
 	return r.published(ctx, t.caller, t)
 }
 
-// statement reads documents of ours: of the two member types, or binders.
-func (t *clmTarget) statement(binders bool, where string) string {
+// statement reads documents of ours: of the two member types, or binders. The
+// condition may be long, and in parts: it is written once.
+func (t *clmTarget) statement(binders bool, where ...string) string {
 	target, own, types := "documents", strings.Split(targetOwn, ", "), []string{targetSlide, targetShared}
 	if binders {
 		target, own, types = "binders", append(own, markedNodes), []string{targetPresentation}
 	}
-	return "SELECT " + selectList(t.columns, own...) + " FROM " + target + " WHERE TONAME(type__v) CONTAINS " + vaultapi.QuoteList(types...) + " AND " + where
+	start := "SELECT " + selectList(t.columns, own...) + " FROM " + target + " WHERE TONAME(type__v) CONTAINS " + vaultapi.QuoteList(types...) + " AND "
+	return strings.Join(append([]string{start}, where...), "")
 }
 
 func (t *clmTarget) prefix() string { return markPrefix(t.scope.Point, t.scope.Source) }
@@ -87,7 +89,7 @@ func (t *clmTarget) all(ctx context.Context, req providers.RecordsRequest, emit 
 // marked reads items, in chunks.
 func (t *clmTarget) marked(ctx context.Context, binders bool, items []providers.Member, each func([]providers.Record) error) error {
 	for part := range slices.Chunk(items, markList) {
-		rows, err := t.caller.all(ctx, t.statement(binders, "external_id__v CONTAINS "+vaultapi.QuoteList(marks(t.scope.Point, t.scope.Source, part)...)))
+		rows, err := t.caller.all(ctx, t.statement(binders, "external_id__v CONTAINS ", vaultapi.QuoteList(marks(t.scope.Point, t.scope.Source, part)...)))
 		if err != nil {
 			return err
 		}
