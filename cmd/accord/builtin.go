@@ -113,5 +113,8 @@ func (c *cli) startBuiltins(ctx context.Context) map[string]*builtin {
 			all[name].begin()
 		}
 	}
+	if len(all) == 0 {
+		early.Drop()
+	}
 	return all
 }

@@ -70,6 +70,19 @@ func Take(args ...string) *Process {
 	return nil
 }
 
+// Drop ends a process that nobody will take.
+func Drop() {
+	p := started.Swap(nil)
+	if p == nil {
+		return
+	}
+	for _, f := range []*os.File{p.Stdin, p.Stdout, p.Stderr} {
+		_ = f.Close()
+	}
+	_ = p.Process.Kill()
+	_, _ = p.Process.Wait()
+}
+
 // start starts this program once more. That it cannot be done is told by whoever
 // does it when its time has come.
 func start(args ...string) *Process {

@@ -1,6 +1,10 @@
 package early
 
-import "testing"
+import (
+	"errors"
+	"os"
+	"testing"
+)
 
 func TestCommandOf(t *testing.T) {
 	for _, c := range []struct {
@@ -35,5 +39,22 @@ func TestTake(t *testing.T) {
 	}
 	if got := Take("provider", "vault"); got != nil {
 		t.Error("given twice")
+	}
+}
+
+// What nobody takes is ended, and leaves nothing behind.
+func TestDrop(t *testing.T) {
+	p := start("-test.run=^$")
+	if p == nil {
+		t.Fatal("it could not be started")
+	}
+	started.Store(p)
+	Drop()
+	Drop()
+	if err := p.Process.Signal(os.Kill); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if Take(p.Args...) != nil {
+		t.Error("it can still be taken")
 	}
 }
