@@ -18,8 +18,11 @@ import (
 	"sync/atomic"
 )
 
-// commands are those that work with vaults.
-var commands = []string{"apply", "destroy", "drift", "export", "graph", "import", "plan", "resume", "serve", "sync"}
+// Commands are those that work with vaults.
+var Commands = []string{"apply", "destroy", "drift", "export", "graph", "import", "plan", "resume", "serve", "sync"}
+
+// Provider is the built-in provider.
+const Provider = "vault"
 
 // waits tells a process that it was started early: package plugin has it.
 const waits = "ACCORD_PLUGIN_WAITS=1"
@@ -28,8 +31,8 @@ func init() {
 	switch word := commandOf(os.Args); {
 	case word == "provider":
 		enlarge()
-	case slices.Contains(commands, word):
-		started.Store(start("provider", "vault"))
+	case slices.Contains(Commands, word):
+		started.Store(start("provider", Provider))
 		enlarge()
 	}
 }
