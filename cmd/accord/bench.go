@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
 
@@ -68,21 +66,4 @@ func (c *cli) child(ctx context.Context, dir string, env []string, args ...strin
 	m.user = cmd.ProcessState.UserTime()
 	m.cpu = m.user + cmd.ProcessState.SystemTime()
 	return m, nil
-}
-
-// statusField is a number that the system tells of a process; 0 where it has no /proc.
-func statusField(pid int, field string) int64 {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		name, rest, _ := strings.Cut(s.Text(), ":")
-		if fields := strings.Fields(rest); name == field && len(fields) > 0 {
-			n, _ := strconv.ParseInt(fields[0], 10, 64)
-			return n
-		}
-	}
-	return 0
 }

@@ -15,11 +15,11 @@ import (
 // The floor of bench sync: a bare loop over net/http that knows one
 // configuration by heart, keeps all it reads in memory, journals nothing,
 // paces nothing and trusts every answer, in a process as Go has it, with garbage
-// collected as usual. It makes the calls that the work takes
-// and that the rules ask for, in the phases of a run and at its concurrency:
-// the source beside the targets, one page ahead; four CRM vaults at once, or 16 to
-// which little passes; four batches of 500 in flight for each; 32 calls in flight
-// where there is no batch.
+// collected as usual. It makes the calls that the work takes and that the rules
+// ask for, in the phases of a run and at its concurrency: the source beside the
+// targets, one page ahead; four CRM vaults at once, or 16 to which little passes;
+// four batches of 500 in flight for each; 32 calls in flight where there is no
+// batch.
 
 const (
 	bareTargets  = 4

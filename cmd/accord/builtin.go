@@ -91,11 +91,7 @@ func (c *cli) startBuiltin(ctx context.Context, name string) (*plugin.Plugin, er
 	if err != nil {
 		return nil, err
 	}
-	command := plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Within: limit, Log: c.logger()}
-	if p := early.Take(command.Args...); p != nil {
-		command.Waiting = &plugin.Waiting{Process: p.Process, Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr}
-	}
-	p, err := plugin.Open(ctx, command)
+	p, err := plugin.Open(ctx, plugin.Command{Name: name, Path: self, Args: []string{"provider", name}, Waiting: early.Take(name), Within: limit, Log: c.logger()})
 	if err != nil {
 		return nil, fmt.Errorf("start provider %s: %w", name, tooSlow(err))
 	}

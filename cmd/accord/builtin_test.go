@@ -1,8 +1,10 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +25,28 @@ func TestWhatIsDoneEarly(t *testing.T) {
 	}
 	if want := []string{early.Provider}; !slices.Equal(builtins(), want) {
 		t.Errorf("the built-in providers are %v; early it is %v that is started", builtins(), want)
+	}
+}
+
+// What is done early is done before the libraries that take long are initialised.
+func TestEarlyIsEarly(t *testing.T) {
+	cmd := exec.Command("accord", "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	at := map[string]int{}
+	for n, line := range strings.Split(string(out), "\n") {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "init" {
+			at[fields[1]] = n
+		}
+	}
+	const early = "accord/cmd/accord/early"
+	for _, slow := range []string{"accord/lang", "google.golang.org/grpc", "modernc.org/sqlite/lib", "github.com/aws/aws-sdk-go-v2/service/s3/internal/endpoints"} {
+		if at[early] == 0 || at[slow] == 0 || at[early] > at[slow] {
+			t.Errorf("%s is initialised at %d, and %s at %d", early, at[early], slow, at[slow])
+		}
 	}
 }
 

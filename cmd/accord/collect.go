@@ -10,6 +10,7 @@ import (
 	"runtime/metrics"
 	"sync/atomic"
 
+	"accord/cmd/accord/early"
 	"accord/providers"
 )
 
@@ -31,7 +32,7 @@ const (
 
 	// What content passes through keeps nothing of it: nearly all is garbage, and
 	// the later it is looked for the less there is to do.
-	collectFromContent = 96 << 20
+	collectFromContent = early.Heap
 )
 
 // collecting is from where on garbage is looked for; 0: as the runtime has it.

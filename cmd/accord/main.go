@@ -18,12 +18,14 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"accord/cmd/accord/early"
 )
 
 func main() {
-	switch {
-	case len(os.Args) > 2 && os.Args[1] == "bench" && os.Args[2] == "bare": // which is bare
-	case len(os.Args) > 1 && os.Args[1] == "provider":
+	switch word := early.Command(os.Args[1:]); {
+	case word == "bench" && slices.Contains(os.Args, "bare"): // which is bare
+	case word == "provider":
 		collectLate(collectFromProvider)
 	default:
 		collectLate(collectFrom)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+
+	"accord/cmd/accord/early"
 )
 
 // envProfile names a folder where every process of accord leaves a CPU profile
@@ -28,12 +31,5 @@ func profile(args []string) (stop func()) {
 
 // processName tells the processes of a command apart: the command, and a number.
 func processName(args []string) string {
-	name := "accord"
-	for _, a := range args {
-		if a != "" && a[0] != '-' {
-			name = a
-			break
-		}
-	}
-	return fmt.Sprintf("%s-%d", name, os.Getpid())
+	return fmt.Sprintf("%s-%d", cmp.Or(early.Command(args), "accord"), os.Getpid())
 }

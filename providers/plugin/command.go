@@ -15,6 +15,7 @@ import (
 
 	"accord/providers"
 	"accord/providers/plugin/proto"
+	"accord/providers/plugin/waiting"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -24,14 +25,14 @@ import (
 
 // Command is how a plugin is started.
 type Command struct {
-	Name    string        // for people; the base of Path where empty
-	Path    string        // the executable, as exec.Command takes it
-	Args    []string      // without the name
-	Environ []string      // its environment, as of os.Environ; nil: the host's own
-	Env     []string      // beside that
-	Waiting *Waiting      // its process, where there is one already
-	Within  time.Duration // how long it may take to start; StartWithin where zero
-	Log     *slog.Logger  // where its log goes; other lines of it go there at level debug; nil: slog.Default
+	Name    string           // for people; the base of Path where empty
+	Path    string           // the executable, as exec.Command takes it
+	Args    []string         // without the name
+	Environ []string         // its environment, as of os.Environ; nil: the host's own
+	Env     []string         // beside that
+	Waiting *waiting.Process // its process, where one waits; Open ends it where it does not become the plugin
+	Within  time.Duration    // how long it may take to start; StartWithin where zero
+	Log     *slog.Logger     // where its log goes; other lines of it go there at level debug; nil: slog.Default
 }
 
 func (c *Command) level() string {

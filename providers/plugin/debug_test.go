@@ -15,9 +15,9 @@ import (
 	"accord/providers/providertest"
 )
 
-// waiting starts a debugged provider in this process, and returns where it
+// debugging starts a debugged provider in this process, and returns where it
 // waits and how to end it.
-func waiting(t *testing.T, open func() providers.Provider) (at Reattach, end func()) {
+func debugging(t *testing.T, open func() providers.Provider) (at Reattach, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
@@ -54,7 +54,7 @@ func waiting(t *testing.T, open func() providers.Provider) (at Reattach, end fun
 func TestDebugged(t *testing.T) {
 	m := memory(t)
 	opened, closed := 0, make(chan struct{}, 9)
-	at, end := waiting(t, func() providers.Provider {
+	at, end := debugging(t, func() providers.Provider {
 		opened++
 		return closing{m.Provider(), closed}
 	})
@@ -125,7 +125,7 @@ func (c closing) Close() error {
 
 func TestMemoryAttached(t *testing.T) {
 	providertest.Run(t, providertest.MemoryTarget(func(t *testing.T, m *providertest.Memory) func(*testing.T) providers.Provider {
-		at, end := waiting(t, m.Provider)
+		at, end := debugging(t, m.Provider)
 		t.Cleanup(end)
 		return func(t *testing.T) providers.Provider {
 			p, err := Attach(t.Context(), "memory", at)

@@ -51,6 +51,8 @@ func TestMain(m *testing.M) {
 		err = serve(echo{}, versions{1, 2})
 	case "environment":
 		err = Serve(func() providers.Provider { return environment{} })
+	case "deaf":
+		time.Sleep(time.Minute)
 	case "mute":
 		fmt.Fprintln(os.Stderr, "I am no plugin")
 		os.Exit(3)

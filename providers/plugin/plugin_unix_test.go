@@ -35,7 +35,7 @@ func TestDeepFolder(t *testing.T) {
 	if _, err := start(t, "memory").Schema(t.Context()); err != nil {
 		t.Error(err)
 	}
-	_, end := waiting(t, func() providers.Provider { return providertest.NewMemory().Provider() })
+	_, end := debugging(t, func() providers.Provider { return providertest.NewMemory().Provider() })
 	end()
 }
 

@@ -20,8 +20,8 @@ import (
 // process is the plugin's process, as go-plugin runs it.
 type process struct {
 	command Command
-	cmd     *exec.Cmd      // as it is started
-	os      *os.Process    // once it is
+	cmd     *exec.Cmd
+	child   *os.Process    // nil: it is yet to be started
 	stdin   io.WriteCloser // open for as long as this process lives
 	stdout  io.ReadCloser
 	stderr  io.ReadCloser
@@ -51,11 +51,11 @@ func (p *process) prepare(environment []string) (err error) {
 	p.cmd.Env = slices.Concat(p.cmd.Env, environment, p.command.Env)
 	p.cmd.Env = append(p.cmd.Env, envStdin+"=1", envLog+"="+p.command.level())
 	if w := p.command.Waiting; w != nil {
-		if w.tell(p.cmd.Env) == nil {
-			p.os, p.stdin, p.stdout, p.stderr = w.Process, w.Stdin, w.Stdout, w.Stderr
+		if tell(w, p.cmd.Env, p.command.Within) == nil {
+			p.child, p.stdin, p.stdout, p.stderr = w.Process, w.Stdin, w.Stdout, w.Stderr
 			return nil
 		}
-		w.drop() // it is gone, perhaps: another is started
+		w.Drop() // it is gone, perhaps: another is started
 	}
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
@@ -73,10 +73,12 @@ func (p *process) Start(context.Context) error {
 	var err error
 	switch {
 	case p.killed:
-		err = context.Canceled
-	case p.os == nil:
+		if err = context.Canceled; p.child != nil {
+			p.command.Waiting.Drop()
+		}
+	case p.child == nil:
 		if err = p.cmd.Start(); err == nil {
-			p.os = p.cmd.Process
+			p.child = p.cmd.Process
 		}
 	}
 	if err != nil {
@@ -97,7 +99,7 @@ func (p *process) Wait(context.Context) error {
 		p.ended(p.cmd.ProcessState.String())
 		return err
 	}
-	state, err := p.os.Wait()
+	state, err := p.child.Wait()
 	p.ended(state.String())
 	_ = p.stdout.Close()
 	_ = p.stderr.Close()
@@ -120,7 +122,7 @@ func (p *process) Kill(context.Context) error {
 	if !p.started {
 		return nil
 	}
-	err := p.os.Kill()
+	err := p.child.Kill()
 	if errors.Is(err, os.ErrProcessDone) {
 		return nil
 	}
@@ -152,7 +154,7 @@ func (p *process) pid() int {
 	if p.attached != 0 {
 		return p.attached
 	}
-	return p.os.Pid
+	return p.child.Pid
 }
 
 func (p *process) PluginToHost(network, address string) (string, string, error) {

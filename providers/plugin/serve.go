@@ -14,6 +14,7 @@ import (
 
 	"accord/providers"
 	"accord/providers/plugin/proto"
+	"accord/providers/plugin/waiting"
 
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
@@ -70,7 +71,7 @@ func Serve(open func() providers.Provider) error {
 		defer stop()
 		return debugged(ctx, open, os.Stdout)
 	}
-	if os.Getenv(envWaits) != "" {
+	if os.Getenv(waiting.Variable) != "" {
 		if err := obey(os.Stdin); err != nil {
 			return err
 		}

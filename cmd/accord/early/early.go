@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"accord/providers/plugin/waiting"
 )
 
 // Commands are those that work with vaults.
@@ -24,96 +26,62 @@ var Commands = []string{"apply", "destroy", "drift", "export", "graph", "import"
 // Provider is the built-in provider.
 const Provider = "vault"
 
-// waits tells a process that it was started early: package plugin has it.
-const waits = "ACCORD_PLUGIN_WAITS=1"
+// Heap is how far the heap grows in large pages, in bytes.
+const Heap = 96 << 20
 
 func init() {
-	switch word := commandOf(os.Args); {
+	switch word := Command(os.Args[min(1, len(os.Args)):]); {
 	case word == "provider":
 		enlarge()
-	case slices.Contains(Commands, word):
-		started.Store(start("provider", Provider))
+	case slices.Contains(Commands, word) && !slices.ContainsFunc(os.Args, isHelp):
+		started.Store(start())
 		enlarge()
 	}
 }
 
-// commandOf is the first word of a command line that is no flag; "" where help
-// is asked for.
-func commandOf(args []string) string {
-	found := ""
-	for _, a := range args[min(1, len(args)):] {
-		switch {
-		case strings.HasPrefix(a, "-"):
-			if name := strings.TrimLeft(a, "-"); name == "help" || name == "h" {
-				return ""
-			}
-		case found == "":
-			found = a
-		}
+// Command is the first word of a command line that is no flag; "" where there is
+// none. A flag with its value apart is not seen through: its value is the word.
+func Command(args []string) string {
+	at := slices.IndexFunc(args, func(a string) bool { return a != "" && a[0] != '-' })
+	if at < 0 {
+		return ""
 	}
-	return found
+	return args[at]
 }
 
-// Process is one of this program that was started early. It waits for its
-// standard input to say what it is for, and ends with it.
-type Process struct {
-	Args                  []string // without the name
-	Process               *os.Process
-	Stdin, Stdout, Stderr *os.File // the ends of this process
+func isHelp(arg string) bool {
+	name := strings.TrimLeft(arg, "-")
+	return name != arg && (name == "h" || name == "help")
 }
 
-var started atomic.Pointer[Process]
+var started atomic.Pointer[waiting.Process]
 
-// Take returns the process that was started early with these arguments, once;
-// nil where there is none.
-func Take(args ...string) *Process {
-	if p := started.Load(); p != nil && slices.Equal(p.Args, args) && started.CompareAndSwap(p, nil) {
-		return p
-	}
-	return nil
-}
-
-// Drop ends a process that nobody will take.
-func Drop() {
-	p := started.Swap(nil)
-	if p == nil {
-		return
-	}
-	for _, f := range []*os.File{p.Stdin, p.Stdout, p.Stderr} {
-		_ = f.Close()
-	}
-	_ = p.Process.Kill()
-	_, _ = p.Process.Wait()
-}
-
-// start starts this program once more. That it cannot be done is told by whoever
+// start starts the provider's process. That it cannot be done is told by whoever
 // does it when its time has come.
-func start(args ...string) *Process {
+func start() *waiting.Process {
 	self, err := os.Executable()
 	if err != nil {
 		return nil
 	}
-	p := &Process{Args: args}
-	var theirs []*os.File
-	defer func() {
-		for _, f := range theirs {
-			_ = f.Close()
-		}
-	}()
-	for n, mine := range []**os.File{&p.Stdin, &p.Stdout, &p.Stderr} {
-		read, write, err := os.Pipe()
-		if err != nil {
-			return nil
-		}
-		if n == 0 {
-			theirs, *mine = append(theirs, read), write
-		} else {
-			theirs, *mine = append(theirs, write), read
-		}
-	}
-	p.Process, err = os.StartProcess(self, append([]string{os.Args[0]}, args...), &os.ProcAttr{Files: theirs, Env: append(os.Environ(), waits)})
+	p, err := waiting.Start(self, os.Args[0], "provider", Provider)
 	if err != nil {
 		return nil
 	}
 	return p
+}
+
+// Take returns the process of a provider that was started early, once; nil where
+// there is none.
+func Take(provider string) *waiting.Process {
+	if provider != Provider {
+		return nil
+	}
+	return started.Swap(nil)
+}
+
+// Drop ends a process that nobody will take.
+func Drop() {
+	if p := started.Swap(nil); p != nil {
+		p.Drop()
+	}
 }

@@ -4,57 +4,68 @@ import (
 	"errors"
 	"os"
 	"testing"
+
+	"accord/providers/plugin/waiting"
 )
 
-func TestCommandOf(t *testing.T) {
+func TestCommand(t *testing.T) {
 	for _, c := range []struct {
 		line []string
 		want string
+		help bool
 	}{
-		{nil, ""},
-		{[]string{"accord"}, ""},
-		{[]string{"accord", "sync"}, "sync"},
-		{[]string{"accord", "-json", "-chdir=dir", "plan", "-out", "apply"}, "plan"},
-		{[]string{"accord", "-chdir", "dir", "plan"}, "dir"}, // nothing is done early
-		{[]string{"accord", "plan", "-help"}, ""},
-		{[]string{"accord", "--help", "plan"}, ""},
-		{[]string{"accord", "apply", "-h"}, ""},
-		{[]string{"accord", "sync", "-"}, "sync"},
+		{line: nil, want: ""},
+		{line: []string{"sync"}, want: "sync"},
+		{line: []string{"-json", "-chdir=dir", "plan", "-out", "apply"}, want: "plan"},
+		{line: []string{"-chdir", "dir", "plan"}, want: "dir"}, // nothing is done early
+		{line: []string{"", "sync", "-"}, want: "sync"},
+		{line: []string{"plan", "-help"}, want: "plan", help: true},
+		{line: []string{"--help", "plan"}, want: "plan", help: true},
+		{line: []string{"apply", "-h"}, want: "apply", help: true},
+		{line: []string{"apply", "help"}, want: "apply"},
 	} {
-		if got := commandOf(c.line); got != c.want {
-			t.Errorf("%q: %q, want %q", c.line, got, c.want)
+		help := false
+		for _, a := range c.line {
+			help = help || isHelp(a)
+		}
+		if got := Command(c.line); got != c.want || help != c.help {
+			t.Errorf("%q: %q, help %t; want %q, %t", c.line, got, help, c.want, c.help)
 		}
 	}
 }
 
 // A process is given away once, and to whoever wants just that.
 func TestTake(t *testing.T) {
-	p := &Process{Args: []string{"provider", "vault"}}
+	p := &waiting.Process{}
 	started.Store(p)
-	if got := Take("provider", "other"); got != nil {
+	if got := Take("other"); got != nil {
 		t.Error("given to somebody else")
 	}
-	if got := Take("provider", "vault"); got != p {
+	if got := Take(Provider); got != p {
 		t.Error("not given")
 	}
-	if got := Take("provider", "vault"); got != nil {
+	if got := Take(Provider); got != nil {
 		t.Error("given twice")
 	}
 }
 
 // What nobody takes is ended, and leaves nothing behind.
 func TestDrop(t *testing.T) {
-	p := start("-test.run=^$")
-	if p == nil {
-		t.Fatal("it could not be started")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := waiting.Start(self, self, "-test.run=^$")
+	if err != nil {
+		t.Fatal(err)
 	}
 	started.Store(p)
 	Drop()
 	Drop()
-	if err := p.Process.Signal(os.Kill); !errors.Is(err, os.ErrProcessDone) {
+	if err := p.Signal(os.Kill); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("it is still there: %v", err)
 	}
-	if Take(p.Args...) != nil {
+	if Take(Provider) != nil {
 		t.Error("it can still be taken")
 	}
 }

@@ -2,38 +2,28 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"accord/providers/plugin/waiting"
 )
 
 // startedEarly starts this binary as one that waits, with an environment of its own.
-func startedEarly(t *testing.T, c Command) *Waiting {
+func startedEarly(t *testing.T, c Command) *waiting.Process {
 	t.Helper()
-	w := &Waiting{}
-	in, stdin, err := os.Pipe()
+	t.Setenv("EARLY", "1")
+	t.Setenv(envMode, c.Name)
+	w, err := waiting.Start(c.Path, c.Path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, log, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Stdin, w.Stdout, w.Stderr = stdin, stdout, stderr
-	w.Process, err = os.StartProcess(c.Path, []string{c.Path}, &os.ProcAttr{
-		Files: []*os.File{in, out, log}, Env: slices.Concat(os.Environ(), c.Env, []string{envWaits + "=1", "EARLY=1"}),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range []*os.File{in, out, log} {
-		_ = f.Close()
-	}
+	os.Unsetenv("EARLY")
+	os.Unsetenv(envMode)
+	t.Cleanup(w.Drop)
 	return w
 }
 
@@ -48,15 +38,15 @@ func TestWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if p.PID() != c.Waiting.Process.Pid {
-		t.Errorf("the plugin is process %d; %d waited", p.PID(), c.Waiting.Process.Pid)
+	if p.PID() != c.Waiting.Pid {
+		t.Errorf("the plugin is process %d; %d waited", p.PID(), c.Waiting.Pid)
 	}
 	s, err := p.Schema(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	names := strings.Fields(s.Version)
-	if !slices.Contains(names, "LATE") || slices.Contains(names, "EARLY") || slices.Contains(names, envWaits) {
+	if !slices.Contains(names, "LATE") || slices.Contains(names, "EARLY") || slices.Contains(names, waiting.Variable) {
 		t.Errorf("it has %v in its environment", names)
 	}
 	if here, err := os.Getwd(); err != nil || !strings.HasSuffix(s.Name, " in "+here) {
@@ -72,8 +62,8 @@ func TestWaiting(t *testing.T) {
 func TestWaitedAndDied(t *testing.T) {
 	c := command(t, "environment")
 	c.Waiting = startedEarly(t, c)
-	_ = c.Waiting.Process.Kill()
-	if _, err := c.Waiting.Process.Wait(); err != nil {
+	_ = c.Waiting.Kill()
+	if _, err := c.Waiting.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	p, err := Open(context.Background(), c)
@@ -81,7 +71,7 @@ func TestWaitedAndDied(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if p.PID() == c.Waiting.Process.Pid {
+	if p.PID() == c.Waiting.Pid {
 		t.Error("the plugin is the process that died")
 	}
 }
@@ -90,8 +80,17 @@ func TestWaitedAndDied(t *testing.T) {
 func TestWaitedForNothing(t *testing.T) {
 	w := startedEarly(t, command(t, "environment"))
 	_ = w.Stdin.Close()
-	state, err := w.Process.Wait()
+	state, err := w.Wait()
 	if err != nil || state.ExitCode() != 1 {
 		t.Errorf("it ended with %v, %v", state, err)
+	}
+}
+
+// Nobody waits for ever to be heard by a process that does not listen.
+func TestTellingTheDeaf(t *testing.T) {
+	w := startedEarly(t, command(t, "deaf"))
+	err := tell(w, []string{"LONG=" + strings.Repeat("x", 1<<20)}, 50*time.Millisecond)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("told a process that does not listen: %v", err)
 	}
 }

@@ -6,19 +6,10 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
+
+	"accord/providers/plugin/waiting"
 )
-
-// envWaits tells a plugin process that it was started before its host knew how:
-// Serve waits for the host to say so.
-const envWaits = "ACCORD_PLUGIN_WAITS"
-
-// Waiting is a plugin's process that was started early, with ACCORD_PLUGIN_WAITS
-// in its environment, and these ends of its pipes: Serve waits there to be told
-// the rest.
-type Waiting struct {
-	Process               *os.Process
-	Stdin, Stdout, Stderr *os.File
-}
 
 // orders are what a process that waits is told on its standard input: the rest
 // of what a process begins with.
@@ -27,22 +18,14 @@ type orders struct {
 	Environ []string `json:"environ"` // all of it
 }
 
-// tell lets it go on.
-func (w *Waiting) tell(environ []string) error {
+// tell lets a process go on that waits, unless it has not listened for so long.
+func tell(w *waiting.Process, environ []string, within time.Duration) error {
 	dir, err := os.Getwd()
 	if err != nil {
 		return err
 	}
+	_ = w.Stdin.SetWriteDeadline(time.Now().Add(within)) // where the system can
 	return json.NewEncoder(w.Stdin).Encode(orders{Dir: dir, Environ: environ})
-}
-
-// drop ends a process that is not needed.
-func (w *Waiting) drop() {
-	_ = w.Stdin.Close()
-	_ = w.Stdout.Close()
-	_ = w.Stderr.Close()
-	_ = w.Process.Kill()
-	_, _ = w.Process.Wait()
 }
 
 // obey waits for orders, and does as they say. It fails where the host has none,
