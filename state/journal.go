@@ -99,6 +99,10 @@ type Journal interface {
 	// be told again, not before a moment. It is told at least once.
 	Told(ctx context.Context, target, run string, again time.Time) error
 
+	// LeaveAlone records that a target asks to be told nothing before a moment,
+	// neither of what waits nor of what ends meanwhile.
+	LeaveAlone(ctx context.Context, target string, until time.Time) error
+
 	// Waiting returns how many runs a target is still to be told of, and when
 	// the first may be told.
 	Waiting(ctx context.Context, target string) (n int, first time.Time, err error)

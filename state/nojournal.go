@@ -75,6 +75,9 @@ func (NoJournal) Untold(context.Context, string, int, time.Duration) ([]Untold, 
 // Told implements Journal.
 func (NoJournal) Told(context.Context, string, string, time.Time) error { return ErrNoJournal }
 
+// LeaveAlone implements Journal.
+func (NoJournal) LeaveAlone(context.Context, string, time.Time) error { return ErrNoJournal }
+
 // Waiting implements Journal.
 func (NoJournal) Waiting(context.Context, string) (int, time.Time, error) {
 	return 0, time.Time{}, ErrNoJournal

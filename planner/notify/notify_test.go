@@ -226,6 +226,35 @@ func TestTellWhoSuffers(t *testing.T) {
 	}
 }
 
+// One that asks for time is left alone so long, also by whoever has something new to
+// tell.
+func TestTellWhoAsksForTime(t *testing.T) {
+	t.Parallel()
+	busy := true
+	r := newReceiver(t, func(_ int, w http.ResponseWriter) {
+		if busy {
+			w.Header().Set("Retry-After", "600")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	})
+	w := newWorld(t, r.URL)
+	w.run("one", state.End{Outcome: state.Clean, Worth: true})
+	asked := w.now.Add(10 * time.Minute)
+	if got := w.tell(); got.Left != 1 || !got.Next.Equal(asked) || len(r.ids()) != 1 {
+		t.Errorf("%+v", got)
+	}
+	busy = false
+	w.run("two", state.End{Outcome: state.Clean, Worth: true})
+	w.now = asked.Add(-time.Second)
+	if got := w.tell(); got.Left != 2 || !got.Next.Equal(asked) || len(r.ids()) != 0 {
+		t.Errorf("before its time: %+v", got)
+	}
+	w.now = asked
+	if got := w.tell(); got.Told != 2 || got.Left != 0 {
+		t.Errorf("in time: %+v", got)
+	}
+}
+
 // One run that is rejected keeps none of the others back, and is given up after
 // a week.
 func TestTellWhoRejects(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 type Journal interface {
 	Untold(ctx context.Context, target string, n int, hold time.Duration) ([]state.Untold, error)
 	Told(ctx context.Context, target, run string, again time.Time) error
+	LeaveAlone(ctx context.Context, target string, until time.Time) error
 	Waiting(ctx context.Context, target string) (n int, first time.Time, err error)
 }
 
@@ -64,18 +65,23 @@ func (t *Teller) Tell(ctx context.Context) (r Result, err error) {
 			break
 		}
 		for _, u := range list {
-			again := time.Time{}
+			var again time.Time
 			switch {
 			case t.Now().Sub(u.Run.Ended) > tooOld:
 				r.GaveUp++
 			case suffers:
 				again = t.again(u, r.Err)
 			default:
-				if err := t.tell(ctx, u); err != nil {
-					r.Err, again = err, t.again(u, err)
-					suffers = !rejected(err)
-				} else {
+				err := t.tell(ctx, u)
+				if err == nil {
 					r.Told++
+					break
+				}
+				r.Err, again = err, t.again(u, err)
+				if suffers = !rejected(err); suffers {
+					if err := t.leaveAlone(ctx, err); err != nil {
+						return r, err
+					}
 				}
 			}
 			if err := t.Journal.Told(ctx, name, u.Run.ID, again); err != nil {
@@ -105,11 +111,24 @@ func (t *Teller) again(u state.Untold, err error) time.Time {
 	if u.Attempts < 10 {
 		wait = min(firstTry<<u.Attempts, lastTry)
 	}
-	var answer *Answer
-	if errors.As(err, &answer) {
-		wait = max(wait, min(answer.RetryAfter, lastTry))
+	return t.Now().Add(max(wait, asked(err)))
+}
+
+// leaveAlone leaves the webhook alone for as long as it asks for, with all that there
+// is to tell.
+func (t *Teller) leaveAlone(ctx context.Context, err error) error {
+	if wait := asked(err); wait > 0 {
+		return t.Journal.LeaveAlone(ctx, t.Webhook.Name(), t.Now().Add(wait))
 	}
-	return t.Now().Add(wait)
+	return nil
+}
+
+// asked is how long an answer asks to wait, and no longer than is reasonable.
+func asked(err error) time.Duration {
+	if answer, is := errors.AsType[*Answer](err); is {
+		return min(answer.RetryAfter, lastTry)
+	}
+	return 0
 }
 
 // rejected reports whether an error is about what was told, and not about who

@@ -28,7 +28,7 @@ var steps embed.FS
 
 const (
 	applicationID = 0x4163636f // "Acco"
-	schemaVersion = 6
+	schemaVersion = 7
 )
 
 // journal is a state.Journal. One connection serves the process, one

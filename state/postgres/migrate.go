@@ -17,7 +17,7 @@ import (
 //go:embed *.sql
 var steps embed.FS
 
-const version = 6
+const version = 7
 
 // migrate brings the tables to the present version.
 func (p *place) migrate(ctx context.Context) error {

@@ -38,6 +38,9 @@ func takeBack(ctx context.Context, tx tx, r state.Run) error {
 	return err
 }
 
+// notQuiet is true of a target, ?1, that has not asked to be left alone now, ?2.
+const notQuiet = "NOT EXISTS (SELECT 1 FROM quiet WHERE target = ?1 AND until > ?2)"
+
 // Untold implements state.Journal.
 func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Duration) (list []state.Untold, err error) {
 	err = j.tx(ctx, func(tx tx) error {
@@ -52,7 +55,7 @@ func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Du
 		}
 		due, err := scan(ctx, tx, func(rows *sql.Rows) (d struct{ run, attempts int64 }, err error) {
 			return d, rows.Scan(&d.run, &d.attempts)
-		}, "SELECT untold.run, untold.attempts FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND next <= ?2 AND outcome <> '' ORDER BY untold.run LIMIT ?3",
+		}, "SELECT untold.run, untold.attempts FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND next <= ?2 AND "+notQuiet+" AND outcome <> '' ORDER BY untold.run LIMIT ?3",
 			target, nanos(now), n)
 		if err != nil {
 			return err
@@ -94,11 +97,21 @@ func (j *Journal) Told(ctx context.Context, target, run string, again time.Time)
 	return j.fail("recording that someone was told of run "+run, err)
 }
 
+// LeaveAlone implements state.Journal.
+func (j *Journal) LeaveAlone(ctx context.Context, target string, until time.Time) error {
+	ctx = context.WithoutCancel(ctx)
+	err := j.tx(ctx, func(tx tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO quiet (target, until) VALUES (?1, ?2) ON CONFLICT (target) DO UPDATE SET until = excluded.until WHERE quiet.until < excluded.until", target, nanos(until))
+		return err
+	})
+	return j.fail("recording who is to be left alone", err)
+}
+
 // Waiting implements state.Journal.
 func (j *Journal) Waiting(ctx context.Context, target string) (n int, first time.Time, err error) {
-	var next sql.NullInt64
+	var next, quiet sql.NullInt64
 	err = j.later(ctx, func(tx tx) error {
-		return tx.QueryRowContext(ctx, "SELECT count(*), min(next) FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND outcome <> ''", target).Scan(&n, &next)
+		return tx.QueryRowContext(ctx, "SELECT count(*), min(next), (SELECT until FROM quiet WHERE target = ?1) FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND outcome <> ''", target).Scan(&n, &next, &quiet)
 	})
-	return n, when(next.Int64), j.fail("counting who is to be told of what", err)
+	return n, when(max(next.Int64, quiet.Int64)), j.fail("counting who is to be told of what", err)
 }

@@ -292,4 +292,19 @@ func testUntold(p place) {
 	if list := untold("a", died); list[0].Run.Outcome != state.Interrupted {
 		p.Errorf("told of %+v", list[0].Run)
 	}
+
+	// Who asks to be left alone is told neither of what waits nor of what ends later; the
+	// longest of what was asked for holds.
+	p.clock.Add(2 * time.Minute)
+	again := p.clock.Now().Add(time.Hour)
+	p.must(j.LeaveAlone(p.ctx, "a", again))
+	p.must(j.LeaveAlone(p.ctx, "a", again.Add(-time.Minute)))
+	later := run(state.End{Outcome: state.Clean, Worth: true})
+	untold("a")
+	untold("b", worth, fails, gaveUp, died, later)
+	if waiting, first, err := j.Waiting(p.ctx, "a"); err != nil || waiting != 2 || !first.Equal(again) {
+		p.Errorf("%d wait, the first until %s, %v; want 2 until %s", waiting, first, err, again)
+	}
+	p.clock.Add(time.Hour)
+	untold("a", died, later)
 }
