@@ -31,12 +31,16 @@ const (
 	collectFromProvider = 32 << 20
 
 	// What content passes through keeps nothing of it: nearly all is garbage, and
-	// the later it is looked for the less there is to do.
+	// the later it is looked for the less there is to do. That holds once there was a
+	// first collection: memory that was used is cheaper than memory that was not.
 	collectFromContent = early.Heap
 )
 
 // collecting is from where on garbage is looked for; 0: as the runtime has it.
 var collecting atomic.Int64
+
+// contentPasses is true once content has passed through this process.
+var contentPasses atomic.Bool
 
 // collectLate puts garbage collections off until there is something to collect:
 // none comes below from. GOGC and GOMEMLIMIT have the last word.
@@ -47,17 +51,13 @@ func collectLate(from int64) {
 	collecting.Store(from)
 	var adjust func(*garbage)
 	adjust = func(*garbage) {
+		if contentPasses.Load() {
+			collecting.Store(max(from, collectFromContent))
+		}
 		setGoal()
 		runtime.SetFinalizer(new(garbage), adjust)
 	}
 	adjust(nil)
-}
-
-// collectLater is for a process that content passes through from now on.
-func collectLater() {
-	if from := collecting.Load(); from > 0 && from < collectFromContent && collecting.CompareAndSwap(from, collectFromContent) {
-		setGoal()
-	}
 }
 
 // setGoal says where garbage is looked for next, as a part of what is in use. It
@@ -104,6 +104,6 @@ func percentFor(live, from int64) int {
 type passing struct{ providers.Provider }
 
 func (p passing) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
-	collectLater()
+	contentPasses.Store(true)
 	return p.Provider.Records(ctx, req)
 }
