@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -19,14 +20,18 @@ import (
 // The tool is a command of the test binary, and so are the processes that it
 // starts again: its provider and the development server.
 func TestMain(m *testing.M) {
-	// Half of the time a test waits, for a process that starts, or for a disk.
-	_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	// Most of the time a test waits, for a process that starts, or for a disk, or for
+	// a moment.
+	_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0)))
 	testscript.Main(m, map[string]func(){
 		"accord": func() {
 			executable = func() (string, error) { return exec.LookPath("accord") }
 			noteStart()
 			mishap()
 			arm()
+			if short, err := time.ParseDuration(os.Getenv("ACCORD_TEST_LANDING")); err == nil {
+				landing = short
+			}
 			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))
 		},
 		"empty":    func() {},
