@@ -364,7 +364,7 @@ func TestFaults(t *testing.T) {
 // item that fails is told of once, and none that does not.
 func TestFaultsOfExceptions(t *testing.T) {
 	t.Parallel()
-	cases := howMany(2, 4, 60)
+	cases := howMany(1, 4, 60)
 	var met, told atomic.Int64
 	t.Run("cases", func(t *testing.T) {
 		for n := range cases {
