@@ -99,8 +99,8 @@ func percentFor(live, from int64) int {
 	return int(min(from*100/smallest, from*100/max(live, 1)-100))
 }
 
-// passing is a provider whose process collects garbage later once content
-// passes through it.
+// passing is a provider whose process, once content passes through it, collects
+// garbage later after the first time.
 type passing struct{ providers.Provider }
 
 func (p passing) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {

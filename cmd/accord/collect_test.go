@@ -10,17 +10,18 @@ import (
 	"testing"
 )
 
-// Garbage is hardly looked for in a process that never has so much, and seldom in one
-// that leaves much and keeps little: by default that would be 240 times here.
+// Garbage is hardly looked for in a process that never has so much, seldom in one that
+// leaves much and keeps little, and less often once content has passed through it.
 func TestCollectLate(t *testing.T) {
 	if os.Getenv("ACCORD_TEST_COLLECT") != "" {
-		collectLate(collectFrom)
+		collectLate(collectFromProvider)
+		contentPasses.Store(os.Getenv("ACCORD_TEST_PASSES") == "true")
 		allocate(t)
 		return
 	}
-	run := func(more int) (collections int) {
+	run := func(more int, passes bool) (collections int) {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestCollectLate$", "-test.v")
-		cmd.Env = append(os.Environ(), "ACCORD_TEST_COLLECT="+strconv.Itoa(more))
+		cmd.Env = append(os.Environ(), "ACCORD_TEST_COLLECT="+strconv.Itoa(more), "ACCORD_TEST_PASSES="+strconv.FormatBool(passes))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -32,11 +33,16 @@ func TestCollectLate(t *testing.T) {
 		}
 		return collections
 	}
-	if n := run(collectFrom / 2); n > 1 {
+	if n := run(collectFromProvider/2, false); n > 1 {
 		t.Errorf("garbage was looked for %d times in a heap of half the size", n)
 	}
-	if n := run(20 * collectFrom); n < 3 || n > 40 {
-		t.Errorf("garbage was looked for %d times in 20 times as much as it is looked for from", n)
+	const much = 20 * collectFromContent
+	often, seldom := run(much, false), run(much, true)
+	if from := much / collectFromProvider; often < from/4 || often > 2*from {
+		t.Errorf("garbage was looked for %d times in %d times as much as it is looked for from", often, from)
+	}
+	if seldom < 3 || seldom > often/2 {
+		t.Errorf("garbage was looked for %d times where content passes, and %d times where none does", seldom, often)
 	}
 }
 

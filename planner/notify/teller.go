@@ -51,8 +51,8 @@ const (
 	lastTry  = time.Hour
 )
 
-// Tell tells of everything that may be told now. A webhook that suffers is left
-// alone; one that rejects a run is told of the others. The error is the
+// Tell tells of everything that may be told now. A webhook that suffers is told no
+// more, and nothing before the time that it asks for; one that rejects a run is told of the others. The error is the
 // journal's.
 func (t *Teller) Tell(ctx context.Context) (r Result, err error) {
 	name := t.Webhook.Name()
@@ -125,10 +125,11 @@ func (t *Teller) leaveAlone(ctx context.Context, err error) error {
 
 // asked is how long an answer asks to wait, and no longer than is reasonable.
 func asked(err error) time.Duration {
-	if answer, is := errors.AsType[*Answer](err); is {
-		return min(answer.RetryAfter, lastTry)
+	var answer *Answer
+	if !errors.As(err, &answer) {
+		return 0
 	}
-	return 0
+	return min(answer.RetryAfter, lastTry)
 }
 
 // rejected reports whether an error is about what was told, and not about who

@@ -38,9 +38,6 @@ func takeBack(ctx context.Context, tx tx, r state.Run) error {
 	return err
 }
 
-// notQuiet is true of a target, ?1, that has not asked to be left alone now, ?2.
-const notQuiet = "NOT EXISTS (SELECT 1 FROM quiet WHERE target = ?1 AND until > ?2)"
-
 // Untold implements state.Journal.
 func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Duration) (list []state.Untold, err error) {
 	err = j.tx(ctx, func(tx tx) error {
@@ -55,7 +52,8 @@ func (j *Journal) Untold(ctx context.Context, target string, n int, hold time.Du
 		}
 		due, err := scan(ctx, tx, func(rows *sql.Rows) (d struct{ run, attempts int64 }, err error) {
 			return d, rows.Scan(&d.run, &d.attempts)
-		}, "SELECT untold.run, untold.attempts FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND next <= ?2 AND "+notQuiet+" AND outcome <> '' ORDER BY untold.run LIMIT ?3",
+		}, `SELECT untold.run, untold.attempts FROM untold JOIN run ON run.seq = untold.run WHERE target = ?1 AND next <= ?2 AND outcome <> ''
+			AND NOT EXISTS (SELECT 1 FROM quiet WHERE target = ?1 AND until > ?2) ORDER BY untold.run LIMIT ?3`,
 			target, nanos(now), n)
 		if err != nil {
 			return err
