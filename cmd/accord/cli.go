@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"accord/planner/graph"
 	"accord/providers"
 	"accord/state"
 )
@@ -54,7 +55,8 @@ type cli struct {
 	lines sync.Mutex // one line of -json at a time
 	begun bool       // the first one has been printed
 
-	heart, rested chan struct{} // closed to stop saying that the command goes on; closed when it stopped
+	heart  chan struct{} // closed to stop saying that the command goes on
+	beside graph.Group   // what says so, and what has lines move
 
 	showing atomic.Pointer[progress] // what tells the user what goes on, if anything does
 

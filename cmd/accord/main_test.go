@@ -29,8 +29,10 @@ func TestMain(m *testing.M) {
 			noteStart()
 			mishap()
 			arm()
-			if short, err := time.ParseDuration(os.Getenv("ACCORD_TEST_LANDING")); err == nil {
-				landing = short
+			for name, wait := range map[string]*time.Duration{"ACCORD_TEST_LANDING": &landing, "ACCORD_TEST_HEARTBEAT": &heartbeat} {
+				if d, err := time.ParseDuration(os.Getenv(name)); err == nil {
+					*wait = d
+				}
 			}
 			os.Exit(Main(os.Args[1:], os.Stdin, panickingSink(stdoutOf(os.Args), "stdout"), panickingSink(os.Stderr, "stderr")))
 		},

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	goversion "github.com/hashicorp/go-version"
@@ -23,6 +22,7 @@ import (
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/planner"
+	"accord/planner/graph"
 	"accord/providers"
 	"accord/providers/plugin"
 	"accord/providers/plugin/pin"
@@ -155,15 +155,15 @@ func (w *workspace) openProviders(ctx context.Context) error {
 	all := make([]*declared, len(names)+len(required))
 	found := make([]hcl.Diagnostics, len(all))
 	errs := make([]error, len(names))
-	var starting sync.WaitGroup
+	var starting graph.Group
 	for n := range required {
 		at := len(names) + n
-		starting.Go(func() { all[at], found[at] = r.open(ctx, &required[n]) })
+		starting.Go(func() error { all[at], found[at] = r.open(ctx, &required[n]); return nil })
 	}
 	for n, name := range names {
 		all[n], found[n], errs[n] = r.openBuiltin(ctx, name)
 	}
-	starting.Wait()
+	_ = starting.Wait()
 	for _, s := range all {
 		if s != nil {
 			w.served = append(w.served, s)

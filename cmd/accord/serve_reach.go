@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"accord/lang/addrs"
+	"accord/planner/graph"
 	"accord/providers"
 )
 
@@ -20,7 +21,7 @@ type reach struct {
 	instances []providers.Object // that it connects to
 	config    providers.Config
 
-	trying sync.WaitGroup
+	trying graph.Group
 	mu     sync.Mutex
 	found  map[addrs.Instance]providers.Object
 	tried  map[addrs.Instance]*attempt // of those that are not found
@@ -34,7 +35,10 @@ type attempt struct {
 }
 
 func newReach(on *session, instances []providers.Object) *reach {
-	return &reach{on: on, instances: instances, found: map[addrs.Instance]providers.Object{}, tried: map[addrs.Instance]*attempt{}}
+	return &reach{
+		on: on, instances: instances, trying: graph.Group{Crashed: func() { on.end(nil) }},
+		found: map[addrs.Instance]providers.Object{}, tried: map[addrs.Instance]*attempt{},
+	}
 }
 
 // begin connects for the first time. Those that do not answer are left for later,
@@ -68,7 +72,7 @@ func (r *reach) begin(ctx context.Context) error {
 }
 
 // wait waits for the tries that are under way.
-func (r *reach) wait() { r.trying.Wait() }
+func (r *reach) wait() { _ = r.trying.Wait() }
 
 // connect tries the vaults that have not answered yet, and returns those that are
 // connected, and why others are not. A slow one is not waited for: once it is
@@ -90,9 +94,10 @@ func (r *reach) connect(ctx context.Context) (map[addrs.Instance]providers.Objec
 		}
 		a.now = true
 		begun.Add(1)
-		r.trying.Go(func() {
+		r.trying.Go(func() error {
 			defer begun.Done()
 			r.try(ctx, inst, a)
+			return nil
 		})
 	}
 	r.mu.Unlock()
@@ -101,9 +106,10 @@ func (r *reach) connect(ctx context.Context) (map[addrs.Instance]providers.Objec
 	select {
 	case <-done:
 	case <-time.After(servePatience):
-		r.trying.Go(func() {
+		r.trying.Go(func() error {
 			<-done
 			r.on.watch.Refresh()
+			return nil
 		})
 	}
 	return r.here()

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"accord/lang"
 	"accord/lang/addrs"
 	"accord/planner"
+	"accord/planner/graph"
 	"accord/planner/ledger"
 	"accord/planner/plan"
 	"accord/planner/syncer"
@@ -90,14 +90,14 @@ func (s *server) session(ctx context.Context) error {
 		return err
 	}
 	on.ran = map[string]chan struct{}{}
-	var telling sync.WaitGroup
+	telling := graph.Group{Crashed: func() { end(nil) }}
 	for _, name := range planner.Told(w.config.Settings) {
 		on.ran[name] = make(chan struct{}, 1)
 	}
 	for _, n := range w.config.Settings.Notify {
-		telling.Go(func() { on.keepTelling(ctx, n, st.Lineage) })
+		telling.Go(func() error { on.keepTelling(ctx, n, st.Lineage); return nil })
 	}
-	defer telling.Wait()
+	defer func() { _ = telling.Wait() }()
 	defer end(nil)
 	s.now.Store(on)
 	defer s.now.Store(nil)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// heartbeat is how often it is said that a command goes on.
-const heartbeat = 10 * time.Second
+// heartbeat is how often it is said that a command goes on; tests set it.
+var heartbeat = 10 * time.Second
 
 // goOn says that a command goes on, at every tick until done: with -json by a
 // line of its own, else, where no terminal shows it move, by what goes on.
@@ -45,21 +45,26 @@ func (c *cli) startHeart(operation string) {
 	if c.heart != nil || !c.json && isTerminal(c.stderr) {
 		return
 	}
-	c.heart = make(chan struct{})
-	c.rested = make(chan struct{})
-	ticker := time.NewTicker(heartbeat)
-	go func() {
-		defer close(c.rested)
+	heart := make(chan struct{})
+	c.heart = heart
+	began, ticker := time.Now(), time.NewTicker(heartbeat)
+	c.beside.Go(func() error {
 		defer ticker.Stop()
-		c.goOn(operation, time.Now(), ticker.C, c.heart)
-	}()
+		c.goOn(operation, began, ticker.C, heart)
+		return nil
+	})
 }
 
-// stopHeart returns when nothing more will be said.
+// stopHeart returns when nothing more will be said: neither that the command goes
+// on, nor by lines that move. What crashed in saying it surfaces here: the work
+// itself was not held up.
 func (c *cli) stopHeart() {
 	if c.heart != nil {
 		close(c.heart)
-		<-c.rested
 		c.heart = nil
+	}
+	defer func() { _ = c.beside.Wait() }()
+	if p := c.showing.Load(); p != nil {
+		p.clear()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"accord/planner"
+	"accord/planner/graph"
 )
 
 // Trap, heartbeat stops: a command that goes on says so at every tick, not only at the first: with
@@ -92,5 +93,39 @@ func TestCrashIsALine(t *testing.T) {
 		if err := checkLine([]byte(line)); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What says that a command goes on, and what moves its lines, may crash: the work
+// is not held up by it, and the crash surfaces where all do.
+func TestHeartbeatCrash(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(c *cli, p *progress){
+		"heartbeat": func(c *cli, p *progress) { c.startHeart("plan") },
+		"lines": func(c *cli, p *progress) {
+			p.live = true
+			p.runs("a", "reading a")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				screen := &sink{Writer: new(bytes.Buffer)}
+				c := &cli{stdout: screen, stderr: screen}
+				p := c.progress()
+				p.planner(planner.Reading{Type: "vault", Count: 3})
+				begin(c, p)
+				screen.mu.Lock()
+				screen.left = 1 // the next write crashes
+				screen.mu.Unlock()
+				time.Sleep(3 * heartbeat)
+				p.move("reading b")
+				defer func() {
+					if crash, ok := recover().(*graph.Panic); !ok || crash.Value != "a mishap of the sink" {
+						t.Errorf("it ended with %v", crash)
+					}
+				}()
+				c.stopHeart()
+			})
+		})
 	}
 }

@@ -132,25 +132,31 @@ func (p *progress) tick() {
 	}
 	quit := make(chan struct{})
 	p.ticks = quit
-	go func() {
+	p.cli.beside.Go(func() error {
 		every := time.NewTicker(time.Second)
 		defer every.Stop()
 		for {
 			select {
 			case <-quit:
-				return
+				return nil
 			case now := <-every.C:
-				p.mu.Lock()
-				if p.ticks == quit {
-					if text := p.waits(now); text != "" {
-						p.lines.beside = text
-					}
-					p.lines.draw(now)
-				}
-				p.mu.Unlock()
+				p.turn(quit, now)
 			}
 		}
-	}()
+	})
+}
+
+// turn draws the lines once more, unless they have been taken away.
+func (p *progress) turn(quit chan struct{}, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ticks != quit {
+		return
+	}
+	if text := p.waits(now); text != "" {
+		p.lines.beside = text
+	}
+	p.lines.draw(now)
 }
 
 func (p *progress) planner(e planner.Event) {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -19,6 +18,7 @@ import (
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/planner"
+	"accord/planner/graph"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/state"
@@ -38,8 +38,8 @@ type workspace struct {
 	closers []func() error
 	served  []io.Closer // providers, until nothing more is asked of them
 
-	preparing sync.WaitGroup // the journal, for being written to
-	ending    sync.WaitGroup // providers and state
+	preparing graph.Group // the journal, for being written to
+	ending    graph.Group // providers and state
 
 	builtins map[string]*builtin // that were started before openProviders
 	declared []*declared         // all providers
@@ -94,22 +94,22 @@ func (c *cli) open(config *lang.Config, diags hcl.Diagnostics) (*workspace, erro
 func (w *workspace) Close() {
 	w.dismiss()
 	if w.store != nil {
-		w.ending.Go(func() {
-			w.preparing.Wait()
-			_ = w.store.Close()
+		w.ending.Go(func() error {
+			_ = w.preparing.Wait()
+			return w.store.Close()
 		})
 	}
 	for _, end := range slices.Backward(w.closers) {
 		_ = end()
 	}
-	w.ending.Wait()
+	_ = w.ending.Wait()
 	w.closers, w.store = nil, nil
 }
 
 // dismiss has the providers end, of whom nothing more is asked. Close waits for them.
 func (w *workspace) dismiss() {
 	for _, p := range w.served {
-		w.ending.Go(func() { _ = p.Close() })
+		w.ending.Go(p.Close)
 	}
 	w.served = nil
 }
@@ -202,12 +202,10 @@ func (c *cli) withState(ctx context.Context, in inputs) (w *workspace, st *state
 		if err := w.openStore(ctx); err != nil {
 			return err
 		}
-		var unread error
-		var reading sync.WaitGroup
-		reading.Go(func() { unread = read() })
+		var reading graph.Group
+		reading.Go(read)
 		err := evaluate()
-		reading.Wait()
-		if err := cmp.Or(err, unread); err != nil {
+		if err := cmp.Or(err, reading.Wait()); err != nil {
 			return err
 		}
 		w.useJournal(journal)
@@ -340,7 +338,7 @@ func (w *workspace) reach(ctx context.Context, instances []providers.Object, pai
 	}
 	w.landing = landingIn(instances)
 	if journal, ok := w.journal.(state.Preparing); ok && !readOnly {
-		w.preparing.Go(func() { _ = journal.Prepare(ctx) }) // whoever writes says what is wrong
+		w.preparing.Go(func() error { return journal.Prepare(ctx) }) // whoever writes says what is wrong
 	}
 	config := providers.Config{Dir: dir, Instances: instances, ReadOnly: readOnly, Tool: "accord-" + Version}
 	if usesDev(instances) {

@@ -12,6 +12,10 @@ import (
 // panic in one of them surfaces in Wait, as in Walk: a crash ends the program
 // in one place, and never behind its back. The zero Group has no limit.
 type Group struct {
+	// Crashed, unless nil, is called as soon as one of them has panicked, where
+	// Wait may be far away. It is set before the first Go.
+	Crashed func()
+
 	group errgroup.Group
 	mu    sync.Mutex
 	panic *Panic
@@ -28,6 +32,9 @@ func (g *Group) Go(f func() error) {
 		defer func() {
 			if r := recover(); r != nil {
 				err = errPanicked
+				if g.Crashed != nil {
+					defer g.Crashed()
+				}
 				g.mu.Lock()
 				defer g.mu.Unlock()
 				if p, ok := r.(*Panic); ok {

@@ -32,6 +32,20 @@ func TestGroupPanicsWhereItIsWaitedFor(t *testing.T) {
 	t.Error("Wait returned")
 }
 
+func TestGroupTellsAtOnceThatOnePanicked(t *testing.T) {
+	told := make(chan struct{})
+	g := Group{Crashed: func() { close(told) }}
+	g.Go(func() error { panic("one") })
+	g.Go(func() error { <-told; return nil })
+	defer func() {
+		if p, ok := recover().(*Panic); !ok || p.Value != "one" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	g.Wait()
+	t.Error("Wait returned")
+}
+
 func TestGroupReturnsTheFirstError(t *testing.T) {
 	var g Group
 	want := errors.New("first")

@@ -56,11 +56,10 @@ type Options struct {
 
 // Watch is one process that watches.
 type Watch struct {
-	opts  Options
-	pace  pace
-	runs  graph.Group
-	crash context.CancelFunc // ends the loop
-	wake  chan struct{}
+	opts Options
+	pace pace
+	runs graph.Group
+	wake chan struct{}
 
 	mu      sync.Mutex
 	survey  survey
@@ -87,7 +86,7 @@ func New(opts Options) *Watch {
 	def(&opts.Retry, time.Minute)
 	def(&opts.Quiet, 5*time.Minute)
 	return &Watch{
-		opts: opts, pace: pace{retry: opts.Retry, quiet: opts.Quiet, beat: opts.Interval}, crash: func() {}, wake: make(chan struct{}, 1),
+		opts: opts, pace: pace{retry: opts.Retry, quiet: opts.Quiet, beat: opts.Interval}, wake: make(chan struct{}, 1),
 		points: map[addrs.Instance]*point{}, sights: map[source]*sight{}, answers: map[addrs.Instance]*answers{},
 	}
 }
@@ -99,8 +98,9 @@ func (w *Watch) Run(ctx context.Context) error {
 	w.started = w.opts.Now()
 	w.mu.Unlock()
 	defer func() { _ = w.runs.Wait() }()
-	ctx, w.crash = context.WithCancel(ctx)
-	defer w.crash()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	w.runs.Crashed = end
 	for {
 		w.once(ctx)
 		if ctx.Err() != nil {
@@ -192,19 +192,7 @@ func (w *Watch) once(ctx context.Context) {
 }
 
 // spawn has f done beside the loop, which ends where f crashes.
-func (w *Watch) spawn(f func()) {
-	w.runs.Go(func() error {
-		well := false
-		defer func() {
-			if !well {
-				w.crash()
-			}
-		}()
-		f()
-		well = true
-		return nil
-	})
-}
+func (w *Watch) spawn(f func()) { w.runs.Go(func() error { f(); return nil }) }
 
 // within waits for something, but no longer than for the patience: a vault that
 // is slow does not hold up the loop. What comes later begins a beat of its own.
