@@ -27,6 +27,7 @@ func ofSource(presentations, obsolete bool, where string) string {
 	}
 	if obsolete {
 		state = "OBSOLETESTATE()"
+		own += ", latest_version__v"
 	} else if presentations {
 		own += ", " + vault.SourceNodes
 	}

@@ -317,7 +317,14 @@ func (s *clmSource) others(ctx context.Context, typ string, list []string, recor
 	if err != nil {
 		return nil, err
 	}
-	elsewhere, err := s.approvedElsewhere(ctx, typ, there)
+	// Drafts that are yet to become what they will be.
+	var drafts []string
+	for _, id := range open {
+		if r, ok := there[id]; ok && s.steady && r.text("type_name") == typ && r.int("major_version_number__v") > 0 {
+			drafts = append(drafts, id)
+		}
+	}
+	elsewhere, err := s.approvedElsewhere(ctx, typ, drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -392,26 +399,6 @@ func (s *clmSource) other(part, id string, r row, standing string, variants []st
 		rec.Routes, rec.Groups = slices.Sorted(slices.Values(r.names("country__v"))), s.groups(r)
 	}
 	return rec
-}
-
-// approvedElsewhere are those documents, of a type in their latest version,
-// whose approved version is of another: drafts that are yet to become what
-// they will be.
-func (s *clmSource) approvedElsewhere(ctx context.Context, typ string, there map[string]row) (map[string]bool, error) {
-	var list []string
-	for id, r := range there {
-		if s.steady && r.text("type_name") == typ && r.int("major_version_number__v") > 0 {
-			list = append(list, id)
-		}
-	}
-	slices.Sort(list)
-	out := map[string]bool{}
-	return out, s.lists(ctx, list, listed, func(list string) string {
-		return "SELECT LATESTVERSION id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE (status__v = STEADYSTATE() OR status__v = OBSOLETESTATE()) AND id CONTAINS " + list
-	}, func(r row) error {
-		out[r.text("id")] = r.text("type_name") != "" && r.text("type_name") != typ
-		return nil
-	})
 }
 
 func partsOfType(typ string) []string {

@@ -156,6 +156,9 @@ func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]
 // obsolete (both: the newest such version of each document) or latest.
 func (s *clmSource) statement(typ, kind, where string, nodes bool) string {
 	own := strings.Split(sourceOwn, ", ")
+	if kind == standObsolete {
+		own = append(own, "latest_version__v")
+	}
 	target := "documents"
 	if typ == typePresentation {
 		target = "binders"
@@ -276,6 +279,9 @@ func (f *found) get(kind string) row {
 // records turns what was found into records, in the order of ids, with the
 // members that they name.
 func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]providers.Record, error) {
+	if err := s.forgetOutdated(ctx, typ, page); err != nil {
+		return nil, err
+	}
 	named, err := s.named(ctx, typ, page)
 	if err != nil {
 		return nil, err
@@ -329,6 +335,38 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 		out = append(out, add...)
 	}
 	return out, nil
+}
+
+// forgetOutdated forgets obsolete versions that a newer one of another type was
+// approved after: such a document is not obsolete, it is something else.
+func (s *clmSource) forgetOutdated(ctx context.Context, typ string, page []found) error {
+	var list []string
+	for _, f := range page {
+		if r, obsolete := f.approved(); obsolete {
+			if last, _ := r.flag("latest_version__v"); !last {
+				list = append(list, r.text("id"))
+			}
+		}
+	}
+	elsewhere, err := s.approvedElsewhere(ctx, typ, list)
+	for n := range page {
+		if elsewhere[strconv.FormatInt(page[n].id, 10)] {
+			page[n].obsolete = nil
+		}
+	}
+	return err
+}
+
+// approvedElsewhere are those documents whose approved version, or what was
+// approved and is obsolete, is of another type.
+func (s *clmSource) approvedElsewhere(ctx context.Context, typ string, list []string) (map[string]bool, error) {
+	out := map[string]bool{}
+	return out, s.lists(ctx, list, listed, func(list string) string {
+		return "SELECT LATESTVERSION id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE (status__v = STEADYSTATE() OR status__v = OBSOLETESTATE()) AND id CONTAINS " + list
+	}, func(r row) error {
+		out[r.text("id")] = r.text("type_name") != "" && r.text("type_name") != typ
+		return nil
+	})
 }
 
 // approved is the newest version that was approved, or has been made obsolete
