@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/providers/providertest"
@@ -80,6 +82,33 @@ func (w *followed) ran(clean bool) {
 		body["last_successful_run_time"] = w.now()
 	}
 	w.feed(booksFeed("a"), body)
+}
+
+// CTRY-10: the platform's engine brings its route table up to date before it
+// routes by it, asked or not. What is forecast of its run goes by what will be
+// there, not by what is there still.
+func TestForecastByTheTableToCome(t *testing.T) {
+	t.Parallel()
+	w := newLibrary(t, "a")
+	w.table("a", "us")
+	w.run(slices.DeleteFunc(w.tasks(syncer.Request{}), func(t syncer.Task) bool { return t.Sync.Addr != countryFeed("a") }))
+	for _, feed := range []addrs.Instance{countryFeed("a"), booksFeed("a")} {
+		w.feed(feed, map[string]any{"engine": "platform"})
+	}
+	w.north().Put(providertest.Country("ca", "Canada", "ca", "us"), providertest.Country("gl", "Global", "mx"))
+	tasks := w.tasks(syncer.Request{})
+	for n := range tasks {
+		if t := &tasks[n]; t.Sync.Addr == booksFeed("a") { // the countries' run is not asked for
+			t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{Full: true}, w.now())
+		} else if t.Decision.Mode = syncer.None; !t.Sync.Active {
+			w.t.Fatalf("%s is not active", t.Sync.Addr)
+		}
+	}
+	added := w.preview(tasks)[booksFeed("a")].Names[syncer.Added]
+	added = slices.DeleteFunc(added, func(n syncer.Item) bool { return n.Part != "book" })
+	if len(added) != 2 || added[0].Key != "b1" || added[1].Key != "b2" {
+		t.Errorf("forecast to be added: %+v", added)
+	}
 }
 
 // INT-7: an engine that stops in the middle of a run is waited for until the

@@ -224,10 +224,14 @@ func (j *job) escalate() {
 }
 
 // tableOf returns what the target of a table holds: after its change list, or
-// after its run, or as it is.
+// after its run, or as it is. The platform's engine keeps its own up to date by
+// itself, and before it routes by it: a preview takes what will be there.
 func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, error) {
 	if by.table != nil && by.whole && (!writing || by.status == Clean) {
 		return by.table, nil // all of it was read, and all that was to be done is done
+	}
+	if by.table == nil && !writing && by.Sync.Active && by.Sync.Engine == providers.EnginePlatform {
+		return s.lookup(ctx, &providers.Lookup{End: by.Sync.Source, Values: by.Sync.Route.Values})
 	}
 	t, err := s.held(ctx, by.Sync.Target)
 	if err != nil {
