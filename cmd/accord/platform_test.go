@@ -39,7 +39,7 @@ func TestPlatformForecast(t *testing.T) {
 		total.runs.Load(), total.faulty.Load(), total.added.Load(), total.updated.Load(), total.withdrawn.Load(), total.restored.Load(), total.settings.Load(), total.asked.Load())
 	for name, n := range map[string]*atomic.Int64{"runs": &total.runs, "exceptions": &total.faulty, "added": &total.added, "updated": &total.updated,
 		"withdrawn": &total.withdrawn, "restored": &total.restored, "configuration": &total.settings, "requests": &total.asked} {
-		if n.Load() == 0 && !t.Failed() && cases > 1 {
+		if n.Load() == 0 && !t.Failed() && !testing.Short() && first == 1 && cases > 1 {
 			t.Errorf("no %s: the sample proves nothing of it", name)
 		}
 	}
