@@ -84,7 +84,7 @@ func (w *work) presentations(routed, full bool, since time.Time) error {
 				fates[id] = keep
 			case d == nil, d.standing == obsolete, d.standing == unpublished:
 				fates[id] = withdraw
-			case !takes(d) && (d.standing == approved || len(d.countries) > 0):
+			case !takes(d):
 				fates[id] = withdraw
 			case d.standing != approved:
 				fates[id] = keep
