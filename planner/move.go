@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -15,7 +16,6 @@ import (
 	"accord/lang/addrs"
 	"accord/lang/schema"
 	"accord/planner/plan"
-	"accord/planner/syncer"
 	"accord/state"
 	"accord/state/failpoint"
 )
@@ -129,16 +129,48 @@ type renamedJournal struct {
 	moves []plan.Move
 }
 
-func (j renamedJournal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
-	before := slices.Clone(syncs)
+// before is the name that a sync still goes by.
+func (j renamedJournal) before(sync addrs.Instance) addrs.Instance {
 	for _, m := range j.moves {
-		for n := range syncs {
-			if syncs[n] == m.To {
-				before[n] = m.From
-			}
+		if sync == m.To {
+			return m.From
 		}
 	}
+	return sync
+}
+
+// Memories implements state.Journal.
+func (j renamedJournal) Memories(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error) {
+	before := make([]addrs.Instance, len(syncs))
+	for n, sync := range syncs {
+		before[n] = j.before(sync)
+	}
 	return j.Journal.Memories(ctx, before)
+}
+
+// Open implements state.Journal.
+func (j renamedJournal) Open(ctx context.Context, sync addrs.Instance) ([]state.Batch, error) {
+	return j.Journal.Open(ctx, j.before(sync))
+}
+
+// Exceptions implements state.Journal.
+func (j renamedJournal) Exceptions(ctx context.Context, sync addrs.Instance) iter.Seq2[state.Exception, error] {
+	return j.Journal.Exceptions(ctx, j.before(sync))
+}
+
+// Unmatched implements state.Journal.
+func (j renamedJournal) Unmatched(ctx context.Context, sync addrs.Instance) iter.Seq2[string, error] {
+	return j.Journal.Unmatched(ctx, j.before(sync))
+}
+
+// Referring implements state.Journal.
+func (j renamedJournal) Referring(ctx context.Context, sync addrs.Instance, references []string) iter.Seq2[state.Item, error] {
+	return j.Journal.Referring(ctx, j.before(sync), references)
+}
+
+// Runs implements state.Journal.
+func (j renamedJournal) Runs(ctx context.Context, sync addrs.Instance, n int) ([]state.Run, error) {
+	return j.Journal.Runs(ctx, j.before(sync), n)
 }
 
 // Rename gives what is recorded other names, with all that refers to it: in what
@@ -178,39 +210,23 @@ func (a *applying) rename(ctx context.Context) error {
 	return nil
 }
 
-// renameSync hands the memory of a sync over to its new name. The list of its
-// failures stays behind: a full run, which is owed instead, finds them again.
+// renameSync has the journal call a sync by its new name.
 func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
-	memory, err := state.MemoryOf(ctx, p.Journal, m.From)
+	syncs, err := p.Journal.Syncs(ctx)
 	if errors.Is(err, state.ErrNoJournal) {
 		return nil // no sync was ever run
 	}
-	if err != nil || memory.LastStart.IsZero() && len(memory.Owed) == 0 {
-		return err
+	if err != nil || !slices.Contains(syncs, m.From) {
+		return err // it is no sync, or one that nothing is remembered of
 	}
-	lease, err := state.LeaseOf(ctx, p.Journal, m.To, "move", leaseTime)
+	leases, err := p.Journal.Acquire(ctx, []addrs.Instance{m.From, m.To}, "move", leaseTime)
 	if err != nil {
 		return err
 	}
-	defer p.Journal.Release(context.WithoutCancel(ctx), lease)
-	if err := p.Journal.Remember(ctx, lease, memory); err != nil {
-		return err
+	for _, l := range leases {
+		defer p.Journal.Release(context.WithoutCancel(ctx), l)
 	}
-	owed := memory.Owed
-	if memory.Failures > 0 {
-		owed = append(owed, string(syncer.Requested))
-	}
-	if len(owed) > 0 {
-		if err := p.Journal.Owe(ctx, m.To, owed, memory.Allowed); err != nil {
-			return err
-		}
-	}
-	old, err := state.LeaseOf(ctx, p.Journal, m.From, "move", leaseTime)
-	if err != nil {
-		return err
-	}
-	defer p.Journal.Release(context.WithoutCancel(ctx), old)
-	return p.Journal.Forget(ctx, old)
+	return p.Journal.Rename(ctx, leases[0], leases[1])
 }
 
 // leaseTime is more than renaming takes.

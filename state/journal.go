@@ -37,10 +37,12 @@ type Journal interface {
 	// reasons is owed. It needs no lease.
 	Owe(ctx context.Context, sync addrs.Instance, reasons []string, allowed Allowance) error
 
-	// Forget drops the memory, what is owed, the open batches, the exceptions and
-	// the unmatched references of a sync that is no more. The history of its runs
-	// stays. For the holder of its lease.
-	Forget(ctx context.Context, lease Lease) error
+	// Rename gives a sync another name: all that is remembered of it, and the
+	// history of its runs, goes by that from then on. A run of it that has no end is
+	// ended as Interrupted, and fenced. What was remembered under the other name is
+	// dropped, but for the history of its runs. Said again, it does nothing. For the
+	// holder of both leases.
+	Rename(ctx context.Context, from, to Lease) error
 
 	// Begin records the starts of runs, of all or of none; Fence is that of a run's
 	// lease, ID is unique. Runs of their syncs that were begun and not ended are ended

@@ -25,8 +25,8 @@ func (NoJournal) Remember(context.Context, Lease, Memory) error { return ErrNoJo
 // Owe implements Journal.
 func (NoJournal) Owe(context.Context, addrs.Instance, []string, Allowance) error { return ErrNoJournal }
 
-// Forget implements Journal.
-func (NoJournal) Forget(context.Context, Lease) error { return ErrNoJournal }
+// Rename implements Journal.
+func (NoJournal) Rename(context.Context, Lease, Lease) error { return ErrNoJournal }
 
 // Begin implements Journal.
 func (NoJournal) Begin(context.Context, ...Run) error { return ErrNoJournal }

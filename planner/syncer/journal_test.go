@@ -138,7 +138,9 @@ func (j *journal) owe(sync addrs.Instance, reasons []string, allowed state.Allow
 	}
 }
 
-func (j *journal) Forget(context.Context, state.Lease) error { return errors.ErrUnsupported }
+func (j *journal) Rename(context.Context, state.Lease, state.Lease) error {
+	return errors.ErrUnsupported
+}
 
 func (j *journal) Begin(_ context.Context, runs ...state.Run) error {
 	return j.do(func() error {

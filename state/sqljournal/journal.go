@@ -143,6 +143,6 @@ func (j *Journal) Syncs(ctx context.Context) ([]addrs.Instance, error) {
 			err = a.UnmarshalText([]byte(addr))
 		}
 		return a, err
-	}, "SELECT addr FROM sync UNION SELECT sync FROM owed UNION SELECT sync FROM exception ORDER BY 1")
+	}, "SELECT addr FROM sync UNION SELECT sync FROM owed UNION SELECT sync FROM exception UNION SELECT sync FROM batch ORDER BY 1")
 	return syncs, j.fail("reading which syncs are remembered", err)
 }

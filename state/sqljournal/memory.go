@@ -161,26 +161,50 @@ func settle(ctx context.Context, tx tx, sync string, reasons []string) error {
 	})
 }
 
-// Forget implements state.Journal.
-func (j *Journal) Forget(ctx context.Context, lease state.Lease) error {
+// Rename implements state.Journal.
+func (j *Journal) Rename(ctx context.Context, from, to state.Lease) error {
 	ctx = context.WithoutCancel(ctx)
+	before, after := from.Sync.String(), to.Sync.String()
 	err := j.tx(ctx, func(tx tx) error {
-		if err := held(ctx, tx, lease.Sync.String(), lease.Fence); err != nil {
+		if err := errors.Join(held(ctx, tx, before, from.Fence), held(ctx, tx, after, to.Fence)); err != nil {
 			return err
 		}
-		for _, query := range []string{
-			"DELETE FROM sync WHERE addr = ?1",
-			"DELETE FROM owed WHERE sync = ?1",
-			"DELETE FROM batch WHERE sync = ?1",
-			"DELETE FROM exception WHERE sync = ?1",
-			"DELETE FROM referring WHERE sync = ?1",
-			"DELETE FROM unmatched WHERE sync = ?1",
-		} {
-			if _, err := tx.ExecContext(ctx, query, lease.Sync.String()); err != nil {
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var there bool
+		if err := tx.QueryRowContext(ctx, remembered, before).Scan(&there); err != nil || !there {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE sync = ?3 AND outcome = ''", state.Interrupted, nanos(now), before); err != nil {
+			return err
+		}
+		for _, of := range ofSyncs {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+of.table+" WHERE "+of.name+" = ?1", after); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "UPDATE "+of.table+" SET "+of.name+" = ?2 WHERE "+of.name+" = ?1", before, after); err != nil {
 				return err
 			}
 		}
-		return nil
+		// Leases of either name count for themselves: none is that of such a run.
+		_, err = tx.ExecContext(ctx, "UPDATE run SET sync = ?2, fence = 0 WHERE sync = ?1", before, after)
+		return err
 	})
-	return j.fail("forgetting "+lease.Sync.String(), err)
+	return j.fail("renaming "+before+" to "+after, err)
 }
+
+// ofSyncs is where something is remembered of syncs, beside their runs.
+var ofSyncs = []struct{ table, name string }{
+	{"sync", "addr"}, {"owed", "sync"}, {"batch", "sync"}, {"exception", "sync"}, {"referring", "sync"}, {"unmatched", "sync"},
+}
+
+// remembered asks whether anything is remembered of a sync.
+var remembered = func() string {
+	asks := []string{"EXISTS (SELECT 1 FROM run WHERE sync = ?1)"}
+	for _, of := range ofSyncs {
+		asks = append(asks, "EXISTS (SELECT 1 FROM "+of.table+" WHERE "+of.name+" = ?1)")
+	}
+	return "SELECT " + strings.Join(asks, " OR ")
+}()

@@ -28,7 +28,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Runs", testRuns)
 	run("ManyRuns", testManyRuns)
 	run("Untold", testUntold)
-	run("Forget", testForget)
+	run("Rename", testRename)
 	run("Leases", testLeases)
 	run("LeaseOfTheDead", testLeaseOfTheDead)
 	run("Fenced", testFenced)

@@ -104,7 +104,7 @@ func testFenced(p place) {
 			return err
 		}(),
 		"Remember": one.Remember(p.ctx, lease, state.Memory{Errors: 9}),
-		"Forget":   one.Forget(p.ctx, lease),
+		"Rename":   one.Rename(p.ctx, lease, p.acquire(two, country)),
 	} {
 		if !errors.Is(err, state.ErrFenced) {
 			p.Errorf("%s after takeover: %v", name, err)

@@ -1,6 +1,7 @@
 package statetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -171,30 +172,89 @@ func testUnmatched(p place) {
 	p.end(j, "R4", state.End{Outcome: state.Failed})
 	check("after one that gave up", map[string][]string{"vela": {"b"}, "nova": {"b"}})
 
-	p.must(j.Forget(p.ctx, lease))
-	check("once it is forgotten", map[string][]string{})
 }
 
-func testForget(p place) {
+// A sync that is renamed loses nothing by it: what is remembered and owed, its
+// runs, its exceptions with what people said of them, its references.
+func testRename(p place) {
 	j := p.journal(p.store())
-	for _, sync := range []addrs.Instance{clm, country} {
-		lease := p.acquire(j, sync)
-		id := "R" + sync.Name
-		p.must(j.Owe(p.ctx, sync, []string{"activated"}, state.Allowance{}))
-		p.begin(j, lease, id, state.Full)
-		p.must(j.Intend(p.ctx, id, []state.Batch{{Seq: 1}}))
-		p.must(j.Checkpoint(p.ctx, id, state.Checkpoint{Met: []state.Exception{{Part: "x", Key: "a"}}}))
-		p.end(j, id, state.End{Outcome: state.Failed, Memory: &state.Memory{Errors: 1}})
-		if sync == clm {
-			p.must(j.Forget(p.ctx, lease))
-		}
-	}
+	one := addrs.NewKeyed("integration_point", "clm", "one")
+	acquire := func() (from, to state.Lease) { return p.acquire(j, clm), p.acquire(j, one) }
+
+	// The name was another's once.
+	of := p.acquire(j, one)
+	p.must(j.Owe(p.ctx, one, []string{"requested"}, state.Allowance{}))
+	p.begin(j, of, "R0", state.Full)
+	p.must(j.Checkpoint(p.ctx, "R0", state.Checkpoint{Met: []state.Exception{{Part: "x", Key: "old"}}, Unmatched: []state.Unmatched{{Item: state.Item{Part: "x", Key: "old"}, Reference: "old"}}}))
+	p.end(j, "R0", state.End{Outcome: state.Failed, Memory: &state.Memory{Errors: 7}})
+	p.must(j.Release(p.ctx, of))
+
+	p.must(j.Owe(p.ctx, clm, []string{"activated"}, state.Allowance{Withdraw: 5}))
+	lease := p.acquire(j, clm)
+	p.begin(j, lease, "R1", state.Full)
+	p.must(j.Intend(p.ctx, "R1", []state.Batch{{Seq: 1, Part: "x", Verb: "create", Keys: []string{"b"}}}))
+	item := state.Item{Part: "x", Key: "a"}
+	p.must(j.Checkpoint(p.ctx, "R1", state.Checkpoint{
+		Met:       []state.Exception{{Part: "x", Key: "a"}, {Part: "x", Key: "k", Type: state.Kept}},
+		Unmatched: []state.Unmatched{{Item: item, Reference: "vela"}},
+	}))
+	p.end(j, "R1", state.End{Outcome: state.Faulty, Memory: &state.Memory{Errors: 1}})
+	p.must(j.Acknowledge(p.ctx, []state.Exception{{Sync: clm, Part: "x", Key: "a"}}, &state.Ack{By: "me", Reason: "known"}))
+	p.begin(j, lease, "R2", state.Incremental) // and dies
+	p.must(j.Intend(p.ctx, "R2", []state.Batch{{Seq: 1, Part: "x", Verb: "create", Keys: []string{"c"}}}))
+	p.clock.Add(time.Hour)
+
+	p.acquire(j, country)
+	other := p.memory(j, country)
+	before := p.memory(j, clm)
 	open, err := j.Open(p.ctx, clm)
 	p.must(err)
-	if m := p.memory(j, clm); m.Errors+len(m.Owed)+m.Failures+len(open) != 0 || m.Last == nil {
-		p.Errorf("of a sync that was forgotten: %+v, %v", m, open)
+	from, to := acquire()
+	p.must(j.Rename(p.ctx, from, to))
+	p.must(j.Rename(p.ctx, from, to)) // who was cut short says it again
+
+	after := p.memory(j, one)
+	before.Last.Outcome, before.Last.Ended = state.Interrupted, p.clock.Now()
+	for _, r := range []*state.Run{before.Last, before.LastFull} {
+		r.Sync, r.Fence = one, 0
 	}
-	if m := p.memory(j, country); m.Errors != 1 || len(m.Owed) != 1 || m.Failures != 1 {
+	if diff := cmp.Diff(before, after); diff != "" {
+		p.Errorf("the memory (-of the old name, before +of the new one):\n%s", diff)
+	}
+	if after.Failures != 1 || after.Kept != 1 || after.Unmatched != 1 || len(after.Owed) != 1 || after.Allowed.Withdraw != 5 {
+		p.Errorf("it remembers %+v", after)
+	}
+	if m := p.memory(j, clm); !cmp.Equal(m, state.Memory{}) {
+		p.Errorf("under the old name there is still %+v", m)
+	}
+	if m := p.memory(j, country); !cmp.Equal(m, other) {
 		p.Errorf("of another sync: %+v", m)
 	}
+	now, err := j.Open(p.ctx, one)
+	p.must(err)
+	if diff := cmp.Diff(open, now); diff != "" {
+		p.Errorf("open batches (-before +after):\n%s", diff)
+	}
+	if list := p.exceptions(j, one); len(list) != 2 || list[0].Key != "a" || list[0].Ack == nil || list[0].Ack.Reason != "known" || list[0].Sync != one || list[1].Type != state.Kept {
+		p.Errorf("exceptions: %+v", list)
+	}
+	for reference, err := range j.Unmatched(p.ctx, one) {
+		p.must(err)
+		for i, err := range j.Referring(p.ctx, one, []string{reference}) {
+			p.must(err)
+			if reference != "vela" || i != item {
+				p.Errorf("%s is what %v refers to", reference, i)
+			}
+		}
+	}
+	if err := j.Intend(p.ctx, "R2", []state.Batch{{Seq: 2}}); !errors.Is(err, state.ErrFenced) {
+		p.Errorf("a run under the old name goes on: %v", err)
+	}
+	runs, err := j.Runs(p.ctx, one, 9)
+	p.must(err)
+	if len(runs) != 3 || runs[0].ID != "R2" || runs[2].ID != "R0" {
+		p.Errorf("runs: %+v", runs)
+	}
+	p.begin(j, to, "R3", state.Incremental)
+	p.end(j, "R3", state.End{Outcome: state.Clean})
 }
