@@ -17,6 +17,7 @@ type bareRow struct {
 	Type     string   `json:"type_name"`
 	Status   string   `json:"status_name"`
 	Major    int64    `json:"major_version_number__v"`
+	Latest   bool     `json:"latest_version__v"`
 	Minor    int64    `json:"minor_version_number__v"`
 	Publish  *bool    `json:"clm_content__v"`
 	Shared   *bool    `json:"is_shared_resource__v"`

@@ -21,13 +21,12 @@ const bareFields = "name__v, title__v, description__v, TONAME(language__v) AS la
 // ofSource reads versions of the source: those in a steady state or the
 // obsolete ones, of slides or of presentations.
 func ofSource(presentations, obsolete bool, where string) string {
-	typ, from, own, state := vault.SourceSlide, "documents", vault.SourceColumns, "STEADYSTATE()"
+	typ, from, own, state := vault.SourceSlide, "documents", vault.SourceColumns+", latest_version__v", "STEADYSTATE()"
 	if presentations {
 		typ, from = vault.SourcePresentation, "binders"
 	}
 	if obsolete {
 		state = "OBSOLETESTATE()"
-		own += ", latest_version__v"
 	} else if presentations {
 		own += ", " + vault.SourceNodes
 	}
@@ -57,8 +56,8 @@ func (r *bareRun) readSource(ctx context.Context) error {
 		})
 		err := r.source.pages(ctx, func(last *bareRow) string { return ofSource(presentations, false, afterID(last)) }, func(rows []bareRow) error {
 			r.keep(rows)
-			if presentations {
-				return nil
+			if err := r.newest(ctx, rows); err != nil || presentations {
+				return err
 			}
 			return r.source.related(ctx, "source_doc_id__v", idsOf(rows), r.use)
 		})
@@ -77,6 +76,23 @@ func (r *bareRun) keep(rows []bareRow) {
 			r.library[rows[n].ID] = &rows[n]
 		}
 	}
+}
+
+// newest asks what the approved version is of documents that have a newer one: it may
+// be of another type.
+func (r *bareRun) newest(ctx context.Context, rows []bareRow) error {
+	var ids []int64
+	for _, row := range rows {
+		if !row.Latest {
+			ids = append(ids, row.ID)
+		}
+	}
+	for part := range slices.Chunk(ids, barePage) {
+		if _, err := bareQuery[bareRow](ctx, r.source, "SELECT LATESTVERSION id, TONAME(type__v) AS type_name FROM ALLVERSIONS documents WHERE (status__v = STEADYSTATE() OR status__v = OBSOLETESTATE()) AND id CONTAINS "+bareList(part)+" PAGESIZE 1000"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *bareRun) use(source, target int64) {
@@ -130,6 +146,12 @@ func (r *bareRun) readChanges(ctx context.Context) error {
 					return err
 				}
 				r.keep(rows)
+				if obsolete {
+					continue
+				}
+				if err := r.newest(ctx, rows); err != nil {
+					return err
+				}
 			}
 			if len(r.library)-found == len(part) {
 				continue

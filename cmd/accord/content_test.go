@@ -72,7 +72,7 @@ func seeds(t *testing.T, n int) (cases int, first uint64) {
 // an incremental run or by a full one.
 func TestContent(t *testing.T) {
 	t.Parallel()
-	cases, first := seeds(t, howMany(3, 8, 3000))
+	cases, first := seeds(t, howMany(3, 10, 3000))
 	var total tally
 	t.Run("cases", func(t *testing.T) {
 		for n := range cases {
@@ -708,7 +708,7 @@ func (s *story) change() {
 		}
 		doc = oneOf(s.r, ill...)
 	}
-	kinds := 25
+	kinds := 26
 	if s.fixed {
 		kinds = 22
 	}
@@ -770,6 +770,14 @@ func (s *story) change() {
 			retype(kind)
 		} else {
 			retype("material__v")
+		}
+	case 25: // a version is deleted, as a rule the latest
+		old := v
+		if s.r.IntN(3) == 0 {
+			old = oneOf(s.r, l.versions[doc]...)
+		}
+		if len(l.versions[doc]) > 1 {
+			do("DELETE", fmt.Sprintf("%s/versions/%d/%d", base, old.Major, old.Minor))
 		}
 	case 0, 1: // a new version
 		draft()

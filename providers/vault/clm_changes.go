@@ -34,13 +34,23 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		if err := s.changed(ctx, &slides, &presentations, &others); err != nil {
 			return err
 		}
-		s.calls.Add(1)
-		for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
+		var less idList
+		if err := s.deleted(ctx, func(d vaultapi.Deletion) {
+			if d.Type == wholeDocument {
+				gone.add(string(d.ID))
+			} else {
+				less.add(string(d.ID))
+			}
+		}); err != nil {
+			return err
+		}
+		for part := range less.parts() {
+			rows, err := s.all(ctx, "SELECT "+changeOwn+" FROM documents WHERE id CONTAINS "+vaultapi.QuoteList(part...))
 			if err != nil {
 				return err
 			}
-			if d.Type == "document__sys" {
-				gone.add(string(d.ID))
+			for _, r := range rows {
+				sortChange(r, &slides, &presentations, &others)
 			}
 		}
 	}
@@ -124,10 +134,10 @@ func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) (
 // changed lists the documents that have a version modified since the horizon,
 // whatever its state: no eligibility is in the filter (CLM-7). Nor is a type,
 // since what is of another type now may have been one of CLM-3's before: a
-// presentation, where it is a binder, else one of the others.
+// presentation, where it is a binder, else one of the others (sortChange).
 func (s *clmSource) changed(ctx context.Context, slides, presentations, others *idList) error {
 	changes := newScan(s.caller, "id", "0", func(after string) string {
-		return limited("SELECT id, TONAME(type__v) AS type_name, binder__v FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
+		return limited("SELECT " + changeOwn + " FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
 			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
 	})
 	for {
@@ -135,17 +145,41 @@ func (s *clmSource) changed(ctx context.Context, slides, presentations, others *
 		if err != nil || r == nil {
 			return err
 		}
-		binder, _ := r.flag("binder__v")
-		switch typ := r.text("type_name"); {
-		case typ == typeSlide:
-			slides.add(r.text("id"))
-		case typ == typePresentation, binder:
-			presentations.add(r.text("id"))
-		default:
-			others.add(r.text("id"))
-		}
+		sortChange(r, slides, presentations, others)
 		changes.take()
 	}
+}
+
+// changeOwn is what sortChange goes by.
+const changeOwn = "id, TONAME(type__v) AS type_name, binder__v"
+
+func sortChange(r row, slides, presentations, others *idList) {
+	binder, _ := r.flag("binder__v")
+	switch typ := r.text("type_name"); {
+	case typ == typeSlide:
+		slides.add(r.text("id"))
+	case typ == typePresentation, binder:
+		presentations.add(r.text("id"))
+	default:
+		others.add(r.text("id"))
+	}
+}
+
+// wholeDocument is what the deletion of a document is called, and not of one of
+// its versions. That changes no version that is left, and may yet change which one
+// counts.
+const wholeDocument = "document__sys"
+
+// deleted tells of the documents and versions that were deleted since the horizon.
+func (s *clmSource) deleted(ctx context.Context, each func(vaultapi.Deletion)) error {
+	s.calls.Add(1)
+	for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
+		if err != nil {
+			return err
+		}
+		each(d)
+	}
+	return nil
 }
 
 // holders adds the presentations that have one of the slides as a node, in any

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"encoding/json"
-	"time"
 
 	"accord/providers"
 	"accord/providers/vaultapi"
@@ -56,14 +55,16 @@ func (s *clmSource) glance(ctx context.Context, emit emit) error {
 	if s.horizon, err = s.v.now(ctx); err != nil { // as the answers above have said
 		return err
 	}
-	s.calls.Add(1)
-	for d, err := range s.v.reader.DeletedDocuments(ctx, s.req.Since, s.horizon.Add(time.Second)) {
-		if err != nil {
-			return err
+	if err := s.deleted(ctx, func(d vaultapi.Deletion) {
+		rec := providers.Record{Part: partPresentation, Key: keyOf(string(d.ID)), Variants: s.variants()}
+		if d.Type == wholeDocument {
+			rec.Standing = standDeleted
+		} else {
+			rec.Fields, _ = json.Marshal(map[string]string{"version": string(d.Major) + "." + string(d.Minor), "deleted": d.Date}) // of texts: it cannot fail
 		}
-		if d.Type == "document__sys" {
-			changed = append(changed, providers.Record{Part: partPresentation, Key: keyOf(string(d.ID)), Standing: standDeleted, Variants: s.variants()})
-		}
+		changed = append(changed, rec)
+	}); err != nil {
+		return err
 	}
 	if len(others.ids) > 0 {
 		var holding idList

@@ -156,7 +156,7 @@ func (s *clmSource) recordNames(ctx context.Context, object string) (map[string]
 // obsolete (both: the newest such version of each document) or latest.
 func (s *clmSource) statement(typ, kind, where string, nodes bool) string {
 	own := strings.Split(sourceOwn, ", ")
-	if kind == standObsolete {
+	if kind != variantLatest {
 		own = append(own, "latest_version__v")
 	}
 	target := "documents"
@@ -337,12 +337,12 @@ func (s *clmSource) records(ctx context.Context, typ string, page []found) ([]pr
 	return out, nil
 }
 
-// forgetOutdated forgets obsolete versions that a newer one of another type was
-// approved after: such a document is not obsolete, it is something else.
+// forgetOutdated forgets versions that a newer one of another type was approved
+// after, also where that one is obsolete by now: such a document is something else.
 func (s *clmSource) forgetOutdated(ctx context.Context, typ string, page []found) error {
 	var list []string
 	for _, f := range page {
-		if r, obsolete := f.approved(); obsolete {
+		if r, _ := f.approved(); r != nil {
 			if last, _ := r.flag("latest_version__v"); !last {
 				list = append(list, r.text("id"))
 			}
@@ -351,7 +351,7 @@ func (s *clmSource) forgetOutdated(ctx context.Context, typ string, page []found
 	elsewhere, err := s.approvedElsewhere(ctx, typ, list)
 	for n := range page {
 		if elsewhere[strconv.FormatInt(page[n].id, 10)] {
-			page[n].obsolete = nil
+			page[n].steady, page[n].obsolete = nil, nil
 		}
 	}
 	return err

@@ -22,7 +22,7 @@ func (d *deletions) has(ctx context.Context, c *caller, now time.Time, id string
 			if err != nil {
 				return "", false, err
 			}
-			if gone.Type == "document__sys" {
+			if gone.Type == wholeDocument {
 				ids[string(gone.ID)] = gone.External
 			}
 		}

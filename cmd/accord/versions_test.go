@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What counts of a document is its newest approved version, or with RULE-4 off its
+// latest, and each change of which one that is reaches the CRM vault by an incremental
+// run (CLM-1, CLM-3, CLM-7): where a version is deleted, where it becomes another
+// document, where two of them are approved at a time.
+func TestWhichVersionCounts(t *testing.T) {
+	t.Parallel()
+	withoutRaces(t)
+	retype := func(what string) [3]string { return [3]string{"PUT", what, "material__v"} }
+	const approved, two = `{"number": "1.0", "state": "approved__v"}`, `{"number": "1.0", "state": "approved__v"}, {"number": "2.0", "state": "approved__v"}`
+	for name, c := range map[string]struct {
+		slide, presentation string // their versions
+		anyVersion          bool   // RULE-4 is off
+		do                  [][3]string
+	}{
+		"the approved one is deleted": {
+			slide: approved, presentation: `{"number": "1.0", "state": "superseded__v"}, {"number": "2.0", "state": "approved__v"}`,
+			do: [][3]string{{"DELETE", "binders/%s/versions/2/0"}},
+		},
+		"the latest one is deleted": {
+			slide: approved, presentation: approved + `, {"number": "1.1", "state": "draft__v", "fields": {"title__v": "Draft"}, "nodes": ["s1"]}`,
+			anyVersion: true, do: [][3]string{{"DELETE", "binders/%s/versions/1/1"}},
+		},
+		"of two approved ones the newer is another document": {
+			slide: approved, presentation: two, do: [][3]string{retype("binders/%s")},
+		},
+		"and obsolete": {
+			slide: approved, presentation: two,
+			do: [][3]string{retype("binders/%s"), {"PUT", "binders/%s/versions/2/0/lifecycle_actions/make_obsolete__v"}},
+		},
+		"and it is a slide": {slide: two, presentation: approved, do: [][3]string{retype("documents/%s")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crm := &crmConfig{key: "a", clm: true, onUnapproved: "withdraw"}
+			if c.anyVersion {
+				crm.environment, crm.rule = "sandbox", "inactive"
+			}
+			w := newWorld(t, !c.anyVersion, crm)
+			w.load(source, `{"document": "s1", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "One"}, "versions": [`+approved+`]}
+{"document": "s2", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Two"}, "versions": [`+c.slide+`]}
+{"binder": "p1", "type": "multichannel_presentation__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Launch", "clm_content__v": true}, "nodes": ["s1", "s2"], "versions": [`+c.presentation+`]}
+`)
+			if _, _, err := w.apply(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before := w.published(crm)
+			if len(before) == 0 {
+				t.Fatalf("published: %v", text(before))
+			}
+			w.clock.pass(time.Hour)
+			for _, d := range c.do {
+				key := "s2"
+				if len(d[1]) > 7 && d[1][:7] == "binders" {
+					key = "p1"
+				}
+				id := w.query(source, "SELECT id FROM documents WHERE external_id__v = '"+key+"'")[0]["id"]
+				form := url.Values{}
+				if d[2] != "" {
+					form = url.Values{"reclassify": {"true"}, "type__v": {d[2]}, "lifecycle__v": {"promo_mats_lifecycle__v"}}
+				}
+				if _, err := w.call(d[0], source, "objects/"+fmt.Sprintf(d[1], fmt.Sprint(id)), form); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := text(w.library().expected(w, crm, before))
+			for _, full := range []bool{false, true} {
+				w.clock.pass(time.Hour)
+				if _, _, err := w.sync(t.Context(), full); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, text(w.published(crm))); diff != "" {
+					t.Errorf("full = %v (-the rules +the vault)\n%s", full, diff)
+				}
+			}
+		})
+	}
+}
