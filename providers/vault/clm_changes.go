@@ -44,6 +44,9 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		}); err != nil {
 			return err
 		}
+		if err := s.referring(ctx, &slides, &presentations); err != nil {
+			return err
+		}
 		for part := range less.parts() {
 			rows, err := s.all(ctx, "SELECT "+changeOwn+" FROM documents WHERE id CONTAINS "+vaultapi.QuoteList(part...))
 			if err != nil {
@@ -163,6 +166,59 @@ func sortChange(r row, slides, presentations, others *idList) {
 	default:
 		others.add(r.text("id"))
 	}
+}
+
+// changedReferences are the records that changed since the horizon, of each object
+// that a mapped field refers to: by what a record is known, its Link or External
+// ID, is part of what documents say that refer to it (RULE-2), and changes none of
+// them.
+func (s *clmSource) changedReferences(ctx context.Context, columns []column) (map[string][]row, error) {
+	changed := map[string][]row{}
+	for _, col := range columns {
+		if _, asked := changed[col.object]; asked || col.typ != "ObjectReference" {
+			continue
+		}
+		rows, err := s.all(ctx, "SELECT id, modified_date__v FROM "+col.object+" WHERE modified_date__v >= "+vaultapi.QuoteTime(s.req.Since))
+		if err != nil {
+			return nil, err
+		}
+		changed[col.object] = rows
+	}
+	return changed, nil
+}
+
+// referring adds the documents that refer to a changed record, in any version: more
+// than needed does no harm.
+func (s *clmSource) referring(ctx context.Context, slides, presentations *idList) error {
+	changed, err := s.changedReferences(ctx, s.columns)
+	if err != nil {
+		return err
+	}
+	types := vaultapi.QuoteList(typePresentation, typeSlide)
+	for _, col := range s.columns {
+		for part := range slices.Chunk(changed[col.object], listed) {
+			list := make([]string, len(part))
+			for n, r := range part {
+				list[n] = r.text("id")
+			}
+			found := newScan(s.caller, "id", "0", func(after string) string {
+				return limited("SELECT LATESTVERSION " + changeOwn + " FROM ALLVERSIONS documents WHERE TONAME(type__v) CONTAINS " + types +
+					" AND " + col.field + " CONTAINS " + vaultapi.QuoteList(list...) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
+			})
+			for {
+				r, err := found.peek(ctx)
+				if err != nil {
+					return err
+				}
+				if r == nil {
+					break
+				}
+				sortChange(r, slides, presentations, &idList{}) // there is none of another type
+				found.take()
+			}
+		}
+	}
+	return nil
 }
 
 // wholeDocument is what the deletion of a document is called, and not of one of

@@ -66,6 +66,22 @@ func (s *clmSource) glance(ctx context.Context, emit emit) error {
 	}); err != nil {
 		return err
 	}
+	if len(s.req.Fields) > 0 { // what is mapped
+		columns, err := s.v.columns(ctx, s.req.Fields)
+		if err != nil {
+			return err
+		}
+		records, err := s.changedReferences(ctx, columns)
+		if err != nil {
+			return err
+		}
+		for object, rows := range records {
+			for _, r := range rows {
+				at, _ := json.Marshal(map[string]string{"modified_date__v": r.text("modified_date__v")}) // of texts: it cannot fail
+				changed = append(changed, providers.Record{Part: partPresentation, Key: object + " " + r.text("id"), Fields: at, Variants: s.variants()})
+			}
+		}
+	}
 	if len(others.ids) > 0 {
 		var holding idList
 		users, err := s.follow(ctx, &others, targetDocument, sourceDocument)
