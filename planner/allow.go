@@ -32,6 +32,16 @@ func Allowance(flags []string, sync addrs.Instance) (state.Allowance, error) {
 	return a, nil
 }
 
+// CheckAllowances refuses what is no -allow flag, before anybody is asked anything.
+func CheckAllowances(flags []string) error {
+	for _, f := range flags {
+		if _, _, _, err := parseAllow(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error) {
 	what, rest, ok := strings.Cut(flag, ":")
 	cut := strings.LastIndexByte(rest, '=')

@@ -116,7 +116,7 @@ func (f *failOn) Set(s string) error {
 }
 
 func (c *cli) runApply(ctx context.Context, o applyOptions) error {
-	if err := o.look.check(c, "a plan"); err != nil {
+	if err := o.check(c); err != nil {
 		return err
 	}
 	w, err := c.evaluated(ctx, o.inputs)

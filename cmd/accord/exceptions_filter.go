@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +17,15 @@ import (
 type exceptionFilter struct {
 	vaults, points, classes, types, countries, products []string
 	since, known                                        string
+	changed                                             func(flag string) bool // nil: there are no flags
 }
+
+// given reports whether a flag was written, be it without a value.
+func (f *exceptionFilter) given(flag string) bool { return f.changed != nil && f.changed(flag) }
 
 func (f *exceptionFilter) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	f.changed = flags.Changed
 	flags.StringArrayVar(&f.vaults, "vault", nil, "only those from, to or of the vault at this `ADDRESS`")
 	flags.StringArrayVar(&f.points, "point", nil, "only those of the integration point at this `ADDRESS`; without a key all of its block")
 	flags.StringArrayVar(&f.classes, "class", nil, "only those of a `CLASS`: configuration, document, wait")
@@ -33,6 +39,14 @@ func (f *exceptionFilter) flags(cmd *cobra.Command) {
 // filter reads the flags.
 func (f *exceptionFilter) filter(ids []string, now time.Time) (ledger.Filter, error) {
 	out := ledger.Filter{IDs: ids, Countries: f.countries, Products: f.products}
+	if slices.ContainsFunc(ids, func(id string) bool { return strings.TrimSpace(id) == "" }) { // a variable that is not set
+		return out, misused("See: accord exceptions list", "An id of an exception is empty")
+	}
+	for flag, list := range map[string][]string{"country": f.countries, "product": f.products} {
+		if slices.ContainsFunc(list, func(name string) bool { return strings.TrimSpace(name) == "" }) {
+			return out, misused("Leave it out for all.", "-%s= names none", flag)
+		}
+	}
 	for _, list := range []struct {
 		given []string
 		into  *[]addrs.Instance
@@ -58,15 +72,17 @@ func (f *exceptionFilter) filter(ids []string, now time.Time) (ledger.Filter, er
 		out.Types = append(out.Types, typ)
 	}
 	switch f.known {
-	case "":
 	case "yes", "no":
 		yes := f.known == "yes"
 		out.Known = &yes
 	default:
+		if f.known == "" && !f.given("acknowledged") {
+			break
+		}
 		return out, misused("Leave it out for both.", "-acknowledged=%s is neither yes nor no", f.known)
 	}
 	var err error
-	if f.since != "" {
+	if f.since != "" || f.given("since") {
 		if out.Since, err = timeOf(f.since, now, -1); err != nil {
 			return out, misused("Write a time ago (36h, 7d), a date (2026-03-01), or a time (2026-03-01T12:00:00Z).", "-since=%s is no time", f.since)
 		}
@@ -80,6 +96,14 @@ func (f *exceptionFilter) empty() bool {
 
 // timeOf reads a time: a distance from now in a direction, a date, or a time.
 func timeOf(text string, now time.Time, direction int) (time.Time, error) {
+	t, err := anyTimeOf(text, now, direction)
+	if year := t.UTC().Year(); err == nil && (year < 0 || year > 9999) { // which no file can hold
+		return t, fmt.Errorf("the year %d", year)
+	}
+	return t, err
+}
+
+func anyTimeOf(text string, now time.Time, direction int) (time.Time, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil && n >= 0 {
 			return now.AddDate(0, 0, direction*n), nil

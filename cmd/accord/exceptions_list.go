@@ -38,6 +38,9 @@ func (c *cli) runExceptionsList(ctx context.Context, ids []string, o exceptionsL
 	if !slices.Contains([]string{"text", "csv", "json"}, o.format) {
 		return misused("Formats are text, csv and json.", "There is no format %q", o.format)
 	}
+	if c.json && o.format != "text" {
+		return misused("-json prints a line for each, -format=json one document.", "-json and -format=%s exclude each other", o.format)
+	}
 	x, picked, err := c.chosen(ctx, reading, ids, o.exceptionFilter, false)
 	if err != nil {
 		return err

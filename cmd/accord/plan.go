@@ -82,7 +82,12 @@ known all the same is shown, and what is not, and why. It cannot be saved or app
   accord plan -detailed-exitcode -json`,
 		Annotations: exits(exitChanges, exitRefused, exitAccess, exitInterrupted),
 		Args:        noArguments,
-		RunE:        func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.out == "" && cmd.Flags().Changed("out") { // a variable that is not set
+				return misused("Leave it out to save nothing.", "-out= names no file")
+			}
+			return c.runPlan(cmd.Context(), o)
+		},
 	}
 	o.flags(cmd)
 	o.formatFlags(cmd)
@@ -92,8 +97,19 @@ known all the same is shown, and what is not, and why. It cannot be saved or app
 	return cmd
 }
 
-func (c *cli) runPlan(ctx context.Context, o planOptions) error {
+// check refuses flags that no plan can follow, before anything is done for one.
+func (o *planOptions) check(c *cli) error {
 	if err := o.look.check(c, "a plan"); err != nil {
+		return err
+	}
+	if err := planner.CheckAllowances(o.allow); err != nil {
+		return misused("A limit is lifted once, for one sync, up to so many items.", "-allow: %s", err)
+	}
+	return nil
+}
+
+func (c *cli) runPlan(ctx context.Context, o planOptions) error {
+	if err := o.check(c); err != nil {
 		return err
 	}
 	if o.out != "" {

@@ -37,6 +37,9 @@ identity of those before opens what it was encrypted to.`,
 		Annotations: exits(exitLocked),
 		Args:        noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if encrypt && cmd.Flags().Changed("restore") {
+				return misused("Restore first, then encrypt.", "-restore and -encrypt exclude each other")
+			}
 			if encrypt {
 				return c.runStateEncrypt(cmd.Context())
 			}
@@ -48,7 +51,6 @@ identity of those before opens what it was encrypted to.`,
 	}
 	cmd.Flags().Uint64Var(&restore, "restore", 0, "make the version with this `SERIAL` the present one")
 	cmd.Flags().BoolVar(&encrypt, "encrypt", false, "encrypt what is kept as what is written now")
-	cmd.MarkFlagsMutuallyExclusive("restore", "encrypt")
 	return cmd
 }
 

@@ -71,9 +71,7 @@ full run, which is owed from then on; make it inactive first to keep it away.`,
 	cmd.Flags().BoolVar(&o.full, "full", false, "read everything, not only what changed")
 	cmd.Flags().BoolVar(&o.withdrawAll, "withdraw-all", false, "withdraw all that was published, and sync nothing")
 	cmd.Flags().BoolVar(&o.autoApprove, "auto-approve", false, "with -withdraw-all: do not ask for yes")
-	cmd.MarkFlagsMutuallyExclusive("full", "withdraw-all")
 	detachFlag(cmd, &o.detach)
-	cmd.MarkFlagsMutuallyExclusive("detach", "withdraw-all")
 	cmd.Flags().BoolVar(&o.preview, "preview", false, "count what would be done, and do nothing")
 	cmd.Flags().BoolVar(&o.verbose, "verbose", false, "list everything")
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "lift a limit once, by name: `withdraw:ADDRESS=N` or publish:ADDRESS=N")
@@ -82,6 +80,12 @@ full run, which is owed from then on; make it inactive first to keep it away.`,
 }
 
 func (c *cli) runSync(ctx context.Context, args []string, o syncOptions) error {
+	switch {
+	case o.withdrawAll && o.full:
+		return misused("-full brings over what there is, -withdraw-all takes back what was brought.", "-full and -withdraw-all exclude each other")
+	case o.withdrawAll && o.detach:
+		return misused("What is withdrawn is withdrawn now; only runs that wait can be left.", "-detach and -withdraw-all exclude each other")
+	}
 	targets, err := parseTargets(args)
 	if err != nil {
 		return err

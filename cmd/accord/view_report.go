@@ -264,8 +264,12 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 	}
 	for _, o := range outcomes {
 		showFollowed(w, o)
-		if len(o.Failures) > 0 || len(keptOf(o)) > 0 {
+		withheld := o.Status == syncer.Faulty && o.Impact.Withheld != ""
+		if withheld || len(o.Failures) > 0 || len(keptOf(o)) > 0 {
 			fmt.Fprintf(w, "\n  %s\n", o.Addr)
+		}
+		if withheld {
+			fmt.Fprintf(w, "    %s %s\n", red("nothing is withdrawn:"), clean(o.Impact.Withheld))
 		}
 		showFailedItems(w, o)
 		showKept(w, o)
@@ -360,8 +364,7 @@ func showFailedItems(w io.Writer, o syncer.Outcome) {
 		if alike > 1 {
 			title = fmt.Sprintf("%s and %d more", title, alike-1)
 		}
-		message, _, _ := strings.Cut(f.Message, "\n")
-		fmt.Fprintf(w, "    %s %s: %s\n", red("failed:"), title, clean(message))
+		fmt.Fprintf(w, "    %s %s: %s\n", red("failed:"), title, clean(f.Message))
 	}
 	if more := o.Failed - shown; more > 0 {
 		fmt.Fprintf(w, "    … and %s more of %s\n", number(more), o.Addr)

@@ -305,9 +305,11 @@ func Matches(all []*Entry, group, name string) bool {
 	})
 }
 
-// lists reports whether a list of names, as people read it, holds one.
+// lists reports whether a list of names, as people read it, holds one, which may
+// have a comma itself.
 func lists(list, name string) bool {
-	return slices.ContainsFunc(strings.Split(list, ", "), func(n string) bool { return strings.EqualFold(n, name) })
+	const comma = ", "
+	return strings.Contains(strings.ToLower(comma+list+comma), strings.ToLower(comma+name+comma))
 }
 
 // Pick returns the entries that are meant. An id that is of none, or of several,
@@ -321,6 +323,8 @@ func (f *Filter) Pick(all []*Entry) ([]*Entry, error) {
 			}
 		}
 		switch {
+		case id == "": // which begins every id
+			return nil, &providers.Error{Kind: providers.Invalid, Message: "the id of an exception is empty", Advice: "See: accord exceptions list"}
 		case len(found) == 0:
 			return nil, &providers.Error{Kind: providers.NotFound, Message: fmt.Sprintf("there is no exception %s", id),
 				Advice: "It may be resolved by now. See: accord exceptions list"}
