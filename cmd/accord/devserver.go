@@ -112,6 +112,15 @@ func (d *devServer) connect(ctx context.Context) error {
 	return nil
 }
 
+// moved reports whether another server serves the folder by now, somewhere else.
+func (d *devServer) moved() bool {
+	if d == nil {
+		return false
+	}
+	info, err := readDevInfo(d.dir)
+	return err == nil && info.Address != d.info.Address
+}
+
 // Close lets the server go.
 func (d *devServer) Close() error {
 	if d == nil || d.attach == nil {

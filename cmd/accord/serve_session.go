@@ -46,6 +46,9 @@ type session struct {
 // errNothing is why a session waits for the first apply.
 var errNothing = errors.New("nothing has been applied yet; run: accord apply")
 
+// errOtherServer is why a session on development vaults ends.
+var errOtherServer = errors.New("the development server was started anew")
+
 // session opens everything anew and watches until something asks for another.
 func (s *server) session(ctx context.Context) error {
 	w, err := s.cli.load()
@@ -153,6 +156,10 @@ func (s *session) firstApply(ctx context.Context) (*state.State, error) {
 }
 
 func (s *session) serial(ctx context.Context) (uint64, error) {
+	if s.dev.moved() {
+		s.end(errOtherServer)
+		return 0, errOtherServer
+	}
 	st, err := s.read(ctx)
 	if err != nil {
 		return 0, err

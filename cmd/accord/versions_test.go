@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,9 @@ import (
 func TestWhichVersionCounts(t *testing.T) {
 	t.Parallel()
 	withoutRaces(t)
-	retype := func(what string) [3]string { return [3]string{"PUT", what, "material__v"} }
+	retype := func(what string) [3]string {
+		return [3]string{"PUT", what, "reclassify=true&type__v=material__v&lifecycle__v=promo_mats_lifecycle__v"}
+	}
 	const approved, two = `{"number": "1.0", "state": "approved__v"}`, `{"number": "1.0", "state": "approved__v"}, {"number": "2.0", "state": "approved__v"}`
 	for name, c := range map[string]struct {
 		slide, presentation string // their versions
@@ -39,6 +42,10 @@ func TestWhichVersionCounts(t *testing.T) {
 			do: [][3]string{retype("binders/%s"), {"PUT", "binders/%s/versions/2/0/lifecycle_actions/make_obsolete__v"}},
 		},
 		"and it is a slide": {slide: two, presentation: approved, do: [][3]string{retype("documents/%s")}},
+		"the newer one of a slide is yet to be approved, and will be a shared resource": {
+			slide: approved + `, {"number": "2.0", "state": "in_review__v"}`, presentation: approved,
+			do: [][3]string{{"PUT", "documents/%s", "is_shared_resource__v=true"}, {"PUT", "binders/%s", "title__v=New"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -61,13 +68,13 @@ func TestWhichVersionCounts(t *testing.T) {
 			w.clock.pass(time.Hour)
 			for _, d := range c.do {
 				key := "s2"
-				if len(d[1]) > 7 && d[1][:7] == "binders" {
+				if strings.HasPrefix(d[1], "binders") {
 					key = "p1"
 				}
 				id := w.query(source, "SELECT id FROM documents WHERE external_id__v = '"+key+"'")[0]["id"]
-				form := url.Values{}
-				if d[2] != "" {
-					form = url.Values{"reclassify": {"true"}, "type__v": {d[2]}, "lifecycle__v": {"promo_mats_lifecycle__v"}}
+				form, err := url.ParseQuery(d[2])
+				if err != nil {
+					t.Fatal(err)
 				}
 				if _, err := w.call(d[0], source, "objects/"+fmt.Sprintf(d[1], fmt.Sprint(id)), form); err != nil {
 					t.Fatal(err)

@@ -454,10 +454,10 @@ func (s *clmSource) nodes(ctx context.Context, page []found, out map[taken]names
 			for _, n := range nodes {
 				id := string(n.Content)
 				switch {
-				case variant != variantSteady || n.Minor == 0 || id == "":
+				case variant != variantSteady || id == "":
 				case s.shared != nil && s.shared.has(id):
 					shared[id] = true
-				case s.shared == nil || n.Shared:
+				case n.Shared, s.shared == nil && n.Minor != 0: // which a major version may be, too, that is yet to be approved
 					drafts.add(id)
 				}
 			}
