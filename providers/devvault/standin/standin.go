@@ -109,15 +109,16 @@ func (w *work) tick(vaults []devvault.VaultInfo) error {
 		return nil // another server's
 	}
 	w.content = vaults[at]
-	if w.settings, err = w.readSettings(); err != nil {
+	// What a run goes by is read after what asks for it, since it was set before.
+	clm, err := w.point("clm_presentation")
+	if err != nil {
 		return err
 	}
 	country, err := w.point("clm_country")
 	if err != nil {
 		return err
 	}
-	clm, err := w.point("clm_presentation")
-	if err != nil {
+	if w.settings, err = w.readSettings(); err != nil {
 		return err
 	}
 	// A sandbox never populates a production vault.
