@@ -156,6 +156,9 @@ func (c *cli) outcomeLine(o syncer.Outcome) {
 	if kept := keptOf(o); len(kept) > 0 {
 		data["kept"] = kept
 	}
+	if withheld(o) {
+		data["withheld"] = o.Impact.Withheld
+	}
 	if o.Followed != nil {
 		data["followed"] = o.Followed
 	}

@@ -78,10 +78,10 @@ var lineTypes = []lineType{
 	{"sync_follow", "Where a run of the platform's own engine stands; a line each time that it is looked at.", fields{
 		"addr": addrs.Instance{}, "state": providers.EngineState{}, "until": moment{}}},
 	{"record_error", "One item could not be moved.", fields{"addr": addrs.Instance{}, "failure": syncer.Failure{}}},
-	{"sync_complete", "How a run ended; kept are the first items that stay as they are and call for somebody, with the reason.", fields{
+	{"sync_complete", "How a run ended; kept are the first items that stay as they are and call for somebody, with the reason; withheld is why nothing was withdrawn.", fields{
 		"addr": addrs.Instance{}, "run": "", "status": syncer.Clean, "decision": syncer.Decision{}, "done": syncer.Counts{},
 		"failed": 0, "new_failures": 0, "failures": []syncer.Failure{}, "calls": 0, "started": moment{}, "ended": moment{},
-		"kept?": []syncer.Item{}, "error?": "", "kind?": providers.Invalid, "followed?": syncer.Followed{}}},
+		"kept?": []syncer.Item{}, "withheld?": "", "error?": "", "kind?": providers.Invalid, "followed?": syncer.Followed{}}},
 	{"withdrawal", "All content of a point in a vault is about to be withdrawn; returns says that the next full run publishes it again.", fields{
 		"addr": addrs.Instance{}, "vault": addrs.Instance{}, "items": 0, "returns": false}},
 	{"sync_left", "A run that is owed and was left to the next apply, sync or serve; earliest_start says when it may begin.", fields{

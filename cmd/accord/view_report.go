@@ -264,16 +264,21 @@ func showOutcomes(w io.Writer, outcomes []syncer.Outcome) {
 	}
 	for _, o := range outcomes {
 		showFollowed(w, o)
-		withheld := o.Status == syncer.Faulty && o.Impact.Withheld != ""
-		if withheld || len(o.Failures) > 0 || len(keptOf(o)) > 0 {
+		if withheld(o) || len(o.Failures) > 0 || len(keptOf(o)) > 0 {
 			fmt.Fprintf(w, "\n  %s\n", o.Addr)
 		}
-		if withheld {
+		if withheld(o) {
 			fmt.Fprintf(w, "    %s %s\n", red("nothing is withdrawn:"), clean(o.Impact.Withheld))
 		}
 		showFailedItems(w, o)
 		showKept(w, o)
 	}
+}
+
+// withheld reports whether a run withdrew nothing, since what it routes by may lack
+// something: a reason by itself for not being clean.
+func withheld(o syncer.Outcome) bool {
+	return o.Status == syncer.Faulty && o.Impact.Withheld != ""
 }
 
 // showMovedOn says what the plan showed of runs that found something else to do.
