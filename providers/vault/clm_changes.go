@@ -44,9 +44,6 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		}); err != nil {
 			return err
 		}
-		if err := s.referring(ctx, &slides, &presentations); err != nil {
-			return err
-		}
 		for part := range less.parts() {
 			rows, err := s.all(ctx, "SELECT "+changeOwn+" FROM documents WHERE id CONTAINS "+vaultapi.QuoteList(part...))
 			if err != nil {
@@ -55,6 +52,9 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 			for _, r := range rows {
 				sortChange(r, &slides, &presentations, &others)
 			}
+		}
+		if err := s.referring(ctx, &slides, &presentations); err != nil {
+			return err
 		}
 	}
 	// Slides that use a changed shared resource, then presentations that hold
