@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,9 +58,9 @@ func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error
 	return what, addr, n, nil
 }
 
-// checkAllowed refuses a flag that is about no sync.
-func (m *making) checkAllowed(tasks []syncer.Task) error {
-	for _, f := range m.req.Allow {
+// CheckAllowed refuses a flag that is about none of the syncs.
+func CheckAllowed(flags []string, tasks []syncer.Task) error {
+	for _, f := range flags {
 		what, addr, _, err := parseAllow(f)
 		if err != nil {
 			return err
@@ -67,11 +68,7 @@ func (m *making) checkAllowed(tasks []syncer.Task) error {
 		if what == "delete" {
 			return fmt.Errorf("%q: no run deletes anything; what leaves a CRM vault is withdrawn, by the word withdraw", f)
 		}
-		found := false
-		for _, t := range tasks {
-			found = found || t.Sync.Addr == addr
-		}
-		if !found {
+		if !slices.ContainsFunc(tasks, func(t syncer.Task) bool { return t.Sync.Addr == addr }) {
 			return fmt.Errorf("no sync has the address %s", addr)
 		}
 	}

@@ -58,6 +58,9 @@ func (c *cli) runExceptionsWithdraw(ctx context.Context, ids []string, o excepti
 		return err
 	}
 	tasks := x.only(items, syncer.Request{Withdraw: true})
+	if err := planner.CheckAllowed(o.allow, tasks); err != nil {
+		return misused("It is about one sync: withdraw:ADDRESS=N.", "-allow: %s", err)
+	}
 	for i := range tasks {
 		if tasks[i].Allow, err = planner.Allowance(o.allow, tasks[i].Sync.Addr); err != nil {
 			return err

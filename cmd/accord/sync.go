@@ -290,6 +290,9 @@ func (w *workspace) choose(tasks []syncer.Task, targets []addrs.Instance, o sync
 			return fmt.Errorf("%s is no sync that was applied; there are: %s", target, strings.Join(known, ", "))
 		}
 	}
+	if err := planner.CheckAllowed(o.allow, tasks); err != nil {
+		return misused("It is about one sync: withdraw:ADDRESS=N or publish:ADDRESS=N.", "-allow: %s", err)
+	}
 	for i := range tasks {
 		t := &tasks[i]
 		chosen := len(targets) == 0 || covered(targets, t.Sync.Addr)

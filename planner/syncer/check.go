@@ -176,7 +176,11 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	i.Verdicts = append(check(i, j.s.opts.Limits, j.Allow.Or(j.Memory.Allowed)), j.Promise.Keeps(i)...)
+	allow := j.Allow
+	if j.Decision.Mode == Full { // what is allowed for a run that is owed is for that run
+		allow = allow.Or(j.Memory.Allowed)
+	}
+	i.Verdicts = append(check(i, j.s.opts.Limits, allow), j.Promise.Keeps(i)...)
 	j.impact, j.tally = i, nil
 	return nil
 }
@@ -243,9 +247,9 @@ const (
 // what the last run left, or, where that is not known and needed, a count.
 func (j *job) owned(ctx context.Context, i *Impact) error {
 	i.Owned = -1
-	for _, run := range []*state.Run{j.Memory.Last, j.Memory.LastFull} {
-		if run != nil && run.Counts[countOwned] > 0 {
-			i.Owned = int(run.Counts[countOwned])
+	if last := j.Memory.Last; last != nil {
+		if n, known := last.Counts[countOwned]; known {
+			i.Owned = int(n)
 			return nil
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -345,10 +346,17 @@ func triggered(sync providers.Sync) bool {
 }
 
 // changedInputs returns the names of inputs that differ from the last run's.
-// Without an earlier run there is nothing to differ from.
+// Without an earlier run of ours there is nothing to differ from but what was there
+// before the plan.
 func changedInputs(sync providers.Sync, memory state.Memory) []string {
 	if len(memory.Inputs) == 0 {
-		return nil
+		var names []string
+		for _, name := range slices.Sorted(maps.Keys(sync.Inputs)) { // somebody else's runs went by what was there before
+			if was, known := sync.Before[name]; sync.Was && known && was != sync.Inputs[name] {
+				names = append(names, name)
+			}
+		}
+		return names
 	}
 	if engineChanged(memory.Inputs, sync.Inputs) {
 		return comparable(memory.Inputs, sync.Inputs)

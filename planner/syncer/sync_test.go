@@ -478,6 +478,10 @@ func TestLimits(t *testing.T) {
 		w.north().Delete("book", b)
 	}
 	w.m.Pass(time.Hour)
+	meanwhile := w.tasks(syncer.Request{})
+	if d := meanwhile[0].Decision; d.Mode != syncer.Incremental {
+		t.Fatalf("%+v", d)
+	}
 	tasks := w.tasks(syncer.Request{Full: true})
 	impact := w.preview(tasks)[booksFeed("a")]
 	if len(impact.Verdicts) != 1 || impact.Verdicts[0].Limit != "max_withdrawn" || impact.Verdicts[0].Count != 7 || impact.Verdicts[0].Owned != 12 {
@@ -492,8 +496,15 @@ func TestLimits(t *testing.T) {
 	if !errors.As(o.Err, &e) || !strings.Contains(e.Advice, "accord.hcl:20") || !strings.Contains(e.Advice, `-allow=withdraw:feed.books["a"]=7`) {
 		t.Errorf("advice %q", e.Advice)
 	}
-	tasks[0].Allow.Withdraw = 7
-	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean || o.Done.Withdrawn != 7 {
+	// What a run that waits may do is for that run, and not for those meanwhile.
+	if err := w.journal.Owe(t.Context(), booksFeed("a"), []string{string(syncer.Requested)}, state.Allowance{Withdraw: 7}); err != nil {
+		t.Fatal(err)
+	}
+	meanwhile[0].Memory = w.tasks(syncer.Request{})[0].Memory
+	if o := w.run(meanwhile)[booksFeed("a")]; o.Status != syncer.Refused {
+		t.Errorf("meanwhile: %s, %v", o.Status, o.Err)
+	}
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Clean || o.Done.Withdrawn != 7 {
 		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Done)
 	}
 }

@@ -57,10 +57,22 @@ func validateFieldRules(_ *resource.Env, items []*resource.Item[fieldRuleBody]) 
 		target, part string
 	}
 	seen := map[fill]addrs.Instance{}
+	type rule struct {
+		connection     addrs.Instance
+		source, target string
+	}
+	rules := map[rule]addrs.Instance{}
 	for _, i := range items {
 		if i.IsUnknown("/target") || i.IsUnknown("/source") {
 			continue
 		}
+		r := rule{i.Want.Connection, i.Want.Source, i.Want.Target}
+		if other, double := rules[r]; double && other != i.Addr {
+			i.Refuse("RULE-1", "/source", fmt.Sprintf("%s and %s are one rule: both write %s into %s", other, i.Addr, r.source, r.target),
+				"The vault has one rule for a pair of fields. Write one block, with the document types of both in applies_to.")
+			continue
+		}
+		rules[r] = i.Addr
 		if slices.Contains(fixedTargets, i.Want.Target) {
 			i.Refuse("CLM-3", "/target", fmt.Sprintf("%s is filled by the CLM Integration itself", i.Want.Target), "Types, links and the marks of what was synced cannot be configured.")
 		}

@@ -56,7 +56,23 @@ var (
 // validateInstances checks what can be known of vaults without calling them.
 func validateInstances(_ *resource.Env, items []*resource.Item[instanceBody]) {
 	variables := map[string]addrs.Instance{}
+	places := map[string]addrs.Instance{}
 	for _, i := range items {
+		var is []string // what says which vault it is
+		if !i.IsUnknown("/url") {
+			is = append(is, strings.TrimSuffix(strings.ToLower(i.Want.URL), "/"))
+		}
+		if i.Want.ID != nil && !i.IsUnknown("/id") {
+			is = append(is, fmt.Sprint("vault ", *i.Want.ID))
+		}
+		for _, place := range is {
+			if other, taken := places[place]; taken {
+				i.Refuse("", "/url", fmt.Sprintf("%s and %s are one vault: %s", other, i.Addr, place),
+					"A vault has one block: two would each have runs, limits and a memory of their own for the same content. Correct url and id, or take one of them out.")
+				break
+			}
+			places[place] = i.Addr
+		}
 		if !i.IsUnknown("/url") {
 			if problem := checkURL(i.Want.URL); problem != "" {
 				i.Refuse("", "/url", problem, "Write https:// and the host of the vault, or dev:// and a name for a development vault.")

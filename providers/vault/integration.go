@@ -119,26 +119,32 @@ func engineOf(l *link, written *string) string {
 // engine accord on a real vault it is not: the platform's stays inactive.
 func inVault(l *link, engine string) bool { return engine == providers.EnginePlatform || l.crm.dev }
 
+// leavingIntegration reports whether an integration is deactivated by the plan, be it
+// that its block is gone.
+func leavingIntegration(c *resource.Change[integrationBody]) bool {
+	return c.Recorded != nil && (c.Desired == nil || c.Desired.Status == inactive && c.Live != nil && c.Live.Status == active)
+}
+
 func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
 	around := neighbours(env)
 	removed := map[addrs.Instance][]*resource.Change[integrationBody]{}
 	for _, c := range changes {
-		if c.Desired == nil && c.Recorded != nil {
+		if leavingIntegration(c) {
 			removed[c.Recorded.Connection] = append(removed[c.Recorded.Connection], c)
 		}
 	}
 	for _, c := range changes {
+		// CTRY-12, the other way round.
+		if leavingIntegration(c) && c.Recorded.Type == "country" {
+			for _, other := range removed[c.Recorded.Connection] {
+				if other.Recorded.Type == "clm" {
+					c.AfterStep(providers.Ref{Addr: other.Addr})
+				}
+			}
+		}
 		if c.Desired == nil {
 			if c.Removal == schema.Deactivate && c.Live != nil && c.Live.Status == active {
 				c.Consequence("deactivate %s; what it published stays as it is", c.Live.Title)
-			}
-			// CTRY-12, the other way round.
-			if c.Recorded != nil && c.Recorded.Type == "country" {
-				for _, other := range removed[c.Recorded.Connection] {
-					if other.Recorded.Type == "clm" {
-						c.AfterStep(providers.Ref{Addr: other.Addr})
-					}
-				}
 			}
 			continue
 		}

@@ -216,6 +216,11 @@ func (p *Provider) listMultichannel(ctx context.Context, _ *resource.Env, crm *v
 
 func (p *Provider) planMultichannel(ctx context.Context, _ *resource.Env, changes []*resource.Change[multichannelBody]) {
 	profiles := cached(func(v *vault) ([]profileRecord, error) { return v.profiles(ctx) })
+	type profile struct {
+		vault addrs.Instance
+		name  string
+	}
+	seen := map[profile]addrs.Instance{} // a profile has an external id and a name
 	for _, c := range changes {
 		if c.Desired == nil || c.IsUnknown("/application_profile") {
 			continue
@@ -234,6 +239,14 @@ func (p *Provider) planMultichannel(ctx context.Context, _ *resource.Env, change
 			c.Refuse("CLM-10", "/application_profile", fmt.Sprintf("There is no application profile %q in %s%s", c.Desired.Profile, v.addr, suggest(c.Desired.Profile, known)),
 				"Application profiles are made by the vault's administrators. Name one by its external id or its name.")
 			continue
+		}
+		at := profile{v.addr, r.Name}
+		if other, double := seen[at]; double {
+			c.Refuse("CLM-10", "/application_profile", fmt.Sprintf("%s and %s are the settings of one application profile, %s", other, c.Addr, r.Name), "Take one of them out.")
+			continue
+		}
+		seen[at] = c.Addr
+		switch {
 		case c.IsUnknown("/clm_content") || r.Model == c.Desired.CLMContent:
 			continue
 		}

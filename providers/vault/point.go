@@ -158,6 +158,9 @@ func (p *Provider) readPoints(ctx context.Context, env *resource.Env, items []*r
 				i.Fail(err)
 				return
 			}
+			if i.ID == "" && !inVault(l.link, engineOf(l.link, i.Want.Engine)) {
+				now.Status = inactive // nobody has it in his state: it did not run (INT-7)
+			}
 			i.Found(r.ID, now)
 			touch(ctx, env, i, l.crm, objPoint, r.ID)
 		}
@@ -197,7 +200,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 		return parent.Connection
 	}
 	for _, c := range changes {
-		if c.Desired == nil && c.Recorded != nil {
+		if leaving(c) {
 			at := connectionOf(c.Recorded)
 			removed[at] = append(removed[at], c)
 		}
@@ -206,11 +209,11 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {
 		if c.Desired != nil {
 			p.planPoint(ctx, env, c, around)
-			return
+		} else {
+			p.planPointRemoval(ctx, env, c)
 		}
-		p.planPointRemoval(ctx, env, c)
 		// CTRY-12, the other way round.
-		if c.Recorded != nil && c.Recorded.Name == "clm_country" {
+		if leaving(c) && c.Recorded.Name == "clm_country" {
 			for _, other := range removed[connectionOf(c.Recorded)] {
 				if movesCLM(other.Recorded.Name) {
 					c.AfterStep(providers.Ref{Addr: other.Addr})
@@ -218,6 +221,12 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 			}
 		}
 	})(ctx, env, changes)
+}
+
+// leaving reports whether a point is deactivated by the plan, be it that its block is
+// gone.
+func leaving(c *resource.Change[pointBody]) bool {
+	return c.Recorded != nil && (c.Desired == nil || c.Desired.Status == inactive && c.Live != nil && c.Live.Status == active)
 }
 
 func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource.Change[pointBody], around neighbourIndex) {

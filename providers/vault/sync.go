@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -52,10 +53,14 @@ func (p *Provider) Syncs(ctx context.Context, changes []providers.Change) ([]pro
 	return syncs, s.inputsBefore(ctx, changes, syncs)
 }
 
-// inputsBefore says of the syncs of the platform's engine what their content
-// follows from before the plan.
+// inputsBefore says what the content of syncs followed from before the plan.
 func (s *syncMaker) inputsBefore(ctx context.Context, changes []providers.Change, syncs []providers.Sync) error {
-	if !slices.ContainsFunc(syncs, func(sync providers.Sync) bool { return sync.Engine == providers.EnginePlatform }) {
+	if !slices.ContainsFunc(changes, func(c providers.Change) bool {
+		return c.Before == nil || c.After == nil || !bytes.Equal(c.Before.Body, c.After.Body)
+	}) {
+		for n := range syncs {
+			syncs[n].Before = syncs[n].Inputs // nothing changes
+		}
 		return nil
 	}
 	as := slices.Clone(changes)
@@ -64,7 +69,7 @@ func (s *syncMaker) inputsBefore(ctx context.Context, changes []providers.Change
 	}
 	before := newSyncMaker(ctx, s.p, as)
 	for n := range syncs {
-		if at := slices.IndexFunc(as, func(c providers.Change) bool { return c.Addr == syncs[n].Addr }); syncs[n].Engine == providers.EnginePlatform && as[at].Before != nil {
+		if at := slices.IndexFunc(as, func(c providers.Change) bool { return c.Addr == syncs[n].Addr }); as[at].Before != nil {
 			was, err := before.sync(ctx, as[at].Addr)
 			if err != nil || was == nil {
 				return err
@@ -218,14 +223,13 @@ func (s *syncMaker) sync(ctx context.Context, addr addrs.Instance) (*providers.S
 	if flow := integrationByType(p.names.Integration).Flow; sync.Active && l.forbidden(flow) != "" {
 		sync.Active, sync.Idle = false, "CONN-3: it would move data "+l.forbidden(flow)
 	}
-	if sync.Active {
-		check := s.preflight(p, sync)
-		if sync.Engine == providers.EngineAccord {
-			check.Known = append(check.Known, broken...)
-		}
-		check.Known = append(check.Known, s.mistaken(p, filter)...)
-		sync.Requires = &providers.End{Instance: l.crm.addr, Stream: streamPreflight, Scope: scope{Preflight: check}.raw()}
+	// Of one that is not active all may yet be withdrawn.
+	check := s.preflight(p, sync)
+	if sync.Engine == providers.EngineAccord {
+		check.Known = append(check.Known, broken...)
 	}
+	check.Known = append(check.Known, s.mistaken(p, filter)...)
+	sync.Requires = &providers.End{Instance: l.crm.addr, Stream: streamPreflight, Scope: scope{Preflight: check}.raw()}
 	return sync, nil
 }
 

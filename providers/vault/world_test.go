@@ -229,7 +229,9 @@ func (c *config) plan() []providers.Diagnostic {
 	var problems []providers.Diagnostic
 	ask := slices.Clone(c.objects)
 	for addr, o := range c.recorded {
-		if !slices.ContainsFunc(ask, func(x providers.Object) bool { return x.Addr == addr }) {
+		if n := slices.IndexFunc(ask, func(x providers.Object) bool { return x.Addr == addr }); n >= 0 {
+			ask[n].ID = o.ID // as the state has it
+		} else {
 			ask = append(ask, o)
 		}
 	}
