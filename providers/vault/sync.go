@@ -68,6 +68,7 @@ func (s *syncMaker) inputsBefore(ctx context.Context, changes []providers.Change
 		as[n].After = as[n].Before
 	}
 	before := newSyncMaker(ctx, s.p, as)
+	before.former = true
 	for n := range syncs {
 		if at := slices.IndexFunc(as, func(c providers.Change) bool { return c.Addr == syncs[n].Addr }); as[at].Before != nil {
 			was, err := before.sync(ctx, as[at].Addr)
@@ -93,6 +94,7 @@ func objectType(c providers.Change) string {
 type syncMaker struct {
 	p             *Provider
 	after, before *resource.Env
+	former        bool // it makes what was before the plan, of which only the inputs are wanted
 	live          map[addrs.Instance]*providers.Object
 	around, was   neighbourIndex              // of after, and of before
 	types         map[string][]addrs.Instance // field_rule → addresses, as they will be
@@ -198,8 +200,10 @@ func (s *syncMaker) sync(ctx context.Context, addr addrs.Instance) (*providers.S
 	if err := s.asFound(p, sync); err != nil {
 		return nil, err
 	}
-	if sync.Now, err = s.now(l.crm); err != nil {
-		return nil, contractError("read the clock of "+l.crm.addr.String(), err)
+	if !s.former {
+		if sync.Now, err = s.now(l.crm); err != nil {
+			return nil, contractError("read the clock of "+l.crm.addr.String(), err)
+		}
 	}
 	filter, err := s.filter(ctx, l)
 	if err != nil {
@@ -222,6 +226,9 @@ func (s *syncMaker) sync(ctx context.Context, addr addrs.Instance) (*providers.S
 	}
 	if flow := integrationByType(p.names.Integration).Flow; sync.Active && l.forbidden(flow) != "" {
 		sync.Active, sync.Idle = false, "CONN-3: it would move data "+l.forbidden(flow)
+	}
+	if s.former {
+		return sync, nil
 	}
 	// Of one that is not active all may yet be withdrawn.
 	check := s.preflight(p, sync)
