@@ -72,10 +72,12 @@ func (s *syncMaker) inputsBefore(ctx context.Context, changes []providers.Change
 	for n := range syncs {
 		if at := slices.IndexFunc(as, func(c providers.Change) bool { return c.Addr == syncs[n].Addr }); as[at].Before != nil {
 			was, err := before.sync(ctx, as[at].Addr)
-			if err != nil || was == nil {
+			if err != nil {
 				return err
 			}
-			syncs[n].Before = was.Inputs
+			if was != nil {
+				syncs[n].Before = was.Inputs
+			}
 		}
 	}
 	return nil
