@@ -139,10 +139,7 @@ func (s *clmSource) follow(ctx context.Context, list *idList, from, to string) (
 // since what is of another type now may have been one of CLM-3's before: a
 // presentation, where it is a binder, else one of the others (sortChange).
 func (s *clmSource) changed(ctx context.Context, slides, presentations, others *idList) error {
-	changes := newScan(s.caller, "id", "0", func(after string) string {
-		return limited("SELECT " + changeOwn + " FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
-			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
-	})
+	changes := s.changes("")
 	for {
 		r, err := changes.peek(ctx)
 		if err != nil || r == nil {
@@ -153,15 +150,36 @@ func (s *clmSource) changed(ctx context.Context, slides, presentations, others *
 	}
 }
 
-// changeOwn is what sortChange goes by.
+// changes scans the versions that were modified since the horizon, with what more is
+// selected of each.
+func (s *clmSource) changes(more string) *scan {
+	return newScan(s.caller, "id", "0", func(after string) string {
+		return limited("SELECT " + changeOwn + more + " FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
+			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
+	})
+}
+
+// changeOwn is what changedPart goes by.
 const changeOwn = "id, TONAME(type__v) AS type_name, binder__v"
 
-func sortChange(r row, slides, presentations, others *idList) {
+// changedPart is where a changed version is looked for: among the slides, which
+// shared resources are, too, or the presentations; "": where it is still used.
+func changedPart(r row) string {
 	binder, _ := r.flag("binder__v")
 	switch typ := r.text("type_name"); {
 	case typ == typeSlide:
-		slides.add(r.text("id"))
+		return partSlide
 	case typ == typePresentation, binder:
+		return partPresentation
+	}
+	return ""
+}
+
+func sortChange(r row, slides, presentations, others *idList) {
+	switch changedPart(r) {
+	case partSlide:
+		slides.add(r.text("id"))
+	case partPresentation:
 		presentations.add(r.text("id"))
 	default:
 		others.add(r.text("id"))

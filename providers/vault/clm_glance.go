@@ -15,10 +15,7 @@ import (
 func (s *clmSource) glance(ctx context.Context, emit emit) error {
 	var changed, elsewhere []providers.Record
 	var others idList
-	changes := newScan(s.caller, "id", "0", func(after string) string {
-		return limited("SELECT id, TONAME(type__v) AS type_name, binder__v, version_modified_date__v FROM ALLVERSIONS documents WHERE version_modified_date__v >= " +
-			vaultapi.QuoteTime(s.req.Since) + " AND id > " + vaultapi.Quote(after) + " ORDER BY id")
-	})
+	changes := s.changes(", version_modified_date__v")
 	for {
 		r, err := changes.peek(ctx)
 		if err != nil {
@@ -31,15 +28,11 @@ func (s *clmSource) glance(ctx context.Context, emit emit) error {
 		if err != nil {
 			return err
 		}
-		rec := providers.Record{Part: partSlide, Key: keyOf(r.text("id")), Fields: at, Variants: s.variants()}
-		binder, _ := r.flag("binder__v")
-		switch typ := r.text("type_name"); {
-		case typ == typeSlide:
+		rec := providers.Record{Part: changedPart(r), Key: keyOf(r.text("id")), Fields: at, Variants: s.variants()}
+		if rec.Part != "" {
 			changed = append(changed, rec)
-		case typ == typePresentation, binder:
-			rec.Part = partPresentation
-			changed = append(changed, rec)
-		default:
+		} else {
+			rec.Part = partSlide
 			others.add(r.text("id"))
 			elsewhere = append(elsewhere, rec)
 		}
