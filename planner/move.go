@@ -177,9 +177,16 @@ func (j renamedJournal) Runs(ctx context.Context, sync addrs.Instance, n int) ([
 // is remembered of syncs, then in the state. It may be called again after it was
 // cut short.
 func (p *Planner) Rename(ctx context.Context, lock state.Lock, moves []plan.Move) error {
+	syncs, err := p.Journal.Syncs(ctx)
+	if err != nil && !errors.Is(err, state.ErrNoJournal) { // without one, no sync was ever run
+		return err
+	}
 	names := map[addrs.Instance]addrs.Instance{}
 	for _, m := range moves {
 		names[m.From] = m.To
+		if !slices.Contains(syncs, m.From) { // it is no sync, or one that nothing is remembered of
+			continue
+		}
 		if err := p.renameSync(ctx, m); err != nil {
 			return fmt.Errorf("rename what is remembered of %s: %w", m.From, err)
 		}
@@ -212,13 +219,6 @@ func (a *applying) rename(ctx context.Context) error {
 
 // renameSync has the journal call a sync by its new name.
 func (p *Planner) renameSync(ctx context.Context, m plan.Move) error {
-	syncs, err := p.Journal.Syncs(ctx)
-	if errors.Is(err, state.ErrNoJournal) {
-		return nil // no sync was ever run
-	}
-	if err != nil || !slices.Contains(syncs, m.From) {
-		return err // it is no sync, or one that nothing is remembered of
-	}
 	leases, err := p.Journal.Acquire(ctx, []addrs.Instance{m.From, m.To}, "move", leaseTime)
 	if err != nil {
 		return err
