@@ -33,8 +33,8 @@ func Allowance(flags []string, sync addrs.Instance) (state.Allowance, error) {
 	return a, nil
 }
 
-// CheckAllowances refuses what is no -allow flag, before anybody is asked anything.
-func CheckAllowances(flags []string) error {
+// CheckAllow refuses what is no -allow flag, before anybody is asked anything.
+func CheckAllow(flags []string) error {
 	for _, f := range flags {
 		if _, _, _, err := parseAllow(f); err != nil {
 			return err
@@ -46,7 +46,10 @@ func CheckAllowances(flags []string) error {
 func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error) {
 	what, rest, ok := strings.Cut(flag, ":")
 	cut := strings.LastIndexByte(rest, '=')
-	if !ok || cut < 0 || (what != "withdraw" && what != "publish" && what != "delete") {
+	if what == "delete" {
+		return "", addr, 0, fmt.Errorf("%q: no run deletes anything; what leaves a CRM vault is withdrawn, by the word withdraw", flag)
+	}
+	if !ok || cut < 0 || what != "withdraw" && what != "publish" {
 		return "", addr, 0, fmt.Errorf(`%q is not of the form withdraw:ADDRESS=N or publish:ADDRESS=N`, flag)
 	}
 	if addr, err = addrs.ParseInstance(rest[:cut]); err != nil {
@@ -58,15 +61,12 @@ func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error
 	return what, addr, n, nil
 }
 
-// CheckAllowed refuses a flag that is about none of the syncs.
-func CheckAllowed(flags []string, tasks []syncer.Task) error {
+// CheckAllowFor is CheckAllow, and refuses a flag that is about none of the syncs.
+func CheckAllowFor(flags []string, tasks []syncer.Task) error {
 	for _, f := range flags {
-		what, addr, _, err := parseAllow(f)
+		_, addr, _, err := parseAllow(f)
 		if err != nil {
 			return err
-		}
-		if what == "delete" {
-			return fmt.Errorf("%q: no run deletes anything; what leaves a CRM vault is withdrawn, by the word withdraw", f)
 		}
 		if !slices.ContainsFunc(tasks, func(t syncer.Task) bool { return t.Sync.Addr == addr }) {
 			return fmt.Errorf("no sync has the address %s", addr)

@@ -49,7 +49,7 @@ func (m *making) syncs(ctx context.Context) {
 			return
 		}
 	}
-	if err := CheckAllowed(m.req.Allow, tasks); err != nil {
+	if err := CheckAllowFor(m.req.Allow, tasks); err != nil {
 		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "An -allow flag names nothing", Detail: err.Error()})
 		return
 	}

@@ -17,8 +17,8 @@ type bareRow struct {
 	Type     string   `json:"type_name"`
 	Status   string   `json:"status_name"`
 	Major    int64    `json:"major_version_number__v"`
-	Latest   bool     `json:"latest_version__v"`
 	Minor    int64    `json:"minor_version_number__v"`
+	Latest   bool     `json:"latest_version__v"`
 	Publish  *bool    `json:"clm_content__v"`
 	Shared   *bool    `json:"is_shared_resource__v"`
 	Country  []string `json:"country__v"`

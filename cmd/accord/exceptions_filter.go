@@ -71,14 +71,11 @@ func (f *exceptionFilter) filter(ids []string, now time.Time) (ledger.Filter, er
 		}
 		out.Types = append(out.Types, typ)
 	}
-	switch f.known {
-	case "yes", "no":
+	switch {
+	case f.known == "yes", f.known == "no":
 		yes := f.known == "yes"
 		out.Known = &yes
-	default:
-		if f.known == "" && !f.given("acknowledged") {
-			break
-		}
+	case f.known != "", f.given("acknowledged"):
 		return out, misused("Leave it out for both.", "-acknowledged=%s is neither yes nor no", f.known)
 	}
 	var err error

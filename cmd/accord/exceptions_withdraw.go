@@ -58,7 +58,7 @@ func (c *cli) runExceptionsWithdraw(ctx context.Context, ids []string, o excepti
 		return err
 	}
 	tasks := x.only(items, syncer.Request{Withdraw: true})
-	if err := planner.CheckAllowed(o.allow, tasks); err != nil {
+	if err := planner.CheckAllowFor(o.allow, tasks); err != nil {
 		return misused("It is about one sync: withdraw:ADDRESS=N.", "-allow: %s", err)
 	}
 	for i := range tasks {

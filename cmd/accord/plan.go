@@ -102,7 +102,7 @@ func (o *planOptions) check(c *cli) error {
 	if err := o.look.check(c, "a plan"); err != nil {
 		return err
 	}
-	if err := planner.CheckAllowances(o.allow); err != nil {
+	if err := planner.CheckAllow(o.allow); err != nil {
 		return misused("A limit is lifted once, for one sync, up to so many items.", "-allow: %s", err)
 	}
 	return nil

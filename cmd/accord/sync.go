@@ -290,7 +290,7 @@ func (w *workspace) choose(tasks []syncer.Task, targets []addrs.Instance, o sync
 			return fmt.Errorf("%s is no sync that was applied; there are: %s", target, strings.Join(known, ", "))
 		}
 	}
-	if err := planner.CheckAllowed(o.allow, tasks); err != nil {
+	if err := planner.CheckAllowFor(o.allow, tasks); err != nil {
 		return misused("It is about one sync: withdraw:ADDRESS=N or publish:ADDRESS=N.", "-allow: %s", err)
 	}
 	for i := range tasks {

@@ -103,7 +103,7 @@ func TestFilter(t *testing.T) {
 		"by class":        {Filter{Classes: []Class{Document}}, []string{"Launch"}},
 		"by country":      {Filter{Countries: []string{"united states"}}, []string{"Launch"}},
 		"by part of one":  {Filter{Countries: []string{"united"}}, nil},
-		"by two":          {Filter{Countries: []string{"Korea, Republic of"}}, []string{"Launch"}},
+		"by a comma":      {Filter{Countries: []string{"Korea, Republic of"}}, []string{"Launch"}},
 		"by product":      {Filter{Products: []string{"Cholecap"}}, []string{"Launch"}},
 		"by time":         {Filter{Since: now}, []string{"Exception of PromoMats-CRM", "Dosing"}},
 		"by source":       {Filter{Vaults: []addrs.Instance{promo}}, []string{"Exception of PromoMats-CRM", "Launch", "Dosing"}},

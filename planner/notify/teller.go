@@ -52,8 +52,8 @@ const (
 )
 
 // Tell tells of everything that may be told now. A webhook that suffers is told no
-// more, and nothing before the time that it asks for; one that rejects a run is told of the others. The error is the
-// journal's.
+// more, and nothing before the time that it asks for; one that rejects a run is
+// told of the others. The error is the journal's.
 func (t *Teller) Tell(ctx context.Context) (r Result, err error) {
 	name := t.Webhook.Name()
 	for suffers := false; !suffers && ctx.Err() == nil; {

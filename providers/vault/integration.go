@@ -127,16 +127,16 @@ func leavingIntegration(c *resource.Change[integrationBody]) bool {
 
 func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
 	around := neighbours(env)
-	removed := map[addrs.Instance][]*resource.Change[integrationBody]{}
+	going := map[addrs.Instance][]*resource.Change[integrationBody]{}
 	for _, c := range changes {
 		if leavingIntegration(c) {
-			removed[c.Recorded.Connection] = append(removed[c.Recorded.Connection], c)
+			going[c.Recorded.Connection] = append(going[c.Recorded.Connection], c)
 		}
 	}
 	for _, c := range changes {
 		// CTRY-12, the other way round.
 		if leavingIntegration(c) && c.Recorded.Type == "country" {
-			for _, other := range removed[c.Recorded.Connection] {
+			for _, other := range going[c.Recorded.Connection] {
 				if other.Recorded.Type == "clm" {
 					c.AfterStep(providers.Ref{Addr: other.Addr})
 				}

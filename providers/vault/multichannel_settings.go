@@ -218,7 +218,7 @@ func (p *Provider) planMultichannel(ctx context.Context, _ *resource.Env, change
 	profiles := cached(func(v *vault) ([]profileRecord, error) { return v.profiles(ctx) })
 	type profile struct {
 		vault addrs.Instance
-		name  string
+		id    string
 	}
 	seen := map[profile]addrs.Instance{} // a profile has an external id and a name
 	for _, c := range changes {
@@ -240,7 +240,7 @@ func (p *Provider) planMultichannel(ctx context.Context, _ *resource.Env, change
 				"Application profiles are made by the vault's administrators. Name one by its external id or its name.")
 			continue
 		}
-		at := profile{v.addr, r.Name}
+		at := profile{v.addr, r.ID}
 		if other, double := seen[at]; double {
 			c.Refuse("CLM-10", "/application_profile", fmt.Sprintf("%s and %s are the settings of one application profile, %s", other, c.Addr, r.Name), "Take one of them out.")
 			continue

@@ -191,7 +191,7 @@ func (r row) time(name string) time.Time {
 
 func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {
 	around := neighbours(env)
-	removed := map[addrs.Instance][]*resource.Change[pointBody]{} // by connection
+	going := map[addrs.Instance][]*resource.Change[pointBody]{} // by connection
 	connectionOf := func(b *pointBody) addrs.Instance {
 		parent, _, err := resource.Ref[integrationBody](env, b.Integration)
 		if err != nil {
@@ -202,7 +202,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 	for _, c := range changes {
 		if leaving(c) {
 			at := connectionOf(c.Recorded)
-			removed[at] = append(removed[at], c)
+			going[at] = append(going[at], c)
 		}
 	}
 	// Some ask their vault something: vaults are asked side by side.
@@ -214,7 +214,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 		}
 		// CTRY-12, the other way round.
 		if leaving(c) && c.Recorded.Name == "clm_country" {
-			for _, other := range removed[connectionOf(c.Recorded)] {
+			for _, other := range going[connectionOf(c.Recorded)] {
 				if movesCLM(other.Recorded.Name) {
 					c.AfterStep(providers.Ref{Addr: other.Addr})
 				}
