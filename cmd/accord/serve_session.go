@@ -178,6 +178,10 @@ func (s *session) read(ctx context.Context) (*state.State, error) {
 
 // look surveys what was applied. What needs other vaults ends the session.
 func (s *session) look(ctx context.Context) (watch.Applied, error) {
+	before, err := s.remembered(ctx)
+	if err != nil {
+		return watch.Applied{}, err
+	}
 	st, err := s.read(ctx)
 	if err != nil {
 		return watch.Applied{}, err
@@ -193,7 +197,7 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 		s.end(err) // with a new plugin and new sessions it may be better
 		return watch.Applied{}, err
 	}
-	a := watch.Applied{Serial: st.Serial, Away: map[addrs.Instance]error{}}
+	a := watch.Applied{Serial: st.Serial, Away: map[addrs.Instance]error{}, Before: before}
 	for _, err := range away {
 		var of *providers.Error
 		if errors.As(err, &of) && !of.Addr.IsZero() {
@@ -212,6 +216,23 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 	}
 	slices.SortFunc(a.Unread, func(x, y watch.Unread) int { return x.Addr.Compare(y.Addr) })
 	return a, nil
+}
+
+// remembered is what the journal remembers of all syncs.
+func (s *session) remembered(ctx context.Context) (map[addrs.Instance]state.Memory, error) {
+	syncs, err := s.journal.Syncs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	memories, err := s.journal.Memories(ctx, syncs)
+	if err != nil {
+		return nil, err
+	}
+	of := make(map[addrs.Instance]state.Memory, len(syncs))
+	for n, sync := range syncs {
+		of[sync] = memories[n]
+	}
+	return of, nil
 }
 
 // toldExceptions are what vaults tell of points that the platform's engine runs, of

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,6 +76,57 @@ func TestServe(t *testing.T) {
 	}
 	after.dumps = before.dumps
 	s.converged(after)
+}
+
+// CTRY-8, RULE-5: what an apply has brought over by new filters and rules stays so while
+// it is still about other vaults, though accord serve began with those from before.
+func TestServeBesideAnApply(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	s := &story{world: worked(t)}
+	s.clock.run()
+	a, b := s.crms[0], s.crms[1]
+	a.team, b.team = "plain", "plain"
+	_, err := s.call("PUT", source, "objects/documents/"+s.world.document("one"), url.Values{"team__c": {"red"}})
+	s.must(nil, err)
+	s.done("apply", "-auto-approve")
+	serve := s.begin("serve", "-listen=off", "-interval=200ms")
+	defer func() {
+		_ = serve.cmd.Process.Signal(os.Interrupt)
+		serve.end()
+	}()
+	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+
+	for _, c := range s.crms[:2] {
+		c.team, c.types = "values", []string{"slide__v"}
+	}
+	a.countries = []string{"Mexico"}
+	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release()
+	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
+		if vault == b.vault() && writesContent(method, path) {
+			<-hold
+		}
+		return false
+	})
+	apply := s.begin("apply", "-auto-approve")
+	now := func() string {
+		team := s.query(a.vault(), "SELECT team__c FROM documents WHERE name__v = 'one'")
+		return fmt.Sprintf("%v %v", s.presentationsOf(a), team[0]["team__c"])
+	}
+	const want = "[For Mexico] Red team"
+	s.until(apply, "the apply has come to the first vault", func() bool { return now() == want })
+	for until := time.Now().Add(40 * time.Second); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+		if got := now(); got != want {
+			t.Fatalf("%s, and then %s\n%s", want, got, serve.out.String())
+		}
+	}
+	release()
+	if code := apply.end(); code != exitOK {
+		t.Errorf("apply ended with %d:\n%s", code, apply.out.String())
+	}
+	s.eventually(t)
 }
 
 // ERR-1, ERR-2: the page tells of general errors and of items, and has both

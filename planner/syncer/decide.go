@@ -382,6 +382,13 @@ func changedInputs(sync providers.Sync, memory state.Memory) []string {
 	return names
 }
 
+// Overtaken reports whether a sync was run by another definition than this one since
+// what was remembered of it was then. Whoever goes by this one, and does not hold the
+// lock of the state, has yet to hear of what was applied meanwhile.
+func Overtaken(sync providers.Sync, then, now state.Memory) bool {
+	return !maps.Equal(then.Inputs, now.Inputs) && len(changedInputs(sync, now)) > 0
+}
+
 func engineChanged(before, now map[string]string) bool {
 	return before[inputEngine] != "" && now[inputEngine] != "" && before[inputEngine] != now[inputEngine]
 }

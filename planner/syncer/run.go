@@ -52,9 +52,13 @@ func (s *Syncer) begin(ctx context.Context, jobs []*job) {
 	jobs = together(jobs, func(jobs []*job) error { return s.lease(ctx, jobs) })
 	jobs = together(jobs, func(jobs []*job) error { return s.recall(ctx, jobs) })
 	for _, j := range jobs {
-		if j.met(j.run.memory) {
+		switch {
+		case j.met(j.run.memory):
 			j.skipped, j.status = true, Skipped
 			j.err = s.leave(ctx, j)
+		case j.Promise == nil && Overtaken(j.Sync, j.Memory, j.run.memory):
+			j.status = Locked
+			j.err = errors.Join(overtaken(j.Sync.Addr), s.leave(ctx, j))
 		}
 	}
 	jobs = slices.DeleteFunc(jobs, func(j *job) bool { return j.skipped })
@@ -256,6 +260,12 @@ func (j *job) met(now state.Memory) bool {
 	last := now.LastFull
 	return j.Decision.Mode == Full && last != nil && last.Outcome == state.Clean &&
 		last.Started.After(j.Decision.At) && len(now.Owed) == 0 && len(changedInputs(j.Sync, now)) == 0
+}
+
+// overtaken is why a run does not begin that goes by what was applied before. One that
+// a plan promised is never that: it holds the lock of the state.
+func overtaken(addr addrs.Instance) error {
+	return &providers.Error{Kind: providers.Invalid, Op: "run", Addr: addr, Message: "something else has been applied meanwhile, and was run", Advice: "Run: accord sync"}
 }
 
 // renew keeps the lease until quit.

@@ -148,6 +148,31 @@ func TestAnotherDefinitionMeetsNothing(t *testing.T) {
 	}
 }
 
+// Who goes by a definition that was applied before begins no run where another has run
+// by what was applied since: unless a plan promised it, which holds the state's lock.
+func TestOvertaken(t *testing.T) {
+	t.Parallel()
+	for _, promised := range []bool{false, true} {
+		w := newLibrary(t, "a")
+		w.mustRun(syncer.Request{})
+		w.m.Pass(time.Hour)
+		w.north().Put(providertest.Page("p1", "First, again"))
+		before := w.tasks(syncer.Request{})
+		if promised {
+			before[0].Promise = &syncer.Promise{}
+		}
+		w.feed(booksFeed("a"), map[string]any{"fields": map[string]string{"color": "colour"}})
+		w.mustRun(syncer.Request{})
+		o := w.run(before)[booksFeed("a")]
+		if !promised && (o.Status != syncer.Locked || o.Err == nil || o.Done.Written() != 0) || promised && o.Status == syncer.Locked {
+			t.Errorf("promised %v: %s, %v, %+v", promised, o.Status, o.Err, o.Done)
+		}
+		if _, err := state.LeaseOf(t.Context(), w.journal, booksFeed("a"), "sync", time.Hour); err != nil {
+			t.Errorf("its lease is not free: %v", err)
+		}
+	}
+}
+
 // A target that lets nobody in ends the run at once; one document's failure
 // does not (ERR-3).
 func TestGivesUpWhereNobodyIsLetIn(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
+	"accord/state"
 )
 
 // Applied is what was applied, as read at one moment.
@@ -20,6 +21,10 @@ type Applied struct {
 	Unread []Unread
 	Away   map[addrs.Instance]error // instances that are not reached, and why
 	At     time.Time                // set by Watch
+
+	// Before is what the journal remembered of syncs before all this was read: who has
+	// run one by another definition since goes by what was applied after it.
+	Before map[addrs.Instance]state.Memory
 }
 
 // Unread is an object that could not be read, or that hangs together with one:

@@ -42,6 +42,43 @@ func TestTheStateMoves(t *testing.T) {
 	}
 }
 
+// What an apply has run by another definition already is not run by the one from
+// before, though the state moves only once that apply has come to its end.
+func TestOvertaken(t *testing.T) {
+	of := func(rules string) []providers.Sync {
+		a, b := feed("a", "promomats"), feed("b", "promomats")
+		a.Inputs = map[string]string{"rules": rules}
+		return []providers.Sync{a, b}
+	}
+	s := newStage(t, of("old")...)
+	a := s.applied.Syncs[0].Addr
+	ran := func(rules string) {
+		m := ranAt(s.clock)
+		m.Inputs = map[string]string{"rules": rules, "syncer_routes": "*"}
+		s.memories[a] = m
+	}
+	ran("old")
+	s.after(0)
+	s.applied.Syncs = of("new") // the apply goes on
+	ran("new")
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("ran by what was applied before: %s", got)
+	}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[a incremental b incremental]]" || s.looks != 2 {
+		t.Errorf("ran %s after %d looks", got, s.looks)
+	}
+	// Another definition that nobody has run yet is a reason to run, as ever.
+	s.applied.Syncs, s.serial = of("newer"), 2
+	ran("new")
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[a full]]" {
+		t.Errorf("a new rule: ran %s", got)
+	}
+}
+
 // A vault that does not answer takes its own points out, not the others.
 func TestUnread(t *testing.T) {
 	a, b := feed("a", "promomats"), feed("b", "promomats")

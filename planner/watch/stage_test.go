@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -55,8 +56,10 @@ func newStage(t *testing.T, syncs ...providers.Sync) *stage {
 			if s.slowLook != nil {
 				<-s.slowLook
 			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			a := s.applied
-			a.Serial = s.serial
+			a.Serial, a.Before = s.serial, maps.Clone(s.memories)
 			return a, s.lookErr
 		},
 		Serial: func(context.Context) (uint64, error) { return s.serial, nil },

@@ -209,7 +209,9 @@ func (w *Watch) within(done <-chan struct{}) bool {
 	return false
 }
 
-// decide brings the definitions up to the moment and decides about each.
+// decide brings the definitions up to the moment and decides about each. Where one
+// of them turns out to be of what was applied before, it decides about none: what was
+// applied is looked at again first, though its state may not have moved yet.
 func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, error) {
 	now := w.opts.Now()
 	syncs := make([]addrs.Instance, len(applied.Syncs))
@@ -227,6 +229,12 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 			s.Now = s.Now.Add(now.Sub(applied.At))
 		}
 		t := syncer.Task{Sync: s, Memory: memories[n]}
+		if syncer.Overtaken(s, applied.Before[s.Addr], t.Memory) {
+			w.mu.Lock()
+			w.survey.stale = true
+			w.mu.Unlock()
+			return nil, nil
+		}
 		// A run since the look has moved both, whoever ran it.
 		if last := t.Memory.Last; last != nil && last.Ended.After(applied.At) {
 			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess
