@@ -50,9 +50,10 @@ up nobody but its own points.
 
 For machines: /metrics, for Prometheus. /livez answers 503 where only a start anew
 would help: the loop does not come round. /healthz answers 503, and why, where
-nothing can be brought over: nothing was applied, or no content vault, or no CRM
-vault, has answered for three intervals, at least 15 s. Its body says what was last
-heard of each vault, and so do accord_up, accord_healthy and accord_vault_up.
+nothing can be brought over: nothing was applied, or for three intervals, at least
+15 s, the state could not be read, or no content vault, or no CRM vault, has answered.
+Its body says what was last heard of each vault, and so do accord_up, accord_healthy
+and accord_vault_up.
 
 The page is served on this machine alone. Where another address is given, a token
 must be set, and every page but /livez and /healthz asks for it. Whoever wants

@@ -80,7 +80,7 @@ func (w *Watch) vaults(now time.Time) []Vault {
 	return list
 }
 
-// mostSilence is for how long an instance may be asked in vain: a few beats, and
+// mostSilence is for how long an instance, or the state, may be asked in vain: a few beats, and
 // what a look takes that is slow.
 func mostSilence(interval time.Duration) time.Duration { return max(3*interval, 15*time.Second) }
 

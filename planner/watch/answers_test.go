@@ -1,6 +1,8 @@
 package watch
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
+	"accord/state"
 )
 
 func TestHealth(t *testing.T) {
@@ -21,6 +24,38 @@ func TestHealth(t *testing.T) {
 	}
 	if s.Healthy(noon.Add(3*time.Minute)) == "" {
 		t.Error("a loop that stands still is healthy")
+	}
+}
+
+// Without its state it runs nothing, whatever it knew before. A moment is borne.
+func TestHealthWithoutTheState(t *testing.T) {
+	for _, what := range []string{"state", "journal"} {
+		s := newStage(t, feed("a", "promomats"))
+		s.after(0)
+		serial, memories := s.opts.Serial, s.opts.Memories
+		away := errors.New("the database is away")
+		if what == "state" {
+			s.opts.Serial = func(context.Context) (uint64, error) { return 0, away }
+		} else {
+			s.opts.Memories = func(context.Context, []addrs.Instance) ([]state.Memory, error) { return nil, away }
+		}
+		s.after(5 * time.Second)
+		if why := s.Status().Healthy(s.now()); why != "" {
+			t.Errorf("without the %s for a moment: %s", what, why)
+		}
+		s.after(5 * time.Second)
+		s.after(20 * time.Second)
+		if why := s.Status().Healthy(s.now()); !strings.Contains(why, "the database is away") {
+			t.Errorf("without the %s: %q", what, why)
+		}
+		if why := s.Status().Alive(s.now()); why != "" {
+			t.Errorf("a start anew would not help: %s", why)
+		}
+		s.opts.Serial, s.opts.Memories = serial, memories
+		s.after(5 * time.Second)
+		if why := s.Status().Healthy(s.now()); why != "" {
+			t.Errorf("with the %s again: %s", what, why)
+		}
 	}
 }
 

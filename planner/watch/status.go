@@ -22,8 +22,9 @@ type Status struct {
 	Looked   time.Time
 	Drift    []Drift
 	Unread   []Unread
-	Err      error // what keeps it from running anything, or the last thing that did
-	Calls    int   // of looks for changes
+	Err      error     // what keeps it from running anything, or the last thing that did
+	Lost     time.Time // since when the state, or its journal, cannot be read; zero: it can
+	Calls    int       // of looks for changes
 	Points   []Point
 	Vaults   []Vault
 }
@@ -55,7 +56,7 @@ type Totals struct {
 func (w *Watch) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := Status{Started: w.started, Beat: w.beat, Beats: w.beats, Interval: w.opts.Interval, Err: w.err, Calls: w.calls}
+	s := Status{Started: w.started, Beat: w.beat, Beats: w.beats, Interval: w.opts.Interval, Err: w.err, Lost: w.lost, Calls: w.calls}
 	if a := w.survey.found; a != nil {
 		s.Known, s.Serial, s.Looked = true, a.Serial, a.At
 		s.Drift, s.Unread = a.Drift, a.Unread
@@ -98,7 +99,7 @@ func (s Status) Healthy(now time.Time) string {
 	switch why := s.Alive(now); {
 	case why != "":
 		return why
-	case !s.Known && s.Err != nil:
+	case s.Err != nil && (!s.Known || !s.Lost.IsZero() && now.Sub(s.Lost) > mostSilence(s.Interval)):
 		return s.Err.Error()
 	case !s.Known:
 		return "it is starting"

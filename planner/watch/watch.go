@@ -63,7 +63,8 @@ type Watch struct {
 
 	mu      sync.Mutex
 	survey  survey
-	err     error // what keeps it from running anything, or did
+	err     error     // what keeps it from running anything, or did
+	lost    time.Time // since when the state, or its journal, cannot be read; zero: it can
 	points  map[addrs.Instance]*point
 	sights  map[source]*sight
 	answers map[addrs.Instance]*answers
@@ -177,6 +178,7 @@ func (w *Watch) once(ctx context.Context) {
 		return
 	}
 	w.mu.Lock()
+	w.lost = time.Time{}
 	if w.survey.pause.failed == 0 {
 		w.err = nil
 	}
@@ -268,12 +270,15 @@ func (w *Watch) paused(t *syncer.Task, now time.Time) bool {
 	return !p.agenda.pause.over(now)
 }
 
+// trouble notes that the state, or its journal, could not be read.
 func (w *Watch) trouble(err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
 	w.mu.Lock()
-	w.err = err
+	if w.err = err; w.lost.IsZero() {
+		w.lost = w.opts.Now()
+	}
 	w.mu.Unlock()
 	w.emit(Trouble{Err: err})
 }
