@@ -42,6 +42,7 @@ type pageData struct {
 	Serial  uint64      `json:"serial"`
 	May     bool        `json:"-"` // write
 	Token   bool        `json:"-"` // there is one to log in with
+	Lost    string      `json:"-"` // why what the journal holds is not shown; "": it is
 	Points  []pagePoint `json:"points"`
 	Runs    []pageRun   `json:"runs"`
 	Chart   pageChart   `json:"-"`
@@ -73,12 +74,12 @@ func reached(all []pageVault, well bool) []pageVault {
 func (d *pageData) Latest() []pageRun  { return d.Runs[:min(len(d.Runs), latestRuns)] }
 func (d *pageData) Earlier() []pageRun { return d.Runs[min(len(d.Runs), latestRuns):] }
 
-// page answers with how things stand, for people.
+// page answers with how things stand, for people. Where the journal cannot be read, all
+// else is shown.
 func (s *server) page(w http.ResponseWriter, r *http.Request) {
 	data, err := s.pageData(r.Context(), time.Now())
 	if err != nil {
-		s.failed(w, err)
-		return
+		data.lacks(err)
 	}
 	data.May, data.Token = s.known(r), s.token != ""
 	s.render(w, "page", data)
@@ -93,6 +94,14 @@ func (s *server) statusJSON(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(data)
+}
+
+// lacks notes that what the journal holds could not be read.
+func (d *pageData) lacks(err error) {
+	d.Lost, d.Runs, d.Failed, d.Chart, d.More = clean(err.Error()), nil, nil, pageChart{}, 0
+	if !d.Bad {
+		d.Verdict, d.Bad = "What ran, and what cannot be synced, cannot be read", true
+	}
 }
 
 func (s *server) pageData(ctx context.Context, now time.Time) (*pageData, error) {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +113,73 @@ func TestServePageOnAPhone(t *testing.T) {
 	}
 	if strings.Contains(log, "Content Security Policy") || strings.Contains(log, "Refused to") {
 		t.Errorf("the policy stopped something:\n%s", log)
+	}
+}
+
+// lostJournal is one whose database is away.
+type lostJournal struct{ state.NoJournal }
+
+func (lostJournal) Runs(context.Context, addrs.Instance, int) ([]state.Run, error) {
+	return nil, errors.New("the database is away")
+}
+
+// Where the journal cannot be read the page shows all else, and says so: not that
+// nothing ran, or that nothing fails.
+func TestServePageWithoutTheJournal(t *testing.T) {
+	t.Parallel()
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	s.now.Store(&session{server: s, workspace: &workspace{journal: lostJournal{}}, watch: watch.New(watch.Options{Now: time.Now})})
+	web := httptest.NewServer(s.handler())
+	defer web.Close()
+	get := func(path string) (int, string) {
+		t.Helper()
+		resp, err := http.Get(web.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(body)
+	}
+	code, body := get("/")
+	if code != 200 || strings.Count(body, "They cannot be read: the database is away") != 2 || !strings.Contains(body, "<h2>Drift</h2>") {
+		t.Errorf("%d\n%s", code, body)
+	}
+	if code, body := get("/status.json"); code != 500 || !strings.Contains(body, "the database is away") {
+		t.Errorf("for programs: %d %s", code, body)
+	}
+}
+
+// A page that is open says so when nobody keeps it up to date any more: when serve does
+// not answer, when it cannot tell, and it logs in anew when it has to.
+func TestOpenPageSaysThatItIsOld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser, without -short only")
+	}
+	t.Parallel()
+	browser := chromium(t)
+	for want, later := range map[string]http.HandlerFunc{
+		"accord serve cannot show how things stand": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"accord serve does not answer":              func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"Log in":                                    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusSeeOther) },
+	} {
+		s := &server{cli: &cli{}, token: "s3cret", log: (&cli{stderr: io.Discard}).serveLog()}
+		s.tries(errNothing)
+		var shown atomic.Bool
+		own := s.handler()
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/" && shown.Swap(true) {
+				later(w, r)
+				return
+			}
+			own.ServeHTTP(w, r)
+		}))
+		dom, log := dump(t, browser, web.URL+"/", "--virtual-time-budget=8000")
+		web.Close()
+		title := regexp.MustCompile(`<title>([^<]*)</title>`).FindStringSubmatch(dom)
+		if title == nil || !strings.HasPrefix(title[1], want) {
+			t.Errorf("%s: the page is called %q\n%s", want, title, log)
+		}
 	}
 }
 
