@@ -122,11 +122,13 @@ const (
 
 // run has one session after another, until it is stopped: a session ends when
 // the vaults it is connected to are no longer those that were applied, or when
-// it has lost its plugin or its state.
+// it has lost its plugin or its state. What is wrong with the files, or with what they
+// name, ends it at its start alone: later somebody may be editing them, or the database
+// of the state may be away for a while.
 func (s *server) run(ctx context.Context) error {
 	wait := sessionWait
 	s.tries(nil)
-	for {
+	for first := true; ; first = false {
 		began := time.Now()
 		err := s.session(ctx)
 		if ctx.Err() != nil {
@@ -135,7 +137,7 @@ func (s *server) run(ctx context.Context) error {
 		}
 		var over *exit
 		switch {
-		case errors.As(err, &over) && over.shown: // a mistake in the files: told, with its line
+		case first && errors.As(err, &over) && over.shown: // a mistake in the files: told, with its line
 			return err
 		case errors.Is(err, state.ErrSealed): // no waiting gives a key
 			return err

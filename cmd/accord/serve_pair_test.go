@@ -215,17 +215,7 @@ func (p *pair) flat() (most int) {
 
 // memoryOf is what a process and those that it started have in memory, in KiB.
 func memoryOf(pid int) (kib int) {
-	children := map[int][]int{}
-	all, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range all {
-		b, _ := os.ReadFile(name)
-		_, rest, _ := strings.Cut(string(b), ") ")
-		child, _ := strconv.Atoi(strings.Split(name, "/")[2])
-		if f := strings.Fields(rest); len(f) > 1 {
-			parent, _ := strconv.Atoi(f[1])
-			children[parent] = append(children[parent], child)
-		}
-	}
+	children := childrenOf()
 	for todo := []int{pid}; len(todo) > 0; {
 		at := todo[0]
 		todo = append(todo[1:], children[at]...)
@@ -238,6 +228,22 @@ func memoryOf(pid int) (kib int) {
 		}
 	}
 	return kib
+}
+
+// childrenOf are the processes that are there, by the one that started them.
+func childrenOf() map[int][]int {
+	children := map[int][]int{}
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range all {
+		b, _ := os.ReadFile(name)
+		_, rest, _ := strings.Cut(string(b), ") ")
+		child, _ := strconv.Atoi(strings.Split(name, "/")[2])
+		if f := strings.Fields(rest); len(f) > 1 {
+			parent, _ := strconv.Atoi(f[1])
+			children[parent] = append(children[parent], child)
+		}
+	}
+	return children
 }
 
 // tail is the end of a long text.

@@ -129,6 +129,43 @@ func TestServeBesideAnApply(t *testing.T) {
 	s.eventually(t)
 }
 
+// Files that somebody is editing, and that are wrong at the moment, keep serve from
+// beginning anew, and do not end it.
+func TestServeBesideWrongFiles(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	s := &story{world: worked(t)}
+	s.clock.run()
+	s.done("apply", "-auto-approve")
+	serve := s.begin("serve", "-listen=off", "-interval=200ms")
+	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+	s.must(nil, os.WriteFile(s.dir+"/main.hcl", []byte(`vault "promomats" {`), 0o600))
+	for _, child := range childrenOf()[serve.cmd.Process.Pid] {
+		p, err := os.FindProcess(child)
+		s.must(nil, err)
+		s.must(nil, p.Kill())
+	}
+	ended := make(chan *process, 1)
+	go func() {
+		serve.code = serve.end()
+		ended <- serve
+	}()
+	s.until(serve, "it cannot begin anew", func() bool {
+		_, after, told := strings.Cut(serve.out.String(), "main.hcl line 1")
+		return told && (strings.Contains(after, "cannot run at the moment") || len(ended) > 0)
+	})
+	if len(ended) > 0 {
+		t.Fatalf("serve ended with %d:\n%s", serve.code, serve.out.String())
+	}
+	s.configure()
+	s.rewrite(1)
+	s.eventually(t)
+	_ = serve.cmd.Process.Signal(os.Interrupt)
+	if <-ended; serve.code != exitOK {
+		t.Errorf("serve ended with %d:\n%s", serve.code, serve.out.String())
+	}
+}
+
 // ERR-1, ERR-2: the page tells of general errors and of items, and has both
 // reprocessed: who mended something need not wait.
 func TestServeReprocesses(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 // problems prints diagnostics and returns the error that ends the command.
 func (c *cli) problems(diags hcl.Diagnostics) error {
 	c.diagnostics(diags)
-	return told(exitError)
+	return &exit{code: exitError, err: diags, shown: true}
 }
 
 // diagnostics prints every problem on stderr: what is wrong, where, and what
