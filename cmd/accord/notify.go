@@ -161,8 +161,8 @@ func (w *workspace) address(ctx context.Context, n lang.Notify) (string, error) 
 // again, which is also when an address that is kept elsewhere is read anew. It returns
 // when ctx ends; what is not told then stays on record.
 func (s *session) keepTelling(ctx context.Context, n lang.Notify, lineage string) {
-	name, said := n.Name(), ""
-	ran := s.ran[notify.NameOf(n.Place())]
+	name, told, said := n.Name(), notify.NameOf(n.Place()), ""
+	ran := s.ran[told]
 	var t *notify.Teller
 	for {
 		wait := sessionMost
@@ -193,7 +193,9 @@ func (s *session) keepTelling(ctx context.Context, n lang.Notify, lineage string
 			if r.GaveUp > 0 {
 				s.log.Warn("runs ended too long ago to be told", "webhook", name, "runs", r.GaveUp)
 			}
-			s.untold.Store(name, r.Left)
+			s.untold.Store(told, untoldRuns{name, r.Left})
+		} else if left, _, err := s.journal.Waiting(ctx, told); err == nil {
+			s.untold.Store(told, untoldRuns{name, left})
 		}
 		select {
 		case <-ctx.Done():

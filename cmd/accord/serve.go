@@ -102,7 +102,7 @@ type server struct {
 	now     atomic.Pointer[session]
 	tried   atomic.Pointer[beginning]
 
-	untold sync.Map // by name of a webhook, how many runs it is still to be told of
+	untold sync.Map // by webhook, as the journal calls it: untoldRuns
 }
 
 // beginning is the last attempt to begin a session.

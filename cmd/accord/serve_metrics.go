@@ -21,12 +21,23 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 	var e exposition
 	e.status(s.status(), time.Now())
 	e.family("accord_untold_runs", "gauge", "Runs that a webhook is still to be told of.")
-	s.untold.Range(func(host, n any) bool {
-		e.sample("accord_untold_runs", float64(n.(int)), "webhook", host.(string))
+	left := map[string]int{}
+	s.untold.Range(func(_, of any) bool {
+		left[of.(untoldRuns).webhook] += of.(untoldRuns).n
 		return true
 	})
+	for _, webhook := range slices.Sorted(maps.Keys(left)) {
+		e.sample("accord_untold_runs", float64(left[webhook]), "webhook", webhook)
+	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = e.out.WriteTo(w)
+}
+
+// untoldRuns is how many runs a webhook is still to be told of, by what people know it
+// by: several of one host have one name.
+type untoldRuns struct {
+	webhook string
+	n       int
 }
 
 type exposition struct{ out bytes.Buffer }

@@ -116,6 +116,23 @@ func TestServePageOnAPhone(t *testing.T) {
 	}
 }
 
+// Of webhooks that have one name, since they are of one host, the runs are counted
+// together.
+func TestServeCountsUntoldRuns(t *testing.T) {
+	t.Parallel()
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	s.tries(errNothing)
+	for place, of := range map[string]untoldRuns{"webhook 1": {"hooks.example.com", 40}, "webhook 2": {"hooks.example.com", 2}, "webhook 3": {"webhook TEAM", 0}} {
+		s.untold.Store(place, of)
+	}
+	r := httptest.NewRecorder()
+	s.metrics(r, nil)
+	want := "accord_untold_runs{webhook=\"hooks.example.com\"} 42\naccord_untold_runs{webhook=\"webhook TEAM\"} 0\n"
+	if got := r.Body.String(); !strings.Contains(got, want) {
+		t.Errorf("%s", got)
+	}
+}
+
 // lostJournal is one whose database is away.
 type lostJournal struct{ state.NoJournal }
 

@@ -93,6 +93,7 @@ func (s *server) session(ctx context.Context) error {
 		return err
 	}
 	on.ran = map[string]chan struct{}{}
+	s.untold.Clear()
 	telling := graph.Group{Crashed: func() { end(nil) }}
 	for _, name := range planner.Told(w.config.Settings) {
 		on.ran[name] = make(chan struct{}, 1)
