@@ -3,6 +3,7 @@ package syncer_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -57,6 +58,39 @@ func TestWaitsForWhoServes(t *testing.T) {
 		var leased *state.LeasedError
 		if o.Status != c.want || slept != c.slept || said > 1 || c.want == syncer.Locked && !errors.As(o.Err, &leased) {
 			t.Errorf("%s: %s, %v, slept %s, said %d times", c.what, o.Status, o.Err, slept, said)
+		}
+	}
+}
+
+// A process that stood still for longer than its lease lasted writes nothing more, once
+// somebody else has the sync: not either where its clock, and that of the place which
+// keeps the lease, tell other times.
+func TestLeaseByAnotherClock(t *testing.T) {
+	t.Parallel()
+	for _, behind := range []time.Duration{0, 10 * time.Minute, -10 * time.Minute} {
+		w := newLibrary(t, "a")
+		stands := sync.OnceFunc(func() {
+			w.m.Pass(3 * time.Minute)
+			w.journal.expire()
+			if _, err := state.LeaseOf(t.Context(), w.journal, booksFeed("a"), "serve", time.Hour); err != nil {
+				t.Error(err)
+			}
+		})
+		s, err := syncer.New(syncer.Options{
+			Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: func() time.Time { return w.now().Add(-behind) },
+			Events: func(e syncer.Event) {
+				if _, wrote := e.(syncer.Wrote); wrote {
+					stands()
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := s.Run(t.Context(), w.tasks(syncer.Request{}))[0]
+		s.Close()
+		if !errors.Is(o.Err, state.ErrFenced) || w.m.Count("write") != 1 {
+			t.Errorf("%s behind: %s, %v, and %d writes", behind, o.Status, o.Err, w.m.Count("write"))
 		}
 	}
 }

@@ -34,6 +34,7 @@ type run struct {
 	seq     atomic.Uint64
 	calls   atomic.Int64 // of writes
 	end     state.End
+	ahead   time.Duration // of the journal's clock is ours
 
 	mu    sync.Mutex
 	lease state.Lease
@@ -94,7 +95,7 @@ func (s *Syncer) await(ctx context.Context, j *job) error {
 
 // lease takes the leases of runs.
 func (s *Syncer) lease(ctx context.Context, jobs []*job) error {
-	leases, err := s.acquire(ctx, addrsOf(jobs))
+	leases, asked, err := s.acquire(ctx, addrsOf(jobs))
 	if err != nil {
 		var held *state.LeasedError
 		if errors.As(err, &held) && len(jobs) == 1 {
@@ -105,6 +106,7 @@ func (s *Syncer) lease(ctx context.Context, jobs []*job) error {
 	for n, j := range jobs {
 		failpoint.Reach(failpoint.LeaseTaken)
 		j.run = newRun(s, leases[n])
+		j.run.ahead = asked.Add(leaseFor).Sub(leases[n].Expires)
 	}
 	return nil
 }
@@ -196,21 +198,23 @@ const (
 	again    = 200 * time.Millisecond
 )
 
-// acquire takes the leases of syncs. Who serves holds one often and briefly, so
-// whoever does not serve waits a while for it, where it is this one alone.
-func (s *Syncer) acquire(ctx context.Context, syncs []addrs.Instance) ([]state.Lease, error) {
+// acquire takes the leases of syncs, and returns when it asked for them. Who serves
+// holds one often and briefly, so whoever does not serve waits a while for it, where it
+// is this one alone.
+func (s *Syncer) acquire(ctx context.Context, syncs []addrs.Instance) (leases []state.Lease, asked time.Time, err error) {
 	operation := cmp.Or(s.opts.Operation, "sync")
 	for waited := time.Duration(0); ; waited += again {
-		leases, err := s.opts.Journal.Acquire(ctx, syncs, operation, leaseFor)
+		asked = s.opts.Now()
+		leases, err = s.opts.Journal.Acquire(ctx, syncs, operation, leaseFor)
 		var held *state.LeasedError
 		if len(syncs) > 1 || !errors.As(err, &held) || operation == serving || held.Lease.Holder.Operation != serving || waited >= patience {
-			return leases, err
+			return leases, asked, err
 		}
 		if waited == 0 {
 			s.emit(Waiting{Addr: syncs[0], Until: s.opts.Now().Add(patience), Why: "accord serve runs this point at the moment"})
 		}
 		if err := s.opts.Sleep(ctx, again); err != nil {
-			return nil, err
+			return nil, asked, err
 		}
 	}
 }
@@ -251,7 +255,7 @@ func (s *Syncer) settle(ctx context.Context, j *job) error {
 	if last.IsZero() {
 		return nil
 	}
-	return s.wait(ctx, j, last.Add(s.opts.Settle), "a run was cut short; its last calls may still land")
+	return s.wait(ctx, j, last.Add(j.run.ahead).Add(s.opts.Settle), "a run was cut short; its last calls may still land")
 }
 
 // met reports whether a full run of someone else has met the reasons since
@@ -300,7 +304,7 @@ func (j *job) may(ctx context.Context) error {
 		return err
 	}
 	j.run.mu.Lock()
-	left := j.run.lease.Expires.Sub(j.s.opts.Now())
+	left := j.run.lease.Expires.Add(j.run.ahead).Sub(j.s.opts.Now())
 	j.run.mu.Unlock()
 	if left > renewAt {
 		return nil

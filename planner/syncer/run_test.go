@@ -89,23 +89,25 @@ func TestFullRunIsStillDueAfterwards(t *testing.T) {
 // any more, before it looks what is there.
 func TestWaitsForCallsOfTheDead(t *testing.T) {
 	t.Parallel()
-	w := newLibrary(t, "a")
-	w.p.left = 4
-	w.run(w.tasks(syncer.Request{}))
-	w.mend()
-	w.m.Pass(20 * time.Second)
-	var slept time.Duration
-	s, err := syncer.New(syncer.Options{
-		Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: w.now, Settle: time.Minute,
-		Sleep: func(_ context.Context, d time.Duration) error { slept += d; return nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	o := s.Run(context.Background(), w.tasks(syncer.Request{}))[0]
-	if o.Status != syncer.Clean || slept != 40*time.Second {
-		t.Errorf("%s, %v, slept %s", o.Status, o.Err, slept)
+	for _, ahead := range []time.Duration{0, 10 * time.Minute, -10 * time.Minute} { // of the journal's clock
+		w := newLibrary(t, "a")
+		w.p.left = 4
+		w.run(w.tasks(syncer.Request{}))
+		w.mend()
+		w.m.Pass(20 * time.Second)
+		var slept time.Duration
+		s, err := syncer.New(syncer.Options{
+			Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: func() time.Time { return w.now().Add(ahead) }, Settle: time.Minute,
+			Sleep: func(_ context.Context, d time.Duration) error { slept += d; return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := s.Run(context.Background(), w.tasks(syncer.Request{}))[0]
+		s.Close()
+		if o.Status != syncer.Clean || slept != 40*time.Second {
+			t.Errorf("%s ahead: %s, %v, slept %s", ahead, o.Status, o.Err, slept)
+		}
 	}
 }
 
