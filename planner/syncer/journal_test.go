@@ -150,7 +150,7 @@ func (j *journal) Begin(_ context.Context, runs ...state.Run) error {
 					r.Outcome, r.Ended = state.Interrupted, j.now()
 				}
 			}
-			run.Counts = make(map[string]int64)
+			run.Counts, run.Seq = make(map[string]int64), uint64(len(j.runs)+1)
 			j.owe(run.Sync, run.Owes, state.Allowance{})
 			j.runs = append(j.runs, &run)
 			j.met[run.ID] = make(map[state.Item]bool)

@@ -263,7 +263,16 @@ func (s *Syncer) settle(ctx context.Context, j *job) error {
 func (j *job) met(now state.Memory) bool {
 	last := now.LastFull
 	return j.Decision.Mode == Full && last != nil && last.Outcome == state.Clean &&
-		last.Started.After(j.Decision.At) && len(now.Owed) == 0 && len(changedInputs(j.Sync, now)) == 0
+		last.Seq > lastSeq(j.Memory) && len(now.Owed) == 0 && len(changedInputs(j.Sync, now)) == 0
+}
+
+// lastSeq is that of the last run that is remembered: one with a later one began since,
+// whatever the clocks of those who ran them say.
+func lastSeq(m state.Memory) uint64 {
+	if m.Last == nil {
+		return 0
+	}
+	return m.Last.Seq
 }
 
 // overtaken is why a run does not begin that goes by what was applied before. One that

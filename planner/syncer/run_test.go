@@ -131,6 +131,26 @@ func TestSkipsWhatAnotherRunHasMet(t *testing.T) {
 	}
 }
 
+// Which run was begun after which is no matter of clocks: whose is wrong neither makes a
+// full run that another has made, nor leaves one out that somebody asks for.
+func TestSkipsByNoClock(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []time.Duration{-time.Hour, time.Hour} {
+		w := newLibrary(t, "a")
+		tasks := w.tasks(syncer.Request{})
+		tasks[0].Decision.At = tasks[0].Decision.At.Add(wrong)
+		w.mustRun(syncer.Request{})
+		if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Skipped {
+			t.Errorf("%s: made once more: %s, %v", wrong, o.Status, o.Err)
+		}
+		tasks = w.tasks(syncer.Request{Full: true})
+		tasks[0].Decision.At = tasks[0].Decision.At.Add(wrong)
+		if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean {
+			t.Errorf("%s: what somebody asks for: %s, %v", wrong, o.Status, o.Err)
+		}
+	}
+}
+
 // A run is not met by another that went by another definition: by a rule as it was
 // before, say (RULE-5).
 func TestAnotherDefinitionMeetsNothing(t *testing.T) {

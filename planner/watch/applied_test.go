@@ -113,4 +113,17 @@ func TestEmptiedLSRT(t *testing.T) {
 	if got := s.ran(); got != "[]" {
 		t.Errorf("INT-6: once more: %s", got)
 	}
+	// Nor is there another where one was made by a process whose clock is wrong.
+	for _, wrong := range []time.Duration{-time.Hour, time.Hour} {
+		a := s.applied.Syncs[0].Addr
+		s.end = func(syncer.Task) syncer.Outcome { return syncer.Outcome{Status: syncer.Locked} }
+		s.after(time.Minute)
+		s.ran()
+		s.end = nil
+		s.memories[a] = ranAt(s.clock.Add(wrong))
+		s.after(40 * time.Second)
+		if d := s.Status().Points[0].Decision; d.Has(syncer.Requested) {
+			t.Errorf("INT-6: once more, by a clock that is wrong by %s: ran %s", wrong, s.ran())
+		}
+	}
 }

@@ -238,7 +238,7 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 			return nil, nil
 		}
 		// A run since the look has moved both, whoever ran it.
-		if last := t.Memory.Last; last != nil && last.Ended.After(applied.At) {
+		if last, before := t.Memory.Last, applied.Before[s.Addr].Last; last != nil && !last.Ended.IsZero() && (before == nil || !before.Ended.Equal(last.Ended)) {
 			t.Sync.LRT, t.Sync.LSRT = t.Memory.LastStart, t.Memory.LastSuccess
 		}
 		t.Decision = syncer.Decide(t.Sync, t.Memory, syncer.Request{}, now)
