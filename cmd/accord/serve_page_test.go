@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -164,6 +165,35 @@ func TestServePageWithoutTheJournal(t *testing.T) {
 	}
 	if code, body := get("/status.json"); code != 500 || !strings.Contains(body, "the database is away") {
 		t.Errorf("for programs: %d %s", code, body)
+	}
+}
+
+// quietJournal is one in which nothing has happened.
+type quietJournal struct{ state.NoJournal }
+
+func (quietJournal) Runs(context.Context, addrs.Instance, int) ([]state.Run, error) { return nil, nil }
+
+func (quietJournal) Exceptions(context.Context, addrs.Instance) iter.Seq2[state.Exception, error] {
+	return func(func(state.Exception, error) bool) {}
+}
+
+// INT-7: however many vaults tell of exceptions, the page lists the first, and counts
+// the others.
+func TestServePageOfManyExceptions(t *testing.T) {
+	t.Parallel()
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	on := &session{server: s, workspace: &workspace{journal: quietJournal{}}, watch: watch.New(watch.Options{Now: time.Now})}
+	told := toldExceptions{}
+	for _, key := range []string{"a", "b", "c"} {
+		for n := range pageFailures {
+			told[addrs.NewKeyed("integration_point", "clm", key)] = append(told[addrs.NewKeyed("integration_point", "clm", key)], providers.Exception{ID: fmt.Sprint(n), Key: fmt.Sprint(n), Title: "Fails"})
+		}
+	}
+	on.told.Store(&told)
+	s.now.Store(on)
+	d, err := s.pageData(t.Context(), time.Now())
+	if err != nil || len(d.Failed) != pageFailures || d.More != 2*pageFailures {
+		t.Errorf("%v: %d exceptions, and %d more", err, len(d.Failed), d.More)
 	}
 }
 
