@@ -162,6 +162,70 @@ func TestRunsArePruned(t *testing.T) {
 	}
 }
 
+// CONN-6: a run that somebody is still to be told of is kept beyond that, for as long as
+// anybody may try.
+func TestUntoldRunsAreKept(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	s := open(t, filepath.Join(t.TempDir(), "accord.state.json"), func() time.Time { return now })
+	defer s.Close()
+	opened, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := opened.(*journal)
+	point := addrs.New("integration_point", "clm")
+	run := func(id string, e state.End, tell ...string) {
+		t.Helper()
+		lease, err := state.LeaseOf(t.Context(), j, point, "sync", time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Begin(t.Context(), state.Run{ID: id, Sync: point, Mode: state.Incremental, Fence: lease.Fence, Started: now, Tell: tell}); err != nil {
+			t.Fatal(err)
+		}
+		e.Run, e.Outcome, e.At, e.Release = id, state.Clean, now, true
+		if _, err := j.End(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	thousands := 0
+	pruned := func() {
+		t.Helper()
+		thousands += 2
+		_, err := j.db.Exec(`
+			WITH RECURSIVE n(i) AS (SELECT (SELECT max(seq) FROM run) + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2 * 1000 - 1)
+			INSERT INTO run (seq, id, sync, mode, reasons, fence, started, outcome) SELECT i, 'R' || i, ?1, 'incremental', '[]', 1, 0, 'clean' FROM n`, point.String(), thousands)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(fmt.Sprint("last ", thousands), state.End{})
+	}
+	untold := func() (ids []string) {
+		t.Helper()
+		list, err := j.Untold(t.Context(), "hook", 10, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range list {
+			ids = append(ids, u.Run.ID)
+		}
+		return ids
+	}
+	run("old", state.End{Worth: true}, "hook")
+	now = now.Add(7 * 24 * time.Hour)
+	run("new", state.End{Worth: true}, "hook")
+	pruned()
+	if got := fmt.Sprint(untold()); got != "[old new]" {
+		t.Errorf("after a week: %s", got)
+	}
+	now = now.Add(2 * 24 * time.Hour)
+	pruned()
+	if got := fmt.Sprint(untold()); got != "[new]" {
+		t.Errorf("two days later: %s", got)
+	}
+}
+
 // BenchmarkCheckpoint keeps a batch of 500 rows: its intent, and what came of
 // it, with so many failures.
 func BenchmarkCheckpoint(b *testing.B) {

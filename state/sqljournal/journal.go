@@ -17,8 +17,12 @@ import (
 	"accord/state"
 )
 
-// KeptRuns is how many runs of each sync are kept.
-const KeptRuns = 1000
+// KeptRuns is how many runs of each sync are kept, and KeptUntold how long one beyond
+// that which somebody is still to be told of: longer than anybody goes on trying.
+const (
+	KeptRuns   = 1000
+	KeptUntold = 8 * 24 * time.Hour
+)
 
 // Place is a database and what a journal must know of it.
 type Place struct {

@@ -255,6 +255,11 @@ func (j *Journal) End(ctx context.Context, ends ...state.End) (ended []state.Run
 			if ended[n], err = r.end(ctx, tx, e); err != nil {
 				return err
 			}
+			if r.Seq%pruneEvery == 0 {
+				if err := j.prune(ctx, tx); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})
@@ -337,11 +342,6 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 			return r.Run, err
 		}
 	}
-	if r.Seq%pruneEvery == 0 {
-		if err := do(prune, KeptRuns); err != nil {
-			return r.Run, err
-		}
-	}
 	if e.Release {
 		return r.Run, release(ctx, tx, sync, r.Fence)
 	}
@@ -352,8 +352,18 @@ func (r ending) end(ctx context.Context, tx tx, e state.End) (state.Run, error) 
 // need not be kept: to find them takes a walk over all.
 const pruneEvery = 1000
 
+// prune drops the runs that need not be kept.
+func (j *Journal) prune(ctx context.Context, tx tx) error {
+	now, err := j.now(ctx, tx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, prune, KeptRuns, nanos(now.Add(-KeptUntold)))
+	return err
+}
+
 const prune = `
-	DELETE FROM run WHERE outcome <> ''
+	DELETE FROM run WHERE outcome <> '' AND (ended < ?2 OR seq NOT IN (SELECT run FROM untold))
 	AND seq IN (SELECT seq FROM (SELECT seq, row_number() OVER (PARTITION BY sync ORDER BY seq DESC) AS n FROM run) AS numbered WHERE n > ?1)
 	AND seq NOT IN (SELECT max(seq) FROM run WHERE ` + fullRun + ` GROUP BY sync)`
 
