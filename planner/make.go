@@ -221,7 +221,7 @@ func (m *making) drift(ctx context.Context) map[*object]*plan.Change {
 			continue
 		}
 		c.Place = placeOf(o.desired.Range)
-		if c.Action == providers.Update && len(m.otherwise(o, remembered(o.recorded))) > 0 {
+		if c.Action == providers.Update && (len(m.otherwise(o, remembered(o.recorded))) > 0 || o.leavesOut(c.Edits)) {
 			as[o.addr] = o
 			again = append(again, &object{addr: o.addr, provider: o.provider, typ: o.typ, recorded: o.recorded})
 		}
@@ -241,6 +241,14 @@ func (m *making) drift(ctx context.Context) map[*object]*plan.Change {
 		}
 	}
 	return drift
+}
+
+// leavesOut reports whether the configuration has no word for a place that differs.
+func (o *object) leavesOut(edits []plan.Edit) bool {
+	return slices.ContainsFunc(edits, func(e plan.Edit) bool {
+		_, said := valueAt(o.want.Body, e.Path)
+		return !said && !e.Computed
+	})
 }
 
 func hasError(diags []providers.Diagnostic) bool {

@@ -21,7 +21,7 @@ type permissionSetBody struct {
 	Label        *string                      `json:"label" schema:"computed" doc:"Left out: as it is; of a new set, its name."`
 	Bundles      resource.Set[string]         `json:"bundles" oneof:"clm_integration country_integration" doc:"Named bundles of grants: clm_integration, country_integration (PERM-1..3). The plan shows what they expand to."`
 	VaultActions resource.Set[string]         `json:"vault_actions" doc:"Vault actions, such as manage_connections."`
-	Exact        *bool                        `json:"exact" doc:"True: the set has these grants and no others. Only for a set that accord made (PERM-4)."`
+	Exact        *bool                        `json:"exact" schema:"local" doc:"True: the set has these grants and no others. Only for a set that accord made (PERM-4)."`
 	Object       map[string]objectPermissions `json:"object" schema:"block" label:"object name" doc:"What is granted on an object."`
 
 	Grants  resource.Set[string] `json:"grants" schema:"computed,readonly" doc:"All that the set grants, to see what a plan changes."`
@@ -153,7 +153,7 @@ func (g grant) renamed(name func(string) string) grant {
 // that is granted whole, each action and permission that is granted. Equal
 // access in other words is found too (PERM-5).
 func project(b *permissionSetBody, live grants, name func(string) string) permissionSetBody {
-	now := permissionSetBody{Vault: b.Vault, Name: b.Name, Exact: b.Exact, Grants: live.closed().strings()}
+	now := permissionSetBody{Vault: b.Vault, Name: b.Name, Grants: live.closed().strings()}
 	has := func(list ...grant) bool {
 		return !slices.ContainsFunc(list, func(g grant) bool { return !live.allows(g.renamed(name)) })
 	}
@@ -326,7 +326,7 @@ func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *re
 	}
 	// What is left out is not asked for any more: nothing of it stays planned.
 	for attribute, gone := range map[string]bool{
-		"bundles": c.Desired.Bundles == nil, "vault_actions": c.Desired.VaultActions == nil, "object": c.Desired.Object == nil, "exact": c.Desired.Exact == nil,
+		"bundles": c.Desired.Bundles == nil, "vault_actions": c.Desired.VaultActions == nil, "object": c.Desired.Object == nil,
 	} {
 		if gone && !c.IsUnknown(addrs.Path("").Child(attribute)) {
 			c.Set(attribute, nil)
