@@ -40,9 +40,15 @@ func (o *object) keeps(asked *providers.Object) bool {
 	if len(refinement(asked, &remembered)) > 0 {
 		return false
 	}
+	if o.typ.AsRecorded { // with what is left out, and is remembered
+		asked.Body = plan.With(asked.Body, o.recorded.Body, flagged(o.typ, isSettled)...)
+	}
 	o.asked = asked
 	return true
 }
+
+// isSettled is a local attribute that is as it is remembered where it is left out.
+func isSettled(a *schema.Attribute) bool { return a.Local && a.Computed }
 
 // reminded finds what may be referred to as it is remembered.
 func (m *making) reminded(addr addrs.Instance) (providers.Object, bool) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"accord/planner/graph"
+	"accord/planner/plan"
 	"accord/providers"
 )
 
@@ -55,7 +56,8 @@ func (p *Planner) read(ctx context.Context, objects []*object, around *neighbour
 }
 
 // question is the object as Read is asked for it: in the words of the
-// configuration, else of the state, with the id that the state remembers.
+// configuration, else, or where its type wants that, of the state, with the id
+// that the state remembers.
 func (o *object) question() *providers.Object {
 	switch {
 	case o.elsewhere != nil:
@@ -63,17 +65,22 @@ func (o *object) question() *providers.Object {
 	case o.asked != nil:
 		return o.asked
 	}
-	if o.desired != nil && !o.moved() {
-		id := ""
-		switch {
-		case o.recorded != nil:
-			id = o.recorded.ID
-		case o.imported != nil:
-			id = o.imported.ID
-		}
-		return boundary(o.addr, o.typ.Name, id, o.desired.Object)
+	if o.desired == nil || o.moved() || o.typ.AsRecorded && o.recorded != nil && !o.adrift {
+		return remembered(o.recorded)
 	}
-	return remembered(o.recorded)
+	id := ""
+	var settings json.RawMessage
+	switch {
+	case o.recorded != nil:
+		id, settings = o.recorded.ID, o.recorded.Body
+	case o.imported != nil:
+		id = o.imported.ID
+	}
+	asked := boundary(o.addr, o.typ.Name, id, o.desired.Object)
+	if o.typ.AsRecorded {
+		asked.Body = plan.With(asked.Body, settings, flagged(o.typ, isLocal)...)
+	}
+	return asked
 }
 
 func (o *object) found(asked *providers.Object, r providers.Result) *providers.Error {

@@ -40,6 +40,11 @@ type Type struct {
 	// Removals are what else a removed block may ask for, besides Forget.
 	Removals []Removal `json:"removals,omitempty"`
 
+	// AsRecorded: what Read finds follows from what is recorded too, such as whose
+	// engine runs it. It is asked as that, in whatever words the configuration has
+	// it by now; and without local attributes, where nothing is recorded.
+	AsRecorded bool `json:"as_recorded,omitempty"`
+
 	// Listed: the provider's List finds all objects of the type.
 	Listed bool `json:"listed,omitempty"`
 }

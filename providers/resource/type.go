@@ -27,8 +27,11 @@ type Type[T any] struct {
 	// env.Refs, which holds all objects, with Warn and Refuse. No calls.
 	Validate func(env *Env, items []*Item[T])
 
-	// Read finds each item by its ID, else by its identity.
-	Read func(ctx context.Context, env *Env, items []*Item[T])
+	// Read finds each item by its ID, else by its identity. With AsRecorded, an item
+	// is as it is recorded, where it is; of one that is not, no local attribute is
+	// told.
+	Read       func(ctx context.Context, env *Env, items []*Item[T])
+	AsRecorded bool
 
 	// Plan amends the kit's proposals. No side effects.
 	Plan func(ctx context.Context, env *Env, changes []*Change[T])
@@ -86,7 +89,7 @@ func (t Type[T]) assemble() *resource {
 	return &resource{
 		looks:  t.Validate != nil,
 		refers: refersTo(&c.body),
-		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals, Listed: t.List != nil},
+		schema: schema.Type{Name: t.Name, Doc: t.Doc, Body: c.body, Version: t.Version, Identity: t.Identity, Removal: t.Removal, Removals: t.Removals, AsRecorded: t.AsRecorded, Listed: t.List != nil},
 		validate: func(env *Env, objects []providers.Object) []providers.Diagnostic {
 			return validate(c, env, objects, t.Validate)
 		},

@@ -25,17 +25,18 @@ type integrationBody struct {
 
 func (p *Provider) integrationType() resource.Resource {
 	return resource.Type[integrationBody]{
-		Name:     "integration",
-		Doc:      "A standard integration of a connection. It is there from the start and inactive; it can be neither made nor deleted, only activated and deactivated (INT-4).",
-		Identity: []string{"connection", "type"},
-		Removal:  schema.Deactivate,
-		Validate: validateIntegrations,
-		Read:     p.readIntegrations,
-		List:     listing(p, p.listIntegrations),
-		Plan:     p.planIntegrations,
-		Create:   p.writeIntegrations,
-		Update:   p.writeIntegrations,
-		Remove:   p.writeIntegrations,
+		Name:       "integration",
+		Doc:        "A standard integration of a connection. It is there from the start and inactive; it can be neither made nor deleted, only activated and deactivated (INT-4).",
+		Identity:   []string{"connection", "type"},
+		Removal:    schema.Deactivate,
+		Validate:   validateIntegrations,
+		Read:       p.readIntegrations,
+		AsRecorded: true, // whose engine it is, and with accord's whether it is active (INT-7)
+		List:       listing(p, p.listIntegrations),
+		Plan:       p.planIntegrations,
+		Create:     p.writeIntegrations,
+		Update:     p.writeIntegrations,
+		Remove:     p.writeIntegrations,
 	}
 }
 

@@ -46,17 +46,18 @@ func (b *pointBody) unapproved() string {
 
 func (p *Provider) pointType() resource.Resource {
 	return resource.Type[pointBody]{
-		Name:     "integration_point",
-		Doc:      "A standard integration point: what is active here is what syncs. It can be neither made nor deleted, only activated and deactivated (INT-4).",
-		Identity: []string{"integration", "name"},
-		Removal:  schema.Deactivate,
-		Validate: validatePoints,
-		Read:     p.readPoints,
-		List:     listing(p, p.listPoints),
-		Plan:     p.planPoints,
-		Create:   p.writePoints,
-		Update:   p.writePoints,
-		Remove:   p.writePoints,
+		Name:       "integration_point",
+		Doc:        "A standard integration point: what is active here is what syncs. It can be neither made nor deleted, only activated and deactivated (INT-4).",
+		Identity:   []string{"integration", "name"},
+		Removal:    schema.Deactivate,
+		Validate:   validatePoints,
+		Read:       p.readPoints,
+		AsRecorded: true, // as of an integration (INT-7)
+		List:       listing(p, p.listPoints),
+		Plan:       p.planPoints,
+		Create:     p.writePoints,
+		Update:     p.writePoints,
+		Remove:     p.writePoints,
 	}
 }
 
@@ -157,9 +158,6 @@ func (p *Provider) readPoints(ctx context.Context, env *resource.Env, items []*r
 			if err != nil {
 				i.Fail(err)
 				return
-			}
-			if i.ID == "" && !inVault(l.link, engineOf(l.link, i.Want.Engine)) {
-				now.Status = inactive // nobody has it in his state: it did not run (INT-7)
 			}
 			i.Found(r.ID, now)
 			touch(ctx, env, i, l.crm, objPoint, r.ID)
