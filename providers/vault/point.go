@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"accord/lang/addrs"
@@ -189,6 +190,7 @@ func (r row) time(name string) time.Time {
 
 func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {
 	around := neighbours(env)
+	settings := cached(func(v *vault) ([]settingsRecord, error) { return v.settingsRecords(ctx) })
 	going := map[addrs.Instance][]*resource.Change[pointBody]{} // by connection
 	connectionOf := func(b *pointBody) addrs.Instance {
 		parent, _, err := resource.Ref[integrationBody](env, b.Integration)
@@ -206,7 +208,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 	// Some ask their vault something: vaults are asked side by side.
 	resource.Each(atOnce, func(ctx context.Context, env *resource.Env, c *resource.Change[pointBody]) {
 		if c.Desired != nil {
-			p.planPoint(ctx, env, c, around)
+			p.planPoint(ctx, env, c, around, settings)
 		} else {
 			p.planPointRemoval(ctx, env, c)
 		}
@@ -227,7 +229,7 @@ func leaving(c *resource.Change[pointBody]) bool {
 	return c.Recorded != nil && (c.Desired == nil || c.Desired.Status == inactive && c.Live != nil && c.Live.Status == active)
 }
 
-func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource.Change[pointBody], around neighbourIndex) {
+func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource.Change[pointBody], around neighbourIndex, settings func(*vault) ([]settingsRecord, error)) {
 	l, err := p.pointLink(env, c.Desired)
 	if err != nil {
 		c.Fail(err)
@@ -244,6 +246,9 @@ func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource
 		return
 	}
 	p.judgePoint(ctx, env, l, c, engine, around.at(l.addr))
+	if len(around.at(l.addr).filters) == 0 && c.Desired.Status == active && (l.names.Model != "" || l.names.Name == "clm_country") {
+		judgeSettings(env, l, c, around.at(l.addr), settings)
+	}
 }
 
 const objectsOfPlatform = `No document says how the platform moves content of the object model, so that accord can neither forecast nor follow it. Write engine = "accord".`
@@ -301,9 +306,6 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 	if l.names.Model == modelObject {
 		p.adviseObjectModel(ctx, l, c, env)
 	}
-	if l.names.Name == "clm_country" && len(around.filters) == 0 {
-		adviseEmptyFilter(ctx, l, c)
-	}
 	if l.names.Name == "clm_country" {
 		adviseSharedFilters(ctx, l, c, env, around.filters)
 	}
@@ -320,17 +322,36 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 	}
 }
 
-// adviseEmptyFilter is CTRY-9 of a Country Integration that has nothing to go by.
-func adviseEmptyFilter(ctx context.Context, l *pointLink, c *resource.Change[pointBody]) {
-	list, err := l.crm.settingsRecords(ctx)
+// judgeSettings is CTRY-13 and CTRY-9 of a filter that no block names.
+func judgeSettings(env *resource.Env, l *pointLink, c *resource.Change[pointBody], around *neighbourhood, settings func(*vault) ([]settingsRecord, error)) {
+	list, err := settings(l.crm)
 	if err != nil {
-		return // advice is not worth a failed plan
+		return // who makes the sync of it reads it again, and says so
 	}
-	if r, err := settingsOf(list, "clm"); err != nil || r != nil && len(r.Values) > 0 {
-		return
+	r, err := settingsOf(list, "clm")
+	switch {
+	case err != nil || r == nil:
+	case r.CRM != "" && r.CRM != strconv.FormatInt(l.crm.id, 10):
+		if c.Addr == firstActive(env, around.points) { // of all that it stops
+			other := refused(otherVault(r.CRM, l.crm))
+			other.Path = "/integration"
+			c.Diagnose(other)
+		}
+	case l.names.Name == "clm_country" && len(r.Values) == 0:
+		c.Warn("CTRY-9", "/status", fmt.Sprintf("The country filter of %s is empty, so that the Country Integration does not run", l.crm.addr),
+			fmt.Sprintf("No block names its countries. Write a country_filter for %s; until then content is routed by the Connection Country records that are there, and without any it stays as it is.", l.link.addr))
 	}
-	c.Warn("CTRY-9", "/status", fmt.Sprintf("The country filter of %s is empty, so that the Country Integration does not run", l.crm.addr),
-		fmt.Sprintf("No block names its countries. Write a country_filter for %s; until then content is routed by the Connection Country records that are there, and without any it stays as it is.", l.link.addr))
+}
+
+// firstActive is the first of some points that will be active, and moves CLM content
+// or countries.
+func firstActive(env *resource.Env, points []addrs.Instance) addrs.Instance {
+	for _, addr := range points {
+		if b, _, err := resource.Ref[pointBody](env, addr); err == nil && b.Status == active && (movesCLM(b.Name) || b.Name == "clm_country") {
+			return addr
+		}
+	}
+	return addrs.Instance{}
 }
 
 // adviseSharedFilters is CTRY-9 of filters that stand on another connection of the
