@@ -180,12 +180,33 @@ func TestReadOnlyDisk(t *testing.T) {
 	for call, n := range s.writes() {
 		s.fail("on a read-only disk, %d calls of %s", n, call)
 	}
-	for _, args := range [][]string{{"show"}, {"state", "list"}, {"state", "pull"}, {"state", "history"}, {"output"}, {"validate"}, {"plan"}} {
+	for _, args := range [][]string{{"show"}, {"state", "list"}, {"state", "pull"}, {"state", "history"}, {"output"}, {"validate"}, {"plan"}, {"drift"}, {"exceptions", "list"}} {
 		s.says(exitOK, "", args...)
 	}
 	d.readOnly(false)
 	s.done("apply", "-auto-approve")
 	s.says(exitOK, "", "plan", "-detailed-exitcode")
+}
+
+// Where nothing was applied yet and nothing can be written, a plan shows what would
+// be, and what would write says so before it does anything.
+func TestNothingOnReadOnlyDisk(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t, 1<<20)
+	s := &story{world: worked(t)}
+	s.block = fmt.Sprintf("state \"local\" {\n    path = %q\n  }", filepath.Join(d.path, "accord.state.json"))
+	s.clock.run()
+	s.configure()
+	d.readOnly(true)
+	s.says(exitOK, "to adopt", "plan")
+	s.says(exitError, "Nothing has been applied yet", "exceptions", "list")
+	s.writes()
+	s.says(exitError, "read-only file system", "apply", "-auto-approve")
+	for call, n := range s.writes() {
+		s.fail("on a read-only disk, %d calls of %s", n, call)
+	}
+	d.readOnly(false)
+	s.done("apply", "-auto-approve")
 }
 
 // A plan that cannot be saved is an error, and the one before stays whole.

@@ -49,6 +49,9 @@ func (s *Store) openJournal(ctx context.Context) (*journal, error) {
 	if err == nil {
 		err = s.gate(ctx, func() error { return j.open(ctx) })
 	}
+	if forbidden(err) && j.missing() {
+		err = j.openBlank(ctx)
+	}
 	if err != nil {
 		if j.db != nil {
 			j.db.Close()
@@ -90,7 +93,7 @@ func (j *journal) Reseal(ctx context.Context) error {
 // open opens the database, which is made first where there is none. It is
 // called inside the gate: nobody sees half a database.
 func (j *journal) open(ctx context.Context) error {
-	if _, err := os.Stat(j.path); errors.Is(err, fs.ErrNotExist) {
+	if j.missing() {
 		if err := j.create(ctx); err != nil {
 			return err
 		}
@@ -114,6 +117,30 @@ func (j *journal) open(ctx context.Context) error {
 		err = j.migrate(ctx)
 	}
 	return err
+}
+
+// missing reports whether there is no database.
+func (j *journal) missing() bool {
+	_, err := os.Stat(j.path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// openBlank opens what the journal is where there is none and none can be made:
+// nothing was ever synced. It can be read.
+func (j *journal) openBlank(ctx context.Context) error {
+	err := j.connect(j.path, url.Values{"mode": {"memory"}})
+	if err == nil {
+		err = j.migrate(ctx)
+	}
+	if err == nil {
+		_, err = j.db.ExecContext(ctx, "PRAGMA query_only = ON")
+	}
+	return err
+}
+
+// forbidden reports whether an error is that nothing may be written.
+func forbidden(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // writable tries to write in a folder, as a database would.
@@ -223,7 +250,7 @@ func (j *journal) create(ctx context.Context) error {
 
 func (j *journal) connect(path string, query url.Values, pragmas ...string) (err error) {
 	query["_pragma"], query["_txlock"] = pragmas, []string{"immediate"}
-	if query.Get("mode") == "ro" {
+	if mode := query.Get("mode"); mode == "ro" || mode == "memory" {
 		query.Set("_txlock", "deferred")
 	}
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: query.Encode()}
@@ -237,11 +264,14 @@ func (j *journal) close() error {
 	return errors.Join(j.db.Close(), j.alive.close())
 }
 
-// explain says what to do about a broken file, and why one cannot be written:
-// SQLite has a number for that, the system the reason.
+// explain says what to do about a broken file, and why one cannot be written, and
+// what then: SQLite has a number for that, the system the reason.
 func (j *journal) explain(err error) error {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
+		if forbidden(err) {
+			return fmt.Errorf("%w; %s", err, j.adviceWritable())
+		}
 		return err
 	}
 	switch e.Code() & 0xff {
@@ -249,10 +279,19 @@ func (j *journal) explain(err error) error {
 		return &state.DamagedError{Path: j.path, Reason: err.Error(), Advice: adviceSyncs}
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
 		if why := writable(j.store.dir); why != nil {
-			return fmt.Errorf("%s cannot be written (%w): %w", j.path, err, cause(why))
+			err = fmt.Errorf("%s cannot be written (%w): %w", j.path, err, cause(why))
+			if forbidden(why) {
+				err = fmt.Errorf("%w; %s", err, j.adviceWritable())
+			}
 		}
 	}
 	return err
+}
+
+// adviceWritable is for a folder in which somebody may not write. Who only looks
+// opens the journal for writing too, since others may be writing in it.
+func (j *journal) adviceWritable() string {
+	return fmt.Sprintf("let this user write in %s, also to look: the journal is shared with whoever writes in it. A copy of the folder will do to look", j.store.dir)
 }
 
 // cause is an error of the system without the name of a file that does not matter.

@@ -20,6 +20,57 @@ import (
 	"accord/state/statetest"
 )
 
+// Who may not write in the folder is told what to do, also where he only looks; and
+// where there is nothing yet, there is nothing to open.
+func TestJournalForbidden(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("nothing is forbidden to this user")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "accord.state.json")
+	t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+	point := addrs.New("integration_point", "clm")
+	owe := func(s *Store) error {
+		j, err := s.Journal(t.Context())
+		if err != nil {
+			return err
+		}
+		return j.Owe(t.Context(), point, []string{"activated"}, state.Allowance{})
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	blank := open(t, path, nil)
+	j, err := blank.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := state.MemoryOf(t.Context(), j, point); err != nil || len(m.Owed) > 0 {
+		t.Errorf("of nothing, %+v and %v are remembered", m, err)
+	}
+	if err := owe(blank); err == nil {
+		t.Error("what cannot be kept is taken")
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path, nil)
+	if err := owe(s); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(s.dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(s.dir, 0o700) })
+	if err := owe(open(t, path, nil)); err == nil || !strings.Contains(err.Error(), "permission denied; let this user write in "+s.dir) {
+		t.Errorf("what to do is not told: %v", err)
+	}
+}
+
 // A database that is not ours, not of our version, or not whole, is named, and
 // left as it is; a cut in its write-ahead log is a cut in time.
 func TestJournalDamaged(t *testing.T) {
