@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -296,7 +297,7 @@ func (x *troubled) pick(ctx context.Context, ids []string, f exceptionFilter, na
 	if err := errors.Join(known("vault", filter.Vaults, x.vaults), known("point", filter.Points, x.points())); err != nil {
 		return nil, err
 	}
-	if err := x.knownGroups(ctx, filter); err != nil {
+	if err := x.knownGroups(ctx, &filter); err != nil {
 		return nil, err
 	}
 	return filter.Pick(x.entries)
@@ -349,28 +350,36 @@ func firstOf(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// knownGroups refuses a country or a product that no exception can be of. Those
-// of exceptions that there are need no question to a vault; and of a vault that
-// does not answer it is not known what there is.
-func (x *troubled) knownGroups(ctx context.Context, f ledger.Filter) error {
-	var there map[string]map[string]bool
+// knownGroups refuses a country or a product that no exception can be of, and tells
+// the filter which of them have a comma in their name. Of a vault that does not
+// answer it is not known what there is.
+func (x *troubled) knownGroups(ctx context.Context, f *ledger.Filter) error {
+	if x.partial || len(f.Countries)+len(f.Products) == 0 {
+		return nil
+	}
+	syncs := make([]providers.Sync, len(x.tasks))
+	for i, t := range x.tasks {
+		syncs[i] = t.Sync
+	}
+	there, err := x.planner.Syncer.GroupNames(ctx, syncs)
+	if err != nil {
+		return err
+	}
+	for _, names := range there {
+		for name := range names {
+			if strings.Contains(name, ",") {
+				f.Commas = append(f.Commas, name)
+			}
+		}
+	}
+	slices.SortFunc(f.Commas, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }) // one may hold another
 	for _, of := range []struct {
 		group, all string
 		given      []string
 	}{{ledger.GroupCountry, "countries", f.Countries}, {ledger.GroupProduct, "products", f.Products}} {
 		for _, name := range of.given {
-			if x.partial || ledger.Matches(x.entries, of.group, name) {
+			if f.Matches(x.entries, of.group, name) {
 				continue
-			}
-			if there == nil {
-				syncs := make([]providers.Sync, len(x.tasks))
-				for i, t := range x.tasks {
-					syncs[i] = t.Sync
-				}
-				var err error
-				if there, err = x.planner.Syncer.GroupNames(ctx, syncs); err != nil {
-					return err
-				}
 			}
 			exists, taken := false, false
 			var names []string

@@ -272,6 +272,10 @@ type Filter struct {
 	Products  []string
 	Since     time.Time // last seen then or later
 	Known     *bool     // acknowledged, or not
+
+	// Commas are the names of countries and products that have a comma: in what is
+	// listed they are one name, and not the parts of it.
+	Commas []string
 }
 
 // Takes reports whether an entry is meant.
@@ -292,24 +296,30 @@ func (f *Filter) Takes(e *Entry) bool {
 		any(len(f.Points), func(i int) bool { return f.Points[i].Covers(e.Point) }) &&
 		any(len(f.Classes), func(i int) bool { return f.Classes[i] == e.Class }) &&
 		any(len(f.Types), func(i int) bool { return f.Types[i] == e.Type }) &&
-		any(len(f.Countries), func(i int) bool { return lists(e.Countries, f.Countries[i]) }) &&
-		any(len(f.Products), func(i int) bool { return lists(e.Product, f.Products[i]) }) &&
+		any(len(f.Countries), func(i int) bool { return f.lists(e.Countries, f.Countries[i]) }) &&
+		any(len(f.Products), func(i int) bool { return f.lists(e.Product, f.Products[i]) }) &&
 		(f.Since.IsZero() || !e.Last.Before(f.Since)) &&
 		(f.Known == nil || *f.Known == e.Known)
 }
 
 // Matches reports whether any entry is of a name of a group.
-func Matches(all []*Entry, group, name string) bool {
+func (f *Filter) Matches(all []*Entry, group, name string) bool {
 	return slices.ContainsFunc(all, func(e *Entry) bool {
-		return lists(map[string]string{GroupCountry: e.Countries, GroupProduct: e.Product}[group], name)
+		return f.lists(map[string]string{GroupCountry: e.Countries, GroupProduct: e.Product}[group], name)
 	})
 }
 
-// lists reports whether a list of names, as people read it, holds one, which may
-// have a comma itself.
-func lists(list, name string) bool {
+// lists reports whether a list of names, as people read it, holds one.
+func (f *Filter) lists(list, name string) bool {
 	const comma = ", "
-	return strings.Contains(strings.ToLower(comma+list+comma), strings.ToLower(comma+name+comma))
+	between := func(name string) string { return strings.ToLower(comma + name + comma) }
+	list, name = between(list), between(name)
+	for _, other := range f.Commas {
+		if other = between(other); other != name {
+			list = strings.ReplaceAll(list, other, comma)
+		}
+	}
+	return strings.Contains(list, name)
 }
 
 // Pick returns the entries that are meant. An id that is of none, or of several,
