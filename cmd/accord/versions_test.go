@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +18,14 @@ import (
 func TestWhichVersionCounts(t *testing.T) {
 	t.Parallel()
 	withoutRaces(t)
-	retype := func(what string) [3]string {
-		return [3]string{"PUT", what, "reclassify=true&type__v=material__v&lifecycle__v=promo_mats_lifecycle__v"}
+	becomes := func(what, typ string) [3]string {
+		return [3]string{"PUT", what, "reclassify=true&type__v=" + typ + "&lifecycle__v=promo_mats_lifecycle__v"}
 	}
+	retype := func(what string) [3]string { return becomes(what, "material__v") }
 	const approved, two = `{"number": "1.0", "state": "approved__v"}`, `{"number": "1.0", "state": "approved__v"}, {"number": "2.0", "state": "approved__v"}`
 	for name, c := range map[string]struct {
 		slide, presentation string // their versions
+		shared              bool   // the slide is a shared resource
 		anyVersion          bool   // RULE-4 is off
 		do                  [][3]string
 	}{
@@ -46,6 +49,13 @@ func TestWhichVersionCounts(t *testing.T) {
 			slide: approved + `, {"number": "2.0", "state": "in_review__v"}`, presentation: approved,
 			do: [][3]string{{"PUT", "documents/%s", "is_shared_resource__v=true"}, {"PUT", "binders/%s", "title__v=New"}},
 		},
+		"the newer one of a shared resource is yet to be approved, and will be a slide": {
+			slide: approved + `, {"number": "2.0", "state": "in_review__v"}`, presentation: approved, shared: true,
+			do: [][3]string{{"PUT", "documents/%s", "is_shared_resource__v=false"}, {"PUT", "binders/%s", "title__v=New"}},
+		},
+		"of two approved ones of a shared resource the newer is a slide": {
+			slide: two, presentation: approved, shared: true, do: [][3]string{{"PUT", "documents/%s", "is_shared_resource__v=false"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +65,7 @@ func TestWhichVersionCounts(t *testing.T) {
 			}
 			w := newWorld(t, !c.anyVersion, crm)
 			w.load(source, `{"document": "s1", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "One"}, "versions": [`+approved+`]}
-{"document": "s2", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Two"}, "versions": [`+c.slide+`]}
+{"document": "s2", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Two", "is_shared_resource__v": `+strconv.FormatBool(c.shared)+`}, "versions": [`+c.slide+`]}
 {"binder": "p1", "type": "multichannel_presentation__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Launch", "clm_content__v": true}, "nodes": ["s1", "s2"], "versions": [`+c.presentation+`]}
 `)
 			if _, _, err := w.apply(t.Context()); err != nil {

@@ -70,10 +70,15 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 	if err := s.holders(ctx, &all, &presentations); err != nil {
 		return err
 	}
+	s.later = true
+	meant := map[string]*idList{partShared: {}, partSlide: {}} // what presentations name, by what they take it for
 	err = s.chunks(ctx, typePresentation, &presentations, asked, func(records []providers.Record) error {
 		for _, r := range records {
 			for _, m := range r.Members {
 				slides.add(idOf(m.Key))
+				if slices.Contains(r.Variants, variantSteady) {
+					meant[m.Part].add(idOf(m.Key))
+				}
 			}
 		}
 		return emit(records)
@@ -86,8 +91,26 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		return err
 	}
 	slides.join(used)
-	err = s.chunks(ctx, typeSlide, &slides, asked, emit)
+	// What a slide is its approved version says, which is read only now.
+	var shared, mistaken idList
+	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error {
+		for _, r := range records {
+			if id := idOf(r.Key); slices.Contains(r.Variants, variantSteady) && !slices.Contains(nothingThere, r.Standing) {
+				if r.Part == partShared {
+					shared.add(id)
+				}
+				if meant[otherMember[r.Part]].has(id) {
+					mistaken.add(id)
+				}
+			}
+		}
+		return emit(records)
+	})
 	if err != nil {
+		return err
+	}
+	s.later, s.shared = false, &shared
+	if err := s.again(ctx, &mistaken, &presentations, asked, emit); err != nil {
 		return err
 	}
 	// A deleted document has no type any more: it is told of in each part, and
@@ -106,6 +129,30 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		}
 	}
 	return nil
+}
+
+// otherMember is what else the approved version of a slide or shared resource may be.
+var otherMember = map[string]string{partShared: partSlide, partSlide: partShared}
+
+// nothingThere are standings of what is told of as each part that it may have been.
+var nothingThere = []string{standRetyped, standDeleted, standMissing}
+
+// again reads those presentations once more that took a slide for a shared resource,
+// or one for a slide: their nodes know its latest version, and it is the approved one
+// that counts. What is read last of a presentation holds.
+func (s *clmSource) again(ctx context.Context, mistaken, presentations *idList, asked map[providers.Member]bool, emit emit) error {
+	var holding, again idList
+	if err := s.holders(ctx, mistaken, &holding); err != nil {
+		return err
+	}
+	for part := range holding.parts() {
+		for _, id := range part {
+			if presentations.has(id) {
+				again.add(id)
+			}
+		}
+	}
+	return s.chunks(ctx, typePresentation, &again, asked, emit)
 }
 
 // usesKept is of how many slides is remembered which shared resources they

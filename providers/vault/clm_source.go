@@ -48,7 +48,7 @@ const sourceOwn = "id, TONAME(type__v) AS type_name, TONAME(lifecycle__v) AS lif
 	"major_version_number__v, minor_version_number__v, clm_content__v, is_shared_resource__v, country__v, product__v"
 
 // nodesOf asks for the nodes of the binder version that a row is.
-const nodesOf = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v, document__sysr.minor_version_number__v FROM binder_nodes__sysr)"
+const nodesOf = "(SELECT id, content_id__sys, order__sys, type__sys, parent_section_id__sys, document__sysr.is_shared_resource__v FROM binder_nodes__sysr)"
 
 // clmSource reads the stream "clm" of one content vault.
 type clmSource struct {
@@ -66,7 +66,8 @@ type clmSource struct {
 	gone    deletions
 	fields  []byte             // of one record, again and again
 	uses    map[int64][]string // by slide, those that were asked for: the shared resources it uses
-	shared  *idList            // of a read of everything, once its slides were read: whose steady version is a shared resource
+	shared  *idList            // of documents that name slides, once those were read: whose approved version is a shared resource
+	later   bool               // slides are read after what names them, which is read again where it took them for something else
 }
 
 func (p *Provider) clmRecords(ctx context.Context, r *reading) (last providers.Batch, err error) {
@@ -431,12 +432,12 @@ func (s *clmSource) named(ctx context.Context, typ string, page []found) (map[ta
 }
 
 // nodes finds what presentations name. A node knows of its document what the
-// latest version is, and it is the approved one that counts: of those that
-// have a draft, that is asked for.
+// latest version is, and it is the approved one that counts: where that is not
+// known of the slides, it is asked for.
 func (s *clmSource) nodes(ctx context.Context, page []found, out map[taken]names) error {
 	trees := map[taken][]node{}
 	shared := map[string]bool{} // of the approved version, where it may be something else
-	var drafts ids
+	var unsure ids
 	for _, f := range page {
 		rows := map[string]row{variantLatest: f.latest}
 		if r, obsolete := f.approved(); !obsolete {
@@ -454,17 +455,17 @@ func (s *clmSource) nodes(ctx context.Context, page []found, out map[taken]names
 			for _, n := range nodes {
 				id := string(n.Content)
 				switch {
-				case variant != variantSteady || id == "":
+				case variant != variantSteady || id == "" || s.later:
 				case s.shared != nil && s.shared.has(id):
 					shared[id] = true
-				case n.Shared, s.shared == nil && n.Minor != 0: // which a major version may be, too, that is yet to be approved
-					drafts.add(id)
+				case n.Shared || s.shared == nil:
+					unsure.add(id)
 				}
 			}
 		}
 	}
-	err := s.lists(ctx, drafts.sorted(), listed, func(list string) string {
-		return "SELECT LATESTVERSION id, is_shared_resource__v FROM ALLVERSIONS documents WHERE status__v = STEADYSTATE() AND id CONTAINS " + list
+	err := s.lists(ctx, unsure.sorted(), listed, func(list string) string {
+		return "SELECT LATESTVERSION id, is_shared_resource__v FROM ALLVERSIONS documents WHERE (status__v = STEADYSTATE() OR status__v = OBSOLETESTATE()) AND id CONTAINS " + list
 	}, func(r row) error {
 		shared[r.text("id")], _ = r.flag("is_shared_resource__v")
 		return nil

@@ -21,9 +21,7 @@ type node struct {
 	Empty   bool   // its document was deleted; target only
 	Was     string // the mark of a document that was deleted
 
-	// Source only: what the latest version of its document is.
-	Shared bool
-	Minor  int64
+	Shared bool // the latest version of its document is a shared resource; source only
 }
 
 // nodesIn reads the nodes that came with a row.
@@ -46,8 +44,6 @@ func nodesIn(r row) (nodes []node, details vaultapi.Details, err error) {
 				n.Shared, _ = flagOf(raw)
 			case "document__sysr.external_id__v":
 				n.Mark = textOf(raw)
-			case "document__sysr.minor_version_number__v":
-				n.Minor = intOf(raw)
 			}
 		}
 		nodes = append(nodes, n)
@@ -143,7 +139,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	}
 	known := map[string]row{}
 	err = c.lists(ctx, used.sorted(), listed, func(list string) string {
-		return "SELECT id, is_shared_resource__v, minor_version_number__v, external_id__v FROM documents WHERE id CONTAINS " + list
+		return "SELECT id, is_shared_resource__v, external_id__v FROM documents WHERE id CONTAINS " + list
 	}, func(r row) error { known[r.text("id")] = r; return nil })
 	if err != nil {
 		return nil, err
@@ -151,7 +147,7 @@ func (c *caller) allNodes(ctx context.Context, r row) ([]node, error) {
 	for n := range nodes {
 		if r := known[string(nodes[n].Content)]; r != nil {
 			shared, _ := r.flag("is_shared_resource__v")
-			nodes[n].Shared, nodes[n].Minor, nodes[n].Mark = shared, r.int("minor_version_number__v"), r.text("external_id__v")
+			nodes[n].Shared, nodes[n].Mark = shared, r.text("external_id__v")
 		}
 	}
 	return nodes, nil
