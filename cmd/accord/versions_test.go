@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -101,5 +102,45 @@ func TestWhichVersionCounts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A document on the vault's list of deletions that is there again is as it is there
+// (CLM-1, CLM-7), and not withdrawn by an incremental run.
+func TestDeletedAndThereAgain(t *testing.T) {
+	t.Parallel()
+	withoutRaces(t)
+	crm := &crmConfig{key: "a", clm: true}
+	w := newWorld(t, true, crm)
+	w.load(source, `{"document": "s1", "type": "multichannel_slide__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "One"}, "versions": [{"number": "1.0", "state": "approved__v"}]}
+{"binder": "p1", "type": "multichannel_presentation__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Launch", "clm_content__v": true}, "nodes": ["s1"], "versions": [{"number": "1.0", "state": "approved__v"}]}
+{"binder": "p2", "type": "multichannel_presentation__v", "lifecycle": "promo_mats_lifecycle__v", "fields": {"name__v": "Gone", "clm_content__v": true}, "nodes": ["s1"], "versions": [{"number": "1.0", "state": "approved__v"}]}
+`)
+	w.clock.pass(time.Hour)
+	w.applyCleanly()
+	w.clock.pass(time.Hour)
+	ids := map[string]string{}
+	for _, r := range w.query(source, "SELECT id, external_id__v FROM documents") {
+		ids[fmt.Sprint(r["external_id__v"])] = fmt.Sprint(r["id"])
+	}
+	w.must(w.call("DELETE", source, "objects/binders/"+ids["p2"], nil))
+	w.answer(func(to http.ResponseWriter, vault, _, path, _ string) bool {
+		if vault != source || path != "objects/deletions/documents" {
+			return false
+		}
+		var rows []string
+		for _, key := range []string{"s1", "p1", "p2"} {
+			rows = append(rows, fmt.Sprintf(`{"id": %s, "global_id__sys": "1_1", "major_version_number__v": "", "minor_version_number__v": "", "external_id__v": %q, "date_deleted": "2026-11-02T09:30:00Z", "deletion_type": "document__sys"}`, ids[key], key))
+		}
+		fmt.Fprintf(to, `{"responseStatus": "SUCCESS", "responseMessage": "OK", "responseDetails": {"total": 3, "size": 3, "limit": 1000, "offset": 0}, "data": [%s]}`, strings.Join(rows, ", "))
+		return true
+	})
+	want := text(w.library().expected(w, crm, w.published(crm)))
+	for _, full := range []bool{false, true} {
+		w.clock.pass(time.Hour)
+		w.syncs(full)
+		if diff := cmp.Diff(want, text(w.published(crm))); diff != "" {
+			t.Errorf("full = %v (-the rules +the vault)\n%s", full, diff)
+		}
 	}
 }

@@ -34,17 +34,15 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		if err := s.changed(ctx, &slides, &presentations, &others); err != nil {
 			return err
 		}
-		var less idList
+		var fewer idList // deleted, or a version of them
 		if err := s.deleted(ctx, func(d vaultapi.Deletion) {
-			if d.Type == wholeDocument {
+			if fewer.add(string(d.ID)); d.Type == wholeDocument {
 				gone.add(string(d.ID))
-			} else {
-				less.add(string(d.ID))
 			}
 		}); err != nil {
 			return err
 		}
-		for part := range less.parts() {
+		for part := range fewer.parts() { // also of the whole ones: one may be there again
 			rows, err := s.all(ctx, "SELECT "+changeOwn+" FROM documents WHERE id CONTAINS "+vaultapi.QuoteList(part...))
 			if err != nil {
 				return err
@@ -119,7 +117,7 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		var deleted []providers.Record
 		for _, name := range []string{partShared, partSlide, partPresentation} {
 			for _, id := range part {
-				if !slides.has(id) && !presentations.has(id) {
+				if !slides.has(id) && !presentations.has(id) && !others.has(id) {
 					deleted = append(deleted, providers.Record{Part: name, Key: keyOf(id), Standing: standDeleted, Variants: s.variants()})
 				}
 			}
