@@ -172,12 +172,13 @@ func (l *library) taken(doc int64, steadyOnly bool, today string) (v *version, s
 	return v, "approved"
 }
 
-// part is what a version is to the integration (CLM-3); "": nothing.
+// part is what a version is to the integration (CLM-3); "": nothing. A presentation
+// is a binder, and nothing else is.
 func (v *version) part() string {
 	switch shared, _ := v.Fields["is_shared_resource__v"].(bool); {
-	case v.Type == "multichannel_presentation__v":
+	case v.Type == "multichannel_presentation__v" && v.Binder == 1:
 		return presentations
-	case v.Type != "multichannel_slide__v":
+	case v.Type != "multichannel_slide__v" || v.Binder == 1:
 		return ""
 	case shared:
 		return shareds

@@ -57,6 +57,12 @@ func TestWhichVersionCounts(t *testing.T) {
 		"of two approved ones of a shared resource the newer is a slide": {
 			slide: two, presentation: approved, shared: true, do: [][3]string{{"PUT", "documents/%s", "is_shared_resource__v=false"}},
 		},
+		"the presentation is a slide, and of no use as one": {
+			slide: approved, presentation: approved, do: [][3]string{becomes("binders/%s", "multichannel_slide__v")},
+		},
+		"the slide is a presentation, and of no use as one": {
+			slide: approved, presentation: approved, do: [][3]string{becomes("documents/%s", "multichannel_presentation__v"), {"PUT", "binders/%s", "title__v=New"}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

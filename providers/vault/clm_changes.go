@@ -207,15 +207,16 @@ func (s *clmSource) changes(more string) *scan {
 // changeOwn is what changedPart goes by.
 const changeOwn = "id, TONAME(type__v) AS type_name, binder__v"
 
-// changedPart is where a changed version is looked for: among the slides, which
-// shared resources are, too, or the presentations; "": where it is still used.
+// changedPart is where a changed version is looked for: among the presentations, where
+// it is a binder, whatever its type is by now; or the slides, which shared resources
+// are, too; "": where it is still used.
 func changedPart(r row) string {
 	binder, _ := r.flag("binder__v")
 	switch typ := r.text("type_name"); {
-	case typ == typeSlide:
-		return partSlide
 	case typ == typePresentation, binder:
 		return partPresentation
+	case typ == typeSlide:
+		return partSlide
 	}
 	return ""
 }
