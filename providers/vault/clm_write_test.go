@@ -215,4 +215,18 @@ func TestReferences(t *testing.T) {
 			t.Errorf("RULE-2: %s is %s, want %s", keys[n].Key, got, want)
 		}
 	}
+	// However long External IDs are: a query has an end.
+	keys = []providers.Member{{Part: partReference, Key: neutralReference("", "B-2")}}
+	for n := range 1000 {
+		keys = append(keys, providers.Member{Part: partReference, Key: neutralReference("", fmt.Sprintf("%s %d", strings.Repeat("o'", 60), n))})
+	}
+	matched := 0
+	for _, r := range w.read(providers.RecordsRequest{End: end, Keys: keys, Only: true}) {
+		if r.Standing == providers.Matched {
+			matched++
+		}
+	}
+	if matched != 1 {
+		t.Errorf("RULE-2: of %d references %d have a match, want 1", len(keys), matched)
+	}
 }

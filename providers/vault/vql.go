@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func (c *caller) all(ctx context.Context, q string) ([]row, error) {
 // lists reads a statement once for each part of a list of values, which it
 // takes as the operand of CONTAINS. Order is kept within a part.
 func (c *caller) lists(ctx context.Context, values []string, size int, statement func(list string) string, each func(row) error) error {
-	for part := range slices.Chunk(values, size) {
+	for part := range listParts(values, size) {
 		rows, err := c.all(ctx, statement(vaultapi.QuoteList(part...)))
 		if err != nil {
 			return err
@@ -66,6 +67,29 @@ func (c *caller) lists(ctx context.Context, values []string, size int, statement
 		}
 	}
 	return nil
+}
+
+// mostListed is how many characters a list has at most: a query has 50,000.
+const mostListed = 45_000
+
+// listParts yields values in their order, as many at a time as a list of a query has:
+// size, and fewer where they are long, as External IDs may be.
+func listParts(values []string, size int) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for len(values) > 0 {
+			n, length := 0, 0
+			for _, v := range values[:min(size, len(values))] {
+				if length += len(v) + strings.Count(v, "'") + len("'',"); n > 0 && length > mostListed {
+					break
+				}
+				n++
+			}
+			if !yield(values[:n]) {
+				return
+			}
+			values = values[n:]
+		}
+	}
 }
 
 // scan reads a statement in the order of a unique column, page by page with
