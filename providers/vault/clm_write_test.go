@@ -114,6 +114,38 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+// CLM-2: slides are taken as a reader of the binder meets them, chapter by chapter.
+// Where one is in a chapter that the binder does not have, no presentation is made of
+// the others: absence never removes.
+func TestSlidesInChapters(t *testing.T) {
+	t.Parallel()
+	slide := func(id, section string, order int64) node {
+		return node{ID: vaultapi.ID("n" + id), Content: vaultapi.ID(id), Section: vaultapi.ID(section), Order: order, Type: "document"}
+	}
+	chapter := func(id, section string, order int64) node {
+		return node{ID: vaultapi.ID(id), Section: vaultapi.ID(section), Order: order, Type: "section"}
+	}
+	for name, c := range map[string]struct {
+		nodes []node
+		want  string
+		whole bool
+	}{
+		"none":           {[]node{slide("2", "rootNode", 2), slide("1", "rootNode", 1)}, "1 2", true},
+		"two":            {[]node{slide("3", "b", 1), slide("1", "", 1), chapter("a", "", 2), chapter("b", "a", 9), slide("2", "a", 1)}, "1 2 3", true},
+		"an unknown one": {[]node{slide("1", "", 1), slide("2", "elsewhere", 2)}, "1", false},
+		"one in itself":  {[]node{slide("1", "", 1), chapter("a", "b", 2), chapter("b", "a", 3), slide("2", "b", 1)}, "1", false},
+	} {
+		members, problem := membersOf(c.nodes, func(node) bool { return false })
+		var got []string
+		for _, m := range members {
+			got = append(got, idOf(m.Key))
+		}
+		if strings.Join(got, " ") != c.want || (problem == "") != c.whole {
+			t.Errorf("%s: %v, problem %q, want %s", name, got, problem, c.want)
+		}
+	}
+}
+
 // RULE-2: references are resolved by Link, then by External ID; without a
 // match they are exceptions, or blank where the rule says so.
 func TestReferences(t *testing.T) {

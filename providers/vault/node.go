@@ -93,7 +93,17 @@ func inOrder(nodes []node) []node {
 // membersOf are the slides of a presentation, in order, of which some are
 // shared resources; problem is why they cannot be taken as they are.
 func membersOf(nodes []node, shared func(node) bool) (members []providers.Member, problem string) {
-	for _, n := range inOrder(nodes) {
+	found := inOrder(nodes)
+	lost := len(nodes) - len(found)
+	for _, n := range nodes {
+		if n.Type == "section" {
+			lost--
+		}
+	}
+	if lost > 0 {
+		problem = "some of its slides are in a section that is not among its nodes"
+	}
+	for _, n := range found {
 		part := partSlide
 		switch {
 		case n.Type == "binder":
