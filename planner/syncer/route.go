@@ -248,12 +248,12 @@ func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, er
 		return t, nil
 	}
 	switch last := by.Memory.Last; {
-	case by.ran && by.status == Clean:
-	case by.ran:
+	case by.ran && by.status != Clean:
 		t.faults = fmt.Sprintf("the run of %s had errors", by.Sync.Addr)
+	case by.ran && len(by.Decision.Only) == 0:
 	case last == nil:
 		t.faults = fmt.Sprintf("%s has never run", by.Sync.Addr)
-	case last.Outcome != state.Clean:
+	case last.Outcome != state.Clean || by.Memory.Failures > 0: // which a run of a few items does not look at
 		t.faults = fmt.Sprintf("the last run of %s had errors", by.Sync.Addr)
 	}
 	return t, nil

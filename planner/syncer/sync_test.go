@@ -430,7 +430,10 @@ func TestTableWithErrorsWithdrawsNothing(t *testing.T) {
 // it is, also by what was incremental meanwhile.
 func TestTableThatIsNotWell(t *testing.T) {
 	t.Parallel()
-	for name, last := range map[string]*state.Run{"its last run had errors": {Outcome: state.Faulty}, "it has never run": nil} {
+	for name, memory := range map[string]state.Memory{
+		"its last run had errors": {Last: &state.Run{Outcome: state.Faulty}}, "it has never run": {},
+		"it fails, and its last run was of something else": {Last: &state.Run{Outcome: state.Clean}, Failures: 1},
+	} {
 		for _, full := range []bool{false, true} {
 			w := newLibrary(t, "a")
 			w.table("a", "us", "ca")
@@ -443,7 +446,7 @@ func TestTableThatIsNotWell(t *testing.T) {
 				for i := range tasks {
 					if tasks[i].Sync.Addr == countryFeed("a") {
 						if tasks[i].Decision = (syncer.Decision{}); !well {
-							tasks[i].Memory.Last = last
+							tasks[i].Memory.Last, tasks[i].Memory.Failures = memory.Last, memory.Failures
 						}
 					}
 				}
