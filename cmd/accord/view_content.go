@@ -97,8 +97,12 @@ func (v *planView) unaffected() {
 		}
 	}
 	for _, still := range v.still() {
-		c, by := still.first, still.by()
-		add(c.Vault, fmt.Sprintf("%s: %s (%s; %s)", unaffectedBy(c.Impact), stays(still.read), clean(by), asOf(c.Impact)))
+		c, by := still.first, clean(still.by())
+		text := fmt.Sprintf("%s: %s (%s; %s)", unaffectedBy(c.Impact), stays(still.read), by, asOf(c.Impact))
+		if v.affected(c.Vault) {
+			text = fmt.Sprintf("%s by %s: %s (%s)", unaffectedBy(c.Impact), by, stays(still.read), asOf(c.Impact))
+		}
+		add(c.Vault, text)
 	}
 	for _, idle := range v.plan.Idle {
 		add(idle.Vault, stillness)
@@ -110,6 +114,12 @@ func (v *planView) unaffected() {
 		}
 		v.text("  ", name+"  "+g.text)
 	}
+}
+
+// affected reports whether some point changes the content of a vault, whatever
+// others leave as it is.
+func (v *planView) affected(vault addrs.Instance) bool {
+	return slices.ContainsFunc(v.plan.Content, func(c plan.Content) bool { return c.Vault == vault && !nothingToTell(c.Impact) })
 }
 
 // stillness is said of vaults in which nothing runs.

@@ -170,6 +170,19 @@ func TestUnaffectedNamesItsPoints(t *testing.T) {
 	}
 }
 
+// Of a vault that another point changes is not said that it is unaffected, but by whom.
+func TestUnaffectedBesideAnother(t *testing.T) {
+	t.Parallel()
+	p := aPlan("Switzerland")
+	c := p.Content[1]
+	c.Addr, c.Vault, c.Title = addrs.New("integration_point", "medical"), p.Content[0].Vault, "Medical-CRM: CLM"
+	p.Content = append(p.Content, c)
+	out := strings.Join(strings.Fields(string(render(t, p)["text"])), " ")
+	if want := c.Vault.String() + " unaffected (proved) by Medical-CRM: CLM: 9 items were read, and stay as they are (exact"; strings.Count(out, want) != 1 || strings.Contains(out, c.Vault.String()+" unaffected (proved):") {
+		t.Errorf("it does not say once %q:\n%s", want, out)
+	}
+}
+
 // Where countries count one item more than once it is said, and what has none is last.
 func TestCountriesOfSeveral(t *testing.T) {
 	t.Parallel()
