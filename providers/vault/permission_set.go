@@ -324,6 +324,13 @@ func (p *Provider) planPermissionSet(ctx context.Context, _ *resource.Env, c *re
 		}))
 		return
 	}
+	if r := c.Recorded; r != nil && !r.Created && (r.Name != c.Desired.Name || r.Vault != c.Desired.Vault) {
+		c.Diagnose(refused(providers.Diagnostic{
+			Code: "PERM-4", Path: "/name", Summary: fmt.Sprintf("accord did not make the permission set %s, and does not delete it", r.Name),
+			Detail: "The block means another set by now. Give it another name, or key: then what accord granted in the one is taken back, and the other is managed.",
+		}))
+		return
+	}
 	// What is left out is not asked for any more: nothing of it stays planned.
 	for attribute, gone := range map[string]bool{
 		"bundles": c.Desired.Bundles == nil, "vault_actions": c.Desired.VaultActions == nil, "object": c.Desired.Object == nil,
