@@ -80,6 +80,8 @@ func (o *object) whyUpdated(edits []plan.Edit) plan.Reason {
 		was, had := valueAt(o.recorded.Body, e.Path)
 		hidden := e.Path.MeetsAny(o.want.Sensitive)
 		switch {
+		case e.Computed && !e.Unknown && bytes.Equal(e.After, was):
+			reason = plan.Drifted
 		case e.Unknown, e.Computed, hidden && !e.Sensitive:
 		case hidden, asked != had, !bytes.Equal(want, was):
 			return plan.Edited

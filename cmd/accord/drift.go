@@ -111,20 +111,6 @@ type driftView struct {
 	drift *planner.Drift
 }
 
-// told are the edits of a change that are shown: what only the provider fills
-// follows from the rest, unless it is all there is.
-func (v *driftView) told(edits []plan.Edit) []plan.Edit {
-	written := slices.ContainsFunc(edits, func(e plan.Edit) bool { return !e.Computed })
-	shown := slices.Clone(edits)
-	if written && !v.verbose {
-		shown = slices.DeleteFunc(shown, func(e plan.Edit) bool { return e.Computed })
-	}
-	for i := range shown {
-		shown[i].Computed = false
-	}
-	return shown
-}
-
 func (v *driftView) changed() {
 	if len(v.drift.Changed) == 0 {
 		return

@@ -50,7 +50,7 @@ func (v *planView) drift() {
 			continue
 		}
 		v.line("  %s %s", yellow("!"), d.Addr)
-		v.edits(d.Edits, "      ", eachKey(nil))
+		v.edits(v.told(d.Edits), "      ", eachKey(nil))
 	}
 }
 

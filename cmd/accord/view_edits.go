@@ -43,6 +43,20 @@ func (v *planView) edits(edits []plan.Edit, indent string, each func(string) str
 	}
 }
 
+// told are the edits of a change outside that are shown: what only the provider fills
+// follows from the rest, unless it is all there is.
+func (v *planView) told(edits []plan.Edit) []plan.Edit {
+	written := slices.ContainsFunc(edits, func(e plan.Edit) bool { return !e.Computed })
+	shown := slices.Clone(edits)
+	if written && !v.verbose {
+		shown = slices.DeleteFunc(shown, func(e plan.Edit) bool { return e.Computed })
+	}
+	for i := range shown {
+		shown[i].Computed = false
+	}
+	return shown
+}
+
 // editText is an edit on one line; of a long list the first of what comes and of
 // what goes, or all of it.
 func editText(e plan.Edit, all bool) string {

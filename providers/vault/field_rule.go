@@ -27,7 +27,8 @@ type fieldRuleBody struct {
 	Default    *string              `json:"default" doc:"Where the source is blank. Left out, it is as it is in the vault; empty, there is none."`
 	Reference  *fieldReference      `json:"reference" schema:"block" doc:"For object references: how the record of the CRM vault is found (RULE-2)."`
 
-	Rule string `json:"rule" schema:"readonly" doc:"The rule's name in the vault."`
+	Rule     string `json:"rule" schema:"readonly" doc:"The rule's name in the vault."`
+	Inactive bool   `json:"inactive" schema:"readonly" doc:"True: somebody has deactivated it in the vault, where the platform's engine passes it over. Apply activates it again."`
 }
 
 type fieldReference struct {
@@ -148,7 +149,7 @@ func (p *Provider) readFieldRules(ctx context.Context, env *resource.Env, items 
 
 func fieldRuleNow(want *fieldRuleBody, f *fieldObject) fieldRuleBody {
 	now := *want
-	now.Rule, now.Default, now.Reference = f.Name, nil, nil
+	now.Rule, now.Inactive, now.Default, now.Reference = f.Name, !bool(f.Active), nil, nil
 	if f.Default != "" || want.Default != nil { // written and empty: none is wanted
 		now.Default = &f.Default
 	}
@@ -175,8 +176,12 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 			c.Fail(err)
 			continue
 		}
-		if c.Live == nil {
+		switch {
+		case c.Live == nil:
 			c.Set("rule", fieldRuleName(c.Desired.Source, c.Desired.Target))
+		case c.Live.Inactive:
+			c.Set("inactive", nil)
+			c.Consequence("it is inactive in the vault, and is activated")
 		}
 		if err := p.checkFields(ctx, l, c); err != nil {
 			c.Fail(err)

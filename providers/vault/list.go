@@ -368,6 +368,8 @@ func (p *Provider) listFieldRules(ctx context.Context, env *resource.Env, crm *v
 			switch {
 			case !strings.HasSuffix(f.Name, "__c"), slices.Contains(fixedTargets, f.TargetField):
 				found.Left = "a rule of the platform itself, which is not changed (RULE-1)"
+			case !bool(f.Active):
+				found.Left = "it is inactive, and a block would activate it"
 			case f.QueryField == "", f.TargetField == "":
 				found.Left = "it does not map one field to another"
 			case r.byPairOfRule[[2]string{f.QueryField, f.TargetField}] != f:
