@@ -17,7 +17,8 @@ type agenda struct {
 	taken wish          // what the run under way began for
 	met   *syncer.Sight // what the last run, which came to its end, was told of
 	pause pause
-	held  time.Time // when another process was found to run it, which may be at it still; zero: none was
+	held  bool   // another process was found to run it, which may be at it still
+	since uint64 // the last run that had ended when the last of this process began
 }
 
 // wish is what people ask of a point.
@@ -33,13 +34,20 @@ func (w wish) and(more wish) wish {
 // ask adds to what people want. Whoever asks does not wait: a pause ends with it.
 func (a *agenda) ask(w wish) { a.asked, a.pause.till = a.asked.and(w), time.Time{} }
 
-// begin hands what people asked for to a run.
-func (a *agenda) begin() { a.asked, a.taken = wish{}, a.asked }
+// begin hands what people asked for to a run; last is the point's last run before.
+func (a *agenda) begin(last *state.Run) {
+	a.asked, a.taken, a.since = wish{}, a.asked, 0
+	if last != nil {
+		if a.since = last.Seq; last.Ended.IsZero() {
+			a.since--
+		}
+	}
+}
 
 // ended notes how the run went that began last. told is what it knew of changes in
 // its source; nil: nothing.
 func (a *agenda) ended(o *syncer.Outcome, told *syncer.Sight, p pace, now time.Time, spread float64) {
-	a.held, a.pause.firm = time.Time{}, false
+	a.held, a.pause.firm = false, false
 	switch o.Status {
 	case syncer.Clean, syncer.Faulty, syncer.Skipped:
 		a.pause = pause{}
@@ -47,7 +55,7 @@ func (a *agenda) ended(o *syncer.Outcome, told *syncer.Sight, p pace, now time.T
 			a.met = told
 		}
 	case syncer.Locked: // what was asked for of this process stays asked for
-		a.held, a.pause.till = now, now.Add(p.held(o.Decision.Mode))
+		a.held, a.pause.till = true, now.Add(p.held(o.Decision.Mode))
 		a.asked = a.taken.and(a.asked)
 	case syncer.Interrupted:
 	case syncer.Refused: // a limit is lifted by an apply, and not by time
@@ -58,11 +66,15 @@ func (a *agenda) ended(o *syncer.Outcome, told *syncer.Sight, p pace, now time.T
 	a.taken = wish{}
 }
 
-// released ends the wait for another process whose run has ended; last is the
-// point's last run, whoever made it, or nil.
+// released ends the wait for another process whose run has ended, and what failed here
+// where that one came to its end; last is the point's last run, whoever made it, or nil.
 func (a *agenda) released(last *state.Run) {
-	if !a.held.IsZero() && last != nil && last.Ended.After(a.held) {
-		a.held, a.pause.till = time.Time{}, time.Time{}
+	switch {
+	case last == nil || last.Ended.IsZero() || last.Seq <= a.since:
+	case a.held:
+		a.held, a.pause.till = false, time.Time{}
+	case last.Outcome == state.Clean || last.Outcome == state.Faulty:
+		a.pause = pause{}
 	}
 }
 
@@ -87,7 +99,7 @@ func (a *agenda) turn(d syncer.Decision, m state.Memory, changed bool, p pace, n
 	switch {
 	case d.Mode == syncer.None:
 		return turn{wait: d.Idle}
-	case !a.pause.over(now) && !a.held.IsZero():
+	case !a.pause.over(now) && a.held:
 		return turn{wait: "another process runs it; it is tried again", till: a.pause.till}
 	case !a.pause.over(now):
 		return turn{wait: "it failed, and is tried again later", till: a.pause.till}

@@ -23,7 +23,7 @@ func TestAskedFor(t *testing.T) {
 		var a agenda
 		a.ask(wish{run: true})
 		a.ask(wish{items: items[:1]})
-		a.begin()
+		a.begin(nil)
 		if a.asked.run || a.asked.items != nil {
 			t.Errorf("%s: asked of the next run as well: %+v", status, a.asked)
 		}
@@ -187,6 +187,35 @@ func TestReleased(t *testing.T) {
 	s.after(3 * time.Second)
 	if got := s.ran(); got != "[[a incremental]]" {
 		t.Errorf("released: %s", got)
+	}
+}
+
+// What failed here and came to its end in another process since has not failed any more:
+// it is neither left alone nor told of.
+func TestAnotherSucceeds(t *testing.T) {
+	a := feed("a", "promomats")
+	for _, status := range []syncer.Status{syncer.Failed, syncer.Refused} {
+		s := newStage(t, a)
+		s.end = func(t syncer.Task) syncer.Outcome {
+			return syncer.Outcome{Status: status, Decision: t.Decision, Err: state.ErrFenced}
+		}
+		s.changes["vault.promomats"] = []uint64{1}
+		s.after(0)
+		m := s.memories[a.Addr]
+		m.Last = &state.Run{Seq: m.Last.Seq + 1, Started: s.clock, Ended: s.clock, Outcome: state.Failed} // ours
+		s.memories[a.Addr] = m
+		s.after(time.Second)
+		if p := s.Status().Points[0]; p.Failing != 1 || p.Trouble == "" {
+			t.Fatalf("%s: %+v", status, p)
+		}
+		seq := m.Last.Seq + 1
+		m = ranAt(s.clock)
+		m.Last.Seq, m.Seen = seq, (&syncer.Sight{Records: map[uint64]struct{}{1: {}}}).Digest()
+		s.memories[a.Addr] = m
+		s.after(time.Second)
+		if p := s.Status().Points[0]; p.Failing != 0 || p.Trouble != "" {
+			t.Errorf("%s: another process has run it since: %+v", status, p)
+		}
 	}
 }
 

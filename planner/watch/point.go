@@ -28,7 +28,7 @@ func (w *Watch) start(ctx context.Context, began time.Time, tasks []syncer.Task,
 	for addr := range run {
 		p := w.points[addr]
 		p.busy = true
-		p.agenda.begin()
+		p.agenda.begin(p.task.Memory.Last)
 	}
 	w.mu.Unlock()
 	for _, g := range together(tasks, run) {

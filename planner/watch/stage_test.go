@@ -79,7 +79,7 @@ func newStage(t *testing.T, syncs ...providers.Sync) *stage {
 }
 
 func ranAt(t time.Time) state.Memory {
-	return state.Memory{Horizon: t, LastStart: t, LastSuccess: t, Inputs: map[string]string{"syncer_routes": "*"}, Last: &state.Run{Started: t, Ended: t.Add(time.Second), Outcome: state.Clean}}
+	return state.Memory{Horizon: t, LastStart: t, LastSuccess: t, Inputs: map[string]string{"syncer_routes": "*"}, Last: &state.Run{Seq: uint64(t.UnixNano()), Started: t, Ended: t.Add(time.Second), Outcome: state.Clean}}
 }
 
 func (s *stage) now() time.Time { s.mu.Lock(); defer s.mu.Unlock(); return s.clock }
