@@ -535,6 +535,11 @@ func (w *world) published(c *crmConfig) items {
 		byID[fmt.Sprint(r["id"])] = at
 		out[at] = item{ID: fmt.Sprint(r["id"]), Standing: fmt.Sprint(r["state"]), Fields: canonicalFields(f)}
 	}
+	for _, r := range w.query(c.vault(), "SELECT id, major_version_number__v, minor_version_number__v FROM ALLVERSIONS documents WHERE status__v = STEADYSTATE()") {
+		if at := byID[fmt.Sprint(r["id"])]; at.doc != 0 && !c.platform && out[at].Standing == "obsolete__v" {
+			w.fail("%s: version %v.%v of %v is published, though it is withdrawn (CLM-13)", c.vault(), r["major_version_number__v"], r["minor_version_number__v"], at)
+		}
+	}
 	members := map[thing][]thing{}
 	for _, r := range w.query(c.vault(), "SELECT id, (SELECT content_id__sys, order__sys FROM binder_nodes__sysr) FROM binders") {
 		at := byID[fmt.Sprint(r["id"])]

@@ -447,6 +447,41 @@ func TestWithdrawAndRestore(t *testing.T) {
 	}
 }
 
+// CLM-13: withdrawn is what no version of is published any more: neither one that lies
+// below a draft, whoever left it there, nor one that an update has put another in place of.
+func TestWithdrawBelowADraft(t *testing.T) {
+	t.Parallel()
+	w := newCLMWorld(t)
+	w.publish(providers.WriteCreate)
+	var writes []providers.Write
+	for _, r := range w.target() {
+		if r.Part != partPresentation {
+			continue
+		}
+		if r.Title == "US" { // it gets another version
+			from := byTitle(w.source(), "US")
+			change := w.item(providers.WriteUpdate, from)
+			change.ID, change.Reorder, change.Was = r.ID, true, r.Members
+			change.Members = from.Members[:1]
+			if results := w.write(w.sync, change); results[0].Err != nil {
+				t.Fatal(results[0].Err)
+			}
+		} else if _, err := vaultOf(w.world, "crm-a").client.NewDraft(t.Context(), vaultapi.Binders, vaultapi.ID(r.ID), nil); err != nil {
+			t.Fatal(err)
+		}
+		writes = append(writes, providers.Write{Verb: providers.WriteWithdraw, Part: r.Part, Key: r.Key, ID: r.ID, Title: r.Title})
+	}
+	for n, r := range w.write(w.sync, writes...) {
+		if r.Err != nil || r.Same {
+			t.Errorf("CLM-13: withdraw %s: %+v", writes[n].Title, r)
+		}
+	}
+	rows, err := vaultOf(w.world, "crm-a").caller().all(t.Context(), "SELECT id, name__v, major_version_number__v, minor_version_number__v FROM ALLVERSIONS binders WHERE status__v = STEADYSTATE()")
+	if err != nil || len(rows) > 0 || len(writes) != 3 {
+		t.Errorf("CLM-13: of %d presentations that were withdrawn these versions are published: %v, %v", len(writes), rows, err)
+	}
+}
+
 // CLM-11: what is not ours is not seen, and not changed.
 func TestNotOurs(t *testing.T) {
 	t.Parallel()

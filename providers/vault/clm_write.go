@@ -119,10 +119,13 @@ func (w *clmWriter) look(ctx context.Context, items []*clmItem) error {
 	return nil
 }
 
-// withdraw moves items to the obsolete state, never further (CLM-13). What is
-// not there is withdrawn.
+// withdraw moves items to the obsolete state, never further (CLM-13), the latest
+// version last: until then they do not look withdrawn. What is not there is withdrawn.
 func (w *clmWriter) withdraw(ctx context.Context) error {
 	if err := w.look(ctx, w.open()); err != nil {
+		return err
+	}
+	if err := w.settleOlder(ctx); err != nil {
 		return err
 	}
 	return w.settle(ctx, "obsolete")
