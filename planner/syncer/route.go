@@ -247,13 +247,18 @@ func (s *Syncer) tableOf(ctx context.Context, by *job, writing bool) (*table, er
 		maps.Copy(t.keys, by.table.keys)
 		return t, nil
 	}
-	switch last := by.Memory.Last; {
+	last := by.Memory.Last
+	never, faulty := last == nil, by.Memory.Failures > 0 || last != nil && last.Outcome != state.Clean
+	if by.Sync.Engine == providers.EnginePlatform { // of whose runs its run times tell (CLM-8)
+		never, faulty = by.Sync.LSRT.IsZero(), by.Sync.LRT.After(by.Sync.LSRT)
+	}
+	switch {
 	case by.ran && by.status != Clean:
 		t.faults = fmt.Sprintf("the run of %s had errors", by.Sync.Addr)
-	case by.ran && len(by.Decision.Only) == 0:
-	case last == nil:
+	case by.ran && len(by.Decision.Only) == 0: // a run of a few items does not look at the others
+	case never:
 		t.faults = fmt.Sprintf("%s has never run", by.Sync.Addr)
-	case last.Outcome != state.Clean || by.Memory.Failures > 0: // which a run of a few items does not look at
+	case faulty:
 		t.faults = fmt.Sprintf("the last run of %s had errors", by.Sync.Addr)
 	}
 	return t, nil

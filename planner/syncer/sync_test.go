@@ -462,6 +462,39 @@ func TestTableThatIsNotWell(t *testing.T) {
 	}
 }
 
+// INT-7: a table that the platform's engine keeps is well where its run times say so,
+// whether or not accord has ever followed a run of it (CLM-8).
+func TestTableOfThePlatform(t *testing.T) {
+	t.Parallel()
+	ran := time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		lrt, lsrt time.Time
+		withheld  bool
+	}{
+		"it ran well":              {ran, ran, false},
+		"its last run had errors":  {ran.Add(time.Hour), ran, true},
+		"it has never run":         {withheld: true},
+		"it has never run through": {lrt: ran, withheld: true},
+	} {
+		w := newLibrary(t, "a")
+		w.table("a", "us", "ca")
+		w.mustRun(syncer.Request{})
+		w.m.Pass(time.Hour)
+		w.north().Put(standing(providertest.Book("b2", "Two", []string{"ca"}, "p2", "p3"), providertest.StandingObsolete))
+		w.m.Pass(time.Hour)
+		tasks := w.tasks(syncer.Request{})
+		for i := range tasks {
+			if table := &tasks[i]; table.Sync.Addr == countryFeed("a") {
+				table.Decision, table.Memory.Last = syncer.Decision{}, nil
+				table.Sync.Engine, table.Sync.LRT, table.Sync.LSRT = providers.EnginePlatform, test.lrt, test.lsrt
+			}
+		}
+		if o := w.run(tasks)[booksFeed("a")]; (o.Impact.Withheld != "") != test.withheld || (o.Status == syncer.Clean) == test.withheld {
+			t.Errorf("%s: %s, %v, %+v, withheld %q", name, o.Status, o.Err, o.Done, o.Impact.Withheld)
+		}
+	}
+}
+
 // A run beyond its limits writes nothing, and says what to change; the first
 // one into an empty target may publish as much as it likes, also when it was
 // cut short; -allow lifts a limit once.
