@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
@@ -62,6 +63,12 @@ func unknownName(name, what string, at, context hcl.Range, schema *hcl.BodySchem
 			return d
 		}
 	}
-	d.Detail = fmt.Sprintf("There is no %s %q here.%s", what, name, didYouMean(name, names))
+	d.Detail = fmt.Sprintf("There is no %s %q here.%s", what, name, cmp.Or(elsewhere[what+" "+name], didYouMean(name, names)))
 	return d
+}
+
+// elsewhere is what is written here in place of words that others know.
+var elsewhere = map[string]string{
+	"attribute count": ` Instances have keys, which stay as others come and go: write for_each, and enabled = false for none.`,
+	"block dynamic":   " Nested blocks are written one by one; blocks at the top repeat with for_each.",
 }

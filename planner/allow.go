@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -69,8 +70,21 @@ func CheckAllowFor(flags []string, tasks []syncer.Task) error {
 			return err
 		}
 		if !slices.ContainsFunc(tasks, func(t syncer.Task) bool { return t.Sync.Addr == addr }) {
-			return fmt.Errorf("no sync has the address %s", addr)
+			return fmt.Errorf("no sync has the address %s; there are %s", addr, named(tasks))
 		}
 	}
 	return nil
+}
+
+// named lists the first of some syncs.
+func named(tasks []syncer.Task) string {
+	const few = 8
+	var names []string
+	for _, t := range tasks[:min(few, len(tasks))] {
+		names = append(names, t.Sync.Addr.String())
+	}
+	if len(tasks) > few {
+		names = append(names, "…")
+	}
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
