@@ -75,7 +75,10 @@ func (e *evaluator) text(a *hcl.Attribute, ctx *hcl.EvalContext) (string, bool) 
 	if diags.HasErrors() {
 		return "", false
 	}
-	v, _ = v.Unmark()
+	if v.IsMarked() {
+		e.report(problemAt(a.Expr, a.Range, ctx, a.Expr.Range(), "Sensitive "+a.Name, "It is shown everywhere. Where it is no secret, write nonsensitive(…)."))
+		return "", false
+	}
 	s, err := convert.Convert(v, cty.String)
 	if err != nil || s.IsNull() || s.IsKnown() && s.AsString() == "" {
 		e.report(problemAt(a.Expr, a.Range, ctx, a.Expr.Range(), "Wrong type", fmt.Sprintf("%s is a text, and not empty.", a.Name)))
