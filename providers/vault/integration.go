@@ -23,6 +23,8 @@ type integrationBody struct {
 	PlatformStatus string `json:"platform_status" schema:"readonly" doc:"The status of the vault's own record."`
 }
 
+func (b *integrationBody) status() string { return b.Status }
+
 func (p *Provider) integrationType() resource.Resource {
 	return resource.Type[integrationBody]{
 		Name:       "integration",
@@ -120,23 +122,17 @@ func engineOf(l *link, written *string) string {
 // engine accord on a real vault it is not: the platform's stays inactive.
 func inVault(l *link, engine string) bool { return engine == providers.EnginePlatform || l.crm.dev }
 
-// leavingIntegration reports whether an integration is deactivated by the plan, be it
-// that its block is gone.
-func leavingIntegration(c *resource.Change[integrationBody]) bool {
-	return c.Recorded != nil && (c.Desired == nil || c.Desired.Status == inactive && c.Live != nil && c.Live.Status == active)
-}
-
 func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, changes []*resource.Change[integrationBody]) {
 	around := neighbours(env)
 	going := map[addrs.Instance][]*resource.Change[integrationBody]{}
 	for _, c := range changes {
-		if leavingIntegration(c) {
+		if leaving(c, (*integrationBody).status) {
 			going[c.Recorded.Connection] = append(going[c.Recorded.Connection], c)
 		}
 	}
 	for _, c := range changes {
 		// CTRY-12, the other way round.
-		if leavingIntegration(c) && c.Recorded.Type == "country" {
+		if leaving(c, (*integrationBody).status) && c.Recorded.Type == "country" {
 			for _, other := range going[c.Recorded.Connection] {
 				if other.Recorded.Type == "clm" {
 					c.AfterStep(providers.Ref{Addr: other.Addr})

@@ -29,6 +29,8 @@ type pointBody struct {
 	LastSuccessfulRunTime time.Time `json:"last_successful_run_time" schema:"volatile" doc:"When it ran last without errors (CLM-8)."`
 }
 
+func (b *pointBody) status() string { return b.Status }
+
 // trigger is full_sync_trigger; "" where there is none.
 func (b *pointBody) trigger() string {
 	if b.FullSyncTrigger == nil {
@@ -200,7 +202,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 		return parent.Connection
 	}
 	for _, c := range changes {
-		if leaving(c) {
+		if leaving(c, (*pointBody).status) {
 			at := connectionOf(c.Recorded)
 			going[at] = append(going[at], c)
 		}
@@ -213,7 +215,7 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 			p.planPointRemoval(ctx, env, c)
 		}
 		// CTRY-12, the other way round.
-		if leaving(c) && c.Recorded.Name == "clm_country" {
+		if leaving(c, (*pointBody).status) && c.Recorded.Name == "clm_country" {
 			for _, other := range going[connectionOf(c.Recorded)] {
 				if movesCLM(other.Recorded.Name) {
 					c.AfterStep(providers.Ref{Addr: other.Addr})
@@ -221,12 +223,6 @@ func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []
 			}
 		}
 	})(ctx, env, changes)
-}
-
-// leaving reports whether a point is deactivated by the plan, be it that its block is
-// gone.
-func leaving(c *resource.Change[pointBody]) bool {
-	return c.Recorded != nil && (c.Desired == nil || c.Desired.Status == inactive && c.Live != nil && c.Live.Status == active)
 }
 
 func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource.Change[pointBody], around neighbourIndex, settings func(*vault) ([]settingsRecord, error)) {

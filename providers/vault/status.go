@@ -87,6 +87,12 @@ func findRecord(list []statusRecord, api, label string) *statusRecord {
 	return nil
 }
 
+// leaving reports whether a plan deactivates an integration or a point, or takes its
+// block out.
+func leaving[T any](c *resource.Change[T], status func(*T) string) bool {
+	return c.Recorded != nil && (c.Desired == nil || status(c.Desired) == inactive && c.Live != nil && status(c.Live) == active)
+}
+
 // noRecord answers a change whose record could not be read, or is not there.
 func noRecord[T any](c *resource.Change[T], r *statusRecord, err error, what string) bool {
 	switch {
