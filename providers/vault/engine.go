@@ -1,10 +1,8 @@
 package vault
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"accord/providers"
 	"accord/providers/vaultapi"
@@ -169,8 +167,4 @@ func (v *vault) publishedBeside(ctx context.Context, source int64) (map[string]i
 		counts[part] = all - ours
 	}
 	return counts, nil
-}
-
-func sortMembers(list []providers.Member) {
-	slices.SortFunc(list, func(a, b providers.Member) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Part, b.Part)) })
 }

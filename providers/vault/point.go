@@ -11,7 +11,6 @@ import (
 	"accord/lang/schema"
 	"accord/providers"
 	"accord/providers/resource"
-	"accord/providers/vaultapi"
 )
 
 // pointBody is the block `integration_point`.
@@ -180,14 +179,6 @@ func pointNow(ctx context.Context, l *pointLink, want *pointBody, r *statusRecor
 	}
 	now.LastRunTime, now.LastSuccessfulRunTime = r.row.time(lrt), r.row.time(lsrt)
 	return now, nil
-}
-
-func (r row) time(name string) time.Time {
-	t, err := vaultapi.ParseTime(r.text(name))
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }
 
 func (p *Provider) planPoints(ctx context.Context, env *resource.Env, changes []*resource.Change[pointBody]) {

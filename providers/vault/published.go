@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -98,4 +99,8 @@ func byKey(ctx context.Context, of published, keys []providers.Member, only bool
 		return err
 	}
 	return read(false, slices.Collect(maps.Keys(wanted)))
+}
+
+func sortMembers(list []providers.Member) {
+	slices.SortFunc(list, func(a, b providers.Member) int { return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Part, b.Part)) })
 }

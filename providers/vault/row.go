@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"accord/lang/schema"
 	"accord/providers/vaultapi"
@@ -108,6 +109,15 @@ func intOf(raw string) int64 {
 		_ = n.UnmarshalJSON([]byte(raw))
 	}
 	return int64(n)
+}
+
+// time is the value of a date and time; zero where it has none.
+func (r row) time(name string) time.Time {
+	t, err := vaultapi.ParseTime(r.text(name))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
 }
 
 // flag is the value of a Yes/No field, and whether it has one.
