@@ -11,8 +11,7 @@ import (
 type neighbourhood struct {
 	filters       []addrs.Instance // country filters, feature clm
 	country       []addrs.Instance // the Country Integration, whatever its status
-	countryActive bool             // it and its point will be active
-	countryPoints []addrs.Instance // points of it, where that is so
+	countryPoints []addrs.Instance // points of it that will be active, with the integration
 	queryRules    []addrs.Instance
 	fieldRules    []addrs.Instance
 	points        []addrs.Instance
@@ -21,13 +20,6 @@ type neighbourhood struct {
 // neighbours indexes all objects of a request by their connection.
 func neighbours(env *resource.Env) neighbourIndex {
 	index := neighbourIndex{}
-	type pointAt struct {
-		addr       addrs.Instance
-		connection addrs.Instance
-		body       *pointBody
-		parent     *integrationBody
-	}
-	var countryPoints []pointAt
 	for addr := range env.Refs {
 		switch env.Refs[addr].Type {
 		case "country_filter":
@@ -61,16 +53,9 @@ func neighbours(env *resource.Env) neighbourIndex {
 			}
 			at := index.made(parent.Connection)
 			at.points = append(at.points, addr)
-			if b.Name == "clm_country" {
-				countryPoints = append(countryPoints, pointAt{addr, parent.Connection, b, parent})
+			if b.Name == "clm_country" && b.Status == active && parent.Status == active {
+				at.countryPoints = append(at.countryPoints, addr)
 			}
-		}
-	}
-	for _, c := range countryPoints {
-		if c.body.Status == active && c.parent.Status == active {
-			at := index.made(c.connection)
-			at.countryActive = true
-			at.countryPoints = append(at.countryPoints, c.addr)
 		}
 	}
 	index.share(env)

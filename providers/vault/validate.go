@@ -14,61 +14,54 @@ import (
 // validateAll is the advice that looks across types and needs no vault
 // (CTRY-9, CLM-10).
 func validateAll(env *resource.Env, objects []providers.Object) []providers.Diagnostic {
-	filtered := map[addrs.Instance]bool{}           // by connection
-	serves := map[addrs.Instance][]addrs.Instance{} // content vault → connections
-	filterOf := map[addrs.Instance]addrs.Instance{}
-	for _, o := range objects {
-		switch o.Type {
-		case "country_filter":
-			if b, _, err := resource.Ref[countryFilterBody](env, o.Addr); err == nil && b.Feature == "clm" {
-				filtered[b.Connection] = true
-				filterOf[b.Connection] = o.Addr
-			}
-		case "connection":
-			if b, _, err := resource.Ref[connectionBody](env, o.Addr); err == nil {
-				serves[b.Content] = append(serves[b.Content], o.Addr)
-			}
-		}
-	}
-	for _, o := range objects { // a CRM vault has one filter, for all its connections
-		c, _, err := resource.Ref[connectionBody](env, o.Addr)
-		if o.Type != "connection" || err != nil || filtered[o.Addr] {
-			continue
-		}
-		filtered[o.Addr] = slices.ContainsFunc(slices.Collect(maps.Keys(filterOf)), func(other addrs.Instance) bool {
-			b, _, err := resource.Ref[connectionBody](env, other)
-			return err == nil && b.CRM == c.CRM
-		})
-	}
-	var out []providers.Diagnostic
-	warn := func(addr addrs.Instance, summary, detail string) {
-		out = append(out, providers.Diagnostic{Severity: providers.SeverityWarning, Code: "CTRY-9", Addr: addr, Summary: summary, Detail: detail})
-	}
-	for content, list := range serves {
-		served := map[addrs.Instance]bool{} // CRM vaults
-		for _, c := range list {
-			if b, _, err := resource.Ref[connectionBody](env, c); err == nil {
-				served[b.CRM] = true
-			}
-		}
-		if len(served) < 2 {
-			continue
-		}
-		for _, c := range list {
-			if !filtered[c] {
-				warn(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(served)),
-					"It receives all content. Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each.")
-			}
-		}
-	}
 	around := neighbours(env)
+	advice := slices.Concat(adviseUnfiltered(env, objects, around), adviseIdleFilters(env, around), adviseModels(env, objects))
+	slices.SortFunc(advice, func(a, b providers.Diagnostic) int { return a.Addr.Compare(b.Addr) })
+	return advice
+}
+
+// adviseUnfiltered is CTRY-9 of CRM vaults that have no filter, on a content vault
+// that serves several.
+func adviseUnfiltered(env *resource.Env, objects []providers.Object, around neighbourIndex) (advice []providers.Diagnostic) {
+	connections := map[addrs.Instance][]addrs.Instance{} // by content vault
+	served := map[addrs.Instance]map[addrs.Instance]bool{}
+	for _, o := range objects {
+		if o.Type != "connection" {
+			continue
+		}
+		b, _, err := resource.Ref[connectionBody](env, o.Addr)
+		if err != nil {
+			continue
+		}
+		connections[b.Content] = append(connections[b.Content], o.Addr)
+		if served[b.Content] == nil {
+			served[b.Content] = map[addrs.Instance]bool{}
+		}
+		served[b.Content][b.CRM] = true
+	}
+	for content, crms := range served {
+		for _, c := range connections[content] {
+			if len(crms) > 1 && len(around.at(c).filters) == 0 {
+				advice = append(advice, filterAdvice(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(crms)),
+					"It receives all content. Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each."))
+			}
+		}
+	}
+	return advice
+}
+
+// adviseIdleFilters is CTRY-9 of filters without an active Country Integration.
+func adviseIdleFilters(env *resource.Env, around neighbourIndex) (advice []providers.Diagnostic) {
 	routes, idle := map[addrs.Instance]bool{}, map[addrs.Instance][]addrs.Instance{} // by filter
 	for _, c := range slices.SortedFunc(maps.Keys(around), addrs.Instance.Compare) {
-		for _, filter := range around[c].filters {
+		at := around[c]
+		moves := slices.ContainsFunc(at.points, func(addr addrs.Instance) bool { return movesContent(env, addr) })
+		for _, filter := range at.filters {
+			b, _, err := resource.Ref[countryFilterBody](env, filter)
 			switch {
-			case around[c].countryActive, !crmMayWrite(env, c):
+			case len(at.countryPoints) > 0, !crmMayWrite(env, c):
 				routes[filter] = true
-			case filterOf[c] == filter, slices.ContainsFunc(around[c].points, func(addr addrs.Instance) bool { return movesContent(env, addr) }):
+			case moves, err == nil && b.Connection == c:
 				idle[filter] = append(idle[filter], c)
 			}
 		}
@@ -78,11 +71,14 @@ func validateAll(env *resource.Env, objects []providers.Object) []providers.Diag
 		if routes[filter] {
 			summary += fmt.Sprintf(" on what comes by %s", listedAddrs(connections))
 		}
-		warn(filter, summary, fmt.Sprintf("No block activates the Country Integration of %s and its point clm_country.", listedAddrs(connections)))
+		advice = append(advice, filterAdvice(filter, summary,
+			fmt.Sprintf("No block activates the Country Integration of %s and its point clm_country.", listedAddrs(connections))))
 	}
-	out = append(out, adviseModels(env, objects)...)
-	slices.SortFunc(out, func(a, b providers.Diagnostic) int { return a.Addr.Compare(b.Addr) })
-	return out
+	return advice
+}
+
+func filterAdvice(addr addrs.Instance, summary, detail string) providers.Diagnostic {
+	return providers.Diagnostic{Severity: providers.SeverityWarning, Code: "CTRY-9", Addr: addr, Summary: summary, Detail: detail}
 }
 
 // crmMayWrite reports whether, as far as is declared, a connection's CRM vault
