@@ -13,7 +13,7 @@ import (
 	"accord/providers/vaultapi"
 )
 
-// Standings of countries.
+// standPresent is the one standing of a country, or a product, that is there.
 const standPresent = "present"
 
 // countryRecord is a country__v record of a content vault.
@@ -181,9 +181,9 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 	for _, c := range existing {
 		byCountry[c.Country] = append(byCountry[c.Country], c)
 	}
-	var rows []vaultapi.Fields
+	var create, update rowsOf
 	var gone []vaultapi.ID
-	var rowOf, goneOf []int
+	var goneOf []int
 	for n, w := range req.Writes {
 		there := byCountry[w.Key]
 		if w.Verb == providers.WriteWithdraw { // CTRY-3: all that there are for it
@@ -200,16 +200,16 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 			results[n].Err = contractError("read the fields of "+w.Title, err)
 			continue
 		}
-		if len(there) > 0 {
-			results[n] = providers.WriteResult{ID: there[0].ID, Same: there[0].Name == fields.Name}
-			if !results[n].Same {
-				rows, rowOf = append(rows, vaultapi.Fields{"id": there[0].ID, "name__v": fields.Name}), append(rowOf, n)
-			}
+		if len(there) == 0 {
+			create.add(n, vaultapi.Fields{
+				"name__v": fields.Name, "country__v": w.Key, "vault_crm_id__v": fmt.Sprint(s.CRM), "external_id__v": countryMark(s.CRM, w.Key),
+			})
 			continue
 		}
-		rows, rowOf = append(rows, vaultapi.Fields{
-			"name__v": fields.Name, "country__v": w.Key, "vault_crm_id__v": fmt.Sprint(s.CRM), "external_id__v": countryMark(s.CRM, w.Key),
-		}), append(rowOf, n)
+		results[n] = providers.WriteResult{ID: there[0].ID, Same: there[0].Name == fields.Name}
+		if !results[n].Same {
+			update.add(n, vaultapi.Fields{"id": there[0].ID, "name__v": fields.Name})
+		}
 	}
 	settle := func(list []vaultapi.Result, of []int) {
 		for n, r := range list {
@@ -221,25 +221,26 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 			}
 		}
 	}
-	var creates, updates []vaultapi.Fields
-	var createOf, updateOf []int
-	for n, row := range rows {
-		if row["id"] == nil {
-			creates, createOf = append(creates, row), append(createOf, rowOf[n])
-		} else {
-			updates, updateOf = append(updates, row), append(updateOf, rowOf[n])
-		}
+	if len(create.rows) > 0 {
+		settle(v.client.UpsertRecords(ctx, o.Name, "external_id__v", create.rows), create.of)
 	}
-	if len(creates) > 0 {
-		settle(v.client.UpsertRecords(ctx, o.Name, "external_id__v", creates), createOf)
-	}
-	if len(updates) > 0 {
-		settle(v.client.UpdateRecords(ctx, o.Name, updates), updateOf)
+	if len(update.rows) > 0 {
+		settle(v.client.UpdateRecords(ctx, o.Name, update.rows), update.of)
 	}
 	if len(gone) > 0 {
 		settle(v.client.DeleteRecords(ctx, o.Name, gone), goneOf)
 	}
 	return results
+}
+
+// rowsOf are rows of one call, each with the write of the batch that it is of.
+type rowsOf struct {
+	rows []vaultapi.Fields
+	of   []int
+}
+
+func (r *rowsOf) add(write int, row vaultapi.Fields) {
+	r.rows, r.of = append(r.rows, row), append(r.of, write)
 }
 
 // verifyCountries is CTRY-12: for every filter value that a country holds
