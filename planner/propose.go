@@ -17,7 +17,41 @@ import (
 // planAll plans level by level, so that each object sees those it refers to as
 // they will be.
 func (m *making) planAll(ctx context.Context) {
-	m.known = map[addrs.Instance]lang.Object{}
+	m.knowOthers()
+	levels, ok := m.levels()
+	if !ok {
+		return
+	}
+	if slices.ContainsFunc(m.sorted, (*object).differs) {
+		m.neighbours() // it may be found to refer to something else
+	}
+	m.foresee(ctx, levels)
+	for _, level := range levels {
+		var todo []*object
+		for _, o := range level {
+			if m.wants(o) {
+				todo = append(todo, o)
+			}
+		}
+		m.planLevel(ctx, todo)
+		for _, o := range todo {
+			if o.planned != nil && o.lost == "" {
+				o.turned = o.planned
+				if m.reads {
+					m.known[o.addr] = o.known()
+				}
+				if o.desired != nil {
+					m.conditions(o, lang.Postcondition, m.known)
+				}
+			}
+		}
+	}
+}
+
+// levels are the objects of the plan in their order: those of each level refer to none
+// but those of the levels before it. Where they refer to each other in a circle, that is
+// told, and ok is false.
+func (m *making) levels() (levels [][]*object, ok bool) {
 	g := graph.New[*object]()
 	g.Grow(len(m.sorted))
 	for _, o := range m.sorted {
@@ -36,63 +70,53 @@ func (m *making) planAll(ctx context.Context) {
 	}
 	if cycle := g.Cycle(); cycle != nil {
 		m.diags = append(m.diags, m.cycle(slices.Collect(addresses(cycle))))
-		return
-	}
-	known := m.known
-	for addr, inst := range m.req.Instances {
-		known[addr] = lang.Object{Body: inst.Body, Sensitive: inst.Sensitive}
-	}
-	for _, o := range m.sorted {
-		if o.left && o.recorded != nil {
-			known[o.addr] = lang.Object{Body: o.recorded.Body, Sensitive: o.recorded.Sensitive}
-		}
+		return nil, false
 	}
 	levels, err := g.Levels()
 	if err != nil {
 		m.diags = append(m.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "The objects cannot be put in an order", Detail: err.Error()})
-		return
+		return nil, false
 	}
-	if slices.ContainsFunc(m.sorted, (*object).differs) {
-		m.neighbours() // it may be found to refer to something else
+	return levels, true
+}
+
+// knowOthers makes known what is not planned, and may be referred to: instances, and
+// what is left out, as it is remembered.
+func (m *making) knowOthers() {
+	m.known = map[addrs.Instance]lang.Object{}
+	for addr, inst := range m.req.Instances {
+		m.known[addr] = lang.Object{Body: inst.Body, Sensitive: inst.Sensitive}
 	}
-	m.foresee(ctx, levels)
-	for _, level := range levels {
-		var todo []*object
-		for _, o := range level {
-			if m.hangs(o) {
-				continue
-			}
-			if o.question() == nil {
-				o.action, o.record = providers.NoAction, true // only the state forgets the call
-				continue
-			}
-			if o.desired != nil && !o.answered() {
-				want, diags := o.desired.Resolve(known)
-				m.diags = append(m.diags, diags...)
-				if diags.HasErrors() {
-					o.lose("what it should be cannot be found out")
-					continue
-				}
-				o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
-			}
-			if o.desired != nil {
-				m.conditions(o, lang.Precondition, known)
-			}
-			todo = append(todo, o)
-		}
-		m.planLevel(ctx, todo)
-		for _, o := range todo {
-			if o.planned != nil && o.lost == "" {
-				o.turned = o.planned
-				if m.reads {
-					known[o.addr] = o.known()
-				}
-				if o.desired != nil {
-					m.conditions(o, lang.Postcondition, known)
-				}
-			}
+	for _, o := range m.sorted {
+		if o.left && o.recorded != nil {
+			m.known[o.addr] = lang.Object{Body: o.recorded.Body, Sensitive: o.recorded.Sensitive}
 		}
 	}
+}
+
+// wants finds out what an object should be, and reports whether it can be planned.
+func (m *making) wants(o *object) bool {
+	if m.hangs(o) {
+		return false
+	}
+	if o.question() == nil {
+		o.action, o.record = providers.NoAction, true // only the state forgets the call
+		return false
+	}
+	if o.desired == nil {
+		return true
+	}
+	if !o.answered() {
+		want, diags := o.desired.Resolve(m.known)
+		m.diags = append(m.diags, diags...)
+		if diags.HasErrors() {
+			o.lose("what it should be cannot be found out")
+			return false
+		}
+		o.want = m.ignoring(o, boundary(o.addr, o.typ.Name, "", want))
+	}
+	m.conditions(o, lang.Precondition, m.known)
+	return true
 }
 
 // ignoring puts what lifecycle.ignore_changes names back to how it is.
