@@ -205,15 +205,12 @@ func (a *applying) outcome(j *job, r providers.Result) (*state.Outcome, error) {
 		}
 		return &state.Outcome{Addr: addr}, r.Err
 	case j.item.Action == providers.Remove && r.Object == nil:
-		a.mu.Lock()
-		delete(a.objects, addr)
-		a.mu.Unlock()
-		return &state.Outcome{Addr: addr, Forget: true}, nil
+		return a.forget(addr), nil
 	case r.Object == nil:
 		return nil, &providers.Error{Kind: providers.Internal, Addr: addr, Op: "apply", Message: "the provider answered neither with an object nor with an error"}
 	}
 	got := *r.Object
-	got.Addr, got.Type = addr, typeOf(j)
+	got.Addr, got.Type = addr, addr.Type
 	if j.item.Planned != nil {
 		_, typ, _ := a.typeOf(got.Type)
 		got.Body = plan.With(got.Body, j.item.Planned.Body, flagged(typ, isLocal)...)
@@ -227,10 +224,7 @@ func (a *applying) outcome(j *job, r providers.Result) (*state.Outcome, error) {
 		}
 	}
 	if j.item.Action == providers.Remove && r.Err == nil {
-		a.mu.Lock()
-		delete(a.objects, addr)
-		a.mu.Unlock()
-		return &state.Outcome{Addr: addr, Forget: true}, nil
+		return a.forget(addr), nil
 	}
 	a.mu.Lock()
 	a.objects[addr] = got
@@ -242,4 +236,10 @@ func (a *applying) outcome(j *job, r providers.Result) (*state.Outcome, error) {
 	return outcome, nil
 }
 
-func typeOf(j *job) string { return j.step.Ref.Addr.Type }
+// forget is what comes of an object that was removed: nothing refers to it any more.
+func (a *applying) forget(addr addrs.Instance) *state.Outcome {
+	a.mu.Lock()
+	delete(a.objects, addr)
+	a.mu.Unlock()
+	return &state.Outcome{Addr: addr, Forget: true}
+}
