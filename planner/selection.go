@@ -82,21 +82,7 @@ func (m *making) selection() *selection {
 			s.left[addr] = !taken[addr]
 		}
 	}
-	dropped := from.closure(exclude, from.dependents)
-	if len(dropped) > 0 {
-		for { // what is removed after something that stays, stays
-			grown := false
-			for _, addr := range all {
-				if !dropped[addr] && !from.inst[addr] && from.want[addr] == nil && slices.ContainsFunc(from.referring(addr), func(a addrs.Instance) bool { return dropped[a] }) {
-					dropped[addr], grown = true, true
-				}
-			}
-			if !grown {
-				break
-			}
-		}
-	}
-	for addr := range dropped {
+	for addr := range from.kept(exclude, all) {
 		s.left[addr] = true
 	}
 	maps.DeleteFunc(s.left, func(addr addrs.Instance, left bool) bool { return !left || from.inst[addr] })
@@ -163,6 +149,22 @@ func (f *selecting) needs(addr addrs.Instance) []addrs.Instance {
 		return slices.DeleteFunc(slices.Clone(on), func(a addrs.Instance) bool { return f.inst[a] })
 	}
 	return f.referring(addr)
+}
+
+// kept are the objects that stay as they are where some are excluded: those, what
+// depends on them, and what would be removed, and is referred to by one that stays.
+func (f *selecting) kept(exclude, all []addrs.Instance) map[addrs.Instance]bool {
+	kept := f.closure(exclude, f.dependents)
+	for more := len(kept) > 0; more; {
+		more = false
+		for _, addr := range all {
+			removed := !f.inst[addr] && f.want[addr] == nil
+			if removed && !kept[addr] && slices.ContainsFunc(f.referring(addr), func(a addrs.Instance) bool { return kept[a] }) {
+				kept[addr], more = true, true
+			}
+		}
+	}
+	return kept
 }
 
 // referring are the objects that refer to one, as remembered.
