@@ -83,7 +83,7 @@ func (s *server) session(ctx context.Context) error {
 	}
 	on.locate(w.config)
 	on.watch = watch.New(watch.Options{
-		Look: on.look, Serial: on.serial, Memories: w.journal.Memories,
+		Look: on.look, Serial: on.serial, Moved: on.moved, Memories: w.journal.Memories,
 		Runner: w.planner.Syncer, Interval: on.interval(), Patience: servePatience,
 		Now: time.Now, Sleep: syncer.Sleep, Events: on.event,
 	})
@@ -168,6 +168,21 @@ func (s *session) serial(ctx context.Context) (uint64, error) {
 	return st.Serial, nil
 }
 
+// moved reports of which syncs the block, or what that needs, has been applied anew.
+func (s *session) moved(ctx context.Context, applied *watch.Applied) (map[addrs.Instance]bool, error) {
+	st, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	moved := map[addrs.Instance]bool{}
+	for _, sync := range applied.Syncs {
+		for _, addr := range append([]addrs.Instance{sync.Addr}, sync.Needs...) {
+			moved[sync.Addr] = moved[sync.Addr] || !st.Objects[addr].Equal(applied.State.Objects[addr])
+		}
+	}
+	return moved, nil
+}
+
 // read reads the state. One that is encrypted to others by now ends the session.
 func (s *session) read(ctx context.Context) (*state.State, error) {
 	st, err := s.store.Read(ctx)
@@ -198,7 +213,7 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 		s.end(err) // with a new plugin and new sessions it may be better
 		return watch.Applied{}, err
 	}
-	a := watch.Applied{Serial: st.Serial, Away: map[addrs.Instance]error{}, Before: before}
+	a := watch.Applied{Serial: st.Serial, Away: map[addrs.Instance]error{}, Before: before, State: st}
 	for _, err := range away {
 		var of *providers.Error
 		if errors.As(err, &of) && !of.Addr.IsZero() {

@@ -129,6 +129,51 @@ func TestServeBesideAnApply(t *testing.T) {
 	s.eventually(t)
 }
 
+// INT-3, INT-4: a point that an apply has deactivated publishes nothing more, though that
+// apply is still about another vault and the state has not moved yet.
+func TestServeStopsWhatIsDeactivated(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	s := &story{world: worked(t)}
+	s.clock.run()
+	a, b := s.crms[0], s.crms[1]
+	_, err := s.call("PUT", source, "objects/documents/"+s.world.document("one"), url.Values{"team__c": {"red"}})
+	s.must(nil, err)
+	s.done("apply", "-auto-approve")
+	serve := s.begin("serve", "-listen=off", "-interval=200ms")
+	defer func() {
+		_ = serve.cmd.Process.Signal(os.Interrupt)
+		serve.end()
+	}()
+	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+	a.clm, b.team = false, "plain"
+	came, hold := make(chan struct{}), make(chan struct{})
+	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
+	defer release()
+	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
+		if vault == b.vault() && writesContent(method, path) {
+			comes()
+			<-hold
+		}
+		return false
+	})
+	apply := s.begin("apply", "-auto-approve")
+	apply.comes(t, came) // of the other vault: the first has been deactivated
+	s.rewrite(1)
+	before := s.documentsDump(a.vault())
+	s.eventually(t, s.crms[2])
+	for until := time.Now().Add(5 * time.Second); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		if now := s.documentsDump(a.vault()); now != before {
+			t.Fatalf("it was published to (-before +after)\n%s\n%s", cmp.Diff(lines(before), lines(now)), serve.out.String())
+		}
+	}
+	release()
+	if code := apply.end(); code != exitOK {
+		t.Errorf("apply ended with %d:\n%s", code, apply.out.String())
+	}
+	s.eventually(t, s.crms[1:]...)
+}
+
 // Files that somebody is editing, and that are wrong at the moment, keep serve from
 // beginning anew, and do not end it.
 func TestServeBesideWrongFiles(t *testing.T) {

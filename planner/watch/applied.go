@@ -20,6 +20,7 @@ type Applied struct {
 	Drift  []Drift
 	Unread []Unread
 	Away   map[addrs.Instance]error // instances that are not reached, and why
+	State  *state.State             // that all this was read by, for Moved
 	At     time.Time                // set by Watch
 
 	// Before is what the journal remembered of syncs before all this was read: who has

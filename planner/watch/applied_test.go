@@ -1,10 +1,12 @@
 package watch
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
 )
@@ -76,6 +78,31 @@ func TestOvertaken(t *testing.T) {
 	s.after(5 * time.Second)
 	if got := s.ran(); got != "[[a full]]" {
 		t.Errorf("a new rule: ran %s", got)
+	}
+}
+
+// INT-3: what an apply has deactivated runs no more, though the state has not moved yet;
+// the others do.
+func TestMoved(t *testing.T) {
+	a, b := feed("a", "promomats"), feed("b", "promomats")
+	s := newStage(t, a, b)
+	moved := map[addrs.Instance]bool{}
+	s.opts.Moved = func(context.Context, *Applied) (map[addrs.Instance]bool, error) { return moved, nil }
+	s.after(0)
+	moved[a.Addr] = true
+	off := a
+	off.Active = false
+	s.applied.Syncs = []providers.Sync{off, b}
+	s.changes["vault.promomats"] = []uint64{1}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[b incremental]]" || s.looks != 1 {
+		t.Errorf("ran %s, %d looks", got, s.looks)
+	}
+	clear(moved)
+	s.changes["vault.promomats"] = []uint64{2}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[b incremental]]" || s.looks != 2 {
+		t.Errorf("when it was looked at again: ran %s, %d looks", got, s.looks)
 	}
 }
 

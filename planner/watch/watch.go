@@ -15,6 +15,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -37,6 +38,11 @@ type Options struct {
 
 	// Serial returns that of the state as it is now; it is asked at every beat.
 	Serial func(ctx context.Context) (uint64, error)
+
+	// Moved reports of each sync of what was applied whether the state has by now another
+	// thing for it to go by: an apply may be about it that has not come to its end. It is
+	// asked when something is about to run. Nil: nothing ever moves.
+	Moved func(ctx context.Context, applied *Applied) (map[addrs.Instance]bool, error)
 
 	// Memories returns what the journal remembers of syncs, in their order.
 	Memories func(ctx context.Context, syncs []addrs.Instance) ([]state.Memory, error)
@@ -184,13 +190,37 @@ func (w *Watch) once(ctx context.Context) {
 	}
 	w.mu.Unlock()
 	seen := w.peek(ctx, tasks)
-	if w.anything(tasks, seen) { // which another process may have run meanwhile
-		if tasks, err = w.decide(ctx, applied); err != nil {
+	if w.anything(tasks, seen) { // which another process may have run meanwhile, or an apply changed
+		if tasks, err = w.decide(ctx, applied); err == nil {
+			err = w.leaveMoved(ctx, applied, tasks)
+		}
+		if err != nil {
 			w.trouble(err)
 			return
 		}
 	}
 	w.start(ctx, began, tasks, seen)
+}
+
+// leaveMoved has those not run, in place, that something else was applied for since
+// they were looked at; they are looked at again.
+func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer.Task) error {
+	if w.opts.Moved == nil {
+		return nil
+	}
+	moved, err := w.opts.Moved(ctx, applied)
+	if err != nil {
+		return fmt.Errorf("reading the state: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n := range tasks {
+		if t := &tasks[n]; moved[t.Sync.Addr] {
+			w.survey.stale = true
+			t.Decision = syncer.Decision{At: t.Decision.At, Idle: "something else is being applied"}
+		}
+	}
+	return nil
 }
 
 // spawn has f done beside the loop, which ends where f crashes.
