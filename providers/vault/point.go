@@ -247,6 +247,10 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		if c.Live.Status == active {
 			p.consequenceOfDeactivation(ctx, l, c, "deactivate")
 		}
+		if !inVault(l.link, engine) && c.Live.PlatformStatus == active && l.parent.PlatformStatus != inactive {
+			c.Warn("INT-7", "/status", fmt.Sprintf("The platform's own engine runs %q in %s, though it is inactive here", title, l.crm.addr),
+				`With engine = "accord" what is active in the vault is not touched. Deactivate it there, or write engine = "platform": then apply does.`)
+		}
 		return
 	}
 	direction := integrationByType(l.names.Integration).Flow
