@@ -256,11 +256,13 @@ func (s *story) document(b *strings.Builder, part string) {
 		{v("1.0", "superseded__v"), v("2.0", "approved__v", "Second")},
 		{v("1.0", "approved__v"), v("1.1", "draft__v", "Draft")},
 		{v("1.0", "superseded__v"), v("2.0", "approved__v", "Second"), v("2.1", "in_review__v", "Third")},
+		{v("1.0", "approved__v"), v("2.0", "in_review__v", "Second")},
 		{v("0.1", "draft__v")}, {v("1.0", "obsolete__v")}, {v("1.0", "in_review__v")}, {v("1.0", "expired__v")},
 		{v("1.0", "obsolete__v"), v("1.1", "draft__v", "Again")},
+		{v("1.0", "approved__v"), v("2.0", "approved__v", "Second")},
 	}
 	if part != presentations && !rarely(2) {
-		histories = histories[:8]
+		histories = histories[:9]
 	}
 	x["versions"] = oneOf(s.r, histories...)
 	s.line(b, x)
@@ -546,6 +548,7 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 	if diff := cmp.Diff(text(want), text(now)); diff != "" {
 		s.fail("%s: its content (-the rules +the vault)\n%s\nbefore: %s\nlibrary now: %s", c.look(), diff, text(was), s.documentsDump(source))
 	}
+	s.gone(c, was, now)
 	// By part and verb, by country and by product: promised, and seen.
 	if s.led == nil {
 		s.led = map[string]*routedBy{}
@@ -632,6 +635,23 @@ func (s *story) checkCRM(c *crmConfig, b before, ran map[string]syncer.Outcome) 
 	}
 }
 
+// gone: of what was withdrawn no version is published any more (CLM-13).
+func (s *story) gone(c *crmConfig, was, now items) {
+	s.t.Helper()
+	if c.asObjects || c.platform {
+		return
+	}
+	published := map[string]bool{}
+	for _, r := range s.query(c.vault(), "SELECT id FROM ALLVERSIONS documents WHERE status__v = STEADYSTATE()") {
+		published[fmt.Sprint(r["id"])] = true
+	}
+	for at, x := range now {
+		if x.Standing == "obsolete__v" && was[at].Standing != x.Standing && published[x.ID] {
+			s.fail("%s: a version of %v is published, though it was withdrawn", c.look(), at)
+		}
+	}
+}
+
 // happened is what became of an item.
 func happened(old item, there bool, x item) (n syncer.Counts) {
 	switch {
@@ -708,7 +728,7 @@ func (s *story) change() {
 		}
 		doc = oneOf(s.r, ill...)
 	}
-	kinds := 26
+	kinds := 29
 	if s.fixed {
 		kinds = 22
 	}
@@ -779,6 +799,20 @@ func (s *story) change() {
 		if len(l.versions[doc]) > 1 {
 			do("DELETE", fmt.Sprintf("%s/versions/%d/%d", base, old.Major, old.Minor))
 		}
+	case 26, 27: // the approved version, under whatever is newer
+		for _, old := range l.versions[doc] {
+			if old.Status == "approved__v" {
+				do("PUT", fmt.Sprintf("%s/versions/%d/%d", base, old.Major, old.Minor), "title__v", fmt.Sprint("Corrected ", s.made), "clm_content__v", oneOf(s.r, "true", "true", "false"))
+				break
+			}
+		}
+	case 28: // CLM-3: a presentation becomes a slide, or one a presentation, and is neither: what a binder is says the vault
+		switch part {
+		case presentations:
+			retype("multichannel_slide__v")
+		case slides, shareds:
+			retype("multichannel_presentation__v")
+		}
 	case 0, 1: // a new version
 		draft()
 		do("PUT", base, "title__v", fmt.Sprint("Title ", s.made), "description__v", "New")
@@ -803,7 +837,7 @@ func (s *story) change() {
 	case 7, 8, 9:
 		action("approve__v")
 	case 10, 11: // metadata of the version that there is
-		do("PUT", base, "title__v", fmt.Sprint("Edited ", s.made), "team__c", oneOf(s.r, "red", "blue", ""))
+		do("PUT", base, "title__v", fmt.Sprint(oneOf(s.r, "Edited ", "Ärger: “'\"\\”\n\té ", "<b>&amp; 𝒯 "), s.made), "team__c", oneOf(s.r, "red", "blue", ""))
 	case 12, 13:
 		do("PUT", base, "clm_content__v", oneOf(s.r, "true", "true", "false", ""))
 	case 14, 15: // country changed, or lost; product too
