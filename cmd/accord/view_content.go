@@ -404,6 +404,7 @@ func (v *planView) names(i syncer.Impact, verb string) {
 	v.text("    ", verbTitle(verb)+": "+clean(strings.Join(titles, "; "))+more)
 }
 
+// signed are the counts of what changes, in colours.
 func signed(c syncer.Counts) string {
 	var parts []string
 	if n := c.Published(); n > 0 {
