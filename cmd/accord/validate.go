@@ -56,10 +56,3 @@ func (c *cli) runValidate(ctx context.Context, in inputs) error {
 		len(w.desired.Resources), plural(len(w.desired.Resources), "resource"), len(w.desired.Instances), plural(len(w.desired.Instances), "vault"))
 	return nil
 }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
-}

@@ -198,6 +198,7 @@ func (d *document) harmless() *document {
 	return &out
 }
 
+// notNil is a list that is written as one, also where there is nothing in it.
 func notNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}

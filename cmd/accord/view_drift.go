@@ -65,9 +65,9 @@ type standing struct {
 func driftDocumentOf(d *planner.Drift) *driftDocument {
 	doc := &driftDocument{
 		FormatVersion: uiVersion, Kind: "drift", Tool: "accord " + Version, Verdict: driftVerdict(d),
-		Changed: orEmpty(d.Changed), Suppressed: []suppressedDrift{}, Pending: orEmpty(d.Pending), Moves: orEmpty(d.Moves), Unmanaged: []unmanaged{}, Syncs: []standing{},
+		Changed: notNil(d.Changed), Suppressed: []suppressedDrift{}, Pending: notNil(d.Pending), Moves: notNil(d.Moves), Unmanaged: []unmanaged{}, Syncs: []standing{},
 		Objects: d.Reads.Objects, Unread: d.Unread, Instances: d.Reads.Instances,
-		Unlisted: orEmpty(slices.SortedFunc(maps.Keys(d.Unlisted), addrs.Instance.Compare)),
+		Unlisted: notNil(slices.SortedFunc(maps.Keys(d.Unlisted), addrs.Instance.Compare)),
 	}
 	for n, s := range slices.Concat(d.Suppressed, d.Expired) {
 		one := suppressedDrift{Change: s.Change, Owner: s.By.Owner, Reason: s.By.Reason, Expired: n >= len(d.Suppressed)}
@@ -84,13 +84,6 @@ func driftDocumentOf(d *planner.Drift) *driftDocument {
 		doc.Syncs = append(doc.Syncs, standing{s.Addr, clean(s.Title), s.Vault, s.Decision, s.LastSuccess, s.Failures, s.Late()})
 	}
 	return doc
-}
-
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }
 
 // driftVerdict is what was found, in one line.

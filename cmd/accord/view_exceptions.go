@@ -18,10 +18,7 @@ func (c *cli) exceptionsList(list []*ledger.Entry, format string) error {
 	case format == "csv":
 		return exceptionsCSV(c.stdout, list)
 	case format == "json":
-		if list == nil {
-			list = []*ledger.Entry{}
-		}
-		b, err := json.MarshalIndent(map[string]any{"exceptions": list}, "", "  ")
+		b, err := json.MarshalIndent(map[string]any{"exceptions": notNil(list)}, "", "  ")
 		if err == nil {
 			_, err = c.stdout.Write(append(harmless(b), '\n'))
 		}

@@ -37,7 +37,7 @@ func showFollowed(w io.Writer, o syncer.Outcome) {
 	var parts []string
 	for _, part := range slices.Sorted(maps.Keys(after.Published)) {
 		n := after.Published[part] - before.Published[part]
-		text := number(after.Published[part]) + " " + several(strings.ReplaceAll(part, "_", " "), after.Published[part])
+		text := count(after.Published[part], strings.ReplaceAll(part, "_", " "))
 		if n != 0 && o.Followed.Seen() {
 			text += fmt.Sprintf(" (%+d)", n)
 		}
@@ -53,16 +53,6 @@ func showFollowed(w io.Writer, o syncer.Outcome) {
 	if after.Open > 0 {
 		fmt.Fprintf(w, "    %s open, %s new\n", count(after.Open, "exception"), number(o.Followed.New))
 	}
-}
-
-func several(word string, n int) string {
-	if n == 1 {
-		return word
-	}
-	if stem, ok := strings.CutSuffix(word, "y"); ok {
-		return stem + "ies"
-	}
-	return word + "s"
 }
 
 func became(before, after time.Time) string {

@@ -22,6 +22,17 @@ var (
 // count is a number with its noun.
 func count(n int, noun string) string { return number(n) + " " + plural(n, noun) }
 
+// plural is a noun as it stands behind a number.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "ry"); ok { // countries
+		return stem + "ries"
+	}
+	return noun + "s"
+}
+
 // number groups digits by narrow spaces, so that it can still be grepped by
 // its groups and never misread.
 func number(n int) string {
