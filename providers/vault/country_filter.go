@@ -319,7 +319,7 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		if c.Changed("values") {
 			c.Consequence("%s", filterEdit(c.Live.Values, values, names))
 		}
-		p.adviseFilter(l, c, values, names, countries)
+		adviseFilter(l, c, values, names, countries)
 	}
 }
 
@@ -395,7 +395,7 @@ func lists(records []countryRecord, values []string) []string {
 }
 
 // adviseFilter is CTRY-9, as far as vaults must be asked for it.
-func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], values []string, names *countryNames, countries func(*vault) ([]countryRecord, error)) {
+func adviseFilter(l *link, c *resource.Change[countryFilterBody], values []string, names *countryNames, countries func(*vault) ([]countryRecord, error)) {
 	records, err := countries(l.content)
 	if err != nil {
 		return // advice is not worth a failed plan
@@ -437,7 +437,6 @@ func (p *Provider) adviseFilter(l *link, c *resource.Change[countryFilterBody], 
 	if len(blank) > 0 {
 		c.Warn("CTRY-9", "", fmt.Sprintf("Countries of %s without a value in country_cda__v: %s", l.content.addr, shortened(blank)), "Content of these countries alone goes nowhere.")
 	}
-
 }
 
 func (p *Provider) writeFilters(ctx context.Context, env *resource.Env, changes []*resource.Change[countryFilterBody]) {

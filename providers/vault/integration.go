@@ -164,7 +164,7 @@ func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, chan
 			c.Diagnose(bothEngines(c.Live.Title, l.crm))
 		}
 		if c.Desired.Status == inactive && c.Live.Status == active {
-			p.consequenceForPoints(ctx, env, l, c, around.at(c.Desired.Connection).points)
+			consequenceForPoints(ctx, env, l, c, around.at(c.Desired.Connection).points)
 		}
 		// CTRY-12: country comes first, down to its records.
 		if c.Desired.Type == "clm" || c.Desired.Type == "approved_email" {
@@ -183,7 +183,7 @@ func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, chan
 
 // consequenceForPoints is INT-4 of the points that stay active under an integration
 // that does not: they run no more, and their content stays.
-func (p *Provider) consequenceForPoints(ctx context.Context, env *resource.Env, l *link, c *resource.Change[integrationBody], points []addrs.Instance) {
+func consequenceForPoints(ctx context.Context, env *resource.Env, l *link, c *resource.Change[integrationBody], points []addrs.Instance) {
 	for _, addr := range points {
 		b, _, err := resource.Ref[pointBody](env, addr)
 		if err != nil || b.Integration != c.Addr || b.Status != active {

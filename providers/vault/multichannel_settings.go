@@ -246,8 +246,7 @@ func (p *Provider) planMultichannel(ctx context.Context, _ *resource.Env, change
 			continue
 		}
 		seen[at] = c.Addr
-		switch {
-		case c.IsUnknown("/clm_content") || r.Model == c.Desired.CLMContent:
+		if c.IsUnknown("/clm_content") || r.Model == c.Desired.CLMContent {
 			continue
 		}
 		was := "no model"
@@ -379,7 +378,7 @@ func (v *vault) switchedOff(ctx context.Context, model string) bool {
 
 // adviseObjectModel says what of the configuration does not reach the object
 // model.
-func (p *Provider) adviseObjectModel(ctx context.Context, l *pointLink, c *resource.Change[pointBody], env *resource.Env) {
+func adviseObjectModel(ctx context.Context, l *pointLink, c *resource.Change[pointBody], env *resource.Env) {
 	if l.crm.switchedOff(ctx, modelObject) {
 		c.Warn("CLM-10", "/status", fmt.Sprintf("The object model is switched off in %s: nobody sees what comes in it", l.crm.addr),
 			"Veeva Settings of the CRM vault have a switch for each model of CLM content. It is set by the vault's administrators.")

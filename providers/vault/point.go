@@ -232,7 +232,7 @@ func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource
 			"The standard points come with the connection and cannot be made.")
 		return
 	}
-	p.judgePoint(ctx, env, l, c, engine, around.at(l.addr))
+	judgePoint(ctx, env, l, c, engine, around.at(l.addr))
 	if len(around.at(l.addr).filters) == 0 && c.Desired.Status == active && (l.names.Model != "" || l.names.Name == "clm_country") {
 		judgeSettings(env, l, c, around.at(l.addr), settings)
 	}
@@ -241,11 +241,11 @@ func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource
 const objectsOfPlatform = `No document says how the platform moves content of the object model, so that accord can neither forecast nor follow it. Write engine = "accord".`
 
 // judgePoint says what follows from a point's planned status.
-func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLink, c *resource.Change[pointBody], engine string, around *neighbourhood) {
+func judgePoint(ctx context.Context, env *resource.Env, l *pointLink, c *resource.Change[pointBody], engine string, around *neighbourhood) {
 	title := c.Live.Title
 	if c.Desired.Status == inactive {
 		if c.Live.Status == active {
-			p.consequenceOfDeactivation(ctx, l, c, "deactivate")
+			consequenceOfDeactivation(ctx, l, c)
 		}
 		if !inVault(l.link, engine) && c.Live.PlatformStatus == active && l.parent.PlatformStatus != inactive {
 			c.Warn("INT-7", "/status", fmt.Sprintf("The platform's own engine runs %q in %s, though it is inactive here", title, l.crm.addr),
@@ -287,7 +287,7 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		return
 	}
 	if c.Recorded != nil && engineOf(l.link, c.Recorded.Engine) != engine {
-		p.warnOfDoubles(ctx, l, c, engine)
+		warnOfDoubles(ctx, l, c, engine)
 	}
 	if l.parent.Status == inactive {
 		c.Consequence("%s is active, but does not run: %s is inactive (INT-3)", title, c.Desired.Integration)
@@ -295,7 +295,7 @@ func (p *Provider) judgePoint(ctx context.Context, env *resource.Env, l *pointLi
 		c.Consequence("activating %s causes a full sync (INT-5)", title)
 	}
 	if l.names.Model == modelObject {
-		p.adviseObjectModel(ctx, l, c, env)
+		adviseObjectModel(ctx, l, c, env)
 	}
 	if l.names.Name == "clm_country" {
 		adviseSharedFilters(ctx, l, c, env, around.filters)
@@ -380,13 +380,13 @@ func (p *Provider) planPointRemoval(ctx context.Context, env *resource.Env, c *r
 		return
 	}
 	if l, err := p.pointLink(env, c.Live); err == nil {
-		p.consequenceOfDeactivation(ctx, l, c, "deactivate")
+		consequenceOfDeactivation(ctx, l, c)
 	}
 }
 
 // warnOfDoubles says what stays in the field where one engine follows the other:
 // neither knows what the other published (CLM-11), and publishes it again.
-func (p *Provider) warnOfDoubles(ctx context.Context, l *pointLink, c *resource.Change[pointBody], engine string) {
+func warnOfDoubles(ctx context.Context, l *pointLink, c *resource.Change[pointBody], engine string) {
 	if l.names.Model == "" {
 		return
 	}
@@ -407,12 +407,12 @@ func (p *Provider) warnOfDoubles(ctx context.Context, l *pointLink, c *resource.
 }
 
 // consequenceOfDeactivation is INT-4: runs stop, content stays, and how much.
-func (p *Provider) consequenceOfDeactivation(ctx context.Context, l *pointLink, c *resource.Change[pointBody], word string) {
+func consequenceOfDeactivation(ctx context.Context, l *pointLink, c *resource.Change[pointBody]) {
 	if l.names.Model == "" {
-		c.Consequence("%s %s: its runs stop", word, c.Live.Title)
+		c.Consequence("deactivate %s: its runs stop", c.Live.Title)
 		return
 	}
-	c.Consequence("%s %s: its runs stop; %s", word, c.Live.Title, l.stays(ctx))
+	c.Consequence("deactivate %s: its runs stop; %s", c.Live.Title, l.stays(ctx))
 }
 
 // stays says how much of a point's content stays where it is.
@@ -434,10 +434,11 @@ func (l *pointLink) listed(counts map[string]int) string {
 	if l.names.Model == modelObject {
 		slides, shared = "key message", "shared key message"
 	}
-	return fmt.Sprintf("%s, %s and %s", some(counts[partPresentation], "presentation"), some(counts[partSlide], slides), some(counts[partShared], shared))
+	return fmt.Sprintf("%s, %s and %s", count(counts[partPresentation], "presentation"), count(counts[partSlide], slides), count(counts[partShared], shared))
 }
 
-func some(n int, noun string) string {
+// count is a number with its noun.
+func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
