@@ -34,30 +34,66 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		if err := s.changed(ctx, &slides, &presentations, &others); err != nil {
 			return err
 		}
-		var fewer idList // deleted, or a version of them
-		if err := s.deleted(ctx, func(d vaultapi.Deletion) {
-			if fewer.add(string(d.ID)); d.Type == wholeDocument {
-				gone.add(string(d.ID))
-			}
-		}); err != nil {
+		if err := s.deletedOrFewer(ctx, &slides, &presentations, &others, &gone); err != nil {
 			return err
-		}
-		for part := range fewer.parts() { // also of the whole ones: one may be there again
-			rows, err := s.all(ctx, "SELECT "+changeOwn+" FROM documents WHERE id CONTAINS "+vaultapi.QuoteList(part...))
-			if err != nil {
-				return err
-			}
-			for _, r := range rows {
-				sortChange(r, &slides, &presentations, &others)
-			}
 		}
 		if err := s.referring(ctx, &slides, &presentations); err != nil {
 			return err
 		}
 	}
-	// Slides that use a changed shared resource, then presentations that hold
-	// one of the slides. What is neither by now is found where it is still used:
-	// nothing else was published of it.
+	if err := s.using(ctx, &slides, &presentations, &others); err != nil {
+		return err
+	}
+	// A presentation is read before its slides, and once more where it turns out to have
+	// taken one for something else than what that one's approved version is.
+	s.later = true
+	meant, err := s.containers(ctx, &presentations, &slides, asked, emit)
+	if err != nil {
+		return err
+	}
+	used, err := s.follow(ctx, &slides, sourceDocument, targetDocument)
+	if err != nil {
+		return err
+	}
+	slides.join(used)
+	mistaken, err := s.members(ctx, &slides, meant, asked, emit)
+	if err != nil {
+		return err
+	}
+	s.later = false
+	if err := s.again(ctx, mistaken, &presentations, asked, emit); err != nil {
+		return err
+	}
+	return s.tellGone(&gone, emit, &slides, &presentations, &others)
+}
+
+// deletedOrFewer adds to gone what was deleted since the horizon, and to the other lists
+// what is there all the same: where a version alone was deleted, or it is there again.
+func (s *clmSource) deletedOrFewer(ctx context.Context, slides, presentations, others, gone *idList) error {
+	var fewer idList
+	if err := s.deleted(ctx, func(d vaultapi.Deletion) {
+		if fewer.add(string(d.ID)); d.Type == wholeDocument {
+			gone.add(string(d.ID))
+		}
+	}); err != nil {
+		return err
+	}
+	for part := range fewer.parts() {
+		rows, err := s.all(ctx, "SELECT "+changeOwn+" FROM documents WHERE id CONTAINS "+vaultapi.QuoteList(part...))
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			sortChange(r, slides, presentations, others)
+		}
+	}
+	return nil
+}
+
+// using adds the slides that use a changed shared resource, then the presentations that
+// hold one of the slides. What is neither by now is found where it is still used:
+// nothing else was published of it.
+func (s *clmSource) using(ctx context.Context, slides, presentations, others *idList) error {
 	all := idList{ids: slices.Concat(slides.ids, others.ids)}
 	users, err := s.follow(ctx, &all, targetDocument, sourceDocument)
 	if err != nil {
@@ -65,12 +101,14 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 	}
 	slides.join(users)
 	all.join(users)
-	if err := s.holders(ctx, &all, &presentations); err != nil {
-		return err
-	}
-	s.later = true
-	meant := map[string]*idList{partShared: {}, partSlide: {}} // what presentations name, by what they take it for
-	err = s.chunks(ctx, typePresentation, &presentations, asked, func(records []providers.Record) error {
+	return s.holders(ctx, &all, presentations)
+}
+
+// containers reads presentations, and adds the slides that they name. meant are those of
+// approved ones, by the part that they are taken for.
+func (s *clmSource) containers(ctx context.Context, presentations, slides *idList, asked map[providers.Member]bool, emit emit) (meant map[string]*idList, err error) {
+	meant = map[string]*idList{partShared: {}, partSlide: {}}
+	return meant, s.chunks(ctx, typePresentation, presentations, asked, func(records []providers.Record) error {
 		for _, r := range records {
 			for _, m := range r.Members {
 				slides.add(idOf(m.Key))
@@ -81,17 +119,14 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		}
 		return emit(records)
 	})
-	if err != nil {
-		return err
-	}
-	used, err := s.follow(ctx, &slides, sourceDocument, targetDocument)
-	if err != nil {
-		return err
-	}
-	slides.join(used)
-	// What a slide is its approved version says, which is read only now.
-	var shared, mistaken idList
-	err = s.chunks(ctx, typeSlide, &slides, asked, func(records []providers.Record) error {
+}
+
+// members reads slides and shared resources. What one of them is its approved version
+// says, which is read only now: mistaken are those that were meant as the other part.
+func (s *clmSource) members(ctx context.Context, slides *idList, meant map[string]*idList, asked map[providers.Member]bool, emit emit) (mistaken *idList, err error) {
+	var shared idList
+	mistaken = &idList{}
+	err = s.chunks(ctx, typeSlide, slides, asked, func(records []providers.Record) error {
 		for _, r := range records {
 			if id := idOf(r.Key); slices.Contains(r.Variants, variantSteady) && !slices.Contains(nothingThere, r.Standing) {
 				if r.Part == partShared {
@@ -104,20 +139,19 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		}
 		return emit(records)
 	})
-	if err != nil {
-		return err
-	}
-	s.later, s.shared = false, &shared
-	if err := s.again(ctx, &mistaken, &presentations, asked, emit); err != nil {
-		return err
-	}
-	// A deleted document has no type any more: it is told of in each part, and
-	// means something where the target holds it.
+	s.shared = &shared
+	return mistaken, err
+}
+
+// tellGone tells of deleted documents that were not read as what is there. Such a one
+// has no type any more: it is told of in each part, and means something where the
+// target holds it.
+func (s *clmSource) tellGone(gone *idList, emit emit, read ...*idList) error {
 	for part := range gone.parts() {
 		var deleted []providers.Record
 		for _, name := range []string{partShared, partSlide, partPresentation} {
 			for _, id := range part {
-				if !slides.has(id) && !presentations.has(id) && !others.has(id) {
+				if !slices.ContainsFunc(read, func(l *idList) bool { return l.has(id) }) {
 					deleted = append(deleted, providers.Record{Part: name, Key: keyOf(id), Standing: standDeleted, Variants: s.variants()})
 				}
 			}
