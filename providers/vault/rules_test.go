@@ -235,6 +235,20 @@ func TestValidate(t *testing.T) {
 	if len(shared) != 1 || shared[0].Summary != "The filter has no effect on what comes by connection.promo" {
 		t.Errorf("a shared filter: %+v", shared)
 	}
+	// CTRY-9: where the Country Integration is active, a filter that no block names
+	// routes all the same.
+	for country, says := range map[string]string{active: "what the filter in the vault lets through", inactive: "It receives all content."} {
+		advice := New().Validate(t.Context(), append(base, second,
+			part("vault", "crm2", vaultBody("crm", "dev://crm2")),
+			part("country_filter", "promo", map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}}),
+			part("integration", "country", map[string]any{"connection": "connection.second", "type": "country", "status": country}),
+			part("integration_point", "country", map[string]any{"integration": "integration.country", "name": "clm_country", "status": country})))
+		if !slices.ContainsFunc(advice, func(d providers.Diagnostic) bool {
+			return d.Addr == second.Addr && strings.Contains(d.Detail, says)
+		}) {
+			t.Errorf("CTRY-9, %s: %+v", country, advice)
+		}
+	}
 	// CONN-3, as far as is declared, by the direction in which a point moves its data.
 	for _, c := range []struct{ content, crm, says string }{
 		{production, sandbox, "integration_point.country: The point would move data from vault.small (sandbox) to vault.big (production), which a plan refuses"},

@@ -41,10 +41,15 @@ func adviseUnfiltered(env *resource.Env, objects []providers.Object, around neig
 	}
 	for content, crms := range served {
 		for _, c := range connections[content] {
-			if len(crms) > 1 && len(around.at(c).filters) == 0 {
-				advice = append(advice, filterAdvice(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(crms)),
-					"It receives all content. Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each."))
+			if len(crms) < 2 || len(around.at(c).filters) > 0 {
+				continue
 			}
+			what := "It receives all content."
+			if len(around.at(c).countryPoints) > 0 {
+				what = "It receives what the filter in the vault lets through, of which the files say nothing."
+			}
+			advice = append(advice, filterAdvice(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(crms)),
+				what+" Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each."))
 		}
 	}
 	return advice
