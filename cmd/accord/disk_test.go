@@ -111,6 +111,7 @@ const noSpace = "no space left on device"
 // Anchors §3b.9: on a full disk nothing is begun that could not be recorded;
 // the state opens, and when there is space again everything goes on.
 func TestFullDisk(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	s, d := onDisk(t)
 	serial := s.says(exitOK, "", "state", "list")
@@ -167,6 +168,7 @@ func TestDiskFillsUp(t *testing.T) {
 // On a read-only disk what only reads goes on, and what would write says so
 // before it does anything.
 func TestReadOnlyDisk(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	s, d := onDisk(t)
 	s.reroute(1)
@@ -191,6 +193,7 @@ func TestReadOnlyDisk(t *testing.T) {
 // Where nothing was applied yet and nothing can be written, a plan shows what would
 // be, and what would write says so before it does anything.
 func TestNothingOnReadOnlyDisk(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	d := newDisk(t, 1<<20)
 	s := &story{world: worked(t)}
@@ -211,6 +214,7 @@ func TestNothingOnReadOnlyDisk(t *testing.T) {
 
 // A plan that cannot be saved is an error, and the one before stays whole.
 func TestPlanOnFullDisk(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	d := newDisk(t, 1<<20)
 	s := &story{world: worked(t)}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -23,14 +22,9 @@ import (
 // TestExportOfAnyVaults: whatever vaults hold, a plan of its export takes it
 // over and changes nothing, and after an apply there is nothing left to do.
 func TestExportOfAnyVaults(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
-	n := 12
-	if testing.Short() {
-		n = 4
-	}
-	if os.Getenv("ACCORD_LONG") != "" {
-		n = 200
-	}
+	n := howMany(0, 12, 200)
 	seen := map[string]int{}
 	left := map[string]int{}
 	for seed := range n {

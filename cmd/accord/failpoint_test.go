@@ -266,7 +266,7 @@ func sampled(r *rand.Rand, d deed, points []failpoint.Point) []failpoint.Point {
 	if long() {
 		return points
 	}
-	n := howMany(1, 3, 0)
+	n := howMany(1, 2, 0)
 	return someOf(r, points, n)
 }
 
@@ -278,7 +278,7 @@ func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	_, seed := seeds(t, 1)
 	var kills, tries atomic.Int64
-	each := howMany(1, 2, 170)
+	each := howMany(1, 1, 170)
 	t.Run("deeds", func(t *testing.T) {
 		for i, d := range deeds {
 			t.Run(d.name, func(t *testing.T) {

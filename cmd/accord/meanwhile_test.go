@@ -25,7 +25,7 @@ import (
 // of TestContent.
 func TestMeanwhile(t *testing.T) {
 	t.Parallel()
-	cases, first := seeds(t, howMany(1, 4, 1000))
+	cases, first := seeds(t, howMany(1, 3, 1000))
 	var total tally
 	var disturbed, stopped atomic.Int64
 	t.Run("cases", func(t *testing.T) {

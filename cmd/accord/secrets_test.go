@@ -244,6 +244,7 @@ func (c *canaries) fault(f devvault.Fault) {
 // with -debug, not where a call fails or breaks off, not where credentials are
 // wrong, not in a crash.
 func TestSecretsStayInside(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	c := newCanaries(t)
 	out := c.run("plan", nil, "-debug", "plan")
@@ -386,6 +387,7 @@ check "note" {
 // state's record of an apply; the plan is applied all the same, of the very
 // files that it was made from, and of no others.
 func TestSecretsOfSources(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	c := newCanaries(t)
 	for _, secret := range []string{"canary-of-default", "canary-of-module", "canary-of-call"} {
@@ -445,6 +447,7 @@ permission_set "more" {
 // A sensitive value that nobody knew, since somebody set it in the vault by
 // hand, is not in the log of the call that finds it.
 func TestSecretsFoundOutside(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	c := newCanaries(t)
 	c.write("variables.hcl", `variable "note" {
@@ -480,6 +483,7 @@ field_rule "note" {
 // A vault that says in an error what it was called with: none of it is in the
 // journal, in the records that tell of exceptions, or in their lists (ERR-4).
 func TestSecretsOfExceptions(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	c := newCanaries(t)
 	c.write("points.hcl", `integration "clm" {

@@ -222,6 +222,7 @@ var wordless = map[string]string{
 // Every command is run with -json in a script, once well and once in error;
 // what it prints there is checked as in every script.
 func TestEveryCommandPrintsJSON(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	names, err := filepath.Glob("testdata/script/*.txtar")
 	if err != nil {

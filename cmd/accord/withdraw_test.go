@@ -39,6 +39,7 @@ func limited(t *testing.T) *world {
 // finds it again. With the flag that it named exactly that leaves, slides that
 // nothing else needs with it.
 func TestWithdrawalUnderLimits(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	clm, country := `integration_point.clm_presentation["a"]`, `integration_point.clm_country["a"]`
 	leaves := map[string]int{clm: 2} // the presentation, and the slide that it alone needs
@@ -155,6 +156,7 @@ func (w *world) refusedRun(point string, full bool) string {
 // CTRY-8 under limits: a narrowed filter. The plan is refused, point by point, until
 // each limit is lifted by the flag that it names; then exactly that is done.
 func TestFilterUnderLimits(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	w := limited(t)
 	c := w.crms[0]
