@@ -187,11 +187,7 @@ func (p *Provider) planFieldRules(ctx context.Context, env *resource.Env, change
 			c.Fail(err)
 		}
 		adviseLeftOut(c)
-		engine := providers.EnginePlatform
-		if l.crm.dev {
-			engine = providers.EngineAccord
-		}
-		if engine == providers.EnginePlatform && (c.Desired.Values != nil || c.Desired.AppliesTo != nil) && !runsHere(env, around().at(l.addr).points) {
+		if engineOf(l, nil) == providers.EnginePlatform && (c.Desired.Values != nil || c.Desired.AppliesTo != nil) && !runsHere(env, around().at(l.addr).points) {
 			c.Warn("RULE-1", "/values", "values and applies_to are kept by accord, and not known to the platform's engine", `They hold for points with engine = "accord".`)
 		}
 	}

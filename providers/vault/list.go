@@ -389,21 +389,18 @@ func (p *Provider) listFieldRules(ctx context.Context, env *resource.Env, crm *v
 // in words of the language: a bundle that is granted whole by its name. It tells
 // of the standard ones.
 func (p *Provider) listPermissionSets(ctx context.Context, _ *resource.Env, v *vault, yield lister[permissionSetBody]) error {
-	var all []struct {
+	type component struct {
 		Name string `json:"name"`
 	}
+	var all []component
 	if err := v.reader.Configurations(ctx, "Permissionset", &all); err != nil {
 		if errors.Is(err, vaultapi.NotFound) {
 			return nil
 		}
 		return err
 	}
+	slices.SortFunc(all, func(a, b component) int { return strings.Compare(a.Name, b.Name) })
 	var names []string
-	slices.SortFunc(all, func(a, b struct {
-		Name string `json:"name"`
-	}) int {
-		return strings.Compare(a.Name, b.Name)
-	})
 	for _, s := range all {
 		if strings.HasSuffix(s.Name, "__c") {
 			names = append(names, s.Name)

@@ -155,11 +155,7 @@ func (t *objectTarget) marked(ctx context.Context, presentations bool, items []p
 		object = objPresentation
 	}
 	for part := range slices.Chunk(items, markList) {
-		marks := make([]string, len(part))
-		for n, item := range part {
-			marks[n] = mark(t.scope.Point, t.scope.Source, item)
-		}
-		if err := t.where(ctx, object, "external_id__v CONTAINS "+vaultapi.QuoteList(marks...), each); err != nil {
+		if err := t.where(ctx, object, "external_id__v CONTAINS "+vaultapi.QuoteList(marks(t.scope.Point, t.scope.Source, part)...), each); err != nil {
 			return err
 		}
 	}
