@@ -107,25 +107,20 @@ func (t *clmTarget) marked(ctx context.Context, binders bool, items []providers.
 
 // holders reads the published containers that name any of the keys.
 func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit emit) error {
-	published := func(records []providers.Record) error {
-		kept := records[:0]
-		for _, r := range records {
-			if r.Standing == providers.Published {
-				kept = append(kept, r)
-			}
-		}
-		return emit(kept)
-	}
 	members, err := t.documents(ctx, slices.DeleteFunc(slices.Clone(keys), func(m providers.Member) bool { return m.Part == partPresentation }))
 	if err != nil {
 		return err
 	}
-	// Presentations that hold a slide, or a shared resource as a slide.
-	var documents []string
-	for _, d := range members {
+	var documents, shared []string
+	for m, d := range members {
 		documents = append(documents, string(d.version.ID))
+		if m.Part == partShared {
+			shared = append(shared, string(d.version.ID))
+		}
 	}
 	slices.Sort(documents)
+	slices.Sort(shared)
+	// Presentations that hold a slide, or a shared resource as a slide.
 	seen := map[string]bool{}
 	for part := range slices.Chunk(documents, listed) {
 		rows, err := t.caller.all(ctx, t.statement(true, "external_id__v > "+vaultapi.Quote(t.prefix())+" AND external_id__v < "+vaultapi.Quote(t.prefix()+"~")+
@@ -134,44 +129,38 @@ func (t *clmTarget) holders(ctx context.Context, keys []providers.Member, emit e
 			return err
 		}
 		rows = slices.DeleteFunc(rows, func(r row) bool { was := seen[r.text("id")]; seen[r.text("id")] = true; return was })
-		records, err := t.records(ctx, rows)
-		if err == nil {
-			err = published(records)
-		}
-		if err != nil {
+		if err := t.emitPublished(ctx, rows, emit); err != nil {
 			return err
 		}
 	}
 	// Slides that use a shared resource.
-	var targets []string
-	for m, d := range members {
-		if m.Part == partShared {
-			targets = append(targets, string(d.version.ID))
-		}
-	}
-	slices.Sort(targets)
-	users, err := t.related(ctx, targetDocument, sourceDocument, targets)
+	users, err := t.related(ctx, targetDocument, sourceDocument, shared)
 	if err != nil {
 		return err
 	}
-	var sources ids
+	var slides ids
 	for _, list := range users {
-		sources.add(list...)
+		slides.add(list...)
 	}
-	for part := range slices.Chunk(sources.sorted(), listed) {
+	for part := range slices.Chunk(slides.sorted(), listed) {
 		rows, err := t.caller.all(ctx, t.statement(false, "id CONTAINS "+vaultapi.QuoteList(part...)))
 		if err != nil {
 			return err
 		}
-		records, err := t.records(ctx, rows)
-		if err == nil {
-			err = published(records)
-		}
-		if err != nil {
+		if err := t.emitPublished(ctx, rows, emit); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// emitPublished hands over what of rows is ours, and published.
+func (t *clmTarget) emitPublished(ctx context.Context, rows []row, emit emit) error {
+	records, err := t.records(ctx, rows)
+	if err != nil {
+		return err
+	}
+	return emit(slices.DeleteFunc(records, func(r providers.Record) bool { return r.Standing != providers.Published }))
 }
 
 // records turns rows into records of ours, in their order. What is not ours
