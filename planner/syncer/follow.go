@@ -344,11 +344,7 @@ func (j *job) recordFollowed(ctx context.Context, clean bool) error {
 func (j *job) endFollowed(ctx context.Context) state.End {
 	end := state.End{At: j.s.opts.Now()}
 	if j.err != nil {
-		j.general(ctx, j.err)
-		end.Outcome, end.Message = state.Failed, j.err.Error()
-		if statusOf(j.err) == Interrupted {
-			end.Outcome, end.Message = state.Interrupted, "it was stopped"
-		}
+		j.gaveUp(ctx, &end)
 		return end
 	}
 	m := j.run.memory

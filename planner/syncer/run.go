@@ -429,15 +429,19 @@ func (j *job) end(ctx context.Context) state.End {
 	if j.err == nil {
 		j.err = j.conclude(ctx, &end)
 	}
-	if j.err == nil {
-		return end
+	if j.err != nil {
+		j.gaveUp(ctx, &end)
 	}
+	return end
+}
+
+// gaveUp says why a run did not come to its end.
+func (j *job) gaveUp(ctx context.Context, end *state.End) {
 	j.general(ctx, j.err)
 	end.Outcome, end.Message = state.Failed, providers.Advised(j.err)
 	if statusOf(j.err) == Interrupted {
 		end.Outcome, end.Message = state.Interrupted, "it was stopped"
 	}
-	return end
 }
 
 // conclude is the end of a run that came to its end.
