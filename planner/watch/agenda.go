@@ -66,8 +66,9 @@ func (a *agenda) ended(o *syncer.Outcome, told *syncer.Sight, p pace, now time.T
 	a.taken = wish{}
 }
 
-// released ends the wait for another process whose run has ended, and what failed here
-// where that one came to its end; last is the point's last run, whoever made it, or nil.
+// released is told of the point's last run, whoever made it; nil: there is none. Once a
+// run of another process has ended, that process is waited for no more; and where it came
+// to its end, what failed here before counts no more.
 func (a *agenda) released(last *state.Run) {
 	switch {
 	case last == nil || last.Ended.IsZero() || last.Seq <= a.since:

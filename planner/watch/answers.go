@@ -80,8 +80,8 @@ func (w *Watch) vaults(now time.Time) []Vault {
 	return list
 }
 
-// mostSilence is for how long an instance, or the state, may be asked in vain: a few beats, and
-// what a look takes that is slow.
+// mostSilence is how long an instance, or the state, may be asked in vain before it
+// counts as silent: a few beats, and at least what a slow look takes.
 func mostSilence(interval time.Duration) time.Duration { return max(3*interval, 15*time.Second) }
 
 // silence says that all vaults that content comes from, or all that it goes to,

@@ -63,8 +63,8 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 			run[t.Sync.Addr] = true
 		}
 	}
-	// Who routes by a table that is about to run in full, or runs, waits for it;
-	// not with what changed for the delay that the table itself waits for (CTRY-7).
+	// Who routes by a table waits while that runs, or is about to run in full. While the
+	// table itself waits for the delay after an edit, what changed goes on (CTRY-7).
 	for changed := true; changed; {
 		changed = false
 		for _, t := range tasks {
@@ -85,9 +85,9 @@ func (w *Watch) turns(tasks []syncer.Task, seen map[source]*syncer.Sight) map[ad
 	return run
 }
 
-// run is one call of the syncer and what is learned from it. A point may run
-// again once it has ended itself, and whoever routes by it: those of a vault that
-// is slow do not keep the others.
+// run is one call of the syncer and what is learned from it. A point may run again
+// as soon as its own run has ended, and those of whoever routes by it: a slow vault
+// holds up its own points alone.
 func (w *Watch) run(ctx context.Context, round time.Time, tasks []syncer.Task, seen map[source]*syncer.Sight) {
 	defer w.hurry()
 	began := w.opts.Now()

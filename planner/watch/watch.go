@@ -241,9 +241,9 @@ func (w *Watch) within(done <-chan struct{}) bool {
 	return false
 }
 
-// decide brings the definitions up to the moment and decides about each. Where one
-// of them turns out to be of what was applied before, it decides about none: what was
-// applied is looked at again first, though its state may not have moved yet.
+// decide brings the definitions up to the moment and decides about each. Where one has
+// been run since by a newer definition, it decides about none: what was applied is looked
+// at again first, though its state may not have moved yet.
 func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, error) {
 	now := w.opts.Now()
 	syncs := make([]addrs.Instance, len(applied.Syncs))
