@@ -236,9 +236,9 @@ func (a awaitedRun) overwritten(s providers.EngineState) bool {
 	return !s.LRT.Equal(a.last) && s.LRT.Before(a.since) && !s.LSRT.IsZero()
 }
 
-// ownRun is a run that the engine makes by itself, for a change that was made no
-// earlier than this Syncer, but for an edit whose moment is known; it may have
-// begun, and ended, before the first look.
+// ownRun is a run that the engine makes by itself: for an edit, where its moment is
+// known, else for a change that was made after this Syncer was. It may have begun, and
+// ended, before the first look.
 func (j *job) ownRun() awaitedRun {
 	since := j.vaultTime(j.s.made)
 	switch d := j.Decision; {

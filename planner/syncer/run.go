@@ -34,7 +34,7 @@ type run struct {
 	seq     atomic.Uint64
 	calls   atomic.Int64 // of writes
 	end     state.End
-	ahead   time.Duration // of the journal's clock is ours
+	ahead   time.Duration // how far our clock is ahead of the journal's
 
 	mu    sync.Mutex
 	lease state.Lease
@@ -66,9 +66,9 @@ func (s *Syncer) begin(ctx context.Context, jobs []*job) {
 	together(jobs, func(jobs []*job) error { return s.start(ctx, jobs) })
 }
 
-// together does what the journal keeps of jobs together, of those that nothing went
-// wrong with, and returns them. Where it is refused, each does it alone, so that it
-// is known whose fault that is.
+// together calls keep, by which the journal records something, for all jobs at once that
+// nothing went wrong with, and returns those that are still so. Where it is refused, keep
+// is called for each alone, so that it is known whose fault that is.
 func together(jobs []*job, keep func([]*job) error) []*job {
 	well := func(jobs []*job) []*job {
 		return slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return j.err != nil })
@@ -198,9 +198,9 @@ const (
 	again    = 200 * time.Millisecond
 )
 
-// acquire takes the leases of syncs, and returns when it asked for them. Who serves
-// holds one often and briefly, so whoever does not serve waits a while for it, where it
-// is this one alone.
+// acquire takes the leases of syncs; asked is the moment at which it asked for them. Who
+// serves holds leases often and briefly, so whoever does not serve, and wants one alone,
+// waits a while for it.
 func (s *Syncer) acquire(ctx context.Context, syncs []addrs.Instance) (leases []state.Lease, asked time.Time, err error) {
 	operation := cmp.Or(s.opts.Operation, "sync")
 	for waited := time.Duration(0); ; waited += again {
