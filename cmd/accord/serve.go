@@ -23,7 +23,7 @@ import (
 // must know.
 const serveToken = "ACCORD_SERVE_TOKEN"
 
-// leastToken is how long a token is at least that other machines can try to guess.
+// leastToken is the least length of a token that other machines can try to guess.
 const leastToken = 16
 
 type serveOptions struct {
@@ -97,8 +97,8 @@ type server struct {
 	log     *slog.Logger
 	started time.Time
 
-	open    bool         // beyond this machine
-	guesses atomic.Int64 // of the token, that wait for their answers
+	open    bool         // to other machines
+	guesses atomic.Int64 // wrong tokens whose answers are being held back
 	now     atomic.Pointer[session]
 	tried   atomic.Pointer[beginning]
 
