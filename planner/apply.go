@@ -28,8 +28,8 @@ type ApplyRequest struct {
 	Plan    *plan.Plan
 	Desired *lang.Desired // of the sources that the plan was made from
 	Lock    state.Lock
-	NoSync  bool // runs that the plan promised are owed, not done
-	Detach  bool // those are that may not begin yet (CTRY-7), with all that comes after them
+	NoSync  bool // runs that the plan promised are owed, and not done
+	Detach  bool // so are those alone that may not begin yet (CTRY-7), with all that comes after them
 
 	// Relock takes the lock again, which is given up while runs wait for the
 	// time before which they may not begin; nil: it is kept.

@@ -202,9 +202,9 @@ func (o *object) differs() bool {
 // assume takes an object for what the state remembers of it.
 func (o *object) assume() { o.live, o.assumed = remembered(o.recorded), true }
 
-// drift is what changed outside since it was recorded. What was read in other
-// words than those of the state, as the configuration has them by now, is read once
-// more in those: written otherwise is no difference.
+// drift is what changed outside since it was recorded. Objects were read in the words of
+// the configuration; where the state has other words for one that differs, it is read
+// once more in those, since to be written otherwise is no difference.
 func (m *making) drift(ctx context.Context) map[*object]*plan.Change {
 	drift := map[*object]*plan.Change{}
 	as := map[addrs.Instance]*object{}

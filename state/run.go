@@ -73,9 +73,8 @@ type Checkpoint struct {
 	Unmatched []Unmatched // said again, they are there once
 }
 
-// Unmatched is that an item is as it is for want of what it refers to: should that
-// come to be, somebody has to look at it again. It is a hint: it may outlive its
-// item.
+// Unmatched says that an item refers to something that is not there: once it is, the item
+// has to be looked at again. It is a hint, and may outlive its item.
 type Unmatched struct {
 	Item
 	Reference string // in the caller's words

@@ -38,8 +38,8 @@ func (v *vault) pointRecords(ctx context.Context) ([]statusRecord, error) {
 	return v.statusRecords(ctx, objPoint, "integration_point_api_name__sys", lrt, lsrt)
 }
 
-// pointsBeside reads the points of a content vault, but for those of its connections
-// with other CRM vaults than one: each connection has its own, under one label.
+// pointsBeside reads the points of a content vault without those of its connections with
+// other CRM vaults: each connection has points of its own, under the same labels.
 func (v *vault) pointsBeside(ctx context.Context, crm int64) ([]statusRecord, error) {
 	const connection = "integration__sysr.connection__sys"
 	list, err := v.statusRecords(ctx, objPoint, "integration_point_api_name__sys", connection)

@@ -154,13 +154,14 @@ func baseRules() []providers.Rule {
 	return rules
 }
 
-// clmMeanings is CLM-1. A document that was given another type is no CLM content
-// any more (CLM-3), and is withdrawn like one that was deleted. Content past its CRM end date is not published anew
-// (CLM-7: not valid), and what is there of it stays: no rule says that it is
-// withdrawn, and absence never removes. It is reported as expired. What was
-// published while RULE-4 was off and was never approved is not named among what is
-// withdrawn either: once the rule is on again it is treated as what left the steady
-// state, kept and told of, or withdrawn where on_unapproved says so.
+// clmMeanings is CLM-1.
+//
+// A document that was given another type is no CLM content any more (CLM-3), and is
+// withdrawn like one that was deleted. Content past its CRM end date is not published
+// anew (CLM-7: not valid), and what is there of it stays, reported as expired: no rule
+// says that it is withdrawn. Nor does one of what was published while RULE-4 was off and
+// never approved: with the rule on again it counts as what left the steady state, kept
+// and told of, or withdrawn where on_unapproved says so.
 func clmMeanings(onUnapproved, variant string) map[string]providers.Meaning {
 	m := map[string]providers.Meaning{
 		standApproved:    providers.Publish,
