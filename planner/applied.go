@@ -3,7 +3,6 @@ package planner
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -272,9 +271,4 @@ func (p *Planner) reachable(s *state.State, refs providers.Refs) func(*state.Obj
 		return answer
 	}
 	return func(o *state.Object) bool { return ask(o.Addr) }
-}
-
-func canonical(v any) string {
-	b, _ := json.Marshal(v)
-	return string(b)
 }

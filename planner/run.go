@@ -2,6 +2,7 @@ package planner
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -131,4 +132,9 @@ func sameSync(planned, now *providers.Sync) bool {
 			string(s.Source.Scope)+string(s.Target.Scope), s.Variant, canonical(s.Rules), canonical(s.Route), canonical(s.Inputs))
 	}
 	return digest(planned) == digest(now)
+}
+
+func canonical(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
 }
