@@ -70,7 +70,8 @@ func (p *Provider) countryRecords(ctx context.Context, r *reading) (last provide
 	if len(asked) > 0 {
 		deleted := map[string]bool{}
 		calls++
-		for d, err := range r.v.reader.DeletedRecords(ctx, objCountry, now.Add(-deletionsKept+1), now) {
+		since, until := deletionsUntil(now)
+		for d, err := range r.v.reader.DeletedRecords(ctx, objCountry, since, until) {
 			if err != nil {
 				return last, err
 			}

@@ -8,6 +8,13 @@ import (
 // deletionsKept is how far back a vault's list of deletions goes.
 const deletionsKept = 30 * 24 * time.Hour
 
+// deletionsUntil is the time for which a vault is asked what was deleted, all that it
+// keeps until now by its clock: somewhat less, since that goes on while it is asked, and
+// with the second that has begun.
+func deletionsUntil(now time.Time) (since, until time.Time) {
+	return now.Add(-deletionsKept + time.Hour), now.Add(time.Second)
+}
+
 // deletions are the documents that a vault says were deleted. It is asked once,
 // when somebody wants to know.
 type deletions struct{ ids map[string]string } // id → external id that it had
@@ -18,7 +25,8 @@ func (d *deletions) has(ctx context.Context, c *caller, now time.Time, id string
 	if d.ids == nil {
 		ids := map[string]string{}
 		c.calls.Add(1)
-		for gone, err := range c.v.reader.DeletedDocuments(ctx, now.Add(-deletionsKept+time.Hour), now.Add(time.Second)) {
+		since, until := deletionsUntil(now)
+		for gone, err := range c.v.reader.DeletedDocuments(ctx, since, until) {
 			if err != nil {
 				return "", false, err
 			}
