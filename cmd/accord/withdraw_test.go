@@ -73,9 +73,6 @@ func TestWithdrawalUnderLimits(t *testing.T) {
 		for _, full := range []bool{false, true} {
 			mode := map[bool]string{false: "incremental", true: "full"}[full]
 			t.Run(way.name+"/"+mode, func(t *testing.T) {
-				if testing.Short() && full {
-					t.Skip("the other mode goes the same way")
-				}
 				t.Parallel()
 				w := limited(t)
 				c := w.crms[0]

@@ -215,7 +215,7 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 	settle := func(list []vaultapi.Result, of []int) {
 		for n, r := range list {
 			at := of[n]
-			if r.Err != nil && vaultapi.KindOf(r.Err) != vaultapi.NotFound {
+			if r.Err != nil {
 				results[at].Err = contractError("write the Connection Country record of "+req.Writes[at].Title, r.Err)
 			} else if r.ID != "" {
 				results[at].ID = string(r.ID)
@@ -229,7 +229,13 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 		settle(v.client.UpdateRecords(ctx, o.Name, update.rows), update.of)
 	}
 	if len(gone) > 0 {
-		settle(v.client.DeleteRecords(ctx, o.Name, gone), goneOf)
+		deleted := v.client.DeleteRecords(ctx, o.Name, gone)
+		for n := range deleted {
+			if vaultapi.KindOf(deleted[n].Err) == vaultapi.NotFound { // somebody was faster
+				deleted[n].Err = nil
+			}
+		}
+		settle(deleted, goneOf)
 	}
 	return results
 }

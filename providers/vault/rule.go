@@ -28,16 +28,15 @@ type queryObject struct {
 
 // fieldObject is a Fieldrule.
 type fieldObject struct {
-	Name          string        `json:"name"`
-	Label         string        `json:"label"`
-	Active        vaultapi.Bool `json:"active"`
-	QueryField    string        `json:"query_field"`
-	TargetField   string        `json:"target_docfield"` // Docfield.product__c
-	Default       string        `json:"field_default"`
-	LookupType    string        `json:"reference_lookup_type"`
-	Lookup        string        `json:"reference_lookup"`
-	QueryObject   string        `json:"query_object"`
-	QueryFieldTyp string        `json:"query_field_type"`
+	Name        string        `json:"name"`
+	Label       string        `json:"label"`
+	Active      vaultapi.Bool `json:"active"`
+	QueryField  string        `json:"query_field"`
+	TargetField string        `json:"target_docfield"` // Docfield.product__c
+	Default     string        `json:"field_default"`
+	LookupType  string        `json:"reference_lookup_type"`
+	Lookup      string        `json:"reference_lookup"`
+	QueryObject string        `json:"query_object"`
 }
 
 // integrationRule reads the rules of a connection, in one call.
