@@ -229,13 +229,7 @@ func (p *Provider) writeConnectionCountries(ctx context.Context, v *vault, req p
 		settle(v.client.UpdateRecords(ctx, o.Name, update.rows), update.of)
 	}
 	if len(gone) > 0 {
-		deleted := v.client.DeleteRecords(ctx, o.Name, gone)
-		for n := range deleted {
-			if vaultapi.KindOf(deleted[n].Err) == vaultapi.NotFound { // somebody was faster
-				deleted[n].Err = nil
-			}
-		}
-		settle(deleted, goneOf)
+		settle(v.client.DeleteRecords(ctx, o.Name, gone), goneOf)
 	}
 	return results
 }
