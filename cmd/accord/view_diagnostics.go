@@ -155,9 +155,13 @@ func (c *cli) snippet(w io.Writer, d *hcl.Diagnostic) {
 	}
 }
 
-// passwords stand in addresses, where none belongs, the user with them: a message
-// that says so does not repeat them.
-var passwords = []*regexp.Regexp{regexp.MustCompile(`(://)([^\s"@]+)(@)`), regexp.MustCompile(`(?i)(\bpassword=)([^\s"&]+)()`)}
+// passwords stand in addresses, where none belongs, the user with them, and so do
+// sessions and tokens: a message that says so does not repeat them.
+var passwords = []*regexp.Regexp{
+	regexp.MustCompile(`(://)([^\s"@]+)(@)`),
+	regexp.MustCompile(`(?i)(\bpassword=)([^\s"&]+)()`),
+	regexp.MustCompile(`(?i)([?&;]\w*(?:session|token|secret|key|sig)\w*=)([^\s"&;]+)()`),
+}
 
 // withoutPasswords is a line in which each character keeps its column.
 func withoutPasswords(line string) string {

@@ -48,6 +48,7 @@ func TestPasswordsInAddressesAreNotRepeated(t *testing.T) {
 		`url="https://can/ary@h", other = "dev://crm-a"`:    `url="https://*******@h", other = "dev://crm-a"`,
 		`url = "host=db password=canary user=u"`:            `url = "host=db password=****** user=u"`,
 		`url = "postgres://db/x?password=canary&a=b"`:       `url = "postgres://db/x?password=******&a=b"`,
+		`url = "https://h/x?a=b&sessionId=canary"`:          `url = "https://h/x?a=b&sessionId=******"`,
 		`url = "https://h.example.com/x" # ask bob@example`: `url = "https://h.example.com/x" # ask bob@example`,
 		`label = "a: b" # x`:                                `label = "a: b" # x`,
 	} {
