@@ -1,16 +1,22 @@
 package main
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
 	"accord/lang/addrs"
+	"accord/planner"
 	"accord/planner/ledger"
+	"accord/providers"
 )
 
 // exceptionFilter is which exceptions a command is about, as flags say it.
@@ -113,4 +119,120 @@ func anyTimeOf(text string, now time.Time, direction int) (time.Time, error) {
 		return t, nil
 	}
 	return time.Parse(time.RFC3339, text)
+}
+
+// pick returns the entries that arguments and flags mean. Commands that change
+// something want to be told which.
+func (x *troubled) pick(ctx context.Context, ids []string, f exceptionFilter, named bool) ([]*ledger.Entry, error) {
+	if named && len(ids) == 0 && f.empty() {
+		return nil, misused("Name them by id, or choose them: -point, -class, -country … See: accord exceptions list", "Which exceptions?")
+	}
+	filter, err := f.filter(ids, x.planner.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(known("vault", filter.Vaults, x.vaults), known("point", filter.Points, x.points())); err != nil {
+		return nil, err
+	}
+	if err := x.knownGroups(ctx, &filter); err != nil {
+		return nil, err
+	}
+	return filter.Pick(x.entries)
+}
+
+// points are the integration points that were applied, and those of exceptions
+// that outlived theirs. They are told by the state: of a vault that does not
+// answer no sync is known.
+func (x *troubled) points() []addrs.Instance {
+	var all []addrs.Instance
+	types := map[string]bool{}
+	for _, e := range x.entries {
+		all, types[e.Point.Type] = append(all, e.Point), true
+	}
+	for _, t := range x.tasks {
+		types[t.Sync.Addr.Type] = true
+	}
+	for _, addr := range x.applied {
+		if types[addr.Type] || len(types) == 0 {
+			all = append(all, addr)
+		}
+	}
+	slices.SortFunc(all, addrs.Instance.Compare)
+	return slices.Compact(all)
+}
+
+// known refuses an address that names nothing: who looks for its exceptions
+// would be told that there are none.
+func known(flag string, given, among []addrs.Instance) error {
+	for _, target := range given {
+		if slices.ContainsFunc(among, target.Covers) {
+			continue
+		}
+		var names []string
+		for _, addr := range among {
+			names = append(names, addr.String())
+		}
+		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "An address matches nothing", Extra: &planner.Problem{Code: "ADDRESS"},
+			Detail: fmt.Sprintf("-%s=%s: nothing of what was applied has it. There are: %s.", flag, target, firstOf(names))}}
+	}
+	return nil
+}
+
+// firstOf lists the first of some names.
+func firstOf(names []string) string {
+	const few = 8
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+// knownGroups refuses a country or a product that no exception can be of, and tells
+// the filter which of them have a comma in their name. Of a vault that does not
+// answer it is not known what there is.
+func (x *troubled) knownGroups(ctx context.Context, f *ledger.Filter) error {
+	if x.partial || len(f.Countries)+len(f.Products) == 0 {
+		return nil
+	}
+	syncs := make([]providers.Sync, len(x.tasks))
+	for i, t := range x.tasks {
+		syncs[i] = t.Sync
+	}
+	there, err := x.planner.Syncer.GroupNames(ctx, syncs)
+	if err != nil {
+		return err
+	}
+	for _, names := range there {
+		for name := range names {
+			if strings.Contains(name, ",") {
+				f.Commas = append(f.Commas, name)
+			}
+		}
+	}
+	slices.SortFunc(f.Commas, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }) // one may hold another
+	for _, of := range []struct {
+		group, all string
+		given      []string
+	}{{ledger.GroupCountry, "countries", f.Countries}, {ledger.GroupProduct, "products", f.Products}} {
+		for _, name := range of.given {
+			if f.Matches(x.entries, of.group, name) {
+				continue
+			}
+			exists, taken := false, false
+			var names []string
+			for n, goes := range there[of.group] {
+				same := strings.EqualFold(n, name)
+				exists, taken = exists || same, taken || same && goes
+				if goes {
+					names = append(names, n)
+				}
+			}
+			if slices.Sort(names); exists && !taken {
+				return misused(fmt.Sprintf("What goes somewhere is of: %s.", firstOf(names)), "-%s=%s: no integration point takes what is of it", of.group, name)
+			} else if !exists && len(there) > 0 {
+				return misused(fmt.Sprintf("There are: %s.", firstOf(names)), "-%s=%s: no content vault has it among its %s", of.group, name, of.all)
+			}
+		}
+	}
+	return nil
 }

@@ -2,14 +2,10 @@ package syncer
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"accord/lang/addrs"
 	"accord/providers"
 	"accord/state"
 )
@@ -97,25 +93,6 @@ const (
 	margin = time.Minute
 	// skew is taken off LSRT, which another vault's clock wrote.
 	skew = 15 * time.Minute
-)
-
-// inputRoutes and inputWithheld are the syncer's own names in Memory.Inputs:
-// the values that routed last time ("*": all, else a JSON list), and that
-// nothing was withdrawn because the route table had errors. inputTable is the
-// name of what routes, where that is another than before.
-const (
-	inputRoutes   = "syncer_routes"
-	inputWithheld = "syncer_withheld"
-	inputTable    = "table"
-	allRoutes     = "*"
-)
-
-// Names of inputs that mean the same whoever gives them: whom content is for, between
-// which instances, and whose run it is.
-const (
-	inputFilter = "filter"
-	inputVaults = "vaults"
-	inputEngine = "engine"
 )
 
 // Request is what someone asks for.
@@ -226,94 +203,6 @@ func since(sync providers.Sync, memory state.Memory) time.Time {
 	return memory.Horizon.Add(-margin)
 }
 
-// Meanwhile is the run that may be made while the full run d waits for nothing
-// but the delay after an edited filter (CTRY-7): of what changed, routed by the
-// table as it still is, so that what is withdrawn in the source does not stay
-// with anybody for so long. ok: there is one. It meets none of d's reasons.
-func Meanwhile(sync providers.Sync, memory state.Memory, d Decision, now time.Time) (run Decision, ok bool) {
-	if d.Mode != Full || !now.Before(d.EarliestStart) || sync.Route.Table == nil {
-		return d, false
-	}
-	if slices.ContainsFunc(d.Reasons, func(r Reason) bool {
-		return r != FilterEdited && r != RouteTableChanged && heldBack(sync, memory, []Reason{r}, now) == ""
-	}) {
-		return d, false
-	}
-	return Decision{Mode: Incremental, Reasons: []Reason{Changes}, Since: since(sync, memory), FullAt: d.EarliestStart, HeldBack: AfterEdit, At: d.At}, true
-}
-
-// TablesFirst makes the run of a route table full that a full run routes by,
-// whatever was decided about it alone: what it lacks would not be published
-// (CTRY-10). It begins no earlier than who routes by it, since they may follow
-// from the same edit, and nobody routes by it before it may begin (CTRY-7). It
-// changes the decisions in place.
-func TablesFirst(tasks []Task) {
-	for i := range tasks {
-		t := &tasks[i]
-		if t.Sync.Route.Table == nil || t.Decision.Mode != Full {
-			continue
-		}
-		for n := range tasks {
-			table := &tasks[n]
-			if table.Sync.Addr != *t.Sync.Route.Table || !table.Sync.Active || table.Sync.Engine == providers.EnginePlatform {
-				continue
-			}
-			start := t.Decision.EarliestStart
-			if d := &table.Decision; d.Mode != Full {
-				d.Mode, d.Step, d.Reasons = Full, true, []Reason{RoutesFullRun}
-				d.Since, d.HeldBack, d.EarliestStart = time.Time{}, "", start
-			} else if d.Has(RoutesFullRun) && start.Before(d.EarliestStart) {
-				d.EarliestStart = start // the first that routes by it
-			}
-		}
-	}
-	for i := range tasks {
-		t := &tasks[i]
-		if t.Sync.Route.Table == nil || t.Decision.Mode != Full {
-			continue
-		}
-		for n := range tasks {
-			if table := &tasks[n]; table.Sync.Addr == *t.Sync.Route.Table && table.Decision.Mode == Full && table.Decision.EarliestStart.After(t.Decision.EarliestStart) {
-				t.Decision.EarliestStart = table.Decision.EarliestStart
-			}
-		}
-	}
-}
-
-// Postpone takes the runs out of tasks, in place, that may not begin yet, and
-// those that come after one of them. It returns them as they were, and when the
-// first may begin.
-func Postpone(tasks []Task, now time.Time) (later []Task, first time.Time) {
-	waits := map[addrs.Instance]bool{}
-	for _, t := range tasks {
-		if start := t.Decision.EarliestStart; t.Decision.Mode != None && start.After(now) {
-			waits[t.Sync.Addr] = true
-			if first.IsZero() || start.Before(first) {
-				first = start
-			}
-		}
-	}
-	for more := true; more; {
-		more = false
-		for _, t := range tasks {
-			before := t.Sync.After
-			if table := t.Sync.Route.Table; table != nil {
-				before = append(slices.Clone(before), *table)
-			}
-			if t.Decision.Mode != None && !waits[t.Sync.Addr] && slices.ContainsFunc(before, func(a addrs.Instance) bool { return waits[a] }) {
-				waits[t.Sync.Addr], more = true, true
-			}
-		}
-	}
-	for i := range tasks {
-		if t := &tasks[i]; waits[t.Sync.Addr] {
-			later = append(later, *t)
-			t.Decision = Decision{At: t.Decision.At}
-		}
-	}
-	return later, first
-}
-
 // fullReasons returns all reasons for a full run, in their order, each once.
 func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow time.Time) []Reason {
 	found := make(map[Reason]bool)
@@ -343,149 +232,4 @@ func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow
 // not anything ran since the change before; an apply owes what was asked for.
 func triggered(sync providers.Sync) bool {
 	return sync.TriggerWas != "" && sync.Trigger != "" && sync.TriggerWas != sync.Trigger
-}
-
-// changedInputs returns the names of inputs that differ from the last run's.
-// Without an earlier run of ours there is nothing to differ from but what was there
-// before the plan.
-func changedInputs(sync providers.Sync, memory state.Memory) []string {
-	if len(memory.Inputs) == 0 {
-		var names []string
-		for _, name := range slices.Sorted(maps.Keys(sync.Inputs)) { // somebody else's runs went by what was there before
-			if was, known := sync.Before[name]; sync.Was && known && was != sync.Inputs[name] {
-				names = append(names, name)
-			}
-		}
-		return names
-	}
-	if engineChanged(memory.Inputs, sync.Inputs) {
-		return comparable(memory.Inputs, sync.Inputs)
-	}
-	var names []string
-	for name, digest := range sync.Inputs {
-		if memory.Inputs[name] != digest {
-			names = append(names, name)
-		}
-	}
-	for name := range memory.Inputs {
-		switch _, still := sync.Inputs[name]; {
-		case still, name == inputRoutes, name == inputWithheld:
-		case slices.Contains(sync.Policy.DelayedInputs, name): // it routes no more, which is no edit of it
-			names = append(names, inputTable)
-		default:
-			names = append(names, name)
-		}
-	}
-	if before, known := memory.Inputs[inputRoutes]; known && (before == allRoutes) != sync.Route.All {
-		names = append(names, inputTable)
-	}
-	return names
-}
-
-// Overtaken reports whether a sync was run by another definition than this one since
-// what was remembered of it was then. Whoever goes by this one, and does not hold the
-// lock of the state, has yet to hear of what was applied meanwhile.
-func Overtaken(sync providers.Sync, then, now state.Memory) bool {
-	return !maps.Equal(then.Inputs, now.Inputs) && len(changedInputs(sync, now)) > 0
-}
-
-func engineChanged(before, now map[string]string) bool {
-	return before[inputEngine] != "" && now[inputEngine] != "" && before[inputEngine] != now[inputEngine]
-}
-
-// comparable returns the names of inputs that differ, of those that mean the same to
-// both engines: all else is worded by each in its own way.
-func comparable(before, now map[string]string) (names []string) {
-	for _, name := range []string{inputEngine, inputFilter, inputVaults} {
-		was, had := before[name]
-		if is, has := now[name]; had && has && was != is {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func inputReason(name string) Reason {
-	switch name {
-	case inputFilter:
-		return FilterEdited
-	case inputVaults:
-		return VaultChanged
-	case inputTable:
-		return RouteTableChanged
-	case inputEngine:
-		return EngineChanged
-	default:
-		return RuleChanged
-	}
-}
-
-// heldBack says why a full run waits (CLM-14): the last one read its source to
-// the end and had failures, nobody asks, nothing changed, and RetryAfter has
-// not passed.
-func heldBack(sync providers.Sync, memory state.Memory, why []Reason, now time.Time) string {
-	last := memory.LastFull
-	if last == nil || last.Outcome != state.Faulty || len(why) == 0 || memory.Horizon.IsZero() {
-		return ""
-	}
-	if slices.ContainsFunc(why, func(r Reason) bool { return r != NeverSucceeded && r != LastSuccess15d }) {
-		return ""
-	}
-	until := last.Ended.Add(cmp.Or(sync.Policy.RetryAfter, retryAfter))
-	if !now.Before(until) {
-		return ""
-	}
-	words := make([]string, len(why))
-	for i, r := range why {
-		words[i] = r.Words()
-	}
-	failed := "1 item failed, and is retried by every run"
-	if n := max(memory.Failures, memory.Errors); n != 1 {
-		failed = fmt.Sprintf("%d items failed, and are retried by every run", n)
-	}
-	return fmt.Sprintf("a full run (%s) is held back until %s: the one of %s read everything; %s",
-		strings.Join(words, ", "), until.UTC().Format(time.RFC3339), last.Started.UTC().Format(time.RFC3339), failed)
-}
-
-// earliestStart is CTRY-7: an edit of a delayed input, under a point that is
-// already active, waits. Another reason that does not wait makes it start at once,
-// which one does not that is held back by itself (CLM-14); and what follows from no
-// such input any more waits for none.
-func earliestStart(sync providers.Sync, memory state.Memory, d Decision, now, vaultNow time.Time) time.Time {
-	if d.Has(Activated) || d.Has(Requested) || d.Has(NeverSucceeded) && heldBack(sync, memory, []Reason{NeverSucceeded}, now) == "" {
-		return time.Time{}
-	}
-	follows := func(name string) bool { _, ok := sync.Inputs[name]; return ok }
-	if !slices.ContainsFunc(sync.Policy.DelayedInputs, follows) {
-		return time.Time{}
-	}
-	delayed := func(name string) bool { return slices.Contains(sync.Policy.DelayedInputs, name) }
-	owed := func(reason string) bool {
-		return slices.ContainsFunc(sync.Policy.DelayedInputs, func(name string) bool { return string(inputReason(name)) == reason })
-	}
-	if !slices.ContainsFunc(changedInputs(sync, memory), delayed) && !slices.ContainsFunc(memory.Owed, owed) {
-		return time.Time{}
-	}
-	return afterEdit(sync, sync.Policy.Delay, now, vaultNow)
-}
-
-// afterEdit is when a delay after the last edit has passed, by our clock: zero
-// where it has. An edit that is yet to be made counts as made now. The moment of
-// an edit is the vault's own record of it, so that whoever asks, after whatever
-// restart, waits for the same moment.
-func afterEdit(sync providers.Sync, delay time.Duration, now, vaultNow time.Time) time.Time {
-	passed := time.Duration(0)
-	if !sync.Edited.IsZero() {
-		passed = max(0, vaultNow.Sub(sync.Edited))
-	}
-	if passed >= delay {
-		return time.Time{}
-	}
-	return now.Add(delay - passed)
-}
-
-// routesInput is the value of inputRoutes for a route.
-func routesInput(values []string) string {
-	text, _ := json.Marshal(values)
-	return string(text)
 }

@@ -6,7 +6,8 @@
 // reached: that is the providers' side of the contract. A preview and a run
 // are one pipeline, of which a preview leaves out the end:
 //
-//	decide.go      whether it runs, how, and why; pure
+//	decide.go      whether it runs, how, and why: what is other than last time
+//	               (inputs.go), and when (timing.go); pure
 //	owed.go        what was promised of a run that is yet to be made
 //	job.go         one task on its way through
 //	order.go       which syncs go together, and after which
