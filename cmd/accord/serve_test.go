@@ -123,7 +123,8 @@ func TestServeBesideAnApply(t *testing.T) {
 		}
 	}
 	release()
-	if code := apply.end(); code != exitOK {
+	// Where serve came to the second vault first, the apply leaves that to it.
+	if code := apply.end(); code != exitOK && code != exitLocked {
 		t.Errorf("apply ended with %d:\n%s", code, apply.out.String())
 	}
 	s.eventually(t)
