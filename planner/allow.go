@@ -64,27 +64,27 @@ func parseAllow(flag string) (what string, addr addrs.Instance, n int, err error
 
 // CheckAllowFor is CheckAllow, and refuses a flag that is about none of the syncs.
 func CheckAllowFor(flags []string, tasks []syncer.Task) error {
+	var there []string
+	for _, t := range tasks {
+		there = append(there, t.Sync.Addr.String())
+	}
 	for _, f := range flags {
 		_, addr, _, err := parseAllow(f)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(tasks, func(t syncer.Task) bool { return t.Sync.Addr == addr }) {
-			return fmt.Errorf("no sync has the address %s; there are %s", addr, named(tasks))
+		if !slices.Contains(there, addr.String()) {
+			return fmt.Errorf("no sync has the address %s; there are: %s", addr, FirstOf(there))
 		}
 	}
 	return nil
 }
 
-// named lists the first of some syncs.
-func named(tasks []syncer.Task) string {
+// FirstOf lists the first of some names, for a message that says what there is.
+func FirstOf(names []string) string {
 	const few = 8
-	var names []string
-	for _, t := range tasks[:min(few, len(tasks))] {
-		names = append(names, t.Sync.Addr.String())
-	}
-	if len(tasks) > few {
-		names = append(names, "…")
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + ", …"
 	}
 	return cmp.Or(strings.Join(names, ", "), "none")
 }

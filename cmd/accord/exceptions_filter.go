@@ -173,18 +173,9 @@ func known(flag string, given, among []addrs.Instance) error {
 			names = append(names, addr.String())
 		}
 		return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "An address matches nothing", Extra: &planner.Problem{Code: "ADDRESS"},
-			Detail: fmt.Sprintf("-%s=%s: nothing of what was applied has it. There are: %s.", flag, target, firstOf(names))}}
+			Detail: fmt.Sprintf("-%s=%s: nothing of what was applied has it. There are: %s.", flag, target, planner.FirstOf(names))}}
 	}
 	return nil
-}
-
-// firstOf lists the first of some names.
-func firstOf(names []string) string {
-	const few = 8
-	if len(names) > few {
-		return strings.Join(names[:few], ", ") + ", …"
-	}
-	return strings.Join(names, ", ")
 }
 
 // knownGroups refuses a country or a product that no exception can be of, and tells
@@ -228,9 +219,9 @@ func (x *troubled) knownGroups(ctx context.Context, f *ledger.Filter) error {
 				}
 			}
 			if slices.Sort(names); exists && !taken {
-				return misused(fmt.Sprintf("What goes somewhere is of: %s.", firstOf(names)), "-%s=%s: no integration point takes what is of it", of.group, name)
+				return misused(fmt.Sprintf("What goes somewhere is of: %s.", planner.FirstOf(names)), "-%s=%s: no integration point takes what is of it", of.group, name)
 			} else if !exists && len(there) > 0 {
-				return misused(fmt.Sprintf("There are: %s.", firstOf(names)), "-%s=%s: no content vault has it among its %s", of.group, name, of.all)
+				return misused(fmt.Sprintf("There are: %s.", planner.FirstOf(names)), "-%s=%s: no content vault has it among its %s", of.group, name, of.all)
 			}
 		}
 	}

@@ -175,6 +175,6 @@ func (c *cli) reseal(ctx context.Context, lock state.Lock, always bool) error {
 		advice = "What lies there is as it was written then: remove those versions there, once nobody will go back to them"
 	}
 	c.diagnostics(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: fmt.Sprintf("Not encrypted as the state is now: %s of it", count(len(serials), "earlier version")),
-		Detail: fmt.Sprintf("Serial %s: %s. %s.", firstOf(serials), strings.Join(why, "; "), advice)}})
+		Detail: fmt.Sprintf("Serial %s: %s. %s.", planner.FirstOf(serials), strings.Join(why, "; "), advice)}})
 	return nil
 }
