@@ -14,7 +14,7 @@ import (
 //
 // In Plan, Planned is the kit's proposal; the function may amend it with Set
 // and MarkUnknown, and say more with the other methods. In Create, Update and
-// Remove, the function must call Done, Gone, Fail or FailWith on each.
+// Remove, the function must call Done, Gone or Fail on each.
 type Change[T any] struct {
 	Addr    addrs.Instance
 	Action  providers.Action // of apply: Create for Create, and so on
@@ -126,11 +126,6 @@ func (c *Change[T]) Changed(name string) bool {
 
 // Done answers with what exists now.
 func (c *Change[T]) Done(id string, now T) { c.finishWith(id, &now, nil) }
-
-// FailWith answers with an error, and what exists now beside it.
-func (c *Change[T]) FailWith(id string, now T, err error) {
-	c.finishWith(id, &now, asError(err, c.verb(), c.Addr, providers.Ambiguous))
-}
 
 // Fail answers with an error; what exists now is not known, or nothing does.
 // An error without a kind becomes Internal, an ended context Ambiguous.
