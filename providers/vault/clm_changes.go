@@ -56,11 +56,11 @@ func (s *clmSource) some(ctx context.Context, emit emit) error {
 		return err
 	}
 	slides.join(used)
-	mistaken, err := s.members(ctx, &slides, meant, asked, emit)
+	shared, mistaken, err := s.members(ctx, &slides, meant, asked, emit)
 	if err != nil {
 		return err
 	}
-	s.later = false
+	s.later, s.shared = false, shared
 	if err := s.again(ctx, mistaken, &presentations, asked, emit); err != nil {
 		return err
 	}
@@ -122,10 +122,10 @@ func (s *clmSource) containers(ctx context.Context, presentations, slides *idLis
 }
 
 // members reads slides and shared resources. What one of them is its approved version
-// says, which is read only now: mistaken are those that were meant as the other part.
-func (s *clmSource) members(ctx context.Context, slides *idList, meant map[string]*idList, asked map[providers.Member]bool, emit emit) (mistaken *idList, err error) {
-	var shared idList
-	mistaken = &idList{}
+// says, which is read only now: shared are those that are shared resources by it, and
+// mistaken those that were meant as the other part.
+func (s *clmSource) members(ctx context.Context, slides *idList, meant map[string]*idList, asked map[providers.Member]bool, emit emit) (shared, mistaken *idList, err error) {
+	shared, mistaken = &idList{}, &idList{}
 	err = s.chunks(ctx, typeSlide, slides, asked, func(records []providers.Record) error {
 		for _, r := range records {
 			if id := idOf(r.Key); slices.Contains(r.Variants, variantSteady) && !slices.Contains(nothingThere, r.Standing) {
@@ -139,8 +139,7 @@ func (s *clmSource) members(ctx context.Context, slides *idList, meant map[strin
 		}
 		return emit(records)
 	})
-	s.shared = &shared
-	return mistaken, err
+	return shared, mistaken, err
 }
 
 // tellGone tells of deleted documents that were not read as what is there. Such a one
