@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -24,10 +23,7 @@ func TestServeHealth(t *testing.T) {
 	s.clock.run()
 	s.done("apply", "-auto-approve")
 	serve := s.begin("serve", "-listen=127.0.0.1:0", "-interval=200ms")
-	defer func() {
-		_ = serve.cmd.Process.Signal(os.Interrupt)
-		serve.end()
-	}()
+	defer serve.stop()
 	address := s.pageOf(serve)
 	get := func(path string) (int, string) {
 		t.Helper()

@@ -64,8 +64,7 @@ func TestServePair(t *testing.T) {
 	p.eventually(t)
 	for n, s := range p.serves {
 		p.until(s, fmt.Sprintf("serve %d watches", n), func() bool { return strings.Contains(s.out.String(), "watching") })
-		_ = s.cmd.Process.Signal(os.Interrupt)
-		if code := s.end(); code != exitOK {
+		if code := s.stop(); code != exitOK {
 			t.Errorf("serve %d ended with %d:\n%s", n, code, tail(s.out.String()))
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"os"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,8 +32,7 @@ func TestServeBesideASlowVault(t *testing.T) {
 	s := &story{world: worked(t)}
 	s.clock.run()
 	s.done("apply", "-auto-approve")
-	serve := s.begin("serve", "-listen=off")
-	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+	serve := s.serving("-listen=off")
 
 	slow, well := s.crms[0], make(chan struct{})
 	heal := sync.OnceFunc(func() { close(well) })
@@ -73,8 +70,7 @@ func TestServeBesideASlowVault(t *testing.T) {
 	}
 	heal()
 	s.eventually(t)
-	_ = serve.cmd.Process.Signal(os.Interrupt)
-	if code := serve.end(); code != exitOK {
+	if code := serve.stop(); code != exitOK {
 		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())
 	}
 }

@@ -60,8 +60,7 @@ func TestServe(t *testing.T) {
 	t.Logf("slowest of %d rounds: %s", rounds, slowest.Round(time.Millisecond))
 	for i, p := range serves {
 		s.until(p, fmt.Sprintf("serve %d watches", i), func() bool { return strings.Contains(p.out.String(), "watching") })
-		_ = p.cmd.Process.Signal(os.Interrupt)
-		if code := p.end(); code != exitOK {
+		if code := p.stop(); code != exitOK {
 			t.Errorf("serve %d ended with %d:\n%s", i, code, p.out.String())
 		}
 	}
@@ -90,12 +89,8 @@ func TestServeBesideAnApply(t *testing.T) {
 	_, err := s.call("PUT", source, "objects/documents/"+s.world.document("one"), url.Values{"team__c": {"red"}})
 	s.must(nil, err)
 	s.done("apply", "-auto-approve")
-	serve := s.begin("serve", "-listen=off", "-interval=200ms")
-	defer func() {
-		_ = serve.cmd.Process.Signal(os.Interrupt)
-		serve.end()
-	}()
-	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+	serve := s.serving("-listen=off", "-interval=200ms")
+	defer serve.stop()
 
 	for _, c := range s.crms[:2] {
 		c.team, c.types = "values", []string{"slide__v"}
@@ -141,12 +136,8 @@ func TestServeStopsWhatIsDeactivated(t *testing.T) {
 	_, err := s.call("PUT", source, "objects/documents/"+s.world.document("one"), url.Values{"team__c": {"red"}})
 	s.must(nil, err)
 	s.done("apply", "-auto-approve")
-	serve := s.begin("serve", "-listen=off", "-interval=200ms")
-	defer func() {
-		_ = serve.cmd.Process.Signal(os.Interrupt)
-		serve.end()
-	}()
-	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+	serve := s.serving("-listen=off", "-interval=200ms")
+	defer serve.stop()
 	a.clm, b.team = false, "plain"
 	came, hold := make(chan struct{}), make(chan struct{})
 	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
@@ -183,8 +174,7 @@ func TestServeBesideWrongFiles(t *testing.T) {
 	s := &story{world: worked(t)}
 	s.clock.run()
 	s.done("apply", "-auto-approve")
-	serve := s.begin("serve", "-listen=off", "-interval=200ms")
-	s.until(serve, "it watches", func() bool { return strings.Contains(serve.out.String(), "watching") })
+	serve := s.serving("-listen=off", "-interval=200ms")
 	s.must(nil, os.WriteFile(s.dir+"/main.hcl", []byte(`vault "promomats" {`), 0o600))
 	for _, child := range childrenOf()[serve.cmd.Process.Pid] {
 		p, err := os.FindProcess(child)
@@ -221,10 +211,7 @@ func TestServeReprocesses(t *testing.T) {
 	s.done("apply", "-auto-approve")
 	s.env = append(s.env, serveToken+"=s3cret")
 	serve := s.begin("serve", "-listen=127.0.0.1:0", "-interval=200ms")
-	defer func() {
-		_ = serve.cmd.Process.Signal(os.Interrupt)
-		serve.end()
-	}()
+	defer serve.stop()
 	address := s.pageOf(serve)
 	exceptions := func() []pageItem {
 		t.Helper()
@@ -347,6 +334,20 @@ func (s *story) pageOf(serve *process) (address string) {
 		return pageAddress.MatchString(serve.out.String()) && strings.Contains(serve.out.String(), "watching")
 	})
 	return pageAddress.FindStringSubmatch(serve.out.String())[1]
+}
+
+// serving begins accord serve, and returns once it watches.
+func (s *story) serving(args ...string) *process {
+	s.t.Helper()
+	p := s.begin(append([]string{"serve"}, args...)...)
+	s.until(p, "it watches", func() bool { return strings.Contains(p.out.String(), "watching") })
+	return p
+}
+
+// stop interrupts a process, and returns with which code it ended.
+func (p *process) stop() int {
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	return p.end()
 }
 
 // until waits for something that a process does.

@@ -168,16 +168,21 @@ func TestJournalHalfMade(t *testing.T) {
 	}
 }
 
+func journalOf(t *testing.T, s *Store) *journal {
+	t.Helper()
+	j, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j.(*journal)
+}
+
 // History is kept up to a number of runs, and the last full run beyond it.
 func TestRunsArePruned(t *testing.T) {
 	t.Parallel()
 	s := open(t, filepath.Join(t.TempDir(), "accord.state.json"), nil)
 	defer s.Close()
-	opened, err := s.Journal(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := opened.(*journal)
+	j := journalOf(t, s)
 	point := addrs.New("integration_point", "clm")
 	lease, err := state.LeaseOf(t.Context(), j, point, "sync", time.Hour)
 	if err != nil {
@@ -220,11 +225,7 @@ func TestUntoldRunsAreKept(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	s := open(t, filepath.Join(t.TempDir(), "accord.state.json"), func() time.Time { return now })
 	defer s.Close()
-	opened, err := s.Journal(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := opened.(*journal)
+	j := journalOf(t, s)
 	point := addrs.New("integration_point", "clm")
 	run := func(id string, e state.End, tell ...string) {
 		t.Helper()
