@@ -107,6 +107,9 @@ func (p *Planner) Apply(ctx context.Context, req ApplyRequest) (*Report, error) 
 	if err := a.promise(ctx); err != nil {
 		return a.report, err
 	}
+	if err := a.stop(ctx); err != nil {
+		return a.report, err
+	}
 	engines := a.take()
 	a.leave()
 	if len(engines) > 0 {
@@ -167,6 +170,23 @@ func (a *applying) promise(ctx context.Context) error {
 		failpoint.Reach(failpoint.RunOwed)
 	}
 	return nil
+}
+
+// stop ends the runs that are under way, whoever makes them, of what the plan
+// deactivates or takes away: they write no further batch (INT-4).
+func (a *applying) stop(ctx context.Context) error {
+	var stops []addrs.Instance
+	for _, line := range a.req.Plan.Syncs {
+		if line.Stops {
+			stops = append(stops, line.Addr)
+		}
+	}
+	for i := range a.req.Plan.Steps {
+		if s := &a.req.Plan.Steps[i]; s.Item != nil && s.Item.Action == providers.Remove {
+			stops = append(stops, s.Ref.Addr)
+		}
+	}
+	return a.Journal.Revoke(ctx, stops)
 }
 
 // take makes the plan's steps those of this apply, and returns the syncs among them

@@ -41,7 +41,7 @@ func (m *making) syncs(ctx context.Context) {
 	for i := range tasks {
 		t := &tasks[i]
 		if o := m.object(t.Sync.Addr); o == nil || !o.left || due[t.Sync.Addr] {
-			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision, Owes: owes[t.Sync.Addr]})
+			m.plan.Syncs = append(m.plan.Syncs, plan.SyncLine{Addr: t.Sync.Addr, Title: t.Sync.Title, Vault: t.Sync.Target.Instance, Decision: t.Decision, Owes: owes[t.Sync.Addr], Stops: t.Sync.Was && !t.Sync.Active})
 		}
 		t.Decision = t.Decision.StepOnly()
 		if t.Allow, err = Allowance(m.req.Allow, t.Sync.Addr); err != nil {

@@ -129,6 +129,11 @@ type Journal interface {
 	// Release gives a lease up. One that is held by somebody else by now is
 	// left alone, without an error.
 	Release(ctx context.Context, lease Lease) error
+
+	// Revoke gives up the leases of syncs, whoever holds them: runs that are under way
+	// are Interrupted, and refused with ErrFenced at their next word. So are those whose
+	// process died. Syncs that nobody runs are ignored.
+	Revoke(ctx context.Context, syncs []addrs.Instance) error
 }
 
 // Preparing is a Journal that can be readied for being written to while something

@@ -37,5 +37,6 @@ func (e *LeasedError) Error() string {
 		e.Lease.Sync, e.Lease.Holder, e.Lease.Expires.UTC().Format(time.RFC3339))
 }
 
-// ErrFenced says that somebody else has acquired the sync since: stop at once.
-var ErrFenced = errors.New("the sync was taken over by another process")
+// ErrFenced says that somebody else has acquired the sync since, or revoked its
+// lease: stop at once.
+var ErrFenced = errors.New("another process has taken the sync over, or stopped it")

@@ -101,3 +101,6 @@ func (NoJournal) Renew(context.Context, Lease, time.Duration) (Lease, error) {
 
 // Release implements Journal.
 func (NoJournal) Release(context.Context, Lease) error { return ErrNoJournal }
+
+// Revoke implements Journal: nobody holds anything.
+func (NoJournal) Revoke(context.Context, []addrs.Instance) error { return nil }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +165,45 @@ func TestServeStopsWhatIsDeactivated(t *testing.T) {
 		t.Errorf("apply ended with %d:\n%s", code, apply.out.String())
 	}
 	s.eventually(t, s.crms[1:]...)
+}
+
+// INT-4: whoever runs a point that an apply deactivates writes no further batch to it.
+func TestApplyStopsTheRun(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	s := &story{world: worked(t)}
+	s.clock.run()
+	s.done("apply", "-auto-approve")
+	s.rewrite(1)
+	a := s.crms[0]
+	came, hold := make(chan struct{}), make(chan struct{})
+	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
+	defer release()
+	var writes atomic.Int64
+	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
+		if vault == a.vault() && writesContent(method, path) {
+			writes.Add(1)
+			comes()
+			<-hold
+		}
+		return false
+	})
+	run := s.begin("sync")
+	run.comes(t, came)
+	a.clm = false
+	s.done("apply", "-auto-approve")
+	before := writes.Load()
+	release()
+	code := run.end()
+	if text := run.out.String(); code == exitOK || !strings.Contains(text, "another process has taken the sync over, or stopped it") {
+		t.Errorf("the run ended with %d:\n%s", code, text)
+	}
+	if after := writes.Load(); after != before {
+		t.Errorf("%d writes had begun before its point was deactivated, %d in all:\n%s", before, after, run.out.String())
+	}
+	a.clm = true
+	s.done("apply", "-auto-approve")
+	s.eventually(t)
 }
 
 // Files that somebody is editing, and that are wrong at the moment, keep serve from

@@ -248,6 +248,7 @@ type SyncLine struct {
 	Decision syncer.Decision `json:"decision"`
 	Calls    *Calls          `json:"calls,omitempty"` // of a run that the plan begins
 	Owes     []syncer.Reason `json:"owes,omitempty"`  // of a full run that the plan asks for and leaves out: whoever runs next makes it
+	Stops    bool            `json:"stops,omitempty"` // it is active, and will not be: a run that is under way ends (INT-4)
 }
 
 // Calls is what a run is expected to ask of the vaults. Reads are those of the

@@ -59,6 +59,8 @@ var (
 		INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`)
 
+	revokeLeases = inEachRun("UPDATE lease SET alive = '', expires = 0 WHERE alive <> '' AND sync IN " + these)
+
 	giveLeaseUp = inEachRun("UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2")
 )
 
@@ -105,6 +107,30 @@ func (j *Journal) Release(ctx context.Context, lease state.Lease) error {
 	ctx = context.WithoutCancel(ctx)
 	err := j.later(ctx, func(tx tx) error { return release(ctx, tx, lease.Sync.String(), lease.Fence) })
 	return j.fail("giving up the lease of "+lease.Sync.String(), err)
+}
+
+// Revoke implements state.Journal.
+func (j *Journal) Revoke(ctx context.Context, syncs []addrs.Instance) error {
+	if len(syncs) == 0 {
+		return nil
+	}
+	names := namesOf(syncs)
+	err := j.tx(ctx, func(tx tx) error {
+		now, err := j.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, revokeLeases, text(names)); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := interrupt(ctx, tx, name, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return j.fail("stopping the runs of "+strings.Join(names, ", "), err)
 }
 
 func release(ctx context.Context, tx tx, sync string, fence uint64) error {

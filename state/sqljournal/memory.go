@@ -177,7 +177,7 @@ func (j *Journal) Rename(ctx context.Context, from, to state.Lease) error {
 		if err := tx.QueryRowContext(ctx, remembered, before).Scan(&there); err != nil || !there {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE sync = ?3 AND outcome = ''", state.Interrupted, nanos(now), before); err != nil {
+		if err := interrupt(ctx, tx, before, now); err != nil {
 			return err
 		}
 		for _, of := range ofSyncs {

@@ -63,6 +63,12 @@ var (
 	beginRun = inEachRun("INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
 )
 
+// interrupt ends the run of a sync that has no end, where there is one.
+func interrupt(ctx context.Context, tx tx, sync string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE sync = ?3 AND outcome = ''", state.Interrupted, nanos(now), sync)
+	return err
+}
+
 // standing is how a sync stands before a run of it: its last lease, and its last
 // run where that has no end. Only the last can have none: every run begins so.
 type standing struct {

@@ -32,6 +32,7 @@ func Journal(t *testing.T, fresh func(t *testing.T) Place) {
 	run("Leases", testLeases)
 	run("LeaseOfTheDead", testLeaseOfTheDead)
 	run("Fenced", testFenced)
+	run("Revoke", testRevoke)
 	run("TakenOverOnce", testTakenOverOnce)
 	run("CancelledRun", testCancelledRun)
 	run("Together", testTogether)

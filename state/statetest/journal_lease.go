@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/state"
 
 	"github.com/google/go-cmp/cmp"
@@ -75,6 +76,34 @@ func testLeases(p place) {
 		p.Errorf("renewal after the end: %v", err)
 	}
 	p.acquire(two, clm)
+}
+
+// Revoked, by somebody who does not hold it: a run says no more, and the next may begin.
+func testRevoke(p place) {
+	one, two := p.journal(p.store()), p.journal(p.store())
+	p.must(two.Revoke(p.ctx, nil))
+	p.must(two.Revoke(p.ctx, []addrs.Instance{clm})) // nobody holds it
+	lease, other := p.acquire(one, clm), p.acquire(one, country)
+	p.begin(one, lease, "R1", state.Full)
+	p.must(two.Revoke(p.ctx, []addrs.Instance{clm}))
+	for what, err := range map[string]error{
+		"Intend":     one.Intend(p.ctx, "R1", []state.Batch{{Seq: 1}}),
+		"Checkpoint": one.Checkpoint(p.ctx, "R1", state.Checkpoint{Seq: 1}),
+		"Renew":      func() error { _, err := one.Renew(p.ctx, lease, time.Minute); return err }(),
+	} {
+		if !errors.Is(err, state.ErrFenced) {
+			p.Errorf("%s after the lease was revoked: %v", what, err)
+		}
+	}
+	if _, err := one.Renew(p.ctx, other, time.Minute); err != nil {
+		p.Errorf("the lease of another sync: %v", err)
+	}
+	if runs, err := two.Runs(p.ctx, clm, 1); err != nil || len(runs) != 1 || runs[0].Outcome != state.Interrupted {
+		p.Errorf("the run was revoked, and is told of as %+v, %v", runs, err)
+	}
+	if again := p.acquire(two, clm); again.Fence <= lease.Fence {
+		p.Errorf("after it was revoked the fence went from %d to %d", lease.Fence, again.Fence)
+	}
 }
 
 // The lease of a store that was closed, or whose process died, need not expire.
