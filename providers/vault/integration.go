@@ -150,7 +150,7 @@ func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, chan
 			c.Fail(err)
 			continue
 		}
-		engine := engineOf(l, c.Planned.Engine)
+		engine := engineOf(l, c.Desired.Engine)
 		c.Set("engine", engine)
 		if inVault(l, engine) {
 			c.Set("platform_status", c.Desired.Status)

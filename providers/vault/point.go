@@ -18,7 +18,7 @@ type pointBody struct {
 	Integration     addrs.Instance `json:"integration" schema:"required,replace" refers:"integration" doc:"The integration it belongs to."`
 	Name            string         `json:"name" schema:"required,replace" doc:"Which point: clm_presentation, clm_object_model (CLM-10), clm_country, records, content_metrics, approved_email, document_transfer."`
 	Status          string         `json:"status" schema:"required" oneof:"active inactive" doc:"An active point under an active integration asks for syncs (INT-3)."`
-	Engine          *string        `json:"engine" schema:"computed,local" oneof:"platform accord" doc:"Who moves the content: the vault's own engine, or accord's. Left out: as it was applied; of what was not, platform, and on the development server accord (INT-7)."`
+	Engine          *string        `json:"engine" schema:"computed,local" oneof:"platform accord" doc:"Who moves the content: the vault's own engine, or accord's. Left out: platform, and on the development server accord (INT-7)."`
 	FullSyncTrigger *string        `json:"full_sync_trigger" schema:"local" doc:"A change from one text to another asks for one full sync; setting it first, or removing it, asks for nothing (INT-6)."`
 	OnUnapproved    *string        `json:"on_unapproved" schema:"local" oneof:"keep withdraw" doc:"What happens to content that left the steady state without becoming obsolete, of a point that moves content. Left out: keep (CLM-1)."`
 
@@ -222,7 +222,7 @@ func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource
 		c.Fail(err)
 		return
 	}
-	engine := engineOf(l.link, c.Planned.Engine)
+	engine := engineOf(l.link, c.Desired.Engine)
 	c.Set("engine", engine)
 	if inVault(l.link, engine) {
 		c.Set("platform_status", c.Desired.Status)
