@@ -18,8 +18,6 @@ type Intent struct {
 	ID     string         `json:"id,omitempty"`     // of the object that exists
 	Object *Object        `json:"object,omitempty"` // as it shall be, to find it by when the answer is lost
 	Holder string         `json:"holder,omitempty"` // set by Intend: the lock's id
-	Detail string         `json:"detail,omitempty"` // for people
-	Run    string         `json:"run,omitempty"`    // of the apply that asks for it
 }
 
 // Outcome says what came of it. The zero Outcome of an address closes its
