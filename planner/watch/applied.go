@@ -61,7 +61,7 @@ func (w *Watch) look(ctx context.Context) *Applied {
 	w.mu.Unlock()
 	serial, err := w.opts.Serial(ctx)
 	if err != nil {
-		w.trouble(fmt.Errorf("reading the state: %w", err))
+		w.trouble(err)
 		return nil
 	}
 	known := before.of(serial)

@@ -15,7 +15,6 @@ package watch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -210,7 +209,7 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 	}
 	moved, err := w.opts.Moved(ctx, applied)
 	if err != nil {
-		return fmt.Errorf("reading the state: %w", err)
+		return err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
