@@ -165,7 +165,7 @@ var explanations = map[string]explanation{
 	},
 	"INT-4": {
 		"this ends runs and leaves content",
-		"Standard integrations and points can be neither created nor deleted: taking one out of the configuration deactivates it. That stops runs, and what is published stays as it is.",
+		"Standard integrations and points can be neither created nor deleted: taking one out of the configuration deactivates it. That stops runs, the one that is under way as well, and what is published stays as it is.",
 		"If the content should go, set status = \"inactive\", apply, and withdraw it while the block is still there: accord sync ADDRESS -withdraw-all",
 	},
 	"INT-7": {
