@@ -16,8 +16,12 @@ import (
 // fails tells of it. The journal keeps such references, and an incremental run asks
 // the target for each of them once, however many items have it.
 
-// named is how the journal names a reference.
-func named(end, element string) string { return end + "\n" + element }
+// recordsOf is what the target calls the records of an end, and not how it is called
+// itself, which a moved block changes.
+func recordsOf(end providers.End) string { return end.Stream + " " + string(end.Scope) }
+
+// named is how the journal names a reference to one of some records.
+func named(records, element string) string { return records + "\n" + element }
 
 // settle is that of the references, of an item that will be there. What will be
 // blank in it is noted.
@@ -28,7 +32,7 @@ func (c *comparison) settle(key string, m mapping, shall fields) (fields, error)
 	var err error
 	shall = c.refs.settle(m, shall, func(end providers.End, element string) {
 		if err == nil {
-			err = c.lacks.add(key, []byte(named(endName(end), element)), nil)
+			err = c.lacks.add(key, []byte(named(recordsOf(end), element)), nil)
 		}
 	})
 	return shall, err
@@ -107,7 +111,7 @@ func (j *job) nowMatched(ctx context.Context, scratch scratch) (found []string, 
 	ends := map[string]providers.End{}
 	for _, m := range j.mappings {
 		for _, rule := range m.references() {
-			ends[endName(rule.Reference.Records)] = rule.Reference.Records
+			ends[recordsOf(rule.Reference.Records)] = rule.Reference.Records
 		}
 	}
 	sets := map[string]*sorter{}
