@@ -328,7 +328,7 @@ func (m *making) wholeNeeds(ctx context.Context) (map[addrs.Instance][]addrs.Ins
 			return nil, err
 		}
 		for _, s := range syncs {
-			needs[s.Addr] = append(slices.Concat(s.Needs, s.After), s.Addr)
+			needs[s.Addr] = append(slices.Concat(s.Needs, s.Permits, s.After), s.Addr)
 			if s.Route.Table != nil {
 				needs[s.Addr] = append(needs[s.Addr], *s.Route.Table)
 			}

@@ -238,7 +238,7 @@ func (m *making) run(tasks []syncer.Task, impact *syncer.Impact) {
 	}
 	decision := impact.Decision
 	step := plan.Step{Ref: providers.Ref{Addr: sync.Addr, Sync: true}, Sync: &sync, Decision: &decision, Promise: impact.Promise()}
-	for _, need := range append([]addrs.Instance{sync.Addr}, sync.Needs...) {
+	for _, need := range slices.Concat([]addrs.Instance{sync.Addr}, sync.Needs, sync.Permits) {
 		step.After = append(step.After, providers.Ref{Addr: need})
 	}
 	for _, before := range sync.After {

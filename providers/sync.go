@@ -59,6 +59,7 @@ type Sync struct {
 	TriggerWas string           `json:"trigger_was,omitempty"` // and before the plan
 	After      []addrs.Instance `json:"after,omitempty"`       // syncs that run before it, when both run
 	Needs      []addrs.Instance `json:"needs,omitempty"`       // objects that must be applied before it runs
+	Permits    []addrs.Instance `json:"permits,omitempty"`     // so must these, though no content follows from them (PERM-5)
 
 	// Inputs are named digests of what the content follows from: "filter",
 	// "rules", "query_rule". A run remembers them; one that differs from the

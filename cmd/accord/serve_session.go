@@ -175,7 +175,7 @@ func (s *session) moved(ctx context.Context, applied *watch.Applied) (map[addrs.
 	}
 	moved := map[addrs.Instance]bool{}
 	for _, sync := range applied.Syncs {
-		for _, addr := range append([]addrs.Instance{sync.Addr}, sync.Needs...) {
+		for _, addr := range slices.Concat([]addrs.Instance{sync.Addr}, sync.Needs, sync.Permits) {
 			moved[sync.Addr] = moved[sync.Addr] || !st.Objects[addr].Equal(applied.State.Objects[addr])
 		}
 	}

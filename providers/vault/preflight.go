@@ -60,7 +60,7 @@ func (s *syncMaker) preflight(point *syncPoint, sync *providers.Sync) *preflight
 			}
 		}
 	}
-	p.Known = append(p.Known, s.adminSets(l, point.parent.Type)...)
+	p.Known = append(p.Known, s.lackingSets(l, point.parent.Type)...)
 	return p
 }
 
@@ -139,15 +139,26 @@ type sourceField struct {
 // bundleOf is which bundle of grants administers an integration (PERM-1..3).
 var bundleOf = map[string]string{"clm": "clm_integration", "country": "country_integration"}
 
-// adminSets holds the permission sets that are declared for the administrators
-// of an integration against what they grant: as planned, where the plan changes
-// them, else as they are.
-func (s *syncMaker) adminSets(l *link, integration string) []providers.Diagnostic {
-	b := bundleByName(bundleOf[integration])
-	var found []providers.Diagnostic
+// adminSets are the permission sets that are declared for the administrators of an
+// integration.
+func (s *syncMaker) adminSets(l *link, integration string) (sets []addrs.Instance) {
 	for _, addr := range s.types["permission_set"] {
 		body, _, err := resource.Ref[permissionSetBody](s.after, addr)
-		if err != nil || b == nil || body.Vault != l.crm.addr || !slices.Contains(body.Bundles, b.Name) {
+		if err == nil && body.Vault == l.crm.addr && slices.Contains(body.Bundles, bundleOf[integration]) {
+			sets = append(sets, addr)
+		}
+	}
+	return sets
+}
+
+// lackingSets holds the permission sets of administrators against what they grant: as
+// planned, where the plan changes them, else as they are.
+func (s *syncMaker) lackingSets(l *link, integration string) []providers.Diagnostic {
+	b := bundleByName(bundleOf[integration])
+	var found []providers.Diagnostic
+	for _, addr := range s.adminSets(l, integration) {
+		body, _, err := resource.Ref[permissionSetBody](s.after, addr)
+		if err != nil {
 			continue
 		}
 		given := body.Grants

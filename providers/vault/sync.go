@@ -191,7 +191,7 @@ func (s *syncMaker) sync(ctx context.Context, addr addrs.Instance) (*providers.S
 		Active: p.body.Status == active && p.parent.Status == active, Was: s.wasActive(addr),
 		Policy: providers.Policy{FullAfter: fullAfter, DelayedInputs: []string{inputFilter}},
 		Inputs: map[string]string{inputVaults: fmt.Sprintf("%d %d", l.content.id, l.crm.id), inputEngine: engineOf(l, p.body.Engine)},
-		Needs:  s.needs(p), Trigger: p.body.trigger(), TriggerWas: s.triggerWas(addr),
+		Needs:  s.needs(p), Permits: s.adminSets(l, p.parent.Type), Trigger: p.body.trigger(), TriggerWas: s.triggerWas(addr),
 	}
 	switch {
 	case p.body.Status == inactive:
