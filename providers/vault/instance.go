@@ -195,7 +195,7 @@ func unreached(name string, err error) (addrs.Path, string) {
 }
 
 func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs.Instance, body instanceBody) (*vault, instanceBody, error) {
-	v := &vault{addr: addr, kind: body.Kind, names: &p.names, heard: headers{transport: p.transport}}
+	v := &vault{addr: addr, kind: body.Kind, names: &p.names, heard: headers{transport: p.transport}, looks: readerOf(config, addr) != ""}
 	base, wanted := body.URL, int64(0)
 	if body.ID != nil {
 		wanted = *body.ID
@@ -376,10 +376,20 @@ func clientID(tool string) string {
 // who may only read, where there is one.
 func credentialNames(config providers.Config, addr addrs.Instance) []string {
 	name := variableName(addr)
-	if read := name + readers; config.ReadOnly && (os.Getenv(read+"_USER") != "" || os.Getenv(read+"_PASSWORD") != "") {
+	if read := readerOf(config, addr); read != "" {
 		return []string{read, name}
 	}
 	return []string{name}
+}
+
+// readerOf is the beginning of the names of the variables of a user who may only read;
+// "" where there is none, or more than that is to be done.
+func readerOf(config providers.Config, addr addrs.Instance) string {
+	read := variableName(addr) + readers
+	if config.ReadOnly && (os.Getenv(read+"_USER") != "" || os.Getenv(read+"_PASSWORD") != "") {
+		return read
+	}
+	return ""
 }
 
 // helperTime is how long a command may take to find credentials; somebody may

@@ -66,13 +66,19 @@ func (s *syncMaker) preflight(point *syncPoint, sync *providers.Sync) *preflight
 
 // loginNeeds are the rights that whoever accord logs in as needs in both vaults. Where
 // the platform's engine moves the content, that is to forecast and to follow it: to
-// read (INT-7).
+// read (INT-7). No more is asked of a user of commands that only read.
 func (s *syncMaker) loginNeeds(p *syncPoint, sync *providers.Sync) (content, crm grants) {
 	content, crm = s.needsOf(p, sync)
-	if sync.Engine == providers.EngineAccord {
+	platform := sync.Engine == providers.EnginePlatform
+	if platform || p.link.content.looks {
+		content = content.reads()
+	}
+	if platform || p.link.crm.looks {
+		crm = crm.reads()
+	}
+	if !platform {
 		return content, crm
 	}
-	content, crm = content.reads(), crm.reads()
 	told := crm
 	if p.names.Model == "" {
 		told = content

@@ -24,6 +24,7 @@ type vault struct {
 	dns         string
 	id          int64
 	dev         bool // of the embedded development server
+	looks       bool // as the user of commands that only read
 
 	reader *vaultapi.Reader
 	client *vaultapi.Client // nil when only reading
