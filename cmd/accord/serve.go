@@ -138,7 +138,7 @@ func (s *server) run(ctx context.Context) error {
 		switch {
 		case first && errors.As(err, &over) && over.shown: // a mistake in the files: told, with its line
 			return err
-		case errors.Is(err, state.ErrSealed): // no waiting gives a key
+		case errors.Is(err, state.ErrSealed), errors.Is(err, state.ErrNoJournal): // no waiting gives a key, or a journal
 			return err
 		case errors.Is(err, errMoved):
 			s.log.Info("another configuration was applied", "why", err)
