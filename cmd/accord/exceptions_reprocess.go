@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,27 +82,39 @@ func (x *troubled) byPoint(picked []*ledger.Entry) (messages map[addrs.Instance]
 		if n >= 0 {
 			sync = x.tasks[n].Sync
 		}
-		switch {
-		case n < 0:
+		if n < 0 {
 			return nil, nil, &providers.Error{Kind: providers.Invalid, Addr: e.Point, Message: fmt.Sprintf("exception %s: %s is no sync that was applied", e.ID, e.Point),
 				Advice: "Apply the configuration that declares the point, and reprocess then."}
-		case e.Type == ledger.Kept:
-			return nil, nil, &providers.Error{Kind: providers.Refused, Addr: e.Point, Message: fmt.Sprintf("exception %s does not fail: %s", e.ID, e.Message),
-				Advice: "Every run looks at it again. To take it out of the CRM vault: accord exceptions withdraw " + e.ID}
-		case e.Type == ledger.Message:
+		}
+		if err := mayReprocess(e, sync); err != nil {
+			return nil, nil, err
+		}
+		if e.Type == ledger.Message {
 			messages[e.Point] = append(messages[e.Point], e)
-		case sync.Engine == providers.EnginePlatform:
-			return nil, nil, &providers.Error{Kind: providers.Refused, Addr: e.Point,
-				Message: fmt.Sprintf("exception %s: %s has engine = \"platform\": that engine tries its items again with each of its runs, and none alone", e.ID, e.Point),
-				Advice:  "Ask it for a full run, and follow it: accord sync -full '" + e.Point.String() + "'"}
-		case !sync.Active:
-			return nil, nil, &providers.Error{Kind: providers.Refused, Addr: e.Point, Message: fmt.Sprintf("exception %s: %s does not run: %s", e.ID, e.Point, sync.Idle),
-				Advice: "Activate the point, and reprocess then."}
-		default:
+		} else {
 			items[e.Point] = append(items[e.Point], e.Item())
 		}
 	}
 	return messages, items, nil
+}
+
+// mayReprocess says why an exception cannot be reprocessed; nil: it can.
+func mayReprocess(e *ledger.Entry, sync providers.Sync) error {
+	switch {
+	case e.Type == ledger.Kept:
+		return &providers.Error{Kind: providers.Refused, Addr: e.Point, Message: fmt.Sprintf("exception %s does not fail: %s", e.ID, e.Message),
+			Advice: "Every run looks at it again. To take it out of the CRM vault: accord exceptions withdraw " + e.ID}
+	case e.Type == ledger.Message:
+		return nil
+	case sync.Engine == providers.EnginePlatform:
+		return &providers.Error{Kind: providers.Refused, Addr: e.Point,
+			Message: fmt.Sprintf("exception %s: %s has engine = \"platform\": that engine tries its items again with each of its runs, and none alone", e.ID, e.Point),
+			Advice:  "Ask it for a full run, and follow it: accord sync -full '" + e.Point.String() + "'"}
+	case !sync.Active:
+		return &providers.Error{Kind: providers.Refused, Addr: e.Point, Message: fmt.Sprintf("exception %s: %s does not run: %s", e.ID, e.Point, cmp.Or(sync.Idle, "it cannot be read at the moment")),
+			Advice: "Activate the point, and reprocess then."}
+	}
+	return nil
 }
 
 // dismiss deactivates messages (ERR-1).

@@ -7,6 +7,7 @@ import (
 	"accord/lang/addrs"
 	"accord/planner/ledger"
 	"accord/planner/syncer"
+	"accord/planner/watch"
 	"accord/providers"
 	"accord/state"
 )
@@ -46,40 +47,34 @@ func (t toldExceptions) add(l *ledger.Ledger) {
 }
 
 // exception finds an exception of a point, by the ledger's id.
-func (s *session) exception(ctx context.Context, point addrs.Instance, id string) (*ledger.Entry, providers.Sync, error) {
-	var sync providers.Sync
-	for _, p := range s.watch.Status().Points {
-		if p.Addr == point {
-			sync = p.Sync
-		}
-	}
-	for f, err := range s.journal.Exceptions(ctx, point) {
+func (s *session) exception(ctx context.Context, p watch.Point, id string) (*ledger.Entry, error) {
+	for f, err := range s.journal.Exceptions(ctx, p.Addr) {
 		if err != nil {
-			return nil, sync, err
+			return nil, err
 		}
-		l := ledger.New(s.planner.Now(), []providers.Sync{sync})
+		l := ledger.New(s.planner.Now(), []providers.Sync{p.Sync})
 		l.Journal(f)
 		if e := l.Entries()[0]; e.ID == id {
-			return e, sync, nil
+			return e, nil
 		}
 	}
 	if told := s.told.Load(); told != nil {
-		l := ledger.New(s.planner.Now(), []providers.Sync{sync})
-		toldExceptions{point: (*told)[point]}.add(l)
+		l := ledger.New(s.planner.Now(), []providers.Sync{p.Sync})
+		toldExceptions{p.Addr: (*told)[p.Addr]}.add(l)
 		for _, e := range l.Entries() {
 			if e.ID == id {
-				return e, sync, nil
+				return e, nil
 			}
 		}
 	}
-	return nil, sync, providers.Errorf(providers.NotFound, "there is no such exception; it may be resolved by now")
+	return nil, providers.Errorf(providers.NotFound, "there is no such exception; it may be resolved by now")
 }
 
 func (s *session) reprocess(ctx context.Context, e *ledger.Entry, sync providers.Sync) error {
+	if err := mayReprocess(e, sync); err != nil {
+		return err
+	}
 	if e.Type == ledger.Item {
-		if sync.Engine == providers.EnginePlatform {
-			return providers.Errorf(providers.Refused, "the platform's own engine tries its items again with each of its runs, and none alone")
-		}
 		if err := s.journal.Retried(ctx, e.Point, []state.Item{e.Item()}, "the page of accord serve"); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -11,6 +12,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/planner/syncer"
+	"accord/planner/watch"
 	"accord/providers"
 	"accord/state"
 )
@@ -83,64 +85,80 @@ func (s *server) render(w http.ResponseWriter, name string, data any) {
 
 // runNow asks for a run of one point: of what is due, or in full.
 func (s *server) runNow(w http.ResponseWriter, r *http.Request) {
-	on, addr, ok := s.asked(w, r)
+	on, p, ok := s.asked(w, r)
 	if !ok {
 		return
 	}
-	if r.PostFormValue("full") != "" {
-		if err := syncer.Owe(r.Context(), on.journal, addr, []syncer.Reason{syncer.Requested}, state.Allowance{}); err != nil {
+	full := r.PostFormValue("full") != ""
+	if err := mayRun(p, full); err != nil {
+		http.Error(w, clean(providers.Advised(err)), http.StatusConflict)
+		return
+	}
+	if full {
+		if err := syncer.Owe(r.Context(), on.journal, p.Addr, []syncer.Reason{syncer.Requested}, state.Allowance{}); err != nil {
 			s.failed(w, err)
 			return
 		}
 	}
-	on.watch.Request(addr)
-	s.log.Info("a run was asked for through the page", "point", addr.String(), "full", r.PostFormValue("full") != "")
+	on.watch.Request(p.Addr)
+	s.log.Info("a run was asked for through the page", "point", p.Addr.String(), "full", full)
 	s.done(w, r)
+}
+
+// mayRun says why a point does not run though somebody asks for it; nil: it does.
+func mayRun(p watch.Point, full bool) error {
+	switch s := &p.Sync; {
+	case !s.Active:
+		return providers.Errorf(providers.Refused, "%s does not run: %s", p.Addr, cmp.Or(s.Idle, p.Waits, "it is not active"))
+	case s.Engine == providers.EnginePlatform && !full:
+		return runsByItself(p.Addr)
+	}
+	return nil
 }
 
 // reprocess has an item tried again at once, by a run of that alone (ERR-2), and
 // deactivates a message, without any (ERR-1); the next run tries again.
 func (s *server) reprocess(w http.ResponseWriter, r *http.Request) {
-	on, addr, ok := s.asked(w, r)
+	on, p, ok := s.asked(w, r)
 	if !ok {
 		return
 	}
-	e, sync, err := on.exception(r.Context(), addr, r.PostFormValue("id"))
+	e, err := on.exception(r.Context(), p, r.PostFormValue("id"))
 	if err == nil {
-		err = on.reprocess(r.Context(), e, sync)
+		err = on.reprocess(r.Context(), e, p.Sync)
 	}
 	switch {
 	case providers.KindOf(err) == providers.NotFound:
 		http.Error(w, clean(err.Error()), http.StatusNotFound)
 		return
 	case providers.KindOf(err) == providers.Refused:
-		http.Error(w, clean(err.Error()), http.StatusConflict)
+		http.Error(w, clean(providers.Advised(err)), http.StatusConflict)
 		return
 	case err != nil:
 		s.failed(w, err)
 		return
 	}
-	s.log.Info("reprocessing was asked for through the page", "point", addr.String(), "exception", e.ID, "type", e.Type)
+	s.log.Info("reprocessing was asked for through the page", "point", p.Addr.String(), "exception", e.ID, "type", e.Type)
 	s.done(w, r)
 }
 
 // asked finds the point that a form is about.
-func (s *server) asked(w http.ResponseWriter, r *http.Request) (*session, addrs.Instance, bool) {
+func (s *server) asked(w http.ResponseWriter, r *http.Request) (*session, watch.Point, bool) {
 	on := s.now.Load()
 	if on == nil {
 		http.Error(w, "nothing can be run at the moment", http.StatusServiceUnavailable)
-		return nil, addrs.Instance{}, false
+		return nil, watch.Point{}, false
 	}
 	addr, err := addrs.ParseInstance(r.PostFormValue("point"))
 	if err == nil {
 		for _, p := range on.watch.Status().Points {
 			if p.Addr == addr {
-				return on, addr, true
+				return on, p, true
 			}
 		}
 	}
 	http.Error(w, "there is no such point", http.StatusNotFound)
-	return nil, addr, false
+	return nil, watch.Point{}, false
 }
 
 func (s *server) done(w http.ResponseWriter, r *http.Request) {

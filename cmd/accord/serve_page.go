@@ -223,7 +223,11 @@ func (s *server) past(ctx context.Context, d *pageData, now time.Time) error {
 			d.More++
 			continue
 		}
-		d.Failed = append(d.Failed, viewException(e, s.line(e), now))
+		var sync providers.Sync
+		if n := slices.IndexFunc(syncs, func(s providers.Sync) bool { return s.Addr == e.Point }); n >= 0 {
+			sync = syncs[n]
+		}
+		d.Failed = append(d.Failed, viewException(e, sync, s.line(e), now))
 	}
 	return nil
 }

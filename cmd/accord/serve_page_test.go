@@ -44,7 +44,7 @@ func TestServePageOnAPhone(t *testing.T) {
 	crm := addrs.NewKeyed("vault", "crm", "united-states-of-america")
 	point := watch.Point{
 		Addr:     addrs.NewKeyed("integration_point", "clm_presentation", "united-states-of-america"),
-		Sync:     providers.Sync{Title: hostile, LRT: now.Add(-time.Minute), LSRT: now.Add(-time.Hour), Source: providers.End{Instance: addrs.New("vault", "promomats")}, Target: providers.End{Instance: crm}},
+		Sync:     providers.Sync{Title: hostile, Active: true, LRT: now.Add(-time.Minute), LSRT: now.Add(-time.Hour), Source: providers.End{Instance: addrs.New("vault", "promomats")}, Target: providers.End{Instance: crm}},
 		Decision: syncer.Decision{Mode: syncer.Incremental, FullAt: now.Add(14 * 24 * time.Hour)}, Memory: state.Memory{Failures: 3},
 	}
 	var runs []pageRun
@@ -58,7 +58,7 @@ func TestServePageOnAPhone(t *testing.T) {
 	d := &pageData{Verdict: "2 items cannot be synced", At: when{now, now}, Serial: 7, May: true, Points: []pagePoint{viewPoint(point, now)}, Runs: runs, Chart: chartOf(runs),
 		Drift: []pageDrift{{Addr: point.Addr.String(), What: []string{"status: active → " + hostile}}}, Looked: when{now, now}, Vaults: viewVaults(watch.Status{Points: []watch.Point{point}}, []pagePoint{viewPoint(point, now)}, now)}
 	for _, e := range l.Entries() {
-		v := viewException(e, "modules/vaults/main.hcl:79", now)
+		v := viewException(e, point.Sync, "modules/vaults/main.hcl:79", now)
 		v.Can = true
 		d.Failed = append(d.Failed, v)
 	}
@@ -131,6 +131,33 @@ func TestServeCountsUntoldRuns(t *testing.T) {
 	want := "accord_untold_runs{webhook=\"hooks.example.com\"} 42\naccord_untold_runs{webhook=\"webhook TEAM\"} 0\n"
 	if got := r.Body.String(); !strings.Contains(got, want) {
 		t.Errorf("%s", got)
+	}
+}
+
+// ERR-2, INT-3: the page offers no run and no reprocessing after which nothing happens.
+func TestPageOffersWhatIsDone(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	addr := addrs.New("integration_point", "clm")
+	for name, c := range map[string]struct {
+		sync            providers.Sync
+		item, run, full bool
+	}{
+		"active":         {providers.Sync{Active: true, Engine: providers.EngineAccord}, true, true, true},
+		"inactive":       {providers.Sync{Engine: providers.EngineAccord, Idle: "the point is inactive"}, false, false, false},
+		"the platform's": {providers.Sync{Active: true, Engine: providers.EnginePlatform}, false, false, true},
+		"never read":     {},
+	} {
+		c.sync.Addr = addr
+		v := viewPoint(watch.Point{Addr: addr, Sync: c.sync}, now)
+		if v.Run != c.run || v.Full != c.full {
+			t.Errorf("%s: run %v, in full %v", name, v.Run, v.Full)
+		}
+		for typ, want := range map[string]bool{ledger.Item: c.item, ledger.Kept: false, ledger.Message: true} {
+			if got := viewException(&ledger.Entry{Type: typ, Point: addr}, c.sync, "", now).Can; got != want {
+				t.Errorf("%s: an exception of type %s can be reprocessed: %v", name, typ, got)
+			}
+		}
 	}
 }
 

@@ -24,12 +24,15 @@ type pagePoint struct {
 	LSRT     when   `json:"last_successful_run_time,omitzero"`
 	NextFull when   `json:"next_full,omitzero"`
 	Failures int    `json:"failures"`
+	Run      bool   `json:"-"` // whoever asks for it has it run
+	Full     bool   `json:"-"` // and in full
 }
 
 func viewPoint(p watch.Point, now time.Time) pagePoint {
 	v := pagePoint{
 		Addr: p.Addr.String(), Title: clean(p.Sync.Title), Vault: p.Sync.Target.Instance.String(), Engine: p.Sync.Engine,
 		LRT: when{p.Sync.LRT, now}, LSRT: when{p.Sync.LSRT, now}, NextFull: when{p.Decision.FullAt, now}, Failures: p.Memory.Failures,
+		Run: mayRun(p, false) == nil, Full: mayRun(p, true) == nil,
 	}
 	switch {
 	case p.Running:
@@ -150,13 +153,13 @@ type pageItem struct {
 	Can      bool   `json:"can_reprocess"`     // here
 }
 
-func viewException(e *ledger.Entry, fix string, now time.Time) pageItem {
+func viewException(e *ledger.Entry, sync providers.Sync, fix string, now time.Time) pageItem {
 	v := pageItem{ID: e.ID, Point: e.Point.String(), Part: e.Part, Key: clean(strings.TrimLeft(e.Key, "0")), Title: clean(e.Title), Kind: e.Kind, Message: clean(e.Message),
 		Class: e.Class.Words(), Fix: clean(fix), General: e.Type == ledger.Message, First: when{e.First, now}, Last: when{e.Last, now}, Attempts: e.Attempts}
 	if e.Known {
 		v.Known = knownBy(e, now)
 	}
-	v.Can = v.General || e.Engine == providers.EngineAccord
+	v.Can = mayReprocess(e, sync) == nil
 	return v
 }
 

@@ -312,9 +312,7 @@ func (w *workspace) choose(tasks []syncer.Task, targets []addrs.Instance, o sync
 				Message: fmt.Sprintf("%s has engine = \"platform\": what that engine published is not accord's to withdraw", t.Sync.Addr),
 				Advice:  "Set Publish for CRM (CLM) to No in the content vault, or withdraw it in the CRM vault itself."}
 		} else if t.Sync.Engine == providers.EnginePlatform && len(targets) > 0 && t.Sync.Active && t.Decision.Mode == syncer.None {
-			return &providers.Error{Kind: providers.Refused, Addr: t.Sync.Addr,
-				Message: fmt.Sprintf("%s has engine = \"platform\": that engine runs what changed by itself, and can be asked for a full run only", t.Sync.Addr),
-				Advice:  "Ask for one, and follow it: accord sync -full '" + t.Sync.Addr.String() + "'"}
+			return runsByItself(t.Sync.Addr)
 		}
 		allow, err := planner.Allowance(o.allow, t.Sync.Addr)
 		if err != nil {
@@ -324,6 +322,13 @@ func (w *workspace) choose(tasks []syncer.Task, targets []addrs.Instance, o sync
 	}
 	syncer.TablesFirst(tasks)
 	return nil
+}
+
+// runsByItself is why a point of the platform's own engine is not run for what changed.
+func runsByItself(point addrs.Instance) error {
+	return &providers.Error{Kind: providers.Refused, Addr: point,
+		Message: fmt.Sprintf("%s has engine = \"platform\": that engine runs what changed by itself, and can be asked for a full run only", point),
+		Advice:  "Ask for one, and follow it: accord sync -full '" + point.String() + "'"}
 }
 
 // betweenVaults: from one vault to another. What stays within one is a table that
