@@ -155,7 +155,10 @@ func TestVerdictOfWhatIsOff(t *testing.T) {
 	now := time.Now()
 	off := watch.Point{Addr: addrs.New("integration_point", "clm"), Waits: "the point is inactive"}
 	on := watch.Point{Addr: addrs.New("integration_point", "country"), Decision: syncer.Decision{Mode: syncer.Incremental}}
-	for want, points := range map[string][]watch.Point{"No point is active": {off}, "All active points are up to date": {off, on}, "All points are up to date": {on}} {
+	bad := on
+	bad.Memory.Failures = 2
+	for want, points := range map[string][]watch.Point{"No point is active": {off}, "All active points are up to date": {off, on}, "All points are up to date": {on},
+		"All active points run; 2 items cannot be synced": {off, bad}, "All points run; 2 items cannot be synced": {on, bad}} {
 		if d := viewStatus(watch.Status{Known: true, Beat: now, Interval: time.Second, Points: points}, now); d.Verdict != want {
 			t.Errorf("the verdict is %q, want %q", d.Verdict, want)
 		}

@@ -16,6 +16,7 @@ import (
 	"accord/planner/ledger"
 	"accord/planner/watch"
 	"accord/providers"
+	"accord/state"
 )
 
 //go:embed serve.html
@@ -140,7 +141,11 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 		case failing > 0:
 			d.Verdict, d.Bad = fmt.Sprintf("%d of %s cannot run", failing, count(len(st.Points), "point")), true
 		case failures > 0:
-			d.Verdict = fmt.Sprintf("All points run; %s cannot be synced", count(failures, "item"))
+			who := "All points"
+			if off > 0 {
+				who = "All active points"
+			}
+			d.Verdict = fmt.Sprintf("%s run; %s cannot be synced", who, count(failures, "item"))
 		case running > 0:
 			d.Verdict = fmt.Sprintf("%s running", count(running, "point"))
 		case waiting == 1:
@@ -204,20 +209,24 @@ func (s *server) past(ctx context.Context, d *pageData, now time.Time) error {
 		syncs[i] = p.Sync
 	}
 	l := ledger.New(now, syncs)
+	items := 0
 	for f, err := range journal.Exceptions(ctx, addrs.Instance{}) {
 		if err != nil {
 			return err
 		}
-		if d.More++; d.More <= pageFailures {
-			l.Journal(f)
+		if f.Type != state.Message { // these are few, and come first
+			if items++; items > pageFailures {
+				continue
+			}
 		}
+		l.Journal(f)
 	}
 	if on := s.now.Load(); on != nil {
 		if told := on.told.Load(); told != nil {
 			told.add(l)
 		}
 	}
-	d.More = max(0, d.More-pageFailures)
+	d.More = max(0, items-pageFailures)
 	for _, e := range l.Entries() {
 		if len(d.Failed) == pageFailures { // vaults tell of as many each
 			d.More++

@@ -224,6 +224,35 @@ func TestServePageOfManyExceptions(t *testing.T) {
 	}
 }
 
+// manyItems is a journal of many items that fail, and of one general error that comes
+// after all of them.
+type manyItems struct{ quietJournal }
+
+func (manyItems) Exceptions(context.Context, addrs.Instance) iter.Seq2[state.Exception, error] {
+	return func(yield func(state.Exception, error) bool) {
+		for n := range 3 * pageFailures {
+			if !yield(state.Exception{Sync: addrs.NewKeyed("integration_point", "clm", "a"), Part: "slide", Key: fmt.Sprint(n), Kind: "invalid"}, nil) {
+				return
+			}
+		}
+		yield(state.Exception{Sync: addrs.NewKeyed("integration_point", "clm", "b"), Type: state.Message, Key: "permission", Kind: "permission"}, nil)
+	}
+}
+
+// ERR-1: a general error is on the page however many items fail elsewhere.
+func TestServePageShowsGeneralErrors(t *testing.T) {
+	t.Parallel()
+	s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+	on := &session{server: s, workspace: &workspace{journal: manyItems{}}, watch: watch.New(watch.Options{Now: time.Now})}
+	nowhere := func(addrs.Instance) string { return "" }
+	on.lines.Store(&nowhere)
+	s.now.Store(on)
+	d, err := s.pageData(t.Context(), time.Now())
+	if err != nil || len(d.Failed) != pageFailures || !d.Failed[0].General || d.More != 2*pageFailures+1 {
+		t.Errorf("%v: %d exceptions, and %d more; first %+v", err, len(d.Failed), d.More, d.Failed[0])
+	}
+}
+
 // A page that is open says so when nobody keeps it up to date any more: when serve does
 // not answer, when it cannot tell, and it logs in anew when it has to.
 func TestOpenPageSaysThatItIsOld(t *testing.T) {
