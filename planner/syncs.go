@@ -78,14 +78,18 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.I
 	owes := map[addrs.Instance][]syncer.Reason{}
 	needs, err := m.wholeNeeds(ctx)
 	left := map[*object][]string{} // runs that follow from what this plan changes
+	idles := make(map[addrs.Instance]string, len(tasks))
+	for _, t := range tasks {
+		if err != nil {
+			idles[t.Sync.Addr] = "what it follows from beside this partial plan could not be found out: " + err.Error()
+		} else {
+			idles[t.Sync.Addr] = m.idle(needs, t.Sync.Addr)
+		}
+	}
+	leaveFollowers(tasks, idles)
 	for i := range tasks {
 		t := &tasks[i]
-		idle := ""
-		if err != nil {
-			idle = "what it follows from beside this partial plan could not be found out: " + err.Error()
-		} else {
-			idle = m.idle(needs, t.Sync.Addr)
-		}
+		idle := idles[t.Sync.Addr]
 		if idle != "" && t.Decision.Mode != syncer.None {
 			if t.Decision.Has(syncer.Requested) {
 				owes[t.Sync.Addr] = []syncer.Reason{syncer.Requested}
@@ -108,6 +112,29 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.I
 		}
 	}
 	return owes
+}
+
+// leaveFollowers keeps the runs out that come after one which is kept out though it is
+// due: what is routed by a table that is yet to follow its filter would go where it did
+// before (CTRY-10, CTRY-12). A table that is due only since they are is as it should be.
+func leaveFollowers(tasks []syncer.Task, idles map[addrs.Instance]string) {
+	own := func(r syncer.Reason) bool { return r != syncer.RoutesFullRun }
+	kept := map[addrs.Instance]bool{}
+	for more := true; more; {
+		more = false
+		for _, t := range tasks {
+			addr, first := t.Sync.Addr, t.Sync.After
+			if t.Sync.Route.Table != nil {
+				first = append(slices.Clone(first), *t.Sync.Route.Table)
+			}
+			if at := slices.IndexFunc(first, func(on addrs.Instance) bool { return kept[on] }); at >= 0 && idles[addr] == "" {
+				idles[addr] = fmt.Sprintf("the run of %s comes first, and is left out of this partial plan", first[at])
+			}
+			if !kept[addr] && idles[addr] != "" && t.Decision.Step && slices.ContainsFunc(t.Decision.Reasons, own) {
+				kept[addr], more = true, true
+			}
+		}
+	}
 }
 
 // follows notes a run that is left out at the changes that it follows from and
