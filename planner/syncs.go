@@ -69,8 +69,7 @@ func (m *making) syncs(ctx context.Context) {
 }
 
 // leaveRuns keeps the runs out of a partial plan that it would begin without
-// all that they follow from. It returns what is owed for it: that somebody asked
-// for a run (INT-6) is found by nothing else later.
+// all that they follow from. It returns what is owed for it.
 func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.Instance][]syncer.Reason {
 	if !m.req.Partial() {
 		return nil
@@ -91,9 +90,7 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.I
 		t := &tasks[i]
 		idle := idles[t.Sync.Addr]
 		if idle != "" && t.Decision.Mode != syncer.None {
-			if t.Decision.Has(syncer.Requested) {
-				owes[t.Sync.Addr] = []syncer.Reason{syncer.Requested}
-			}
+			owes[t.Sync.Addr] = untold(t)
 			if t.Decision.Step {
 				m.follows(t, left)
 				idle = t.Decision.Why() + ", but " + idle + "; a whole plan runs it in full, and says what that does"
@@ -112,6 +109,19 @@ func (m *making) leaveRuns(ctx context.Context, tasks []syncer.Task) map[addrs.I
 		}
 	}
 	return owes
+}
+
+// untold are the reasons of a run that nothing tells of later, where it is left out:
+// that its point was activated (INT-5), and that somebody asked for it (INT-6). The
+// platform's own engine knows of an activation by itself.
+func untold(t *syncer.Task) (why []syncer.Reason) {
+	if t.Decision.Has(syncer.Activated) && t.Sync.Engine != providers.EnginePlatform {
+		why = append(why, syncer.Activated)
+	}
+	if t.Decision.Has(syncer.Requested) {
+		why = append(why, syncer.Requested)
+	}
+	return why
 }
 
 // leaveFollowers keeps the runs out that come after one which is kept out though it is
