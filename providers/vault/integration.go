@@ -150,6 +150,10 @@ func (p *Provider) planIntegrations(ctx context.Context, env *resource.Env, chan
 			c.Fail(err)
 			continue
 		}
+		if was := c.Recorded; was != nil && was.Type != c.Desired.Type {
+			c.Diagnose(otherStandard("/type", c.Addr, was.Type, c.Desired.Type))
+			continue
+		}
 		engine := engineOf(l, c.Desired.Engine)
 		c.Set("engine", engine)
 		if inVault(l, engine) {
@@ -217,6 +221,16 @@ func besideStandIn(title string, crm *vault) providers.Diagnostic {
 		Code: "INT-7", Path: "/engine",
 		Summary: fmt.Sprintf("A stand-in of the platform's own engine runs %q in %s", title, crm.addr),
 		Detail:  `With engine = "accord" both at once would write the same content. Switch the stand-in off (start accord dev without -engine for this vault), or write engine = "platform".`,
+	})
+}
+
+// otherStandard is INT-4: a standard integration or point takes the place of no other.
+// What is remembered of runs under a block's name is of the one that it meant, and a
+// plan that deactivates that one says what it published and leaves.
+func otherStandard(at addrs.Path, block addrs.Instance, was, is string) providers.Diagnostic {
+	return refused(providers.Diagnostic{
+		Code: "INT-4", Path: at, Summary: fmt.Sprintf("%s is %s, and does not become %s", block, was, is),
+		Detail: fmt.Sprintf("Standard integrations and points are not replaced by each other. Give the block of %s another name: then %s is deactivated, and the plan says what it published and leaves as it is.", is, was),
 	})
 }
 

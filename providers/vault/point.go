@@ -222,6 +222,10 @@ func (p *Provider) planPoint(ctx context.Context, env *resource.Env, c *resource
 		c.Fail(err)
 		return
 	}
+	if was := c.Recorded; was != nil && was.Name != c.Desired.Name {
+		c.Diagnose(otherStandard("/name", c.Addr, was.Name, c.Desired.Name))
+		return
+	}
 	engine := engineOf(l.link, c.Desired.Engine)
 	c.Set("engine", engine)
 	if inVault(l.link, engine) {
