@@ -440,6 +440,22 @@ func (p *Provider) checkPermissionFields(ctx context.Context, v *vault, c *resou
 				c.Refuse("PERM-4", addrs.Path("/object").Child(object).Child("field").Child(field), fmt.Sprintf("%s has no field %q%s", object, field, suggest(field, known)), "Write the API name of one of its fields.")
 			}
 		}
+		if len(o.Type) == 0 {
+			continue
+		}
+		types, err := v.reader.ObjectTypes(ctx, def.Name)
+		if err != nil {
+			return err
+		}
+		known = make([]string, len(types))
+		for n, t := range types {
+			known[n] = t.Name
+		}
+		for typ := range o.Type {
+			if typ != allFields && !slices.Contains(known, typ) {
+				c.Refuse("PERM-4", addrs.Path("/object").Child(object).Child("type").Child(typ), fmt.Sprintf("%s has no object type %q%s", object, typ, suggest(typ, known)), "Write the API name of one of its object types.")
+			}
+		}
 	}
 	return nil
 }
