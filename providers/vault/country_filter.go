@@ -290,7 +290,11 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		if c.IsUnknown("/countries") || c.IsUnknown("/all_countries") {
 			c.MarkUnknown("values")
 		} else {
-			c.Set("values", resource.Set[string](values))
+			c.Set("values", append(resource.Set[string]{}, values...))
+			if len(values) == 0 { // it is empty in the vault, and nobody here says otherwise
+				c.Warn("CTRY-9", "/countries", fmt.Sprintf("The country filter of %s is empty, and stays so, since its countries are ignored here", l.crm.addr),
+					"Without a country the Country Integration does not run. Take countries out of ignore_changes, or fill the filter in the vault.")
+			}
 		}
 		if c.Desired.AllCountries != nil && *c.Desired.AllCountries {
 			c.Set("countries", nil) // what was named until now is not kept beside it
@@ -458,7 +462,7 @@ func (p *Provider) writeFilters(ctx context.Context, env *resource.Env, changes 
 		case len(unknown) > 0:
 			c.Fail(providers.Errorf(providers.Invalid, "there is no country %q", c.Planned.Countries[unknown[0]]))
 			continue
-		case len(values) == 0:
+		case len(values) == 0 && len(r.Values) > 0:
 			c.Fail(providers.Errorf(providers.Refused, "a country filter is never emptied (CTRY-11)"))
 			continue
 		case r.CRM != "" && r.CRM != own:
@@ -473,7 +477,7 @@ func (p *Provider) writeFilters(ctx context.Context, env *resource.Env, changes 
 			row["vault_crm_id__v"] = own
 		}
 		now := *c.Planned
-		now.Values, now.VaultCRMID = values, own
+		now.Values, now.VaultCRMID = append(resource.Set[string]{}, values...), own
 		if len(row) == 1 {
 			c.Done(r.ID, now)
 			continue
