@@ -11,12 +11,12 @@ import (
 	"accord/planner/syncer"
 )
 
-// shownSyncs are those that run, are due or held back, or should run and do not;
-// with -verbose all.
+// shownSyncs are those that run, are due, asked for or held back, or should run and do
+// not; with -verbose all.
 func (v *planView) shownSyncs() []plan.SyncLine {
 	return slices.DeleteFunc(slices.Clone(v.plan.Syncs), func(s plan.SyncLine) bool {
 		d := s.Decision
-		return !v.verbose && d.Mode == syncer.None && d.HeldBack == "" && !v.alarming(s)
+		return !v.verbose && d.Mode == syncer.None && len(d.Reasons) == 0 && d.HeldBack == "" && !v.alarming(s)
 	})
 }
 
@@ -80,7 +80,7 @@ func syncText(d syncer.Decision) string {
 		text += " · held back: " + clean(d.HeldBack)
 	}
 	if d.Idle != "" {
-		text += clean(d.Idle)
+		text += " · " + clean(d.Idle)
 	}
 	if d.Mode != syncer.Full && !d.FullAt.IsZero() {
 		text += " · full on " + d.FullAt.UTC().Format("2 Jan 15:04 UTC")

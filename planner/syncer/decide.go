@@ -212,8 +212,8 @@ func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow
 	found[Activated] = found[Activated] || !sync.Was
 	found[Requested] = found[Requested] || req.Full || triggered(sync)
 	switch {
-	case sync.LSRT.IsZero() && !memory.LastSuccess.IsZero():
-		found[Requested] = true // emptied by someone: we left it filled
+	case emptied(sync, memory):
+		found[Requested] = true
 	case sync.LSRT.IsZero():
 		found[NeverSucceeded] = true
 	case vaultNow.Sub(sync.LSRT) >= cmp.Or(sync.Policy.FullAfter, fullAfter):
@@ -225,6 +225,12 @@ func fullReasons(sync providers.Sync, memory state.Memory, req Request, vaultNow
 	return slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool {
 		return !found[r] || r == Changes || r == Retry
 	})
+}
+
+// emptied: someone has cleared LSRT, which was filled when a run ended last, and asks by
+// that for a full run (INT-6).
+func emptied(sync providers.Sync, memory state.Memory) bool {
+	return sync.LSRT.IsZero() && !memory.LastSuccess.IsZero()
 }
 
 // triggered: a change from one text to another asks; setting it first, or

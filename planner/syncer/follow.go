@@ -92,6 +92,10 @@ func decideEngine(sync providers.Sync, memory state.Memory, req Request, now tim
 	}
 	if len(d.Reasons) == 0 {
 		d.Idle = "the platform's own engine moves this content (engine = \"platform\")"
+		if emptied(sync, memory) {
+			d.Reasons = []Reason{Requested}
+			d.Idle = "somebody has cleared Last Successful Run Time, which asks the platform's own engine for a full run; it makes that by itself (INT-6)"
+		}
 		if !sync.LSRT.IsZero() {
 			d.FullAt = sync.LSRT.Add(fullAfter)
 		}

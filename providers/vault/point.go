@@ -290,6 +290,10 @@ func judgePoint(ctx context.Context, env *resource.Env, l *pointLink, c *resourc
 		}))
 		return
 	}
+	if engine == providers.EnginePlatform && c.Desired.unapproved() != "keep" {
+		c.Warn("CLM-1", "/on_unapproved", "on_unapproved is kept by accord, and not known to the platform's engine",
+			fmt.Sprintf("It holds for points with engine = \"accord\". What becomes of content of %q that left the steady state is that engine's own doing.", title))
+	}
 	if c.Recorded != nil && engineOf(l.link, c.Recorded.Engine) != engine {
 		warnOfDoubles(ctx, l, c, engine)
 	}
