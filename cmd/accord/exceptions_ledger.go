@@ -253,15 +253,20 @@ func (x *troubled) locate() {
 }
 
 // sourceOf is what an exception is about, as people know it: a document by its id.
-// Where its vault does not say, all that is known is the vault's record of it.
+// Where its vault does not say, all that is known is the vault's record of it. Of a
+// point that is under code no more the vault is not known.
 func sourceOf(e *ledger.Entry) string {
+	what, in := "record "+clean(e.Key), e.Source
 	switch _, err := strconv.ParseUint(e.Key, 10, 64); {
 	case err == nil:
-		return fmt.Sprintf("document %s in %s", syncer.KeyText(e.Key), e.Source)
+		what = "document " + syncer.KeyText(e.Key)
 	case e.Unnamed():
-		return fmt.Sprintf("exception %s in %s", e.Record, e.Where)
+		what, in = "exception "+e.Record, e.Where
 	}
-	return fmt.Sprintf("record %s in %s", clean(e.Key), e.Source)
+	if in.IsZero() {
+		return what
+	}
+	return what + " in " + in.String()
 }
 
 // linesOf returns where blocks are declared, as FILE:LINE; "" where the files do

@@ -32,7 +32,10 @@ Successful Run Time stays as it is; the next run tries again.
 
 Where the platform's own engine moves the content, a message is deactivated by the
 vault's own action Reprocess Request. Its items cannot be tried again one by one:
-each of its runs does so.`,
+each of its runs does so.
+
+What is left of a point that is under code no more cannot be tried again, and is taken
+off the list. Its vault is not asked, and keeps what it tells of it.`,
 		Example: `  accord exceptions reprocess k3v9q2x7ab
   accord exceptions reprocess -point='integration_point.clm["us"]' -class=document`,
 		Annotations: exits(exitRecords, exitRefused, exitLocked, exitAccess, exitInterrupted),
@@ -52,11 +55,12 @@ func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o except
 	if len(picked) == 0 {
 		return c.noneMeant()
 	}
+	left, picked := x.outlived(picked)
 	messages, items, err := x.byPoint(picked)
 	if err != nil {
 		return err
 	}
-	if err := x.dismiss(ctx, messages); err != nil {
+	if err := errors.Join(x.drop(ctx, left), x.dismiss(ctx, messages)); err != nil {
 		return err
 	}
 	if len(items) == 0 {
@@ -69,7 +73,60 @@ func (c *cli) runExceptionsReprocess(ctx context.Context, ids []string, o except
 	}
 	tasks := x.only(items, syncer.Request{})
 	outcomes := x.planner.Syncer.Run(ctx, tasks)
-	return x.syncReport(ctx, tasks, outcomes, nil, syncOptions{failOn: o.failOn})
+	err = x.syncReport(ctx, tasks, outcomes, nil, syncOptions{failOn: o.failOn})
+	x.tell(ctx)
+	return err
+}
+
+// outlived are the entries of points that are under code no more, and the others.
+func (x *troubled) outlived(picked []*ledger.Entry) (left, others []*ledger.Entry) {
+	for _, e := range picked {
+		if slices.Contains(x.applied, e.Point) {
+			others = append(others, e)
+		} else {
+			left = append(left, e)
+		}
+	}
+	return left, others
+}
+
+// drop takes what outlived its point off the list.
+func (x *troubled) drop(ctx context.Context, left []*ledger.Entry) error {
+	for len(left) > 0 {
+		point := left[0].Point
+		n := slices.IndexFunc(left, func(e *ledger.Entry) bool { return e.Point != point })
+		if n < 0 {
+			n = len(left)
+		}
+		items := make([]state.Item, n)
+		for i, e := range left[:n] {
+			items[i] = e.Item()
+		}
+		if err := x.journal.Dismiss(ctx, point, items); err != nil {
+			return fmt.Errorf("drop what is left of %s: %w", point, err)
+		}
+		x.dismissed(left[:n], fmt.Sprintf("%s is under code no more: %s off the list", point, are(n)))
+		left = left[n:]
+	}
+	return nil
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "1 exception is"
+	}
+	return number(n) + " exceptions are"
+}
+
+// dismissed tells of entries that are gone now; text does it for people.
+func (x *troubled) dismissed(list []*ledger.Entry, text string) {
+	if !x.cli.json {
+		fmt.Fprintln(x.cli.stdout, text+".")
+		return
+	}
+	for _, e := range list {
+		_ = x.cli.line("exception_dismissed", e.ID, map[string]any{"id": e.ID, "point": e.Point})
+	}
 }
 
 // byPoint sorts what is to be reprocessed. What cannot be is an error before
@@ -133,14 +190,7 @@ func (x *troubled) dismiss(ctx context.Context, messages map[addrs.Instance][]*l
 			errs = append(errs, fmt.Errorf("reprocess messages of %s: %w", t.Sync.Addr, err))
 			continue
 		}
-		for _, e := range list {
-			if x.cli.json {
-				_ = x.cli.line("exception_dismissed", e.ID, map[string]any{"id": e.ID, "point": e.Point})
-			}
-		}
-		if !x.cli.json {
-			fmt.Fprintf(x.cli.stdout, "%s: deactivated %s; the next run tries again: accord sync '%[1]s'\n", t.Sync.Addr, count(len(list), "message"))
-		}
+		x.dismissed(list, fmt.Sprintf("%s: deactivated %s; the next run tries again: accord sync '%[1]s'", t.Sync.Addr, count(len(list), "message")))
 	}
 	return errors.Join(errs...)
 }
