@@ -203,6 +203,9 @@ func (a *applying) outcome(j *job, r providers.Result) (*state.Outcome, error) {
 		if r.Err.Kind == providers.Ambiguous || r.Err.Kind == providers.Internal {
 			return nil, r.Err // whoever crashed may have done it before
 		}
+		if r.Missing && j.item.Action == providers.Replace { // deleted, and not made anew
+			return a.forget(addr), r.Err
+		}
 		return &state.Outcome{Addr: addr}, r.Err
 	case j.item.Action == providers.Remove && r.Object == nil:
 		return a.forget(addr), nil

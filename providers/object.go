@@ -74,7 +74,7 @@ type Touch struct {
 // Result is the answer to one object of a batch.
 type Result struct {
 	Object      *Object      `json:"object,omitempty"`
-	Missing     bool         `json:"missing,omitempty"` // Read: certainly not there
+	Missing     bool         `json:"missing,omitempty"` // Read: certainly not there; Apply, beside an error: not any more
 	Same        bool         `json:"same,omitempty"`    // Read: equals the request; Object may be nil
 	Stays       bool         `json:"stays,omitempty"`   // Read with Stay: found as recorded, and Plan would answer with it, and with nothing beside
 	Err         *Error       `json:"err,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+	"slices"
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
@@ -231,12 +232,14 @@ func (t *Type[T]) applied(ctx context.Context, c *codec, env *Env, items []provi
 		ch.Action, ch.Removal = providers.Remove, schema.Delete
 	}
 	t.do(ctx, env, t.Remove, open(changes, providers.Remove))
+	replace = slices.DeleteFunc(replace, func(ch *Change[T]) bool { return ch.result.Err != nil })
 	for _, ch := range replace {
-		if ch.result.Err == nil {
-			*ch = Change[T]{Addr: ch.Addr, Action: providers.Create, codec: c, planned: ch.planned, Recorded: ch.Recorded, Planned: ch.Planned}
-		}
+		*ch = Change[T]{Addr: ch.Addr, Action: providers.Create, codec: c, planned: ch.planned, Recorded: ch.Recorded, Planned: ch.Planned}
 	}
 	t.do(ctx, env, t.Create, open(changes, providers.Create))
+	for _, ch := range replace {
+		ch.result.Missing = ch.result.Err != nil && ch.result.Object == nil && !unclear(ch.result.Err)
+	}
 	t.do(ctx, env, t.Update, open(changes, providers.Update, providers.Adopt))
 
 	results := make([]providers.Result, len(changes))
@@ -247,6 +250,11 @@ func (t *Type[T]) applied(ctx context.Context, c *codec, env *Env, items []provi
 		results[n] = ch.result
 	}
 	return results
+}
+
+// unclear reports whether it may have been done in spite of an error.
+func unclear(err *providers.Error) bool {
+	return err.Kind == providers.Ambiguous || err.Kind == providers.Internal
 }
 
 // settle answers a change that asks for nothing of the system.
