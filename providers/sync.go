@@ -133,6 +133,7 @@ type Rule struct {
 	Once      bool              `json:"once,omitempty"`       // set on create only
 	MaxLength int               `json:"max_length,omitempty"` // in characters, where the source may have more than the target takes
 	Single    bool              `json:"single,omitempty"`     // the target takes one value, where the source may have several
+	Required  bool              `json:"required,omitempty"`   // the target takes no blank, where the source may be
 	Reference *Reference        `json:"reference,omitempty"`
 }
 

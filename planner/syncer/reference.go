@@ -35,9 +35,9 @@ type lack struct {
 func (j *job) lookUp(ctx context.Context, p *pass) error {
 	byEnd := map[string]*sorter{}
 	ends := map[string]providers.End{}
-	limited := false
+	narrow := false
 	for q := range p.parts {
-		limited = limited || j.mappings[q].limited()
+		narrow = narrow || j.mappings[q].limited()
 		rules := j.mappings[q].references()
 		if len(rules) == 0 {
 			continue
@@ -64,7 +64,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 			return err
 		}
 	}
-	if len(byEnd) == 0 && !limited {
+	if len(byEnd) == 0 && !narrow {
 		return nil
 	}
 	refs := &references{without: map[uint64]string{}, linked: map[uint64]struct{}{}, problems: map[uint64]lack{}, gaps: map[uint64]lack{}}
@@ -81,7 +81,7 @@ func (j *job) lookUp(ctx context.Context, p *pass) error {
 		}
 	}
 	j.refs = refs
-	if len(refs.without) == 0 && !limited {
+	if len(refs.without) == 0 && !narrow {
 		return nil
 	}
 	for q := range p.parts {
@@ -144,7 +144,7 @@ func (refs *references) judge(m mapping, r *record) error {
 		return err
 	}
 	for _, rule := range m {
-		if why := refs.tooMuch(rule.Rule, source); why != "" {
+		if why := refs.unfit(rule.Rule, source); why != "" {
 			refs.problems[at] = lack{label(r), why, rule.Addr}
 			return nil
 		}
@@ -161,26 +161,38 @@ func (refs *references) judge(m mapping, r *record) error {
 	return nil
 }
 
-// tooMuch says why a value has no room in its target field (RULE-3); "": it has.
-func (refs *references) tooMuch(rule *providers.Rule, source fields) string {
-	if rule.MaxLength == 0 && !rule.Single {
+// unfit says why a value cannot be written into its target field (RULE-3); "": it can.
+func (refs *references) unfit(rule *providers.Rule, source fields) string {
+	if !limited(rule) {
 		return ""
 	}
-	values := 0
+	values, blank := 0, true
 	for _, element := range elements(value(rule, source)) {
 		var text string
 		if rule.MaxLength > 0 && json.Unmarshal(element, &text) == nil && utf8.RuneCountInString(text) > rule.MaxLength {
 			return fmt.Sprintf("RULE-3: %s takes %d characters, and %s has %d", rule.To, rule.MaxLength, rule.From, utf8.RuneCountInString(text))
 		}
-		if rule.Reference == nil || refs.without[hash(endName(rule.Reference.Records), string(element))] == "" {
+		standing := ""
+		if rule.Reference != nil {
+			standing = refs.without[hash(endName(rule.Reference.Records), string(element))]
+		}
+		if standing == "" {
 			values++
 		}
+		blank = blank && standing != "" && exception(rule, element, standing) == ""
 	}
-	if rule.Single && values > 1 {
+	switch {
+	case rule.Single && values > 1:
 		return fmt.Sprintf("RULE-3: %s takes one value, and %s has %d", rule.To, rule.From, values)
+	case rule.Required && blank:
+		return fmt.Sprintf("RULE-3: %s must not be blank, and nothing comes from %s", rule.To, rule.From)
 	}
 	return ""
 }
+
+// limited reports whether there is something that a source may have, or lack, and the
+// target does not take.
+func limited(r *providers.Rule) bool { return r.MaxLength > 0 || r.Single || r.Required }
 
 // exception says why a reference makes its item an exception; "": it does not.
 // Where several records match, it is never one of them.
@@ -277,10 +289,9 @@ func (m mapping) references() []*providers.Rule {
 	return list
 }
 
-// limited reports whether a rule takes shorter texts, or fewer values, than its source
-// may have.
+// limited reports whether one of the rules is.
 func (m mapping) limited() bool {
-	return slices.ContainsFunc(m, func(r mapped) bool { return r.MaxLength > 0 || r.Single })
+	return slices.ContainsFunc(m, func(r mapped) bool { return limited(r.Rule) })
 }
 
 // elements are the members of a list, or the one value, as canonical JSON.

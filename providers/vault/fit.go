@@ -58,6 +58,10 @@ func (f *fit) check(b *fieldRuleBody) []misfit {
 			refuse("/default", "Write a value of "+f.target.Name+".", "The default %q does not fit %s: %s", *b.Default, f.target.Name, why)
 		}
 	}
+	if bool(f.target.Required) && !bool(f.source.Required) && (b.Default == nil || *b.Default == "") {
+		warn("/target", "A document where it is blank is an exception, and stays as it is in the CRM vault. Write a default, or map a field that is required too.",
+			"%s must not be blank, and %s may be", f.target.Name, f.source.Name)
+	}
 	if most := int(f.target.MaxLength); most > 0 && isText(f.source.Type) && isText(f.target.Type) && int(f.source.MaxLength) > most {
 		warn("/target", "A longer text is an exception of its document, which stays as it is in the CRM vault.",
 			"%s takes %d characters, and %s may have %d", f.target.Name, most, f.source.Name, f.source.MaxLength)

@@ -57,6 +57,7 @@ func (s *syncMaker) fieldRules(ctx context.Context, l *link) (*fittingRules, err
 		case isText(target.Type) && most > 0 && int(source.MaxLength) > most:
 			rule.MaxLength = most
 		}
+		rule.Required = bool(target.Required)
 		f.rules = append(f.rules, rule)
 		if !slices.Contains(f.targets, b.Target) {
 			f.targets = append(f.targets, b.Target)
@@ -129,7 +130,7 @@ func (s *syncMaker) rulesOfObjects(ctx context.Context, l *link, rules []provide
 		}
 		for _, part := range slices.Sorted(maps.Keys(fields)) {
 			one, f := r, fields[part]
-			one.Parts = []string{part}
+			one.Parts, one.Required = []string{part}, bool(f.Required)
 			switch {
 			case isText(f.Type):
 				one.MaxLength = int(f.MaxLength)
