@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,9 +16,13 @@ import (
 // It stands at the top, since that is what a reviewer must not miss.
 func (v *planView) newly() {
 	for _, n := range v.plan.Newly {
-		v.line("%s", wrap(fmt.Sprintf("%s %s newly receives %s%s: %s", yellow("!"), bold(n.Vault.String()), bold(clean(n.Title)), n.by(), signed(n.Counts)), "  ", v.width))
+		v.line("%s", wrap(fmt.Sprintf("%s %s newly receives %s%s: %s", yellow("!"), bold(n.Vault.String()), bold(clean(n.Title)), n.by(), comes(signed(n.Counts))), "  ", v.width))
 	}
 }
+
+// comes is what comes of a country that is newly received: nothing, where all of it
+// was there before, for another country.
+func comes(counts string) string { return cmp.Or(counts, "nothing that was not there before") }
 
 func (v *planView) content() {
 	if len(v.plan.Content) == 0 {

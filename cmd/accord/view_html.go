@@ -54,7 +54,7 @@ func report(d *document) ([]byte, error) {
 		page.Read = contentRead(d)
 	}
 	for _, n := range d.Newly {
-		page.Newly = append(page.Newly, reportNewly{n.Vault.String(), n.Title, n.by(), mdCounts(n.Counts)})
+		page.Newly = append(page.Newly, reportNewly{n.Vault.String(), n.Title, n.by(), comes(mdCounts(n.Counts))})
 	}
 	columns := v.columns()
 	for _, col := range columns {

@@ -142,7 +142,7 @@ func mdNewly(d *document) *mdPart {
 		if n.Several {
 			by = " by " + mdCode(n.Addr.String())
 		}
-		p.items = append(p.items, fmt.Sprintf("**! %s newly receives %s%s:** %s\n", mdCode(n.Vault.String()), mdCode(n.Title), by, mdCounts(n.Counts)))
+		p.items = append(p.items, fmt.Sprintf("**! %s newly receives %s%s:** %s\n", mdCode(n.Vault.String()), mdCode(n.Title), by, comes(mdCounts(n.Counts))))
 	}
 	return p
 }

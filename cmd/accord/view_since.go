@@ -84,7 +84,7 @@ func (d *document) says() []said {
 		add("refusal", r.Addr, r.Summary, "refused")
 	}
 	for _, n := range d.Newly {
-		add("newly", n.Vault, n.Vault.String()+" newly receives "+n.Title+n.by(), "%s", unpainted.Replace(signed(n.Counts)))
+		add("newly", n.Vault, n.Vault.String()+" newly receives "+n.Title+n.by(), "%s", comes(unpainted.Replace(signed(n.Counts))))
 	}
 	for _, c := range d.Content {
 		add("content", c.Vault, c.Vault.String()+" by "+c.Addr.String(), "%s, %s updated", inAndOut(c.Impact), number(c.Impact.Total.Updated))

@@ -145,6 +145,14 @@ func TestNewlyReceivedIsFirst(t *testing.T) {
 			}
 		}
 	}
+	// All of it may be there already, for another country.
+	nothing := aPlan("Switzerland")
+	nothing.Content[0].Impact.Newly = []syncer.RouteImpact{{Key: "ch", Title: "Switzerland", Newly: true, Counts: syncer.Counts{Unchanged: 3}}}
+	for name, out := range render(t, nothing) {
+		if name != "json" && name != "lines" && !strings.Contains(string(out), "nothing that was not there before") {
+			t.Errorf("%s does not say that nothing comes:\n%.300s", name, out)
+		}
+	}
 	for _, name := range []string{"text", "concise", "verbose"} {
 		lines := strings.Split(strings.TrimSpace(string(outs[name])), "\n")
 		if last := lines[len(lines)-1]; !strings.HasPrefix(last, "Plan: 1 to create, 1 to change, 1 to remove, 1 to rename, 1 drifted, 1 full sync, 38 in, 2 out") {
