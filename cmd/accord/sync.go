@@ -348,7 +348,11 @@ func (w *workspace) previewSync(ctx context.Context, tasks []syncer.Task, progre
 		}
 	}
 	w.cli.showImpacts(tasks, impacts, o.verbose)
-	return w.verdicts(impacts)
+	refused := w.obstacles(impacts)
+	if err := w.verdicts(impacts); err != nil || !refused {
+		return err
+	}
+	return told(exitRefused)
 }
 
 // syncReport prints how the runs ended, and which were left, and picks the exit

@@ -53,6 +53,7 @@ func (w *workspace) withdraw(ctx context.Context, tasks []syncer.Task, progress 
 		return err
 	}
 	w.cli.showImpacts(tasks, impacts, o.verbose)
+	refused := w.obstacles(impacts)
 	if err := w.verdicts(impacts); err != nil {
 		return err
 	}
@@ -65,6 +66,8 @@ func (w *workspace) withdraw(ctx context.Context, tasks []syncer.Task, progress 
 	}
 	w.cli.afterWithdrawal(tasks, impacts)
 	switch {
+	case o.preview && refused:
+		return told(exitRefused)
 	case o.preview:
 		return nil
 	case items == 0:
@@ -129,6 +132,21 @@ func (c *cli) showImpacts(tasks []syncer.Task, impacts []syncer.Impact, verbose 
 	v.newly()
 	v.content()
 	v.syncs()
+}
+
+// obstacles tells once of what would keep runs from being made, however many; refused is
+// whether it is more than a warning.
+func (w *workspace) obstacles(impacts []syncer.Impact) (refused bool) {
+	told := map[string]bool{}
+	for _, i := range impacts {
+		for _, d := range i.Obstacles {
+			if !told[d.Summary] {
+				told[d.Summary], refused = true, refused || d.Severity == providers.SeverityError
+				w.cli.diagnostics(hcl.Diagnostics{planner.Place(w.locate(d.Addr), d)})
+			}
+		}
+	}
+	return refused
 }
 
 // verdicts says which limits runs would break, and how one is lifted.
