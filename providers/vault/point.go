@@ -311,9 +311,11 @@ func judgePoint(ctx context.Context, env *resource.Env, l *pointLink, c *resourc
 	if l.names.Model == "" && c.Desired.Name != "approved_email" {
 		return
 	}
-	for _, point := range around.countryPoints {
-		c.AfterStep(providers.Ref{Addr: point})
-		c.AfterStep(providers.Ref{Addr: point, Sync: true})
+	if c.Live.Status == inactive || c.Changed("platform_status") { // CTRY-12: of what is active already only its runs wait
+		for _, point := range around.countryPoints {
+			c.AfterStep(providers.Ref{Addr: point})
+			c.AfterStep(providers.Ref{Addr: point, Sync: true})
+		}
 	}
 	if engine == providers.EnginePlatform && l.unfiltered() {
 		c.Warn("CTRY-6", "/engine", fmt.Sprintf("%s runs unfiltered", title),
