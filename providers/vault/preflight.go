@@ -169,9 +169,13 @@ func (s *syncMaker) lackingSets(l *link, integration string) []providers.Diagnos
 		}
 		given := body.Grants
 		before, _, err := resource.Ref[permissionSetBody](s.before, addr)
-		if o := s.live[addr]; err == nil && slices.Equal(before.Grants, body.Grants) && o != nil {
+		if err == nil && slices.Equal(before.Grants, body.Grants) {
 			var now permissionSetBody
-			if o.Decode(&now) != nil {
+			switch o := s.live[addr]; {
+			case o == nil:
+				found = append(found, lacking(addr, fmt.Sprintf("The permission set %s of %s is not there any more", body.Name, body.Vault), "accord apply makes it again; somebody has deleted it."))
+				continue
+			case o.Decode(&now) != nil:
 				continue
 			}
 			given = now.Grants
