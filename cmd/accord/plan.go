@@ -198,6 +198,9 @@ func (w *workspace) plan(ctx context.Context, o planOptions, st *state.State, re
 				return nil, nil, err
 			}
 		}
+		if p != nil { // what else stands in the way, once that is mended
+			diags = append(diags, w.refusals(p)...)
+		}
 		return nil, nil, w.planProblems(ctx, diags)
 	}
 	if !o.destroy { // what is to be removed needs no advice
@@ -239,10 +242,14 @@ func (w *workspace) planProblems(ctx context.Context, diags hcl.Diagnostics) err
 
 // refused prints why a plan cannot be applied.
 func (c *cli) refused(w *workspace, p *plan.Plan) error {
-	var diags hcl.Diagnostics
+	c.diagnostics(w.refusals(p))
+	return told(exitRefused)
+}
+
+// refusals are what forbids a plan, each at its line.
+func (w *workspace) refusals(p *plan.Plan) (diags hcl.Diagnostics) {
 	for _, r := range p.Refusals {
 		diags = append(diags, planner.Place(w.locate(r.Addr), r))
 	}
-	c.diagnostics(diags)
-	return told(exitRefused)
+	return diags
 }
