@@ -157,31 +157,8 @@ func (m *making) locate(c *plan.Change) {
 // block that is of no use that it is.
 func (m *making) suppress(d *Drift, changed []plan.Change) {
 	blocks := m.req.Desired.Settings.Suppress
-	matched := make([]bool, len(blocks))
-	for _, c := range changed {
-		for n, block := range blocks {
-			s := suppression(block)
-			hit, rest := s.split(c)
-			if hit == nil {
-				continue
-			}
-			matched[n] = true
-			entry := Suppressed{Change: *hit, By: block}
-			if s.expired(m.Now()) {
-				d.Expired = append(d.Expired, entry)
-				continue
-			}
-			d.Suppressed = append(d.Suppressed, entry)
-			if rest == nil {
-				c.Action = ""
-				break
-			}
-			c = *rest
-		}
-		if c.Action != "" {
-			d.Changed = append(d.Changed, c)
-		}
-	}
+	var matched []bool
+	d.Changed, d.Suppressed, d.Expired, matched = suppressed(changed, blocks, m.Now())
 	for n, block := range blocks {
 		s := suppression(block)
 		switch {
@@ -192,6 +169,43 @@ func (m *making) suppress(d *Drift, changed []plan.Change) {
 			m.advise(s, fmt.Sprintf("The suppression of %s matches nothing", s.what()), "Nothing differs there. Correct address and attribute, or take it out.")
 		}
 	}
+}
+
+// Unsuppressed is what has changed outside, less what suppress blocks speak of.
+func Unsuppressed(changed []plan.Change, blocks []lang.Suppression, now time.Time) []plan.Change {
+	rest, _, _, _ := suppressed(changed, blocks, now)
+	return rest
+}
+
+// suppressed parts what has changed by suppress blocks; matched are those that speak of
+// any of it. What was suppressed once is among the rest, too.
+func suppressed(changed []plan.Change, blocks []lang.Suppression, now time.Time) (rest []plan.Change, known, expired []Suppressed, matched []bool) {
+	matched = make([]bool, len(blocks))
+	for _, c := range changed {
+		for n, block := range blocks {
+			s := suppression(block)
+			hit, others := s.split(c)
+			if hit == nil {
+				continue
+			}
+			matched[n] = true
+			entry := Suppressed{Change: *hit, By: block}
+			if s.expired(now) {
+				expired = append(expired, entry)
+				continue
+			}
+			known = append(known, entry)
+			if others == nil {
+				c.Action = ""
+				break
+			}
+			c = *others
+		}
+		if c.Action != "" {
+			rest = append(rest, c)
+		}
+	}
+	return rest, known, expired, matched
 }
 
 func (m *making) advise(s suppression, summary, detail string) {

@@ -223,7 +223,7 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 		a.Syncs = append(a.Syncs, t.Sync)
 	}
 	s.told.Store(s.tellings(ctx, a.Syncs))
-	for _, d := range survey.Drift {
+	for _, d := range s.unsuppressed(survey.Drift) {
 		a.Drift = append(a.Drift, driftOf(d))
 	}
 	for addr, err := range survey.Unread {
@@ -231,6 +231,19 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 	}
 	slices.SortFunc(a.Unread, func(x, y watch.Unread) int { return x.Addr.Compare(y.Addr) })
 	return a, nil
+}
+
+// unsuppressed is drift less what the files say is known. While they cannot be read, all
+// of it is told.
+func (s *session) unsuppressed(drift []plan.Change) []plan.Change {
+	if len(drift) == 0 {
+		return nil
+	}
+	config, diags := lang.Load(s.dir)
+	if diags.HasErrors() {
+		return drift
+	}
+	return planner.Unsuppressed(drift, config.Settings.Suppress, s.planner.Now())
 }
 
 // remembered is what the journal remembers of all syncs.
