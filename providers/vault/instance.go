@@ -40,8 +40,11 @@ const (
 	readers   = "_READ" // between a vault and USER: who may only read
 	loginTime = 60 * time.Second
 
-	// impatience is how long a call is tried for somebody who comes back by himself.
+	// impatience is how long a call is tried for somebody who comes back by himself, and
+	// answerTime how long he waits for one answer: that one never comes must not keep
+	// him from what has changed since (CLM-9).
 	impatience = 20 * time.Second
+	answerTime = 5 * time.Minute
 	closeTime  = 5 * time.Second
 )
 
@@ -235,7 +238,7 @@ func (p *Provider) dial(ctx context.Context, config providers.Config, addr addrs
 		cfg.Retry = vaultapi.Retry{Base: 20 * time.Millisecond, Cap: 500 * time.Millisecond}
 	}
 	if config.Impatient {
-		cfg.Retry.Elapsed, cfg.Retry.Downtime = impatience, -1
+		cfg.Retry.Elapsed, cfg.Retry.Downtime, cfg.Answer = impatience, -1, answerTime
 		cfg.Refusals = p.refusalsOf(addr, embedded)
 	}
 	login, cancel := context.WithTimeout(ctx, loginTime)

@@ -2,6 +2,7 @@ package vaultapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -274,9 +275,9 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	s := c.sending(k, attempt, used, req.URL)
 	defer func() { s.over(err) }()
 
-	within := k.within
-	if within == 0 {
-		within = c.times.answer
+	within := cmp.Or(k.within, c.times.answer)
+	if most := c.cfg.Answer; most > 0 && !k.write {
+		within = min(within, most)
 	}
 	watch := newWatch(within, c.times.stall, cancel)
 	counted(ctx)

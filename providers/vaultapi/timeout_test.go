@@ -60,6 +60,38 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// CLM-9: whoever comes back by himself waits no longer for the answer to a read than
+// he says; a write has all the time that it may need.
+func TestAnswerIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{Server: &httptest.Server{URL: "http://127.0.0.1"}, prefix: "/crm-us", sessions: map[string]bool{}}
+		s.script = func(_ http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		}
+		pipes := make(pipes)
+		serving := &http.Server{Handler: s}
+		go func() { _ = serving.Serve(pipes) }()
+		defer serving.Close()
+		client := s.open(t, func(c *Config) {
+			c.Retry.Elapsed, c.Answer, c.Clock = 20*time.Second, time.Minute, realClock{}
+			c.Transport = &http.Transport{DialContext: pipes.dial}
+		})
+		client.c.times = usualTimes
+		began := time.Now()
+		_, err := QueryPage[Fields](t.Context(), client.Reader, "SELECT id FROM x__c")
+		if took := time.Since(began); KindOf(err) != Transient || took != time.Minute {
+			t.Errorf("a read: %v, after %s", err, took)
+		}
+		began = time.Now()
+		err = client.CreateRecords(t.Context(), "x__c", []Fields{{"name__v": "a"}})[0].Err
+		if took := time.Since(began); KindOf(err) != Ambiguous || took != usualTimes.answer {
+			t.Errorf("a write: %v, after %s", err, took)
+		}
+	})
+}
+
 // pipes is a network of one server, in memory: in it, time passes only while
 // everybody waits.
 type pipes chan net.Conn
