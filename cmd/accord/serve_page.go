@@ -105,7 +105,13 @@ func (d *pageData) lacks(err error) {
 	}
 }
 
+// pagePatience is how long the page waits for the journal, which may hang: less than a
+// browser waits for the page.
+const pagePatience = 5 * time.Second
+
 func (s *server) pageData(ctx context.Context, now time.Time) (*pageData, error) {
+	ctx, cancel := context.WithTimeout(ctx, pagePatience)
+	defer cancel()
 	d := viewStatus(s.status(), now)
 	return d, s.past(ctx, d, now)
 }

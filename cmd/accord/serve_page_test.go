@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"accord/lang/addrs"
@@ -193,6 +194,29 @@ func TestServePageWithoutTheJournal(t *testing.T) {
 	if code, body := get("/status.json"); code != 500 || !strings.Contains(body, "the database is away") {
 		t.Errorf("for programs: %d %s", code, body)
 	}
+}
+
+// hungJournal is one whose database does not answer.
+type hungJournal struct{ state.NoJournal }
+
+func (hungJournal) Runs(ctx context.Context, _ addrs.Instance, _ int) ([]state.Run, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Nor does the page wait for a journal for longer than a browser waits for the page.
+func TestServePageBesideAHungJournal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{cli: &cli{}, log: (&cli{stderr: io.Discard}).serveLog()}
+		s.now.Store(&session{server: s, workspace: &workspace{journal: hungJournal{}}, watch: watch.New(watch.Options{Now: time.Now})})
+		began := time.Now()
+		r := httptest.NewRecorder()
+		s.page(r, httptest.NewRequest("GET", "/", nil))
+		if took := time.Since(began); took != pagePatience || !strings.Contains(r.Body.String(), "They cannot be read") {
+			t.Errorf("after %s: %s", took, r.Body)
+		}
+	})
 }
 
 // quietJournal is one in which nothing has happened.

@@ -59,6 +59,39 @@ func TestHealthWithoutTheState(t *testing.T) {
 	}
 }
 
+// Without a word from its state, or its journal, nothing can be brought over: a database
+// that hangs refuses nobody.
+func TestHealthBesideASilentState(t *testing.T) {
+	s := newStage(t, feed("a", "promomats"))
+	s.after(0)
+	hangs, over := make(chan struct{}), make(chan struct{})
+	s.opts.Memories = func(context.Context, []addrs.Instance) ([]state.Memory, error) {
+		close(hangs)
+		<-over
+		return nil, errors.New("it was away")
+	}
+	beat := make(chan struct{})
+	go func() {
+		defer close(beat)
+		s.once(context.Background())
+	}()
+	<-hangs
+	healthy := func(after time.Duration) string {
+		s.mu.Lock()
+		s.clock = s.clock.Add(after)
+		s.mu.Unlock()
+		return s.Status().Healthy(s.now())
+	}
+	if why := healthy(10 * time.Second); why != "" {
+		t.Errorf("for a while: %q", why)
+	}
+	if why := healthy(10 * time.Second); why != errSilent.Error() {
+		t.Errorf("after three beats, and more: %q", why)
+	}
+	close(over)
+	<-beat
+}
+
 // Where content comes from, and where it goes to, has to answer: without all of
 // either nothing can be brought over. One of several is its own points' trouble.
 func TestHealthOfVaults(t *testing.T) {

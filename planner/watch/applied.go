@@ -59,8 +59,11 @@ func (w *Watch) look(ctx context.Context) *Applied {
 	w.mu.Lock()
 	before := w.survey
 	w.mu.Unlock()
-	serial, err := w.opts.Serial(ctx)
-	if err != nil {
+	var serial uint64
+	if err := w.reading(func() (err error) {
+		serial, err = w.opts.Serial(ctx)
+		return err
+	}); err != nil {
 		w.trouble(err)
 		return nil
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -28,6 +29,9 @@ type Status struct {
 	Points   []Point
 	Vaults   []Vault
 }
+
+// errSilent is of a state, or a journal, that merely does not answer.
+var errSilent = errors.New("the state, or its journal, does not answer")
 
 // Point is one sync.
 type Point struct {
@@ -57,6 +61,9 @@ func (w *Watch) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := Status{Started: w.started, Beat: w.beat, Beats: w.beats, Interval: w.opts.Interval, Err: w.err, Lost: w.lost, Calls: w.calls}
+	if since := w.reads; !since.IsZero() && w.opts.Now().Sub(since) > mostSilence(w.opts.Interval) {
+		s.Err, s.Lost = errSilent, since
+	}
 	if a := w.survey.found; a != nil {
 		s.Known, s.Serial, s.Looked = true, a.Serial, a.At
 		s.Drift, s.Unread = a.Drift, a.Unread

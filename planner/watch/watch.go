@@ -70,6 +70,7 @@ type Watch struct {
 	survey  survey
 	err     error     // what keeps it from running anything, or did
 	lost    time.Time // since when the state, or its journal, cannot be read; zero: it can
+	reads   time.Time // since when the loop waits for what these answer; zero: it does not
 	points  map[addrs.Instance]*point
 	sights  map[source]*sight
 	answers map[addrs.Instance]*answers
@@ -207,8 +208,11 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 	if w.opts.Moved == nil {
 		return nil
 	}
-	moved, err := w.opts.Moved(ctx, applied)
-	if err != nil {
+	var moved map[addrs.Instance]bool
+	if err := w.reading(func() (err error) {
+		moved, err = w.opts.Moved(ctx, applied)
+		return err
+	}); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -220,6 +224,19 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 		}
 	}
 	return nil
+}
+
+// reading has f read the state, or its journal. Where these do not answer nothing tells
+// but the time that it takes.
+func (w *Watch) reading(f func() error) error {
+	note := func(since time.Time) {
+		w.mu.Lock()
+		w.reads = since
+		w.mu.Unlock()
+	}
+	note(w.opts.Now())
+	defer note(time.Time{})
+	return f()
 }
 
 // spawn has f done beside the loop, which ends where f crashes.
@@ -249,8 +266,11 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 	for n := range applied.Syncs {
 		syncs[n] = applied.Syncs[n].Addr
 	}
-	memories, err := w.opts.Memories(ctx, syncs)
-	if err != nil {
+	var memories []state.Memory
+	if err := w.reading(func() (err error) {
+		memories, err = w.opts.Memories(ctx, syncs)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	tasks := make([]syncer.Task, 0, len(applied.Syncs))
