@@ -325,9 +325,12 @@ func (w *Watch) trouble(err error) {
 		return
 	}
 	w.mu.Lock()
+	told := w.err != nil && w.err.Error() == err.Error()
 	if w.err = err; w.lost.IsZero() {
 		w.lost = w.opts.Now()
 	}
 	w.mu.Unlock()
-	w.emit(Trouble{Err: err})
+	if !told { // at the beat before
+		w.emit(Trouble{Err: err})
+	}
 }

@@ -44,7 +44,7 @@ const (
 	// answerTime how long he waits for one answer: that one never comes must not keep
 	// him from what has changed since (CLM-9).
 	impatience = 20 * time.Second
-	answerTime = 5 * time.Minute
+	answerTime = time.Minute
 	closeTime  = 5 * time.Second
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"accord/lang/schema"
 	"accord/providers"
+	"accord/providers/vaultapi"
 )
 
 // The streams.
@@ -188,6 +189,9 @@ func (p *Provider) Records(ctx context.Context, req providers.RecordsRequest) it
 }
 
 func (p *Provider) read(ctx context.Context, req providers.RecordsRequest, send func(providers.Batch) error) (last providers.Batch, err error) {
+	if !req.Only { // a run has to read it all, and does not come back sooner
+		ctx = vaultapi.Patiently(ctx)
+	}
 	s := streams[slices.IndexFunc(streams, func(s stream) bool { return s.Name == req.End.Stream })]
 	v, err := p.vault(req.End.Instance)
 	switch {

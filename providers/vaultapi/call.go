@@ -276,7 +276,7 @@ func (c *conn) attempt(ctx context.Context, k call, attempt int, stale Secret, r
 	defer func() { s.over(err) }()
 
 	within := cmp.Or(k.within, c.times.answer)
-	if most := c.cfg.Answer; most > 0 && !k.write {
+	if most := c.cfg.Answer; most > 0 && !k.write && !isPatient(ctx) {
 		within = min(within, most)
 	}
 	watch := newWatch(within, c.times.stall, cancel)

@@ -37,8 +37,9 @@ type Config struct {
 	Queries    int     // VQL calls in flight; default 5, what Vault allows a user; negative: no cap
 	Retry      Retry
 
-	// Answer is how long the answer to a call that changes nothing may take to begin;
-	// default what Vault itself may take, which is half an hour for a query.
+	// Answer is how long the answer to a call that changes nothing may take to begin,
+	// unless it is made Patiently; default what Vault itself may take, which is half an
+	// hour for a query.
 	Answer time.Duration
 
 	Alike *Alike // shared with other vaults; may be nil

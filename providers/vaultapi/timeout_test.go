@@ -85,6 +85,11 @@ func TestAnswerIsNotWaitedForLong(t *testing.T) {
 			t.Errorf("a read: %v, after %s", err, took)
 		}
 		began = time.Now()
+		_, err = QueryPage[Fields](Patiently(t.Context()), client.Reader, "SELECT id FROM x__c")
+		if took := time.Since(began); took < usualTimes.query {
+			t.Errorf("a read for which there is time: %v, after %s", err, took)
+		}
+		began = time.Now()
 		err = client.CreateRecords(t.Context(), "x__c", []Fields{{"name__v": "a"}})[0].Err
 		if took := time.Since(began); KindOf(err) != Ambiguous || took != usualTimes.answer {
 			t.Errorf("a write: %v, after %s", err, took)
