@@ -323,6 +323,10 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		if c.Changed("values") {
 			c.Consequence("%s", filterEdit(c.Live.Values, values, names))
 		}
+		if c.Desired.Feature != "clm" {
+			c.Warn("CTRY-2", "/feature", fmt.Sprintf("Runs of accord keep no Connection Country records for the feature %s", c.Desired.Feature),
+				"The filter is written into the vault. Records are kept for the countries of the filter for clm alone: a country that is in this one only gets none where accord is the engine.")
+		}
 		adviseFilter(l, c, values, names, countries)
 	}
 }
