@@ -112,6 +112,10 @@ type Route struct {
 	Values []string        `json:"values,omitempty"` // these values; or
 	Table  *addrs.Instance `json:"table,omitempty"`  // the keys that this sync's target holds; or
 	Lookup *Lookup         `json:"lookup,omitempty"` // the keys of these records
+
+	// Within narrows a Table or a Lookup to the keys of these records, where that is
+	// kept for others as well (CTRY-2).
+	Within *Lookup `json:"within,omitempty"`
 }
 
 // Lookup is a route table that none of the syncs keeps: the keys of those records

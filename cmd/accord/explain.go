@@ -260,7 +260,7 @@ var explanations = map[string]explanation{
 	},
 	"CTRY-2": {
 		"Connection Country records",
-		"For each CRM vault there is a record in the content vault for every country whose Country CDA field holds at least one value of the filter. A country that lists many, such as Global, is one of them for each of these vaults.",
+		"For each CRM vault there is a record in the content vault for every country whose Country CDA field holds at least one value of the filter. A country that lists many, such as Global, is one of them for each of these vaults. There is one set of records for all features: it is kept for the filters of all of them together, and content goes by those of its own.",
 		"Look at the country__v records, and at the filter.",
 	},
 	"CTRY-3": {

@@ -127,6 +127,21 @@ func (s *Syncer) lookup(ctx context.Context, l *providers.Lookup) (*table, error
 	return t, err
 }
 
+// within is a table less what only others route by.
+func (s *Syncer) within(ctx context.Context, t *table, by *providers.Lookup) (*table, error) {
+	own, err := s.lookup(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	narrow := &table{keys: make(map[string]string, len(own.keys)), gone: t.gone, faults: t.faults}
+	for key, title := range t.keys {
+		if _, ok := own.keys[key]; ok {
+			narrow.keys[key] = title
+		}
+	}
+	return narrow, nil
+}
+
 // held reads what the target of a table holds now.
 func (s *Syncer) held(ctx context.Context, end providers.End) (*table, error) {
 	t := &table{keys: make(map[string]string)}
@@ -190,6 +205,9 @@ func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*j
 		for _, v := range r.Values {
 			t.keys[v] = v
 		}
+	}
+	if err == nil && r.Within != nil {
+		t, err = s.within(ctx, t, r.Within)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the route table: %w", err)

@@ -340,6 +340,39 @@ func TestRoutesByLookup(t *testing.T) {
 	}
 }
 
+// CTRY-2: a table that is kept for others as well routes by what is this sync's own of
+// it, and what they add to it makes no run full, and takes nothing along.
+func TestRoutesWithinATable(t *testing.T) {
+	t.Parallel()
+	w := newLibrary(t, "a")
+	w.table("a", "us")
+	w.mustRun(syncer.Request{})
+	own := published(w, "a")
+	w.m.Pass(time.Hour)
+	w.table("a", "us", "ca", "mx")
+	w.feed(booksFeed("a"), map[string]any{"lookup": []string{"us"}})
+	impacts := w.preview(w.tasks(syncer.Request{Full: true}))
+	if c := impacts[booksFeed("a")].Total; c.Added+c.Updated+c.Withdrawn != 0 {
+		t.Errorf("the preview counts %+v", c)
+	}
+	w.mustRun(syncer.Request{Full: true})
+	if got := published(w, "a"); got != own {
+		t.Errorf("content %q, and it was %q", got, own)
+	}
+	w.m.Pass(time.Hour)
+	w.table("a", "us")
+	o := w.mustRun(syncer.Request{})[booksFeed("a")]
+	if o.Decision.Has(syncer.RouteTableChanged) || published(w, "a") != own {
+		t.Errorf("%+v, content %q", o.Decision, published(w, "a"))
+	}
+	w.feed(booksFeed("a"), map[string]any{"lookup": nil})
+	w.table("a", "us", "ca", "mx")
+	w.mustRun(syncer.Request{Full: true})
+	if got := published(w, "a"); got == own {
+		t.Errorf("content %q, though all of the table counts", got)
+	}
+}
+
 // CLM-9: an incremental run asks for what changed, and reads neither the
 // source nor the target as a whole.
 func TestIncrementalReadsLittle(t *testing.T) {

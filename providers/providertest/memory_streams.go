@@ -134,6 +134,7 @@ func (f *feedBody) sync(addr addrs.Instance) providers.Sync {
 		s.Fields = append(s.Fields, from)
 		s.Rules = append(s.Rules, providers.Rule{From: from, To: f.Fields[from]})
 	}
+	byCountry := &providers.Lookup{End: providers.End{Instance: f.From, Stream: StreamCountries}, Values: f.Lookup}
 	switch {
 	case f.Kind == "countries":
 		s.Source.Stream, s.Target.Stream, s.Variant = StreamCountries, StreamCountryTable, ""
@@ -144,8 +145,11 @@ func (f *feedBody) sync(addr addrs.Instance) providers.Sync {
 		s.Route = providers.Route{Table: f.Table}
 		s.After = []addrs.Instance{*f.Table}
 		s.Needs = append(s.Needs, *f.Table)
+		if f.Lookup != nil {
+			s.Route.Within = byCountry
+		}
 	case f.Lookup != nil:
-		s.Route = providers.Route{Lookup: &providers.Lookup{End: providers.End{Instance: f.From, Stream: StreamCountries}, Values: f.Lookup}}
+		s.Route = providers.Route{Lookup: byCountry}
 	case f.Routes == nil:
 		s.Route = providers.Route{All: true}
 	}

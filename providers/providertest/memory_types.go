@@ -67,7 +67,7 @@ type feedBody struct {
 	Variant      string               `json:"variant" default:"steady" oneof:"steady latest" doc:"Which versions it takes."`
 	Routes       resource.Set[string] `json:"routes" doc:"The routes it takes; left out, with no table and no lookup: all."`
 	Table        *addrs.Instance      `json:"table" refers:"feed" doc:"The countries feed by which it routes."`
-	Lookup       resource.Set[string] `json:"lookup" doc:"Route by the countries with these values, kept in no table."`
+	Lookup       resource.Set[string] `json:"lookup" doc:"Route by the countries with these values, kept in no table; of those in the table, where there is one."`
 	Fields       map[string]string    `json:"fields" doc:"Target field of source field, beyond the name."`
 	OnUnapproved string               `json:"on_unapproved" default:"keep" oneof:"keep withdraw" doc:"What becomes of what is unapproved."`
 	FullTrigger  *string              `json:"full_sync_trigger" schema:"local" doc:"A change asks for a full run."`

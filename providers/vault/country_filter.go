@@ -193,6 +193,7 @@ func (v *vault) settingsRecords(ctx context.Context) ([]settingsRecord, error) {
 			CRM: r.text("vault_crm_id__v"), Type: r.text("object_type__vr.api_name__v"), Edited: r.time("modified_date__v")}
 	}
 	v.sawSettings(list)
+	v.filters.keep(objSettings, list)
 	return list, nil
 }
 
@@ -322,10 +323,6 @@ func (p *Provider) planFilters(ctx context.Context, env *resource.Env, changes [
 		}
 		if c.Changed("values") {
 			c.Consequence("%s", filterEdit(c.Live.Values, values, names))
-		}
-		if c.Desired.Feature != "clm" {
-			c.Warn("CTRY-2", "/feature", fmt.Sprintf("Runs of accord keep no Connection Country records for the feature %s", c.Desired.Feature),
-				"The filter is written into the vault. Records are kept for the countries of the filter for clm alone: a country that is in this one only gets none where accord is the engine.")
 		}
 		adviseFilter(l, c, values, names, countries)
 	}

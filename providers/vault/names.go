@@ -223,10 +223,13 @@ const (
 
 var openStatuses = []string{openStatus, "pending__sys"}
 
+// featureCLM is the feature whose content runs move.
+const featureCLM = "clm"
+
 // features that route by country (CTRY-1): the object type of
 // connection_settings__v that holds the filter, and the record's name.
 var features = []struct{ Name, ObjectType, Record, Title string }{
-	{"clm", "clm_integration_settings__v", "Global CLM Integration Settings", "CLM"},
+	{featureCLM, "clm_integration_settings__v", "Global CLM Integration Settings", "CLM"},
 	{"approved_email", "approved_email_integration_settings__v", "Global Approved Email Integration Settings", "Approved Email"},
 }
 

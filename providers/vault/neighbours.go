@@ -10,6 +10,7 @@ import (
 // neighbourhood is what stands on one connection, beside what refers to what.
 type neighbourhood struct {
 	filters       []addrs.Instance // country filters, feature clm
+	otherFilters  []addrs.Instance // of other features
 	country       []addrs.Instance // the Country Integration, whatever its status
 	countryPoints []addrs.Instance // points of it that will be active, with the integration
 	queryRules    []addrs.Instance
@@ -23,9 +24,12 @@ func neighbours(env *resource.Env) neighbourIndex {
 	for addr := range env.Refs {
 		switch env.Refs[addr].Type {
 		case "country_filter":
-			if b, _, err := resource.Ref[countryFilterBody](env, addr); err == nil && b.Feature == "clm" {
-				at := index.made(b.Connection)
-				at.filters = append(at.filters, addr)
+			if b, _, err := resource.Ref[countryFilterBody](env, addr); err == nil {
+				list := index.made(b.Connection).own()
+				if b.Feature != featureCLM {
+					list = index.made(b.Connection).others()
+				}
+				*list = append(*list, addr)
 			}
 		case "integration":
 			if b, _, err := resource.Ref[integrationBody](env, addr); err == nil && b.Type == "country" {
@@ -60,12 +64,15 @@ func neighbours(env *resource.Env) neighbourIndex {
 	}
 	index.share(env)
 	for _, at := range index {
-		for _, list := range []*[]addrs.Instance{&at.filters, &at.country, &at.countryPoints, &at.queryRules, &at.fieldRules, &at.points} {
+		for _, list := range []*[]addrs.Instance{&at.filters, &at.otherFilters, &at.country, &at.countryPoints, &at.queryRules, &at.fieldRules, &at.points} {
 			slices.SortFunc(*list, addrs.Instance.Compare)
 		}
 	}
 	return index
 }
+
+func (n *neighbourhood) own() *[]addrs.Instance    { return &n.filters }
+func (n *neighbourhood) others() *[]addrs.Instance { return &n.otherFilters }
 
 type neighbourIndex map[addrs.Instance]*neighbourhood
 
@@ -97,13 +104,15 @@ func (x neighbourIndex) share(env *resource.Env) {
 		}
 	}
 	for _, connections := range of {
-		var filters []addrs.Instance
-		for _, c := range connections {
-			filters = append(filters, x.at(c).filters...)
-		}
-		if len(connections) > 1 && len(filters) > 0 {
+		for _, list := range []func(*neighbourhood) *[]addrs.Instance{(*neighbourhood).own, (*neighbourhood).others} {
+			var filters []addrs.Instance
 			for _, c := range connections {
-				x.made(c).filters = slices.Clone(filters)
+				filters = append(filters, *list(x.at(c))...)
+			}
+			if len(connections) > 1 && len(filters) > 0 {
+				for _, c := range connections {
+					*list(x.made(c)) = slices.Clone(filters)
+				}
 			}
 		}
 	}

@@ -329,7 +329,7 @@ func judgeSettings(env *resource.Env, l *pointLink, c *resource.Change[pointBody
 	if err != nil {
 		return // who makes the sync of it reads it again, and says so
 	}
-	r, err := settingsOf(list, "clm")
+	r, err := settingsOf(list, featureCLM)
 	switch {
 	case err != nil || r == nil:
 	case r.CRM != "" && r.CRM != strconv.FormatInt(l.crm.id, 10):

@@ -328,6 +328,8 @@ func (s *syncMaker) needs(p *syncPoint) []addrs.Instance {
 		needs = append(needs, around.filters...)
 		if p.names.Model != "" {
 			needs = slices.Concat(needs, around.queryRules, around.countryPoints, around.country, around.fieldRules)
+		} else {
+			needs = append(needs, around.otherFilters...)
 		}
 	}
 	slices.SortFunc(needs, addrs.Instance.Compare)

@@ -72,6 +72,7 @@ func (s *syncMaker) clm(ctx context.Context, p *syncPoint, sync *providers.Sync,
 	}
 	if sync.Engine == providers.EnginePlatform {
 		s.asPlatform(l, sync, around, filter, written)
+		filter.narrow(l, sync)
 		return fitting.broken, nil
 	}
 	switch {
@@ -87,7 +88,19 @@ func (s *syncMaker) clm(ctx context.Context, p *syncPoint, sync *providers.Sync,
 	default: // CTRY-6
 		sync.Route.All = true
 	}
+	filter.narrow(l, sync)
 	return fitting.broken, nil
+}
+
+// narrow has a sync take of the Connection Country records those alone that are kept for
+// its own feature: there is one set for all of them (CTRY-2).
+func (f *filterState) narrow(l *link, sync *providers.Sync) {
+	shared := sync.Route.Table != nil || sync.Route.Lookup != nil && sync.Route.Lookup.End.Stream == streamConnectionCountry
+	foreign := func(v string) bool { return !slices.Contains(f.values, v) }
+	if shared && slices.ContainsFunc(f.others, foreign) {
+		sync.Route.Within = &providers.Lookup{End: providers.End{Instance: l.content.addr, Stream: streamCountry}, Values: f.values}
+		f.mustHold(sync)
+	}
 }
 
 // asPlatform makes the sync what the platform's own engine will do, as far as

@@ -11,18 +11,27 @@ import (
 )
 
 // country is the Country Integration (CTRY-2): countries of the content vault
-// whose field holds a value of the filter, as Connection Country records there.
+// whose field holds a value of the filter, as Connection Country records there. There
+// is one set of these for all features, and so it is kept for their union.
 func (s *syncMaker) country(p *syncPoint, sync *providers.Sync, filter filterState) {
 	l := p.link
 	sync.Source = providers.End{Instance: l.content.addr, Stream: streamCountry}
 	sync.Target = providers.End{Instance: l.content.addr, Stream: streamConnectionCountry,
 		Scope: scope{Point: p.apiName(), CRM: l.crm.id}.raw()}
 	sync.Rules = []providers.Rule{{From: "name__v", To: "name__v"}}
-	sync.Route = providers.Route{Values: filter.values}
+	union := slices.Concat(filter.values, filter.others)
+	slices.Sort(union)
+	union = slices.Compact(union)
+	sync.Route = providers.Route{Values: union}
 	sync.Standings = map[string]providers.Meaning{standPresent: providers.Publish, standDeleted: providers.Withdraw}
-	sync.Inputs[inputFilter] = digest(filter.values)
-	if len(filter.values) == 0 && sync.Active {
-		// CTRY-11: never read as "no country": nothing is taken away for it.
+	sync.Inputs[inputFilter] = digest(union)
+	filter.mustHold(sync)
+}
+
+// mustHold keeps a sync from running by an empty filter, which is never read as "no
+// country": nothing is taken away for it (CTRY-11).
+func (f *filterState) mustHold(sync *providers.Sync) {
+	if len(f.values) == 0 && sync.Active {
 		sync.Active, sync.Idle = false, "the country filter is empty"
 	}
 }
@@ -31,18 +40,76 @@ func (s *syncMaker) country(p *syncPoint, sync *providers.Sync, filter filterSta
 // the vault.
 type filterState struct {
 	values []string
+	others []string  // values of the filters for other features (CTRY-2)
 	crm    string    // vault_crm_id__v as read
 	edited time.Time // when it became what it is; zero: it is yet to
 }
 
 func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
+	f, err := s.filterOfCLM(ctx, l)
+	if err != nil {
+		return f, err
+	}
+	f.others, err = s.otherValues(ctx, l)
+	return f, err
+}
+
+// otherValues are those of the filters for other features: of their blocks as they will
+// be, else of the vault.
+func (s *syncMaker) otherValues(ctx context.Context, l *link) (values []string, err error) {
+	managed := map[string]bool{featureCLM: true}
+	for _, addr := range s.around.at(l.addr).otherFilters {
+		b, _, err := resource.Ref[countryFilterBody](s.after, addr)
+		if err != nil {
+			return nil, err
+		}
+		of, err := l.valuesOf(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		managed[b.Feature], values = true, append(values, of...)
+	}
+	list, read := l.crm.filters.get(objSettings) // with the filter for CLM
+	if !read {
+		if list, err = s.settings(l.crm); err != nil {
+			return nil, contractError("read connection settings of "+l.crm.addr.String(), err)
+		}
+	}
+	for _, f := range features {
+		if managed[f.Name] {
+			continue
+		}
+		if r, err := settingsOf(list, f.Name); err == nil && r != nil {
+			values = append(values, r.Values...)
+		}
+	}
+	return values, nil
+}
+
+// valuesOf are the countries of a filter as it will be.
+func (l *link) valuesOf(ctx context.Context, b *countryFilterBody) ([]string, error) {
+	if b.Values != nil {
+		return b.Values, nil
+	}
+	names, err := l.crm.countryNames(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, _ := names.expand(b)
+	return values, nil
+}
+
+func (s *syncMaker) filterOfCLM(ctx context.Context, l *link) (filterState, error) {
 	if filters := s.around.at(l.addr).filters; len(filters) > 0 {
 		addr := filters[0]
 		b, _, err := resource.Ref[countryFilterBody](s.after, addr)
 		if err != nil {
 			return filterState{}, err
 		}
-		f := filterState{values: b.Values}
+		f := filterState{}
+		if f.values, err = l.valuesOf(ctx, b); err != nil {
+			return f, err
+		}
 		if o := s.live[addr]; o != nil {
 			var now countryFilterBody
 			if err := o.Decode(&now); err != nil {
@@ -53,20 +120,13 @@ func (s *syncMaker) filter(ctx context.Context, l *link) (filterState, error) {
 				f.edited = now.Edited
 			}
 		}
-		if f.values == nil {
-			names, err := l.crm.countryNames(ctx)
-			if err != nil {
-				return f, err
-			}
-			f.values, _ = names.expand(b)
-		}
 		return f, nil
 	}
 	list, err := s.settings(l.crm)
 	if err != nil {
 		return filterState{}, contractError("read connection settings of "+l.crm.addr.String(), err)
 	}
-	r, err := settingsOf(list, "clm")
+	r, err := settingsOf(list, featureCLM)
 	if err != nil || r == nil {
 		return filterState{}, err
 	}

@@ -40,6 +40,7 @@ type vault struct {
 	points     memo[string, string]      // ids of records of points, by API name and CRM vault; "": there is none
 	accesses   memo[string, *userAccess] // by id; "": who accord logs in as
 	known      recent[[]countryRecord]
+	filters    recent[[]settingsRecord]
 	connected  gathered[string, []connectionCountry] // Connection Country records, by the id of the CRM vault
 	lately     recent[map[string]string]             // names of records, by object
 	tied       recent[[]connectionRecord]
