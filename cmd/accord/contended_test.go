@@ -65,7 +65,7 @@ func places(t *testing.T) map[string]struct {
 		tools int
 	}
 	all := map[string]place{
-		"local": {tools: howMany(4, 12, 50)},
+		"local": {tools: howMany(4, 8, 50)},
 		"s3": {
 			fmt.Sprintf("state \"s3\" {\n    bucket = \"bucket\"\n    region = \"eu-1\"\n    endpoint = %q\n    path_style = \"true\"\n  }", s3.URL),
 			[]string{"AWS_ACCESS_KEY_ID=someone", "AWS_SECRET_ACCESS_KEY=canary", "AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent"}, howMany(3, 4, 15),

@@ -72,7 +72,7 @@ func seeds(t *testing.T, n int) (cases int, first uint64) {
 // an incremental run or by a full one.
 func TestContent(t *testing.T) {
 	t.Parallel()
-	cases, first := seeds(t, howMany(2, 8, 3000))
+	cases, first := seeds(t, howMany(2, 5, 3000))
 	var total tally
 	t.Run("cases", func(t *testing.T) {
 		for n := range cases {

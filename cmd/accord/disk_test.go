@@ -139,6 +139,7 @@ func TestFullDisk(t *testing.T) {
 // The disk is full in the middle of an apply, and of a run: what the vault was
 // asked for is on record, and is found out when there is space again.
 func TestDiskFillsUp(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	for name, writes := range map[string]func(method, path string) bool{"resources": writesSettings, "content": writesContent} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,15 +54,8 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scripts, err := filepath.Glob("testdata/script/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if testing.Short() { // the race detector finds in these what it finds in TestContent
-		scripts = slices.DeleteFunc(scripts, func(s string) bool { return strings.HasPrefix(filepath.Base(s), "content-") })
-	}
 	testscript.Run(t, testscript.Params{
-		Files:               scripts,
+		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {

@@ -24,7 +24,7 @@ import (
 // that accord's engine serves beside them.
 func TestPlatformForecast(t *testing.T) {
 	t.Parallel()
-	cases, first := seeds(t, howMany(1, 6, 1000))
+	cases, first := seeds(t, howMany(1, 4, 1000))
 	var total forecastTally
 	t.Run("cases", func(t *testing.T) {
 		for n := range cases {

@@ -269,6 +269,7 @@ func TestFailingCountryRun(t *testing.T) {
 // Absence never removes: a source that answers with nothing, with less, or
 // with an error withdraws nothing, in full or by what changed.
 func TestSourceThatAnswersWithNothing(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	const nothing = `{"responseStatus": "SUCCESS", "queryDescribe": {}, "responseDetails": {"pagesize": 1000, "pageoffset": 0, "size": 0, "total": 0}, "data": []}`
 	empty := func(to http.ResponseWriter) { _, _ = to.Write([]byte(nothing)) }
