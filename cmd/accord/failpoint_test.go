@@ -266,8 +266,7 @@ func sampled(r *rand.Rand, d deed, points []failpoint.Point) []failpoint.Point {
 	if long() {
 		return points
 	}
-	n := howMany(1, 2, 0)
-	return someOf(r, points, n)
+	return someOf(r, points, 1)
 }
 
 // Killed at any moment of anything that a user does, the tool converges.
