@@ -42,13 +42,12 @@ func benched(t *testing.T, dir string, args ...string) (count benchCount) {
 // starts none. Ten thousand are tried in the hardest shape, and with ACCORD_LONG
 // in all.
 func TestCounts(t *testing.T) {
+	withoutRaces(t)
 	t.Parallel()
 	for _, shape := range []string{"flat", "for_each", "chain"} {
 		n := 2000
 		switch {
-		case testing.Short() && shape != "chain":
-			continue
-		case long(), !testing.Short() && shape == "chain":
+		case long(), shape == "chain":
 			n = 10_000
 		}
 		batches := n / 500

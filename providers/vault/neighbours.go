@@ -71,6 +71,7 @@ func neighbours(env *resource.Env) neighbourIndex {
 	return index
 }
 
+// own are the filters for what runs move, and others those of other features.
 func (n *neighbourhood) own() *[]addrs.Instance    { return &n.filters }
 func (n *neighbourhood) others() *[]addrs.Instance { return &n.otherFilters }
 
