@@ -260,6 +260,9 @@ func sortChange(r row, slides, presentations, others *idList) {
 		slides.add(r.text("id"))
 	case partPresentation:
 		presentations.add(r.text("id"))
+		if binder, _ := r.flag("binder__v"); !binder { // it was something else, and may still be used as that
+			others.add(r.text("id"))
+		}
 	default:
 		others.add(r.text("id"))
 	}
