@@ -59,8 +59,6 @@ var (
 		INSERT INTO lease (sync, fence, holder, alive, expires) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (sync) DO UPDATE SET fence = ?2, holder = ?3, alive = ?4, expires = ?5`)
 
-	revokeLeases = inEachRun("UPDATE lease SET alive = '', expires = 0 WHERE alive <> '' AND sync IN " + these)
-
 	giveLeaseUp = inEachRun("UPDATE lease SET alive = '', expires = 0 WHERE sync = ?1 AND fence = ?2")
 )
 
@@ -120,18 +118,13 @@ func (j *Journal) Revoke(ctx context.Context, syncs []addrs.Instance) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, revokeLeases, text(names)); err != nil {
-			return err
-		}
-		for _, name := range names {
-			if err := interrupt(ctx, tx, name, now); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err = tx.ExecContext(ctx, revokeLeases, text(names))
+		return errors.Join(err, interrupt(ctx, tx, names, now))
 	})
-	return j.fail("stopping the runs of "+strings.Join(names, ", "), err)
+	return j.fail("stopping runs", err)
 }
+
+const revokeLeases = "UPDATE lease SET alive = '', expires = 0 WHERE alive <> '' AND sync IN " + these
 
 func release(ctx context.Context, tx tx, sync string, fence uint64) error {
 	_, err := tx.ExecContext(ctx, giveLeaseUp, sync, fence)

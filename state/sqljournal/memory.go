@@ -177,7 +177,7 @@ func (j *Journal) Rename(ctx context.Context, from, to state.Lease) error {
 		if err := tx.QueryRowContext(ctx, remembered, before).Scan(&there); err != nil || !there {
 			return err
 		}
-		if err := interrupt(ctx, tx, before, now); err != nil {
+		if err := interrupt(ctx, tx, []string{before}, now); err != nil {
 			return err
 		}
 		for _, of := range ofSyncs {

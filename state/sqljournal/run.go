@@ -40,8 +40,8 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 			if !s.held || s.fence != r.Fence {
 				return state.ErrFenced
 			}
-			if s.unended > 0 {
-				if _, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE seq = ?3", state.Interrupted, nanos(now), s.unended); err != nil {
+			if s.unended {
+				if err := interrupt(ctx, tx, []string{s.sync}, now); err != nil {
 					return err
 				}
 			}
@@ -58,16 +58,18 @@ func (j *Journal) Begin(ctx context.Context, runs ...state.Run) error {
 }
 
 var (
-	selectStanding = inEachRun("SELECT sync, fence, alive <> '', coalesce((SELECT seq FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = ''), 0) FROM lease WHERE sync IN " + these)
+	selectStanding = inEachRun("SELECT sync, fence, alive <> '', EXISTS (SELECT 1 FROM run WHERE seq = (SELECT max(seq) FROM run WHERE run.sync = lease.sync) AND outcome = '') FROM lease WHERE sync IN " + these)
 
 	beginRun = inEachRun("INSERT INTO run (id, sync, mode, reasons, fence, started) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
 )
 
-// interrupt ends the run of a sync that has no end, where there is one.
-func interrupt(ctx context.Context, tx tx, sync string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, "UPDATE run SET outcome = ?1, ended = ?2, "+tally+" WHERE sync = ?3 AND outcome = ''", state.Interrupted, nanos(now), sync)
+// interrupt ends the runs of syncs that have no end.
+func interrupt(ctx context.Context, tx tx, syncs []string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, interruptRuns, text(syncs), state.Interrupted, nanos(now))
 	return err
 }
+
+const interruptRuns = "UPDATE run SET outcome = ?2, ended = ?3, " + tally + " WHERE outcome = '' AND sync IN " + these
 
 // standing is how a sync stands before a run of it: its last lease, and its last
 // run where that has no end. Only the last can have none: every run begins so.
@@ -75,7 +77,7 @@ type standing struct {
 	sync    string
 	fence   uint64
 	held    bool
-	unended int64 // 0: it has ended
+	unended bool
 }
 
 // tally takes the failed items of a run into its row.
