@@ -59,11 +59,9 @@ func (w *Watch) look(ctx context.Context) *Applied {
 	w.mu.Lock()
 	before := w.survey
 	w.mu.Unlock()
-	var serial uint64
-	if err := w.reading(func() (err error) {
-		serial, err = w.opts.Serial(ctx)
-		return err
-	}); err != nil {
+	read := w.reading()
+	serial, err := w.opts.Serial(ctx)
+	if read(); err != nil {
 		w.trouble(err)
 		return nil
 	}

@@ -208,11 +208,9 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 	if w.opts.Moved == nil {
 		return nil
 	}
-	var moved map[addrs.Instance]bool
-	if err := w.reading(func() (err error) {
-		moved, err = w.opts.Moved(ctx, applied)
-		return err
-	}); err != nil {
+	read := w.reading()
+	moved, err := w.opts.Moved(ctx, applied)
+	if read(); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -226,17 +224,16 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 	return nil
 }
 
-// reading has f read the state, or its journal. Where these do not answer nothing tells
-// but the time that it takes.
-func (w *Watch) reading(f func() error) error {
+// reading notes that the state, or its journal, is being read, until over is called.
+// Where these do not answer nothing tells but the time that it takes.
+func (w *Watch) reading() (over func()) {
 	note := func(since time.Time) {
 		w.mu.Lock()
 		w.reads = since
 		w.mu.Unlock()
 	}
 	note(w.opts.Now())
-	defer note(time.Time{})
-	return f()
+	return func() { note(time.Time{}) }
 }
 
 // spawn has f done beside the loop, which ends where f crashes.
@@ -266,11 +263,9 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 	for n := range applied.Syncs {
 		syncs[n] = applied.Syncs[n].Addr
 	}
-	var memories []state.Memory
-	if err := w.reading(func() (err error) {
-		memories, err = w.opts.Memories(ctx, syncs)
-		return err
-	}); err != nil {
+	read := w.reading()
+	memories, err := w.opts.Memories(ctx, syncs)
+	if read(); err != nil {
 		return nil, err
 	}
 	tasks := make([]syncer.Task, 0, len(applied.Syncs))

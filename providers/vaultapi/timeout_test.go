@@ -24,7 +24,7 @@ func TestTimeouts(t *testing.T) {
 		"a stalled answer": {true, "the answer stalled for 20ms"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := &server{Server: &httptest.Server{URL: "http://127.0.0.1"}, prefix: "/crm-us", sessions: map[string]bool{}}
+			s := pipedServer()
 			s.script = func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice that the client went
 				if c.begins {
@@ -34,14 +34,7 @@ func TestTimeouts(t *testing.T) {
 				}
 				<-r.Context().Done()
 			}
-			pipes := make(pipes)
-			serving := &http.Server{Handler: s}
-			go func() { _ = serving.Serve(pipes) }()
-			defer serving.Close()
-			client := s.open(t, func(c *Config) {
-				c.Retry.Tries = 2
-				c.Transport = &http.Transport{DialContext: pipes.dial}
-			})
+			client := s.piped(t, func(c *Config) { c.Retry.Tries = 2 })
 			client.c.times = times{answer: time.Minute, query: time.Minute, stall: time.Minute}
 			if c.begins {
 				client.c.times.stall = 20 * time.Millisecond
@@ -65,19 +58,12 @@ func TestTimeouts(t *testing.T) {
 func TestAnswerIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{Server: &httptest.Server{URL: "http://127.0.0.1"}, prefix: "/crm-us", sessions: map[string]bool{}}
+		s := pipedServer()
 		s.script = func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
 		}
-		pipes := make(pipes)
-		serving := &http.Server{Handler: s}
-		go func() { _ = serving.Serve(pipes) }()
-		defer serving.Close()
-		client := s.open(t, func(c *Config) {
-			c.Retry.Elapsed, c.Answer, c.Clock = 20*time.Second, time.Minute, realClock{}
-			c.Transport = &http.Transport{DialContext: pipes.dial}
-		})
+		client := s.piped(t, func(c *Config) { c.Retry.Elapsed, c.Answer, c.Clock = 20*time.Second, time.Minute, realClock{} })
 		client.c.times = usualTimes
 		began := time.Now()
 		_, err := QueryPage[Fields](t.Context(), client.Reader, "SELECT id FROM x__c")
@@ -94,6 +80,24 @@ func TestAnswerIsNotWaitedForLong(t *testing.T) {
 		if took := time.Since(began); KindOf(err) != Ambiguous || took != usualTimes.answer {
 			t.Errorf("a write: %v, after %s", err, took)
 		}
+	})
+}
+
+// pipedServer is a server that is reached through pipes alone.
+func pipedServer() *server {
+	return &server{Server: &httptest.Server{URL: "http://127.0.0.1"}, prefix: "/crm-us", sessions: map[string]bool{}}
+}
+
+// piped begins it, and opens a client of it.
+func (s *server) piped(t *testing.T, configure func(*Config)) *Client {
+	t.Helper()
+	pipes := make(pipes)
+	serving := &http.Server{Handler: s}
+	go func() { _ = serving.Serve(pipes) }()
+	t.Cleanup(func() { _ = serving.Close() })
+	return s.open(t, func(c *Config) {
+		configure(c)
+		c.Transport = &http.Transport{DialContext: pipes.dial}
 	})
 }
 
