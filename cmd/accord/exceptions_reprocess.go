@@ -105,17 +105,10 @@ func (x *troubled) drop(ctx context.Context, left []*ledger.Entry) error {
 		if err := x.journal.Dismiss(ctx, point, items); err != nil {
 			return fmt.Errorf("drop what is left of %s: %w", point, err)
 		}
-		x.dismissed(left[:n], fmt.Sprintf("%s is under code no more: %s off the list", point, are(n)))
+		x.dismissed(left[:n], fmt.Sprintf("%s is under code no more: took %s off the list", point, count(n, "exception")))
 		left = left[n:]
 	}
 	return nil
-}
-
-func are(n int) string {
-	if n == 1 {
-		return "1 exception is"
-	}
-	return number(n) + " exceptions are"
 }
 
 // dismissed tells of entries that are gone now; text does it for people.

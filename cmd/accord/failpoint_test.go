@@ -219,7 +219,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 				reached := s.points(d)
 				met[i] = reached
 				random := rand.New(rand.NewPCG(uint64(i), seed))
-				for _, p := range sampled(random, d, slices.Sorted(maps.Keys(reached))) {
+				for _, p := range sampled(random, slices.Sorted(maps.Keys(reached))) {
 					nths := []int{1, reached[p]}
 					if long() {
 						nths = append(nths, 1+random.IntN(reached[p]), 1+random.IntN(reached[p]))
@@ -261,8 +261,8 @@ func TestKilledAtEachPoint(t *testing.T) {
 }
 
 // sampled are the points of a deed that a proof takes: all of them for the long
-// one, else each point in one deed or another.
-func sampled(r *rand.Rand, d deed, points []failpoint.Point) []failpoint.Point {
+// one, else one of each.
+func sampled(r *rand.Rand, points []failpoint.Point) []failpoint.Point {
 	if long() {
 		return points
 	}
