@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,9 +102,13 @@ func parse(config Config) (*pgx.ConnConfig, error) {
 	if conn.RuntimeParams["application_name"] == "" {
 		conn.RuntimeParams["application_name"] = "accord"
 	}
+	// Whose machine has gone in the middle of a transaction holds up all others until the
+	// server ends it.
+	conn.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(config.TTL.Milliseconds(), 10)
 	if conn.ConnectTimeout == 0 {
 		conn.ConnectTimeout = 10 * time.Second
 	}
+	conn.DialFunc = dial
 	return conn, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/state"
 	"accord/state/remote"
 	"accord/state/statetest"
@@ -110,6 +111,48 @@ func TestDatabaseClock(t *testing.T) {
 		t.Errorf("what was taken over: %v", err)
 	}
 	if err := second.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whose machine has gone in the middle of a transaction holds up others for as long as
+// its lock would last, and not until the server finds out.
+func TestGoneInATransaction(t *testing.T) {
+	t.Parallel()
+	config := fresh(t)
+	config.TTL = 500 * time.Millisecond
+	gone, err := open(t.Context(), config, remote.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gone.Close()
+	for _, held := range []string{"SELECT id FROM lock FOR UPDATE", "SELECT version FROM format FOR UPDATE"} {
+		tx, err := gone.db.BeginTx(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Rollback()
+		if _, err := tx.ExecContext(t.Context(), held); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(t.Context(), config, remote.Options{Tool: "accord test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	lock, err := s.Lock(t.Context(), "apply")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
+	journal, err := s.Journal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := journal.Owe(t.Context(), addrs.New("integration_point", "clm"), []string{"because"}, state.Allowance{}); err != nil {
 		t.Error(err)
 	}
 }
