@@ -18,6 +18,7 @@ import (
 	"accord/planner"
 	"accord/planner/ledger"
 	"accord/planner/syncer"
+	"accord/planner/watch"
 	"accord/providers"
 	"accord/state"
 )
@@ -58,11 +59,23 @@ func TestServeBesideASlowVault(t *testing.T) {
 	if slowest >= answer-5*time.Second { // 10 s on a machine that does nothing else
 		t.Errorf("it waited for the slow vault: %s\n%s", slowest, serve.out.String())
 	}
+	s.crms[2].countries = []string{"Mexico"} // what is applied meanwhile is looked at first, there alone
+	if p := s.begin("apply", "-auto-approve", `-target=country_filter.crm["c"]`); p.end() != exitOK {
+		t.Errorf("an apply beside it:\n%s", p.out.String())
+	}
+	rounds++
+	s.rewrite(rounds)
+	began := time.Now()
+	s.eventually(t, s.crms[1])
+	t.Logf("the first round after an apply: %s", time.Since(began).Round(time.Millisecond))
+	if time.Since(began) >= answer-5*time.Second {
+		t.Errorf("after an apply it waited for the slow vault:\n%s", serve.out.String())
+	}
 	_ = serve.cmd.Process.Kill() // and another one begins beside it
 	serve.end()
 	serve = s.begin("serve", "-listen=off")
 	s.rewrite(rounds + 1)
-	began := time.Now()
+	began = time.Now()
 	s.eventually(t, s.crms[1:]...)
 	t.Logf("the first round of another serve: %s", time.Since(began).Round(time.Millisecond))
 	if time.Since(began) >= answer-5*time.Second {
@@ -72,6 +85,38 @@ func TestServeBesideASlowVault(t *testing.T) {
 	s.eventually(t)
 	if code := serve.stop(); code != exitOK {
 		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())
+	}
+}
+
+// While what was applied is looked at again, a sync that it may be about is left alone:
+// where its block is another one now, or what it needs, or where something joins these.
+func TestMovedBy(t *testing.T) {
+	point, other, link := addrs.NewKeyed("integration_point", "clm", "a"), addrs.NewKeyed("integration_point", "clm", "b"), addrs.New("connection", "a")
+	with := func(objects ...*state.Object) *state.State {
+		st := &state.State{Objects: map[addrs.Instance]*state.Object{}}
+		for _, o := range append([]*state.Object{{Addr: point}, {Addr: other}, {Addr: link}}, objects...) {
+			st.Objects[o.Addr] = o
+		}
+		return st
+	}
+	applied := &watch.Applied{State: with(), Syncs: []providers.Sync{{Addr: point, Needs: []addrs.Instance{link}}, {Addr: other}}}
+	gone := with()
+	delete(gone.Objects, link)
+	filter := addrs.New("country_filter", "a")
+	for what, c := range map[string]struct {
+		now   *state.State
+		moved bool
+	}{
+		"nothing has changed":      {with(), false},
+		"its block is another one": {with(&state.Object{Addr: point, Protect: true}), true},
+		"what it needs is":         {with(&state.Object{Addr: link, Protect: true}), true},
+		"what it needs is gone":    {gone, true},
+		"a new filter joins":       {with(&state.Object{Addr: filter, DependsOn: []addrs.Instance{link}}), true},
+		"something new elsewhere":  {with(&state.Object{Addr: filter}), false},
+	} {
+		if got := movedBy(c.now, applied); got[point] != c.moved || got[other] {
+			t.Errorf("%s: %v", what, got)
+		}
 	}
 }
 

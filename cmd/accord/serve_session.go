@@ -167,19 +167,46 @@ func (s *session) serial(ctx context.Context) (uint64, error) {
 	return st.Serial, nil
 }
 
-// moved reports of which syncs the block, or what that needs, has been applied anew.
 func (s *session) moved(ctx context.Context, applied *watch.Applied) (map[addrs.Instance]bool, error) {
-	st, err := s.read(ctx)
+	st, err := s.same(ctx)
 	if err != nil {
 		return nil, err
+	}
+	return movedBy(st, applied), nil
+}
+
+// movedBy reports of which syncs the block, or what that needs, is another one in a
+// state, or has something new there that depends on it: a filter where there was none.
+func movedBy(st *state.State, applied *watch.Applied) map[addrs.Instance]bool {
+	joined := map[addrs.Instance]bool{} // by something new
+	for addr, o := range st.Objects {
+		if applied.State.Objects[addr] == nil {
+			for _, on := range o.DependsOn {
+				joined[on] = true
+			}
+		}
 	}
 	moved := map[addrs.Instance]bool{}
 	for _, sync := range applied.Syncs {
 		for _, addr := range slices.Concat([]addrs.Instance{sync.Addr}, sync.Needs, sync.Permits) {
-			moved[sync.Addr] = moved[sync.Addr] || !st.Objects[addr].Equal(applied.State.Objects[addr])
+			moved[sync.Addr] = moved[sync.Addr] || joined[addr] || !st.Objects[addr].Equal(applied.State.Objects[addr])
 		}
 	}
-	return moved, nil
+	return moved
+}
+
+// same reads the state, and ends the session where its settings or vaults are others now.
+func (s *session) same(ctx context.Context) (*state.State, error) {
+	st, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settings, ok := planner.AppliedSettings(st)
+	if !ok || settings != s.settings || !slices.EqualFunc(s.vaults.instances, s.planner.AppliedInstances(st), sameInstance) {
+		s.end(errMoved)
+		return nil, errMoved
+	}
+	return st, nil
 }
 
 // read reads the state. One that is encrypted to others by now ends the session.
@@ -197,14 +224,9 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 	if err != nil {
 		return watch.Applied{}, err
 	}
-	st, err := s.read(ctx)
+	st, err := s.same(ctx)
 	if err != nil {
 		return watch.Applied{}, err
-	}
-	settings, ok := planner.AppliedSettings(st)
-	if !ok || settings != s.settings || !slices.EqualFunc(s.vaults.instances, s.planner.AppliedInstances(st), sameInstance) {
-		s.end(errMoved)
-		return watch.Applied{}, errMoved
 	}
 	found, away := s.vaults.connect(ctx)
 	survey, err := s.planner.Survey(ctx, st, found)

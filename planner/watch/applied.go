@@ -65,16 +65,12 @@ func (w *Watch) look(ctx context.Context) *Applied {
 		w.trouble(err)
 		return nil
 	}
-	known := before.of(serial)
-	if !before.due(serial, now) || !w.within(w.lookAnew(ctx, now, known == nil)) {
-		return known
+	if before.due(serial, now) {
+		w.within(w.lookAnew(ctx, now, before.moved(serial)))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if found := w.survey.found; found != nil && found.Serial >= serial && w.survey.pause.failed == 0 && ctx.Err() == nil {
-		return found
-	}
-	return known
+	return w.survey.of(serial)
 }
 
 // lookAnew begins to read what was applied; done is closed when it has ended.

@@ -13,18 +13,22 @@ type survey struct {
 	partial int       // looks in a row that did not reach everything
 }
 
-// of is what was found, where it is of a serial of the state: what runs is what was
-// applied, and not what was applied before.
+// of is what was found, where it is of a serial of the state, or until the look that is
+// under way has found more: a vault that hangs holds up that look, and not all others.
+// What was applied since is told by Options.Moved.
 func (s *survey) of(serial uint64) *Applied {
-	if s.found == nil || s.found.Serial != serial {
+	if s.found != nil && s.found.Serial < serial && !s.going {
 		return nil
 	}
 	return s.found
 }
 
+// moved reports whether the state is at another serial than what was found.
+func (s *survey) moved(serial uint64) bool { return s.found == nil || s.found.Serial != serial }
+
 // due reports whether to look, while the state is at a serial.
 func (s *survey) due(serial uint64, now time.Time) bool {
-	return !s.going && s.pause.over(now) && (s.stale || s.of(serial) == nil || !now.Before(s.again))
+	return !s.going && s.pause.over(now) && (s.stale || s.moved(serial) || !now.Before(s.again))
 }
 
 // begin notes that a look begins.

@@ -36,7 +36,7 @@ func TestSurveyIsDue(t *testing.T) {
 		"somebody says so":                       {found(whole, func(s *survey) { s.stale = true }), 3, 0, true, true},
 		"a vault was away":                       {found(partly), 3, firstBackoff, true, true},
 		"a vault was away a moment ago":          {found(partly), 3, firstBackoff - 1, false, true},
-		"a look is under way":                    {found(whole, (*survey).begin), 4, 0, false, false},
+		"a look is under way":                    {found(whole, (*survey).begin), 4, 0, false, true},
 		"a look failed":                          {found(whole, failed), 3, firstBackoff, true, true},
 		"a look failed a moment ago":             {found(whole, failed), 3, firstBackoff - 1, false, true},
 		"a look failed, and the state has moved": {found(whole, failed), 4, firstBackoff - 1, false, false},

@@ -217,11 +217,16 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 	defer w.mu.Unlock()
 	for n := range tasks {
 		if t := &tasks[n]; moved[t.Sync.Addr] {
-			w.survey.stale = true
-			t.Decision = syncer.Decision{At: t.Decision.At, Idle: "something else is being applied"}
+			w.leave(t)
 		}
 	}
 	return nil
+}
+
+// leave has a task not run before what was applied has been looked at again.
+func (w *Watch) leave(t *syncer.Task) {
+	w.survey.stale = true
+	t.Decision = syncer.Decision{At: t.Decision.At, Idle: "something else is being applied"}
 }
 
 // reading notes that the state, or its journal, is being read, until over is called.
@@ -254,9 +259,9 @@ func (w *Watch) within(done <-chan struct{}) bool {
 	return false
 }
 
-// decide brings the definitions up to the moment and decides about each. Where one has
-// been run since by a newer definition, it decides about none: what was applied is looked
-// at again first, though its state may not have moved yet.
+// decide brings the definitions up to the moment and decides about each. One that has
+// been run since by a newer definition is left alone: what was applied is looked at again
+// first, though its state may not have moved yet.
 func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, error) {
 	now := w.opts.Now()
 	syncs := make([]addrs.Instance, len(applied.Syncs))
@@ -277,9 +282,10 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 		t := syncer.Task{Sync: s, Memory: memories[n]}
 		if syncer.Overtaken(s, applied.Before[s.Addr], t.Memory) {
 			w.mu.Lock()
-			w.survey.stale = true
+			w.leave(&t)
 			w.mu.Unlock()
-			return nil, nil
+			tasks = append(tasks, t)
+			continue
 		}
 		// A run since the look has moved both, whoever ran it.
 		if last, before := t.Memory.Last, applied.Before[s.Addr].Last; last != nil && !last.Ended.IsZero() && (before == nil || !before.Ended.Equal(last.Ended)) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
 )
@@ -195,10 +196,13 @@ func TestWhoLagsHoldsUpNobody(t *testing.T) {
 	}
 	s.mu.Unlock()
 	s.serial = 2 // what runs is what was applied: not what was applied before
+	moved := map[addrs.Instance]bool{a.Addr: true}
+	s.opts.Moved = func(context.Context, *Applied) (map[addrs.Instance]bool, error) { return moved, nil }
 	beat(7)
-	ran("[]")
+	ran("[b incremental c incremental]")
 	close(s.slowLook)
 	_ = s.Watch.runs.Wait()
+	moved = nil
 	beat(7)
-	ran("[a incremental b incremental c incremental]")
+	ran("[a incremental]")
 }
