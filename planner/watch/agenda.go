@@ -84,8 +84,8 @@ func (a *agenda) released(last *state.Run) {
 func (a *agenda) due(t *syncer.Task, p pace, now time.Time) (syncer.Decision, turn) {
 	changed := a.asked.run || t.Sight != nil && t.Sight.New(a.met) && !t.Sight.Known(t.Memory.Seen)
 	own := a.turn(t.Decision, t.Memory, changed, p, now)
-	if own.run || len(a.asked.items) == 0 || !a.pause.over(now) {
-		return t.Decision, own
+	if own.run || len(a.asked.items) == 0 || t.Decision.Mode == syncer.None || !a.pause.over(now) {
+		return t.Decision, own // of what does not run at all nothing is tried again
 	}
 	again := syncer.Decide(t.Sync, t.Memory, syncer.Request{Only: a.asked.items}, now)
 	if !again.Has(syncer.Reprocess) {

@@ -9,6 +9,7 @@ import (
 	"accord/lang/addrs"
 	"accord/planner/syncer"
 	"accord/providers"
+	"accord/state"
 )
 
 // What runs is what was applied: when the state moves and cannot be read,
@@ -103,6 +104,27 @@ func TestMoved(t *testing.T) {
 	s.after(5 * time.Second)
 	if got := s.ran(); got != "[[b incremental]]" || s.looks != 2 {
 		t.Errorf("when it was looked at again: ran %s, %d looks", got, s.looks)
+	}
+}
+
+// INT-3, ERR-2: what somebody wants to be tried again is not tried by a definition from
+// before an apply either, but by the first that is looked at after it.
+func TestMovedIsNotTriedAgain(t *testing.T) {
+	a := feed("a", "promomats")
+	s := newStage(t, a)
+	moved := map[addrs.Instance]bool{}
+	s.opts.Moved = func(context.Context, *Applied) (map[addrs.Instance]bool, error) { return moved, nil }
+	s.after(0)
+	moved[a.Addr] = true
+	s.Reprocess(a.Addr, []state.Item{{Key: "7"}})
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("tried by what was applied before: %s", got)
+	}
+	clear(moved)
+	s.after(5 * time.Second)
+	if d := s.Status().Points[0].Decision; !d.Has(syncer.Reprocess) || s.ran() != "[[a incremental]]" || s.looks != 2 {
+		t.Errorf("after %d looks: %+v", s.looks, d)
 	}
 }
 
