@@ -128,6 +128,36 @@ func TestMovedIsNotTriedAgain(t *testing.T) {
 	}
 }
 
+// CTRY-10: what routes by a table that was run by another definition meanwhile is left
+// with it, and does not have that table run in full by the one from before.
+func TestOvertakenTable(t *testing.T) {
+	table, clm := routedFeed()
+	table.Inputs = map[string]string{"filter": "old"}
+	s := newStage(t, table, clm)
+	ran := func(filter string, at time.Time) {
+		m := ranAt(at)
+		m.Inputs = map[string]string{"filter": filter, "syncer_routes": "*"}
+		s.memories[table.Addr] = m
+	}
+	ran("old", noon)
+	s.after(0)
+	s.ran()
+	ran("new", noon)
+	m := s.memories[clm.Addr]
+	m.Owed = []string{string(syncer.Requested)}
+	s.memories[clm.Addr] = m
+	table.Inputs = map[string]string{"filter": "new"}
+	s.applied.Syncs = []providers.Sync{table, clm}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[]" {
+		t.Errorf("ran by what was there before: %s", got)
+	}
+	s.after(5 * time.Second)
+	if got := s.ran(); got != "[[a full countries full]]" || s.looks != 2 {
+		t.Errorf("ran %s after %d looks", got, s.looks)
+	}
+}
+
 // A vault that does not answer takes its own points out, not the others.
 func TestUnread(t *testing.T) {
 	a, b := feed("a", "promomats"), feed("b", "promomats")

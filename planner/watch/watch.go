@@ -15,6 +15,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -213,20 +214,22 @@ func (w *Watch) leaveMoved(ctx context.Context, applied *Applied, tasks []syncer
 	if read(); err != nil {
 		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for n := range tasks {
-		if t := &tasks[n]; moved[t.Sync.Addr] {
-			w.leave(t)
-		}
-	}
+	w.leave(tasks, moved)
 	return nil
 }
 
-// leave has a task not run before what was applied has been looked at again.
-func (w *Watch) leave(t *syncer.Task) {
-	w.survey.stale = true
-	t.Decision = syncer.Decision{At: t.Decision.At, Idle: "something else is being applied"}
+// leave has tasks not run, in place, before what was applied has been looked at again:
+// these, and those that route by one of them.
+func (w *Watch) leave(tasks []syncer.Task, these map[addrs.Instance]bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n := range tasks {
+		t := &tasks[n]
+		if these[t.Sync.Addr] || slices.ContainsFunc(beforeOf(&t.Sync), func(a addrs.Instance) bool { return these[a] }) {
+			w.survey.stale = true
+			t.Decision = syncer.Decision{At: t.Decision.At, Idle: "something else is being applied"}
+		}
+	}
 }
 
 // reading notes that the state, or its journal, is being read, until over is called.
@@ -275,15 +278,14 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 	}
 	tasks := make([]syncer.Task, 0, len(applied.Syncs))
 	var waiting []syncer.Task // whose tables are not to run for them
+	overtaken := map[addrs.Instance]bool{}
 	for n, s := range applied.Syncs {
 		if !s.Now.IsZero() {
 			s.Now = s.Now.Add(now.Sub(applied.At))
 		}
 		t := syncer.Task{Sync: s, Memory: memories[n]}
 		if syncer.Overtaken(s, applied.Before[s.Addr], t.Memory) {
-			w.mu.Lock()
-			w.leave(&t)
-			w.mu.Unlock()
+			overtaken[s.Addr] = true
 			tasks = append(tasks, t)
 			continue
 		}
@@ -304,6 +306,7 @@ func (w *Watch) decide(ctx context.Context, applied *Applied) ([]syncer.Task, er
 		t := &tasks[i]
 		t.Decision, _ = syncer.Meanwhile(t.Sync, t.Memory, t.Decision, now)
 	}
+	w.leave(tasks, overtaken)
 	return tasks, nil
 }
 
