@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"accord/lang/addrs"
 	"accord/planner/syncer"
 )
 
@@ -376,9 +377,13 @@ func (s *story) applied(ctx context.Context, edited bool) {
 	}
 	s.check(b, impacts, report.Outcomes)
 	s.settled = true
+	ran := func(point addrs.Instance) bool {
+		return slices.ContainsFunc(report.Outcomes, func(o syncer.Outcome) bool { return o.Addr == point })
+	}
 	for _, c := range s.crms {
+		s.settled = s.settled && (!c.country || !s.countryAllowed(c) || ran(c.point("clm_country")))
 		for _, m := range c.models() {
-			s.settled = s.settled && (!s.running(m) || slices.ContainsFunc(report.Outcomes, func(o syncer.Outcome) bool { return o.Addr == m.content() }))
+			s.settled = s.settled && (!s.running(m) || ran(m.content()))
 		}
 	}
 }
