@@ -10,8 +10,8 @@ import (
 // state for each sync, in order.
 type Engine interface {
 	// Ask asks for one full run of each sync (INT-6), and answers where the
-	// engine stood before. It is idempotent as long as the run has not begun.
-	// It writes nothing but the request.
+	// engine stood before; Now is after the request, where that can be told. It is
+	// idempotent as long as the run has not begun. It writes nothing but the request.
 	Ask(ctx context.Context, syncs []Sync) []EngineState
 
 	// Follow says where the engine stands. It writes nothing.

@@ -139,7 +139,7 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 	awaited := j.ownRun()
 	j.followed = &Followed{Before: before, After: before, Asked: j.Decision.Asks}
 	if j.Decision.Asks {
-		if awaited, err = j.request(ctx, p, before); err != nil {
+		if awaited, err = j.request(ctx, p, before, time.Second); err != nil {
 			return err
 		}
 	}
@@ -169,7 +169,7 @@ func (s *Syncer) followRun(ctx context.Context, j *job) error {
 		case !state.Active:
 			return providers.Errorf(providers.Invalid, "%s was deactivated in the vault while its run was waited for", j.Sync.Title)
 		case j.Decision.Asks && awaited.overwritten(state):
-			if awaited, err = j.request(ctx, p, state); err != nil {
+			if awaited, err = j.request(ctx, p, state, 0); err != nil {
 				return err
 			}
 		default:
@@ -257,19 +257,28 @@ func (j *job) ownRun() awaitedRun {
 // request asks for a run. One that was asked for before, and not seen to its end, is
 // not asked for again: it may have begun, and ended, meanwhile. Somebody who asks
 // anew wants another one.
-func (j *job) request(ctx context.Context, p providers.Provider, now providers.EngineState) (awaitedRun, error) {
+//
+// Vaults tell whole seconds: a run of the very second in which it is asked for may have
+// begun before that. No such run is believed within the doubt, and it is asked for once
+// more; then none is left.
+func (j *job) request(ctx context.Context, p providers.Provider, now providers.EngineState, doubt time.Duration) (awaitedRun, error) {
 	m := j.run.memory
 	if m.Asked != nil && !j.Decision.Anew {
 		if a := (awaitedRun{m.Asked.At, m.Asked.Last}); now.LSRT.IsZero() || a.ran(now) {
 			return a, nil
 		}
 	}
-	asked := state.Asked{At: now.Now.Truncate(time.Second), Last: now.LRT} // as the vault's clock is read
+	since := func(s providers.EngineState) time.Time { return s.Now.Truncate(time.Second).Add(doubt) }
+	asked := state.Asked{At: since(now), Last: now.LRT}
 	if err := j.rememberAsked(ctx, &asked); err != nil {
 		return awaitedRun{}, err
 	}
-	_, err := engineState(p.Ask(ctx, []providers.Sync{j.Sync}))
-	if err != nil && !slices.Contains([]providers.Kind{providers.Ambiguous, providers.Transient}, providers.KindOf(err)) {
+	then, err := engineState(p.Ask(ctx, []providers.Sync{j.Sync}))
+	switch {
+	case err == nil && since(then).After(asked.At):
+		asked.At = since(then)
+		err = j.rememberAsked(ctx, &asked)
+	case err != nil && !slices.Contains([]providers.Kind{providers.Ambiguous, providers.Transient}, providers.KindOf(err)):
 		err = errors.Join(err, j.rememberAsked(context.WithoutCancel(ctx), nil)) // it was not
 	}
 	return awaitedRun{asked.At, asked.Last}, err

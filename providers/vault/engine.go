@@ -27,7 +27,13 @@ func (p *Provider) Ask(ctx context.Context, syncs []providers.Sync) []providers.
 		if err != nil {
 			return err
 		}
-		return vaultapi.FirstError(e.crm.client.UpdateRecords(ctx, objPoint, []vaultapi.Fields{{"id": e.point.ID, lsrt: nil}}))
+		if err := vaultapi.FirstError(e.crm.client.UpdateRecords(ctx, objPoint, []vaultapi.Fields{{"id": e.point.ID, lsrt: nil}})); err != nil {
+			return err
+		}
+		if now, err := e.crm.askNow(ctx); err == nil { // a run of later than that has begun after it was asked for
+			s.Now = now
+		}
+		return nil
 	})
 }
 

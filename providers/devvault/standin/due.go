@@ -24,6 +24,7 @@ const (
 type memory struct {
 	Active bool      // as it was when it was looked at last
 	LSRT   time.Time // as the engine left it: one that is empty since was cleared
+	Asked  time.Time // when that was noticed
 	Filter string    // that the last full run took
 	Edited time.Time // when the filter was first found to differ from that
 }
@@ -44,7 +45,13 @@ func due(m *memory, p point, s settings, now time.Time, every time.Duration) mod
 	case !m.Active:
 		return full
 	case p.lsrt.IsZero() && !m.LSRT.IsZero():
-		m.LSRT = time.Time{} // asked for once
+		if m.Asked.IsZero() {
+			m.Asked = now
+		}
+		if !now.Truncate(time.Second).After(m.Asked) { // it has seen that at a beat, and runs at the next
+			return none
+		}
+		m.LSRT, m.Asked = time.Time{}, time.Time{} // asked for once
 		return full
 	case !m.Edited.IsZero() && !now.Before(m.Edited.Add(filterDelay)):
 		return full
