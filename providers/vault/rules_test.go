@@ -236,13 +236,17 @@ func TestValidate(t *testing.T) {
 		t.Errorf("a shared filter: %+v", shared)
 	}
 	// CTRY-9: where the Country Integration is active, a filter that no block names
-	// routes all the same.
-	for country, says := range map[string]string{active: "what the filter in the vault lets through", inactive: "It receives all content."} {
-		advice := New().Validate(t.Context(), append(base, second,
+	// routes all the same; and it may be so where no block says anything of it.
+	for country, says := range map[string]string{active: "what the filter in the vault lets through", inactive: "It receives all content.", "": "unless the Country Integration is active in the vault"} {
+		objects := append(base, second,
 			part("vault", "crm2", vaultBody("crm", "dev://crm2")),
-			part("country_filter", "promo", map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}}),
-			part("integration", "country", map[string]any{"connection": "connection.second", "type": "country", "status": country}),
-			part("integration_point", "country", map[string]any{"integration": "integration.country", "name": "clm_country", "status": country})))
+			part("country_filter", "promo", map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}}))
+		if country != "" {
+			objects = append(objects,
+				part("integration", "country", map[string]any{"connection": "connection.second", "type": "country", "status": country}),
+				part("integration_point", "country", map[string]any{"integration": "integration.country", "name": "clm_country", "status": country}))
+		}
+		advice := New().Validate(t.Context(), objects)
 		if !slices.ContainsFunc(advice, func(d providers.Diagnostic) bool {
 			return d.Addr == second.Addr && strings.Contains(d.Detail, says)
 		}) {

@@ -45,14 +45,29 @@ func adviseUnfiltered(env *resource.Env, objects []providers.Object, around neig
 				continue
 			}
 			what := "It receives all content."
-			if len(around.at(c).countryPoints) > 0 {
+			switch at := around.at(c); {
+			case len(at.countryPoints) > 0:
 				what = "It receives what the filter in the vault lets through, of which the files say nothing."
+			case !deactivatesCountry(env, at):
+				what = "It receives all content, unless the Country Integration is active in the vault, of which the files say nothing."
 			}
 			advice = append(advice, filterAdvice(c, fmt.Sprintf("%s serves %d CRM vaults, and this one has no country filter", content, len(crms)),
 				what+" Where a content vault serves several CRM vaults, the Country Integration should always be enabled, with a country_filter for each."))
 		}
 	}
 	return advice
+}
+
+// deactivatesCountry reports whether the files say that a Country Integration is not
+// active. Where they say nothing of it, the vault's own word holds (CTRY-5).
+func deactivatesCountry(env *resource.Env, at *neighbourhood) bool {
+	return slices.ContainsFunc(at.country, func(addr addrs.Instance) bool {
+		b, _, err := resource.Ref[integrationBody](env, addr)
+		return err == nil && b.Status == inactive
+	}) || slices.ContainsFunc(at.points, func(addr addrs.Instance) bool {
+		b, _, err := resource.Ref[pointBody](env, addr)
+		return err == nil && b.Name == "clm_country" && b.Status == inactive
+	})
 }
 
 // adviseIdleFilters is CTRY-9 of filters without an active Country Integration.
