@@ -35,7 +35,7 @@ var enums = map[reflect.Type][]any{
 	reflect.TypeFor[syncer.Status](): {syncer.Clean, syncer.Faulty, syncer.Refused, syncer.Failed, syncer.Interrupted,
 		syncer.Skipped, syncer.Blocked, syncer.Locked},
 	reflect.TypeFor[syncer.Reason](): {syncer.Activated, syncer.NeverSucceeded, syncer.LastSuccess15d, syncer.FilterEdited,
-		syncer.RuleChanged, syncer.EngineChanged, syncer.VaultChanged, syncer.RouteTableChanged, syncer.RoutesFullRun, syncer.Requested, syncer.Changes, syncer.Retry, syncer.WithdrawAll, syncer.Reprocess, syncer.WithdrawKept},
+		syncer.RuleChanged, syncer.EngineChanged, syncer.VaultChanged, syncer.RouteTableChanged, syncer.RoutesUnknown, syncer.RoutesFullRun, syncer.Requested, syncer.Changes, syncer.Retry, syncer.WithdrawAll, syncer.Reprocess, syncer.WithdrawKept},
 }
 
 // outputSchema is the JSON Schema (draft 2020-12) of every line that -json

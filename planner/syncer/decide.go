@@ -35,6 +35,7 @@ const (
 	EngineChanged     Reason = "engine_changed"      // INT-7: neither knows what the other did
 	VaultChanged      Reason = "vault_changed"       // CTRY-13: it leads from or to another vault than before
 	RouteTableChanged Reason = "route_table_changed" // CTRY-10
+	RoutesUnknown     Reason = "routes_unknown"      // CTRY-7: an edit may have been routed by after the last run, which somebody else made
 	RoutesFullRun     Reason = "routes_full_run"     // CTRY-10: of a route table
 	Requested         Reason = "requested"           // sync -full, full_sync_trigger, LSRT emptied by someone (INT-6)
 
@@ -47,7 +48,7 @@ const (
 	WithdrawKept Reason = "withdraw_kept" // CLM-1: someone wants a few items that are kept to be withdrawn, and nothing else
 )
 
-var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, EngineChanged, VaultChanged, RouteTableChanged, RoutesFullRun, Requested, Changes, Retry}
+var reasons = []Reason{Activated, NeverSucceeded, LastSuccess15d, FilterEdited, RuleChanged, EngineChanged, VaultChanged, RouteTableChanged, RoutesUnknown, RoutesFullRun, Requested, Changes, Retry}
 
 // Words returns the reason for people.
 func (r Reason) Words() string {
@@ -66,6 +67,8 @@ func (r Reason) Words() string {
 		return "another vault than before"
 	case RouteTableChanged:
 		return "route table changed"
+	case RoutesUnknown:
+		return "what it was routed by before is not known here"
 	case RoutesFullRun:
 		return "a full run routes by it"
 	case Changes:

@@ -220,24 +220,29 @@ func (s *Syncer) route(ctx context.Context, j *job, byAddr map[addrs.Instance]*j
 }
 
 // escalate makes a run full whose route table differs from the last run's, or
-// has no faults any more that kept the last run from withdrawing. Who wants a few
+// has no faults any more that kept the last run from withdrawing; or where nobody
+// here knows what the last run was routed by, which somebody else made. Who wants a few
 // items to be tried again gets no more than that: the next run is full (ERR-2).
 func (j *job) escalate() {
-	if len(j.Decision.Only) > 0 {
+	d := &j.Decision
+	if len(d.Only) > 0 {
 		return
 	}
 	before, known := j.Memory.Inputs[inputRoutes]
 	caughtUp := j.Memory.Inputs[inputWithheld] != "" && j.withheld == ""
-	if !known || before == j.routes.input() && !caughtUp {
+	reason := RouteTableChanged
+	switch {
+	case !known && d.Mode == Incremental && d.HeldBack == "":
+		reason = RoutesUnknown
+	case !known, before == j.routes.input() && !caughtUp:
 		return
 	}
-	d := &j.Decision
 	if d.Mode != Full {
 		d.Reasons, d.Since, d.HeldBack = nil, time.Time{}, ""
 	}
 	d.Mode, d.Step = Full, true
-	if !d.Has(RouteTableChanged) {
-		d.Reasons = append(d.Reasons, RouteTableChanged)
+	if !d.Has(reason) {
+		d.Reasons = append(d.Reasons, reason)
 	}
 }
 
