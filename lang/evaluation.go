@@ -243,8 +243,11 @@ func (ev *evaluation) attribute(a *attribute, in addrs.Path) any {
 	if a.reference != nil {
 		addr, ok, diags := a.reference.resolve(ev.evaluator, ev.early)
 		ev.report(diags...)
-		if !ok {
-			if a.Required && len(diags) == 0 && a.reference.null {
+		switch {
+		case !ok:
+			return nil
+		case addr == (addrs.Instance{}):
+			if a.Required {
 				ev.report(missingValue(a, ev.early))
 			}
 			return nil

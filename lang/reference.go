@@ -529,12 +529,12 @@ func article(noun string) string {
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// resolve finds the instance referred to. ok is false for null, and after a
-// problem.
+// resolve finds the instance referred to; the zero one is null. ok is false after
+// a problem, which is in diags or is that of a block that is referred to.
 func (r *reference) resolve(e *evaluator, ctx *hcl.EvalContext) (addr addrs.Instance, ok bool, diags hcl.Diagnostics) {
 	switch {
 	case r.null:
-		return addr, false, nil
+		return addr, true, nil
 	case r.argument != nil:
 		return r.argument.resolve(e.parent, e.parent.eachContext(e.call, e.key))
 	case r.allowed != nil:
