@@ -10,10 +10,11 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
+
+	"accord/lang/lower"
 )
 
 type fmtOptions struct{ check, diff, recursive bool }
@@ -66,7 +67,7 @@ func (c *cli) runFmt(args []string, o fmtOptions) error {
 		if err != nil {
 			return err
 		}
-		file, problems := hclsyntax.ParseConfig(text, name, hcl.InitialPos)
+		file, problems := lower.Parse(text, name)
 		if problems.HasErrors() {
 			c.sources[name] = file
 			diags = append(diags, problems...)

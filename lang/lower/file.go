@@ -37,7 +37,7 @@ func Parse(text []byte, name string) (*hcl.File, hcl.Diagnostics) {
 	file, diags := hclsyntax.ParseConfig(text, name, hcl.InitialPos)
 	body, ok := file.Body.(*hclsyntax.Body)
 	if !ok || len(diags) > 0 {
-		return file, diags
+		return file, causes(diags)
 	}
 	return &hcl.File{Body: lower(text, name, body).Body(), Bytes: text}, nil
 }

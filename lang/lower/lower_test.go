@@ -206,3 +206,17 @@ f { g = upper("canary") }
 		t.Fatalf("%q", tree)
 	}
 }
+
+// TestEncoding: a file in another encoding is told once, and not once a byte.
+func TestEncoding(t *testing.T) {
+	utf16 := []byte("\xff\xfe")
+	for _, c := range everything {
+		utf16 = append(utf16, byte(c), byte(c>>8))
+	}
+	for name, text := range map[string][]byte{"UTF-16": utf16, "Latin-1": []byte("a = 1\nb = [\"C\xf4te\", \"x\"]\n")} {
+		_, diags := Parse(text, "main.hcl")
+		if len(diags) != 1 || diags[0].Summary != "Invalid character encoding" {
+			t.Errorf("%s: %d problems: %v", name, len(diags), diags)
+		}
+	}
+}
