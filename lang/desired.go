@@ -95,6 +95,7 @@ type Resource struct {
 
 	decl      *decl
 	evaluator *evaluator
+	dangling  bool // a reference leads to no instance, after a problem
 }
 
 // Reads reports whether the body reads other blocks, so that Resolve may answer
@@ -146,7 +147,7 @@ func (r *Resource) evaluate() hcl.Diagnostics {
 		r.Conditions = append(r.Conditions, bound)
 	}
 	ev.depends = append(ev.depends, r.evaluator.after...)
-	r.DependsOn = ev.dependencies()
+	r.DependsOn, r.dangling = ev.dependencies(), ev.dangling
 	if slices.Contains(r.DependsOn, r.Addr) {
 		ev.report(&hcl.Diagnostic{
 			Severity: hcl.DiagError,

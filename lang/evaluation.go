@@ -26,6 +26,8 @@ type evaluation struct {
 
 	trail []string // of modules that were gone into, to find circles
 
+	dangling bool // a reference leads to no instance, after a problem
+
 	full    *hcl.EvalContext // all that is in scope; nil before it is needed
 	depends []addrs.Instance
 	encoder encoder
@@ -245,6 +247,7 @@ func (ev *evaluation) attribute(a *attribute, in addrs.Path) any {
 		ev.report(diags...)
 		switch {
 		case !ok:
+			ev.dangling = true
 			return nil
 		case addr == (addrs.Instance{}):
 			if a.Required {

@@ -20,7 +20,7 @@ func (d *Desired) Sound(diags hcl.Diagnostics) []*Resource {
 	}
 	faulty := map[addrs.Instance]bool{}
 	for _, r := range all {
-		faulty[r.Addr] = slices.ContainsFunc(diags, r.holds)
+		faulty[r.Addr] = r.dangling || slices.ContainsFunc(diags, r.holds)
 	}
 	for spread := true; spread; {
 		spread = false

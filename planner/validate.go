@@ -10,9 +10,10 @@ import (
 )
 
 // Validate has the providers check what the files want, and adds what they say
-// to the problems that evaluating found. What these are about is not checked.
+// to the problems that evaluating found. What these are about is not checked, and
+// no advice is given beside them: it would be about what is missing for that alone.
 func (p *Planner) Validate(ctx context.Context, desired *lang.Desired, diags hcl.Diagnostics) hcl.Diagnostics {
-	sound := desired.Sound(diags)
+	sound, whole := desired.Sound(diags), !diags.HasErrors()
 	for name, provider := range p.Providers {
 		var mine []providers.Object
 		for _, r := range sound {
@@ -21,6 +22,9 @@ func (p *Planner) Validate(ctx context.Context, desired *lang.Desired, diags hcl
 			}
 		}
 		for _, d := range provider.Validate(ctx, mine) {
+			if d.Severity == providers.SeverityWarning && !whole {
+				continue
+			}
 			var at Locator
 			if r := desired.Find(d.Addr); r != nil {
 				at = r
