@@ -39,6 +39,10 @@ func (m *making) explain(o *object, c *plan.Change) {
 	default:
 		c.Reason = o.whyUpdated(c.Edits)
 	}
+	// What the provider finds no words for in the vault is no edit of the body.
+	if c.Reason == plan.Follows && len(m.otherwise(o, remembered(o.recorded))) > 0 {
+		c.Reason = plan.Edited
+	}
 }
 
 func placeOf(r hcl.Range) plan.Place {
