@@ -136,7 +136,7 @@ func refused(broken []Verdict) error {
 			advice = append(advice, v.Place)
 		}
 		if v.Allow != "" {
-			advice = append(advice, "or once: -allow="+v.Allow)
+			advice = append(advice, "or once: -allow='"+v.Allow+"'")
 		}
 		if v.Limit == "promise" {
 			advice = append(advice, "plan again")

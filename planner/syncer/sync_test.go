@@ -529,7 +529,7 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%s: %v", o.Status, o.Err)
 	}
 	var e *providers.Error
-	if !errors.As(o.Err, &e) || !strings.Contains(e.Advice, "accord.hcl:20") || !strings.Contains(e.Advice, `-allow=withdraw:feed.books["a"]=7`) {
+	if !errors.As(o.Err, &e) || !strings.Contains(e.Advice, "accord.hcl:20") || !strings.Contains(e.Advice, `-allow='withdraw:feed.books["a"]=7'`) {
 		t.Errorf("advice %q", e.Advice)
 	}
 	// What a run that waits may do is for that run, and not for those meanwhile.
