@@ -175,6 +175,8 @@ func (j *job) weigh(ctx context.Context, p *pass) error {
 		if err := j.owned(ctx, i); err != nil {
 			return err
 		}
+		// Of the first full run nothing succeeded: what is tried again is still that run.
+		i.First = i.Owned == 0 && j.Memory.LastSuccess.IsZero()
 	}
 	allow := j.Allow
 	if j.Decision.Mode == Full { // what is allowed for a run that is owed is for that run

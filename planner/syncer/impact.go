@@ -27,7 +27,7 @@ type Impact struct {
 	Total Counts       `json:"total"`
 
 	Owned int  `json:"owned"`           // ours there and not withdrawn, before; -1: not known
-	First bool `json:"first,omitempty"` // a full run into an empty target: max_published does not apply
+	First bool `json:"first,omitempty"` // the first full run into an empty target, or what failed in it tried again: max_published does not apply
 
 	Inherited int `json:"inherited,omitempty"` // of the engine that ran before this one, which does not see them: limits are measured by it
 

@@ -545,6 +545,36 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Where nothing of the first full run succeeded the target is as empty as before: what
+// is tried again (ERR-2) is no more under the limit than that run was.
+func TestLimitsAfterAllFailed(t *testing.T) {
+	t.Parallel()
+	w := newLibrary(t, "a")
+	w.limits = syncer.Limits{MaxPublished: syncer.Limit{Set: true, Share: 0.5}, IgnoreBelow: 3}
+	for n := range 10 {
+		for _, part := range []string{"b", "p", "x"} {
+			w.m.Fault(providertest.Fault{Method: "write", Match: fmt.Sprint(part, n), Kind: providers.Invalid})
+		}
+	}
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Faulty || o.Done.Written() != 0 {
+		t.Fatalf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+	w.m.ClearFaults()
+	w.m.Pass(time.Hour)
+	tasks := w.tasks(syncer.Request{})
+	if d := tasks[0].Decision; d.Mode != syncer.Incremental {
+		t.Fatalf("%+v", d)
+	}
+	if o := w.run(tasks)[booksFeed("a")]; o.Status != syncer.Clean || o.Done.Published() != 12 {
+		t.Errorf("%s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+	w.m.Pass(time.Hour)
+	w.books(20)
+	if o := w.run(w.tasks(syncer.Request{}))[booksFeed("a")]; o.Status != syncer.Refused {
+		t.Errorf("and then: %s, %v, %+v", o.Status, o.Err, o.Done)
+	}
+}
+
 // INT-7: where the platform's engine has published, a target in which accord has
 // nothing yet is not empty.
 func TestLimitsAfterAnotherEngine(t *testing.T) {
