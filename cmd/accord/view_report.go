@@ -377,12 +377,17 @@ func showFailedItems(w io.Writer, o syncer.Outcome) {
 }
 
 // contentText adds up what runs did to the content, and by itself what they did to
-// the tables that it is routed by.
+// the tables that it is routed by. What the platform's engine does is not counted one
+// by one (INT-7), and not said to be nothing.
 func contentText(outcomes []syncer.Outcome) string {
 	var content, tables syncer.Counts
-	failed, title := 0, ""
+	failed, followed, title := 0, 0, ""
 	for _, o := range outcomes {
 		failed += o.Failed
+		if o.Decision.Engine != "" {
+			followed++
+			continue
+		}
 		if !o.Impact.Within {
 			content = content.Plus(o.Done)
 			continue
@@ -392,7 +397,14 @@ func contentText(outcomes []syncer.Outcome) string {
 			title = p.Title
 		}
 	}
-	text := fmt.Sprintf("%s: %s published, %s updated, %s withdrawn", count(len(outcomes), "run"), number(content.Published()), number(content.Updated), number(content.Withdrawn))
+	var runs []string
+	if own := len(outcomes) - followed; own > 0 || followed == 0 {
+		runs = append(runs, fmt.Sprintf("%s: %s published, %s updated, %s withdrawn", count(own, "run"), number(content.Published()), number(content.Updated), number(content.Withdrawn)))
+	}
+	if followed > 0 {
+		runs = append(runs, count(followed, "run")+" by the platform's engine")
+	}
+	text := strings.Join(runs, "; ")
 	if failed > 0 {
 		text += fmt.Sprintf(", %s failed", number(failed))
 	}
