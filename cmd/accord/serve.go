@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"accord/planner/graph"
 	"accord/planner/watch"
 	"accord/state"
 )
@@ -127,10 +128,13 @@ const (
 func (s *server) run(ctx context.Context) error {
 	wait := sessionWait
 	s.tries(nil)
+	var sessions graph.Group
+	defer func() { _ = sessions.Wait() }()
 	for first := true; ; first = false {
 		began := time.Now()
-		err := s.session(ctx)
+		err := s.attend(ctx, &sessions)
 		if ctx.Err() != nil {
+			_ = sessions.Wait()
 			s.log.Info("stopped")
 			return nil
 		}
@@ -157,6 +161,28 @@ func (s *server) run(ctx context.Context) error {
 		wait = min(2*wait, sessionMost)
 		s.tries(err)
 	}
+}
+
+// attend has a session, and says why it ended. Where another configuration was applied
+// what that session has begun comes to its end beside the next one: a vault that does
+// not answer a write holds up no other (CLM-9).
+func (s *server) attend(ctx context.Context, sessions *graph.Group) error {
+	ctx, end := context.WithCancelCause(ctx)
+	ended := make(chan error, 1)
+	sessions.Go(func() error {
+		defer close(ended)
+		defer end(nil)
+		ended <- s.session(ctx, end)
+		return nil
+	})
+	if <-ctx.Done(); errors.Is(context.Cause(ctx), errMoved) {
+		return errMoved
+	}
+	err, told := <-ended
+	if !told {
+		_ = sessions.Wait() // it has crashed
+	}
+	return err
 }
 
 // listen serves the page until stop is called.

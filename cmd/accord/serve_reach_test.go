@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -82,6 +83,43 @@ func TestServeBesideASlowVault(t *testing.T) {
 		t.Errorf("it began with the slow vault:\n%s", serve.out.String())
 	}
 	heal()
+	s.eventually(t)
+	if code := serve.stop(); code != exitOK {
+		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())
+	}
+}
+
+// CLM-9: other settings that are applied while a CRM vault does not answer a write hold
+// up no other: what serve has begun there comes to its end beside what it begins anew.
+func TestServeMovesOnBesideASlowWrite(t *testing.T) {
+	withoutRaces(t)
+	t.Parallel()
+	s := &story{world: worked(t)}
+	s.clock.run()
+	s.done("apply", "-auto-approve")
+	serve := s.serving("-listen=off", "-interval=200ms")
+	slow := s.crms[0]
+	came, hold := make(chan struct{}), make(chan struct{})
+	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
+	defer release()
+	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
+		if vault == slow.vault() && writesContent(method, path) {
+			comes()
+			<-hold
+		}
+		return false
+	})
+	s.rewrite(1)
+	serve.comes(t, came)
+	s.limits = strings.Replace(s.limits, "1000000", "1000001", 1)
+	s.done("apply", "-auto-approve")
+	s.until(serve, "it goes by other settings", func() bool {
+		_, after, moved := strings.Cut(serve.out.String(), "another configuration was applied")
+		return moved && strings.Contains(after, "watching")
+	})
+	s.rewrite(2)
+	s.eventually(t, s.crms[1:]...)
+	release()
 	s.eventually(t)
 	if code := serve.stop(); code != exitOK {
 		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())

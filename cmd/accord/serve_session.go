@@ -48,8 +48,9 @@ var errNothing = errors.New("nothing has been applied yet; run: accord apply")
 // errOtherServer is why a session on development vaults ends.
 var errOtherServer = errors.New("the development server was started anew")
 
-// session opens everything anew and watches until something asks for another.
-func (s *server) session(ctx context.Context) error {
+// session opens everything anew and watches until something asks for another, which
+// ends its context.
+func (s *server) session(ctx context.Context, end context.CancelCauseFunc) error {
 	w, err := s.cli.load()
 	if err != nil {
 		return err
@@ -68,8 +69,6 @@ func (s *server) session(ctx context.Context) error {
 	if _, none := w.journal.(state.NoJournal); none {
 		return state.ErrNoJournal
 	}
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
 	on := &session{server: s, workspace: w, end: end}
 	st, err := on.firstApply(ctx)
 	if err != nil {
@@ -103,7 +102,7 @@ func (s *server) session(ctx context.Context) error {
 	defer func() { _ = telling.Wait() }()
 	defer end(nil)
 	s.now.Store(on)
-	defer s.now.Store(nil)
+	defer s.now.CompareAndSwap(on, nil) // unless the next one has begun
 	if err := on.watch.Run(ctx); err != nil {
 		return err
 	}
