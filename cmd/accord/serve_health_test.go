@@ -149,6 +149,19 @@ func TestUnreadPointFails(t *testing.T) {
 	}
 }
 
+// Nor is all said to be up to date where a point has never been read, since serve began
+// while its vault was away.
+func TestPageOfPointsNeverRead(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	read := watch.Point{Addr: addrs.NewKeyed("integration_point", "clm", "us"), Decision: syncer.Decision{Mode: syncer.Incremental}}
+	d := viewStatus(watch.Status{Known: true, Beat: now, Interval: time.Second, Points: []watch.Point{read},
+		Unread: []watch.Unread{{Addr: addrs.NewKeyed("integration_point", "clm", "ca"), Err: errors.New("vault.crm is not connected")}}}, now)
+	if d.Verdict != "1 object cannot be read, and no point runs that hangs together with one" || !d.Bad {
+		t.Errorf("the page: %q", d.Verdict)
+	}
+}
+
 // A point that is off is not said to be up to date.
 func TestVerdictOfWhatIsOff(t *testing.T) {
 	t.Parallel()

@@ -146,6 +146,8 @@ func viewStatus(st watch.Status, now time.Time) *pageData {
 		switch {
 		case failing > 0:
 			d.Verdict, d.Bad = fmt.Sprintf("%d of %s cannot run", failing, count(len(st.Points), "point")), true
+		case len(st.Unread) > 0: // points among them may never have been read by this process
+			d.Verdict, d.Bad = count(len(st.Unread), "object")+" cannot be read, and no point runs that hangs together with one", true
 		case failures > 0:
 			who := "All points"
 			if off > 0 {
