@@ -147,7 +147,7 @@ func (s *Syncer) besideOf(ctx context.Context, req providers.RecordsRequest, sid
 		n := batch.Of
 		switch {
 		case err != nil:
-			rest(func(of *providers.End) error { return unread(of, err) })
+			rest(func(of *providers.End) error { return cmp.Or(ctx.Err(), unread(of, err)) })
 			return
 		case n < 0 || n >= len(sides):
 			rest(func(of *providers.End) error {
@@ -156,7 +156,7 @@ func (s *Syncer) besideOf(ctx context.Context, req providers.RecordsRequest, sid
 			return
 		case over[n]:
 		case batch.Err != nil:
-			end(n, unread(&sides[n].end, batch.Err))
+			end(n, cmp.Or(ctx.Err(), unread(&sides[n].end, batch.Err)))
 		default:
 			if err := s.batch(&sides[n].end, &batch, sides[n].m, sides[n].yield); err != nil || batch.End {
 				end(n, err)

@@ -1,6 +1,7 @@
 package syncer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -27,7 +28,7 @@ type meter struct {
 }
 
 // records reads a stream to its end. A read that stops before is an error: it
-// did not see everything.
+// did not see everything. One that was stopped is no error of the vault's.
 func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *meter, yield func(*providers.Record) error) error {
 	p, _, err := s.stream(req.End)
 	if err != nil {
@@ -38,7 +39,7 @@ func (s *Syncer) records(ctx context.Context, req providers.RecordsRequest, m *m
 	}
 	for batch, err := range p.Records(ctx, req) {
 		if err != nil {
-			return unread(&req.End, err)
+			return cmp.Or(ctx.Err(), unread(&req.End, err))
 		}
 		if err := s.batch(&req.End, &batch, m, yield); err != nil || batch.End {
 			return err

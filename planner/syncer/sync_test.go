@@ -709,6 +709,49 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
+// ERR-1: so is one whose vault answers no read: that it was stopped is no general error,
+// and nothing more is asked of that vault.
+func TestCancelledWhileReading(t *testing.T) {
+	t.Parallel()
+	for _, full := range []bool{false, true} {
+		w := newLibrary(t, "a")
+		w.mustRun(syncer.Request{})
+		w.m.Pass(time.Hour)
+		w.north().Put(providertest.Picture("x2", "New Y"))
+		ctx, cancel := context.WithCancel(context.Background())
+		calm := w.p.Provider
+		w.p.Provider = stopped{calm, shelf("a"), cancel}
+		w.m.ResetCalls()
+		o := w.runContext(ctx, w.tasks(syncer.Request{Full: full}))[booksFeed("a")]
+		if o.Status != syncer.Interrupted || w.m.Count("write") != 0 {
+			t.Errorf("full %v: %s, %v, %d writes", full, o.Status, o.Err, w.m.Count("write"))
+		}
+		for f := range w.journal.Exceptions(context.Background(), booksFeed("a")) {
+			t.Errorf("full %v: somebody is told: %s", full, f.Message)
+		}
+		w.p.Provider = calm
+		w.mustRun(syncer.Request{})
+	}
+}
+
+// stopped has the run stopped that reads one of its instances, and says so as a plugin
+// does, from which no error of this process comes back as itself.
+type stopped struct {
+	providers.Provider
+	of   addrs.Instance
+	stop func()
+}
+
+func (p stopped) Records(ctx context.Context, req providers.RecordsRequest) iter.Seq2[providers.Batch, error] {
+	if req.End.Instance != p.of || ctx.Err() != nil || ctx.Done() == nil {
+		return p.Provider.Records(ctx, req)
+	}
+	return func(yield func(providers.Batch, error) bool) {
+		p.stop()
+		yield(providers.Batch{}, providers.Errorf(providers.Transient, "%v", ctx.Err()))
+	}
+}
+
 // A write with an ambiguous answer is read before it is tried again: done or
 // half done, it ends as it shall, once.
 func TestAmbiguousWrites(t *testing.T) {
