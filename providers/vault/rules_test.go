@@ -232,8 +232,15 @@ func TestValidate(t *testing.T) {
 		part("integration_point", "country", map[string]any{"integration": "integration.country", "name": "clm_country", "status": "active"}),
 		part("integration", "clm", map[string]any{"connection": "connection.promo", "type": "clm", "status": "active"}),
 		part("integration_point", "clm", map[string]any{"integration": "integration.clm", "name": "clm_presentation", "status": "active"})))
-	if len(shared) != 1 || shared[0].Summary != "The filter has no effect on what comes by connection.promo" {
+	if len(shared) != 1 || shared[0].Summary != "The filter has no effect on what comes by connection.promo unless the Country Integration is active in the vault" {
 		t.Errorf("a shared filter: %+v", shared)
+	}
+	// CTRY-9: it certainly has none where a block deactivates the Country Integration.
+	idle := New().Validate(t.Context(), append(base,
+		part("country_filter", "idle", map[string]any{"connection": "connection.promo", "countries": []string{"us__v"}}),
+		part("integration", "country", map[string]any{"connection": "connection.promo", "type": "country", "status": "inactive"})))
+	if len(idle) != 1 || idle[0].Summary != "The filter has no effect" {
+		t.Errorf("a filter under an inactive Country Integration: %+v", idle)
 	}
 	// CTRY-9: where the Country Integration is active, a filter that no block names
 	// routes all the same; and it may be so where no block says anything of it.

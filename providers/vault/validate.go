@@ -91,8 +91,12 @@ func adviseIdleFilters(env *resource.Env, around neighbourIndex) (advice []provi
 		if routes[filter] {
 			summary += fmt.Sprintf(" on what comes by %s", listedAddrs(connections))
 		}
-		advice = append(advice, filterAdvice(filter, summary,
-			fmt.Sprintf("No block activates the Country Integration of %s and its point clm_country.", listedAddrs(connections))))
+		detail := fmt.Sprintf("No block activates the Country Integration of %s and its point clm_country.", listedAddrs(connections))
+		if slices.ContainsFunc(connections, func(c addrs.Instance) bool { return !deactivatesCountry(env, around[c]) }) {
+			summary += " unless the Country Integration is active in the vault"
+			detail += " Where it is all the same, an edit of the filter publishes and withdraws content that no plan of these files counts."
+		}
+		advice = append(advice, filterAdvice(filter, summary, detail))
 	}
 	return advice
 }
