@@ -35,6 +35,9 @@ func markdown(d *document, l look) []byte {
 // shortened first.
 func within(m string, parts []*mdPart, maxBytes int) []byte {
 	budget := maxBytes - len(m)
+	if sizeOf(parts) > budget {
+		budget -= len(sectionsLeftOut(len(parts)))
+	}
 	shorten := slices.Clone(parts)
 	slices.SortStableFunc(shorten, func(a, b *mdPart) int { return a.keep - b.keep })
 	for _, p := range shorten {
@@ -45,10 +48,22 @@ func within(m string, parts []*mdPart, maxBytes int) []byte {
 	}
 	var out strings.Builder
 	out.WriteString(m)
+	gone := 0
 	for _, p := range parts {
 		out.WriteString(p.text())
+		if len(p.items) == 0 && p.left > 0 {
+			gone++
+		}
+	}
+	if gone > 0 {
+		out.WriteString(sectionsLeftOut(gone))
 	}
 	return cut(out.String(), maxBytes)
+}
+
+// sectionsLeftOut says that parts are missing of which no item is left.
+func sectionsLeftOut(n int) string {
+	return fmt.Sprintf("\n… and %s, left out for length\n", count(n, "more section"))
 }
 
 // marker is how a bot finds its comment again.

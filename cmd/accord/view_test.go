@@ -377,7 +377,7 @@ func TestMarkdownBudget(t *testing.T) {
 		if budget >= 1000 && (!strings.Contains(string(out), "newly receives") || !strings.Contains(string(out), "### accord · refused")) {
 			t.Errorf("a budget of %d leaves out the heading:\n%s", budget, out)
 		}
-		if short := strings.Contains(string(out), "left out for length"); budget >= 3000 && short != (budget < 10<<20) {
+		if short := strings.Contains(string(out), "left out for length"); budget >= 500 && short != (budget < 10<<20) {
 			t.Errorf("a budget of %d says that something is left out: %t", budget, short)
 		}
 		if opened, closed := strings.Count(string(out), "<details>"), strings.Count(string(out), "</details>"); budget >= 3000 && opened != closed {
