@@ -200,8 +200,8 @@ func (g *gathering) end(j *job, crash error) {
 	j.once.Do(func() {
 		j.err = cmp.Or(j.err, crash)
 		close(j.over)
+		defer func() { g.ended <- j }() // also where telling it crashes
 		g.over(j)
-		g.ended <- j
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"accord/lang/addrs"
 	"accord/lang/schema"
+	"accord/planner/graph"
 	"accord/planner/syncer"
 	"accord/providers"
 	"accord/providers/providertest"
@@ -122,5 +123,30 @@ func TestSlowTarget(t *testing.T) {
 		if held := w.held("c", booksFeed("c")); !slices.Equal(held, w.held("a", booksFeed("a"))) {
 			t.Errorf("full=%v: the slow one holds\n%v\nthe others\n%v", full, held, w.held("a", booksFeed("a")))
 		}
+	}
+}
+
+// A crash of who is told of an end surfaces, and nobody waits for that end for ever.
+func TestTellingAnEndCrashes(t *testing.T) {
+	t.Parallel()
+	w := syncedLibrary(t, "a", "b")
+	w.north().Put(providertest.Book("b1", "Changed", []string{"us"}, "p2"))
+	s, err := syncer.New(syncer.Options{Provider: w.provider, Journal: w.journal, WorkDir: t.TempDir(), Now: w.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	crashed := make(chan any, 1)
+	go func() {
+		defer func() { crashed <- recover() }()
+		s.RunEach(context.Background(), w.tasks(syncer.Request{}), func(syncer.Outcome) { panic("the log") })
+	}()
+	select {
+	case p := <-crashed:
+		if p, ok := p.(*graph.Panic); !ok || p.Value != "the log" {
+			t.Errorf("surfaced: %v", p)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for an end that was told")
 	}
 }
