@@ -89,8 +89,8 @@ func TestWithdrawalUnderLimits(t *testing.T) {
 						w.clock.pass(time.Minute)
 						flag := fmt.Sprintf("withdraw:%s=%d", point, n)
 						said := w.refusedRun(point, full)
-						if !strings.Contains(said, "-allow="+flag) || !strings.Contains(said, "max_withdrawn") {
-							t.Fatalf("CLM-1: try %d of %s: %q does not say -allow=%s", try+1, point, said, flag)
+						if !strings.Contains(said, "-allow='"+flag+"'") || !strings.Contains(said, "max_withdrawn") {
+							t.Fatalf("CLM-1: try %d of %s: %q does not say -allow='%s'", try+1, point, said, flag)
 						}
 					}
 					if point == clm {
