@@ -32,8 +32,11 @@ type memory struct {
 // due says whether a point runs now. It notes in m what it has seen.
 func due(m *memory, p point, s settings, now time.Time, every time.Duration) mode {
 	if !p.active {
-		m.Active, m.Edited = false, time.Time{}
+		m.Active, m.Edited, m.Asked = false, time.Time{}, time.Time{}
 		return none
+	}
+	if !p.lsrt.IsZero() {
+		m.Asked = time.Time{}
 	}
 	switch filter := strings.Join(s.filter, ","); {
 	case filter == m.Filter:

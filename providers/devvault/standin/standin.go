@@ -125,32 +125,35 @@ func (w *work) tick(vaults []devvault.VaultInfo) error {
 	if w.crm.Environment != "production" && w.content.Environment == "production" {
 		country.active = false
 	}
-	if err := w.run("clm_country", country, func(bool, time.Time) error { return w.countries() }); err != nil {
+	waits, err := w.run("clm_country", country, func(bool, time.Time) error { return w.countries() })
+	if err != nil || waits { // content is not routed by records that are about to change
 		return err
 	}
 	if w.content.Environment != "production" && w.crm.Environment == "production" {
 		clm.active = false
 	}
-	return w.run("clm_presentation", clm, func(full bool, since time.Time) error { return w.presentations(country.active, full, since) })
+	_, err = w.run("clm_presentation", clm, func(full bool, since time.Time) error { return w.presentations(country.active, full, since) })
+	return err
 }
 
-// run runs a point when it is due, and says in the vault how it went.
-func (w *work) run(name string, p point, do func(full bool, since time.Time) error) error {
+// run runs a point when it is due, and says in the vault how it went. waits: it was
+// asked for, and runs at the next beat.
+func (w *work) run(name string, p point, do func(full bool, since time.Time) error) (waits bool, err error) {
 	m, err := w.recall(name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	now := w.server.Now().UTC().Truncate(time.Millisecond)
 	before := m
 	mode := due(&m, p, w.settings, now, w.every)
 	if mode == none {
-		if m == before {
-			return nil
+		if waits = !m.Asked.IsZero(); m == before {
+			return waits, nil
 		}
-		return w.remember(name, m)
+		return waits, w.remember(name, m)
 	}
 	if w.retry, err = w.open(p); err != nil {
-		return err
+		return false, err
 	}
 	w.failures = nil
 	err = do(mode == full, p.lsrt)
@@ -160,16 +163,16 @@ func (w *work) run(name string, p point, do func(full bool, since time.Time) err
 		m.LSRT = now
 	}
 	if xerr := w.exceptions(p, err); xerr != nil {
-		return xerr
+		return false, xerr
 	}
 	if uerr := w.records(w.crm.Name, "PUT", "integration_point__sys", row); uerr != nil {
-		return uerr
+		return false, uerr
 	}
 	if mode == full && err == nil {
 		m.Filter, m.Edited = strings.Join(w.settings.filter, ","), time.Time{}
 	}
 	m.Active = true
-	return w.remember(name, m)
+	return false, w.remember(name, m)
 }
 
 func (w *work) noteName(point string) string {
