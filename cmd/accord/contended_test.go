@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,29 @@ func (w *world) held(writes func(method, path string) bool) (held <-chan struct{
 	release = sync.OnceFunc(func() { close(go_) })
 	w.t.Cleanup(release) // or the server would wait for it
 	return came, release
+}
+
+// stalled are writes of content to one CRM vault, which stand still until all of them
+// are let go.
+type stalled struct {
+	came    chan struct{} // closed when the first has come
+	begun   atomic.Int64
+	release func()
+}
+
+func (w *world) stall(c *crmConfig) *stalled {
+	x, hold := &stalled{came: make(chan struct{})}, make(chan struct{})
+	x.release = sync.OnceFunc(func() { close(hold) })
+	w.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
+		if vault == c.vault() && writesContent(method, path) {
+			if x.begun.Add(1) == 1 {
+				close(x.came)
+			}
+			<-hold
+		}
+		return false
+	})
+	return x
 }
 
 // comes waits until a process has come to the call at which it is held.

@@ -128,8 +128,12 @@ const (
 func (s *server) run(ctx context.Context) error {
 	wait := sessionWait
 	s.tries(nil)
-	var sessions graph.Group
-	defer func() { _ = sessions.Wait() }()
+	ctx, end := context.WithCancel(ctx)
+	sessions := graph.Group{Crashed: end}
+	defer func() {
+		end()
+		_ = sessions.Wait()
+	}()
 	for first := true; ; first = false {
 		began := time.Now()
 		err := s.attend(ctx, &sessions)
@@ -167,22 +171,22 @@ func (s *server) run(ctx context.Context) error {
 // what that session has begun comes to its end beside the next one: a vault that does
 // not answer a write holds up no other (CLM-9).
 func (s *server) attend(ctx context.Context, sessions *graph.Group) error {
-	ctx, end := context.WithCancelCause(ctx)
+	own, end := context.WithCancelCause(ctx)
 	ended := make(chan error, 1)
 	sessions.Go(func() error {
-		defer close(ended)
 		defer end(nil)
-		ended <- s.session(ctx, end)
+		ended <- s.session(own, end)
 		return nil
 	})
-	if <-ctx.Done(); errors.Is(context.Cause(ctx), errMoved) {
+	if <-own.Done(); errors.Is(context.Cause(own), errMoved) {
 		return errMoved
 	}
-	err, told := <-ended
-	if !told {
-		_ = sessions.Wait() // it has crashed
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done(): // it is waited for in the end, and so is a crash
+		return ctx.Err()
 	}
-	return err
 }
 
 // listen serves the page until stop is called.

@@ -98,19 +98,10 @@ func TestServeMovesOnBesideASlowWrite(t *testing.T) {
 	s.clock.run()
 	s.done("apply", "-auto-approve")
 	serve := s.serving("-listen=off", "-interval=200ms")
-	slow := s.crms[0]
-	came, hold := make(chan struct{}), make(chan struct{})
-	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
-	defer release()
-	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
-		if vault == slow.vault() && writesContent(method, path) {
-			comes()
-			<-hold
-		}
-		return false
-	})
+	writes := s.stall(s.crms[0])
+	defer writes.release()
 	s.rewrite(1)
-	serve.comes(t, came)
+	serve.comes(t, writes.came)
 	s.limits = strings.Replace(s.limits, "1000000", "1000001", 1)
 	s.done("apply", "-auto-approve")
 	s.until(serve, "it goes by other settings", func() bool {
@@ -119,7 +110,7 @@ func TestServeMovesOnBesideASlowWrite(t *testing.T) {
 	})
 	s.rewrite(2)
 	s.eventually(t, s.crms[1:]...)
-	release()
+	writes.release()
 	s.eventually(t)
 	if code := serve.stop(); code != exitOK {
 		t.Errorf("serve ended with %d:\n%s", code, serve.out.String())

@@ -166,8 +166,9 @@ func (s *session) serial(ctx context.Context) (uint64, error) {
 	return st.Serial, nil
 }
 
+// moved is watch.Options.Moved.
 func (s *session) moved(ctx context.Context, applied *watch.Applied) (map[addrs.Instance]bool, error) {
-	st, err := s.same(ctx)
+	st, err := s.readUnmoved(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -194,8 +195,9 @@ func movedBy(st *state.State, applied *watch.Applied) map[addrs.Instance]bool {
 	return moved
 }
 
-// same reads the state, and ends the session where its settings or vaults are others now.
-func (s *session) same(ctx context.Context) (*state.State, error) {
+// readUnmoved reads the state, and ends the session where its settings or vaults are
+// others now.
+func (s *session) readUnmoved(ctx context.Context) (*state.State, error) {
 	st, err := s.read(ctx)
 	if err != nil {
 		return nil, err
@@ -223,7 +225,7 @@ func (s *session) look(ctx context.Context) (watch.Applied, error) {
 	if err != nil {
 		return watch.Applied{}, err
 	}
-	st, err := s.same(ctx)
+	st, err := s.readUnmoved(ctx)
 	if err != nil {
 		return watch.Applied{}, err
 	}

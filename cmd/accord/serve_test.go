@@ -12,8 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,15 +95,8 @@ func TestServeBesideAnApply(t *testing.T) {
 		c.team, c.types = "values", []string{"slide__v"}
 	}
 	a.countries = []string{"Mexico"}
-	hold := make(chan struct{})
-	release := sync.OnceFunc(func() { close(hold) })
-	defer release()
-	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
-		if vault == b.vault() && writesContent(method, path) {
-			<-hold
-		}
-		return false
-	})
+	writes := s.stall(b)
+	defer writes.release()
 	apply := s.begin("apply", "-auto-approve")
 	now := func() string {
 		team := s.query(a.vault(), "SELECT team__c FROM documents WHERE name__v = 'one'")
@@ -118,7 +109,7 @@ func TestServeBesideAnApply(t *testing.T) {
 			t.Fatalf("%s, and then %s\n%s", want, got, serve.out.String())
 		}
 	}
-	release()
+	writes.release()
 	// Where serve came to the second vault first, the apply leaves that to it.
 	if code := apply.end(); code != exitOK && code != exitLocked {
 		t.Errorf("apply ended with %d:\n%s", code, apply.out.String())
@@ -140,18 +131,10 @@ func TestServeStopsWhatIsDeactivated(t *testing.T) {
 	serve := s.serving("-listen=off", "-interval=200ms")
 	defer serve.stop()
 	a.clm, b.team = false, "plain"
-	came, hold := make(chan struct{}), make(chan struct{})
-	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
-	defer release()
-	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
-		if vault == b.vault() && writesContent(method, path) {
-			comes()
-			<-hold
-		}
-		return false
-	})
+	writes := s.stall(b)
+	defer writes.release()
 	apply := s.begin("apply", "-auto-approve")
-	apply.comes(t, came) // of the other vault: the first has been deactivated
+	apply.comes(t, writes.came) // of the other vault: the first has been deactivated
 	s.rewrite(1)
 	before := s.documentsDump(a.vault())
 	s.eventually(t, s.crms[2])
@@ -160,7 +143,7 @@ func TestServeStopsWhatIsDeactivated(t *testing.T) {
 			t.Fatalf("it was published to (-before +after)\n%s\n%s", cmp.Diff(lines(before), lines(now)), serve.out.String())
 		}
 	}
-	release()
+	writes.release()
 	if code := apply.end(); code != exitOK {
 		t.Errorf("apply ended with %d:\n%s", code, apply.out.String())
 	}
@@ -176,29 +159,19 @@ func TestApplyStopsTheRun(t *testing.T) {
 	s.done("apply", "-auto-approve")
 	s.rewrite(1)
 	a := s.crms[0]
-	came, hold := make(chan struct{}), make(chan struct{})
-	comes, release := sync.OnceFunc(func() { close(came) }), sync.OnceFunc(func() { close(hold) })
-	defer release()
-	var writes atomic.Int64
-	s.answer(func(_ http.ResponseWriter, vault, method, path, _ string) bool {
-		if vault == a.vault() && writesContent(method, path) {
-			writes.Add(1)
-			comes()
-			<-hold
-		}
-		return false
-	})
+	writes := s.stall(a)
+	defer writes.release()
 	run := s.begin("sync")
-	run.comes(t, came)
+	run.comes(t, writes.came)
 	a.clm = false
 	s.done("apply", "-auto-approve")
-	before := writes.Load()
-	release()
+	before := writes.begun.Load()
+	writes.release()
 	code := run.end()
 	if text := run.out.String(); code == exitOK || !strings.Contains(text, "another process has taken the sync over, or stopped it") {
 		t.Errorf("the run ended with %d:\n%s", code, text)
 	}
-	if after := writes.Load(); after != before {
+	if after := writes.begun.Load(); after != before {
 		t.Errorf("%d writes had begun before its point was deactivated, %d in all:\n%s", before, after, run.out.String())
 	}
 	a.clm = true
